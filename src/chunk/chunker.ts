@@ -1,0 +1,64 @@
+/**
+ * Content-defined chunking after FastCDC: Wen Xia et al., "FastCDC: a Fast and Efficient
+ * Content-Defined Chunking Approach for Data Deduplication", USENIX ATC 2016. A gear hash rolls over
+ * the bytes; a chunk ends where masked bits of it are zero. Normalised chunking: the mask is stricter
+ * before the average size than after it, which draws the sizes together.
+ *
+ * Where cuts fall decides what is found again: the sizes and the table below are part of the format
+ * in so far as another choice would store everything anew.
+ */
+
+/** No chunk but a file's last is smaller. Also the size below which a file shares a pack. */
+export const chunkBytesMin = 128 * 1024
+/** Expected size of a chunk. */
+export const chunkBytesAverage = 512 * 1024
+/** No chunk is larger. */
+export const chunkBytesMax = 2 * 1024 * 1024
+
+// One bit more than log2(average) before it and one less after: normalisation level 1. The bits are
+// the highest of the 32, on which the most bytes (32) have had their influence.
+const averageBits = Math.log2(chunkBytesAverage)
+const strictMask = highBits(averageBits + 1)
+const looseMask = highBits(averageBits - 1)
+
+const gear = gearTable()
+
+/**
+ * Length of the first chunk of `bytes`, or 0 where more bytes are needed to tell.
+ *
+ * @param last whether `bytes` reaches to the end of the file
+ */
+export function cutPoint(bytes: Uint8Array, last: boolean): number {
+  const end = Math.min(bytes.length, chunkBytesMax)
+  if (end <= chunkBytesMin) return last ? end : 0
+
+  const middle = Math.min(end, chunkBytesAverage)
+  let hash = 0
+  let i = chunkBytesMin
+  for (; i < middle; i++) {
+    hash = ((hash << 1) + (gear[bytes[i] as number] as number)) | 0
+    if ((hash & strictMask) === 0) return i + 1
+  }
+  for (; i < end; i++) {
+    hash = ((hash << 1) + (gear[bytes[i] as number] as number)) | 0
+    if ((hash & looseMask) === 0) return i + 1
+  }
+  return end === chunkBytesMax || last ? end : 0
+}
+
+function highBits(count: number): number {
+  return (-1 << (32 - count)) | 0
+}
+
+/** 256 pseudo-random words by xorshift32, from a fixed seed. */
+function gearTable(): Int32Array {
+  const table = new Int32Array(256)
+  let state = 0x70327073
+  for (let i = 0; i < table.length; i++) {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    table[i] = state
+  }
+  return table
+}

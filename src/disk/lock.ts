@@ -1,0 +1,47 @@
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { hostname } from 'node:os'
+import extensions from 'fs-native-extensions'
+import { SyncError } from '../errors.ts'
+
+/** A lock held on a file until it is released, or its process ends, however it ends. */
+export interface Lock {
+  release(): void
+}
+
+/**
+ * Takes the lock on `path`, and writes down who holds it.
+ *
+ * @throws {SyncError} LOCKED, naming the process that has it
+ */
+export function takeLock(path: string, what: string): Lock {
+  // Not exclusive to the owner's eyes: the file says who holds the lock.
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644)
+  let granted = false
+  try {
+    granted = extensions.tryLock(fd)
+    if (granted) {
+      ftruncateSync(fd)
+      writeSync(fd, `${JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })}\n`, 0)
+    }
+  } finally {
+    if (!granted) closeSync(fd)
+  }
+  if (granted) {
+    return {
+      release() {
+        extensions.unlock(fd)
+        closeSync(fd)
+      }
+    }
+  }
+  throw new SyncError('LOCKED', `${what} is in use by ${holderOf(path)}. End that one first`)
+}
+
+function holderOf(path: string): string {
+  try {
+    const { pid, host, since } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+    return `another p2psync: process ${pid} on ${host}, since ${since}`
+  } catch {
+    return 'another process'
+  }
+}

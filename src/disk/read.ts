@@ -1,0 +1,110 @@
+import { createHash, hash } from 'node:crypto'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { chunkBytesMax, cutPoint } from '../chunk/chunker.ts'
+import { emptyHash, permissionBits } from '../tree/entry.ts'
+import type { TreePath } from '../tree/path.ts'
+import { Beneath } from './beneath.ts'
+import { isRacy, mtimeOf, signatureOf } from './seen.ts'
+
+/** A chunk of a file's content, and its SHA-256 in hexadecimal. */
+export interface Chunk {
+  readonly bytes: Buffer
+  readonly hash: string
+}
+
+/** What a file held while it was read, all of one moment. */
+export interface ReadFile {
+  readonly mode: number
+  readonly mtimeMs: number
+  readonly size: number
+  readonly hash: string
+  /** The signature under which this holds, `''` where a later change might not show in it. */
+  readonly signature: string
+}
+
+/** Thrown when a file changed while it was read: what was read of it is torn. */
+export class TornRead extends Error {}
+
+/** How much is read before the event loop gets its turn. */
+const readBytesMax = 2 * chunkBytesMax
+
+/**
+ * Reads a file chunk by chunk, and tells at the end what was read.
+ *
+ * @throws {TornRead} when it changed meanwhile; the system's error when it can't be read
+ */
+export async function* readChunks(root: string, path: TreePath): AsyncGenerator<Chunk, ReadFile> {
+  const fd = openBeneath(root, path)
+  try {
+    const before = fstatSync(fd)
+    if (!before.isFile()) throw new TornRead('It is no regular file any more')
+    const nowMs = Date.now()
+    let content = { size: 0, hash: emptyHash }
+    if (before.size > 0) content = yield* chunksOf(fd, before.size)
+    const after = fstatSync(fd)
+    if (content.size !== after.size || signatureOf(before) !== signatureOf(after)) {
+      throw new TornRead('It changes while it is read')
+    }
+    const signature = isRacy(before, nowMs) ? '' : signatureOf(after)
+    return { mode: after.mode & permissionBits, mtimeMs: mtimeOf(after), ...content, signature }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Reads a file for its hash alone. Throws as `readChunks` does. */
+export async function hashFile(root: string, path: TreePath): Promise<ReadFile> {
+  const chunks = readChunks(root, path)
+  for (;;) {
+    const { done, value } = await chunks.next()
+    if (done) return value
+  }
+}
+
+async function* chunksOf(fd: number, size: number): AsyncGenerator<Chunk, { size: number; hash: string }> {
+  // Room for one byte more than the file has tells its end from its growing.
+  const buffer = Buffer.allocUnsafe(Math.min(size + 1, readBytesMax))
+  const whole = createHash('sha256')
+  let total = 0
+  let filled = 0
+  let ended = false
+  while (!ended || filled > 0) {
+    while (!ended && filled < buffer.length) {
+      const read = readSync(fd, buffer, filled, buffer.length - filled, null)
+      filled += read
+      ended = read === 0
+    }
+    let start = 0
+    for (;;) {
+      const length = cutPoint(buffer.subarray(start, filled), ended)
+      if (length === 0) break
+      const bytes = Buffer.from(buffer.subarray(start, start + length))
+      start += length
+      total += length
+      if (total > size) throw new TornRead('It grows while it is read')
+      const single = ended && total === length && start === filled
+      const chunkHash = hash('sha256', bytes, 'hex')
+      if (single) {
+        yield { bytes, hash: chunkHash }
+        return { size: total, hash: chunkHash }
+      }
+      whole.update(bytes)
+      yield { bytes, hash: chunkHash }
+    }
+    buffer.copyWithin(0, start, filled)
+    filled -= start
+    if (!ended) await nextTurn()
+  }
+  return { size: total, hash: whole.digest('hex') }
+}
+
+function openBeneath(root: string, path: TreePath): number {
+  const beneath = new Beneath(root)
+  try {
+    // Not blocking: what was a file when it was scanned may be a FIFO by now.
+    return openSync(beneath.locate(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } finally {
+    beneath.release()
+  }
+}

@@ -1,0 +1,225 @@
+import { isUtf8 } from 'node:buffer'
+import { lstatSync, readdirSync } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { messageOf, SyncError } from '../errors.ts'
+import type { Scan, Seen } from '../tree/diff.ts'
+import { beneathAny } from '../tree/diff.ts'
+import type { IgnoreRules } from '../tree/ignore.ts'
+import type { TreePath } from '../tree/path.ts'
+import { childPath, parentPath, pathFault, stateDirectoryName } from '../tree/path.ts'
+import type { Problem } from '../tree/tree.ts'
+import { Beneath, isAbsence } from './beneath.ts'
+import { seeAt } from './seen.ts'
+
+/** How far to look at a path: at itself and, of a directory, its children; or at all beneath it. */
+export type Depth = 'shallow' | 'deep'
+
+export interface ScanOptions {
+  /** The paths to look at; the whole folder when left out. */
+  readonly dirty?: ReadonlyMap<TreePath, Depth>
+  /** Whether a directory is one that was looked at before; others are always looked at whole. */
+  readonly isKnown?: (path: TreePath, signature: string) => boolean
+  readonly rules?: IgnoreRules
+  readonly onProblem?: (problem: Problem) => void
+  /** Called now and then with the number of paths seen so far. */
+  readonly onProgress?: (paths: number) => void
+  readonly signal?: AbortSignal
+}
+
+/** After how many paths the event loop gets its turn: about 5 ms of work. */
+const pathsPerTurn = 1000
+
+/**
+ * Looks at a folder, or at the dirty parts of it, without reading a file.
+ *
+ * @throws {SyncError} HALTED when the folder itself can't be listed
+ */
+export async function scanFolder(root: string, options: ScanOptions = {}): Promise<Scan> {
+  const walk = new Walk(root, options)
+  try {
+    if (options.dirty === undefined) await walk.whole()
+    else await walk.parts(options.dirty)
+  } finally {
+    walk.beneath.release()
+  }
+  return walk.result()
+}
+
+class Walk {
+  readonly beneath: Beneath
+  readonly #options: ScanOptions
+  readonly #seen = new Map<TreePath, Seen>()
+  readonly #unreadable = new Set<TreePath>()
+  /** What was covered: everything when undefined; else single paths, listings and subtrees. */
+  #roots: { readonly single: Set<TreePath>; readonly listed: Set<TreePath>; readonly deep: Set<TreePath> } | undefined
+  #sinceTurn = 0
+
+  constructor(root: string, options: ScanOptions) {
+    this.beneath = new Beneath(root)
+    this.#options = options
+  }
+
+  async whole(): Promise<void> {
+    try {
+      await this.#listAll('')
+    } catch (error) {
+      throw new SyncError('HALTED', `Can't list ${this.beneath.root}: ${messageOf(error)}`, { cause: error })
+    }
+  }
+
+  async parts(dirty: ReadonlyMap<TreePath, Depth>): Promise<void> {
+    this.#roots = { single: new Set(), listed: new Set(), deep: new Set() }
+    for (const path of [...dirty.keys()].sort()) {
+      if (this.#seen.has(path) && dirty.get(path) === 'shallow') continue
+      await this.#part(path, dirty.get(path) ?? 'shallow')
+    }
+    // What comes and goes in a directory changes its time: one version for both.
+    for (const path of dirty.keys()) {
+      const parent = parentPath(path)
+      if (parent !== '' && !this.#seen.has(parent)) this.#self(parent)
+    }
+  }
+
+  async #part(path: TreePath, depth: Depth): Promise<void> {
+    if (pathFault(path) !== undefined || this.#self(path) !== 'directory') return
+    if (depth === 'deep' || !this.#isKnown(path)) await this.#subtree(path)
+    else {
+      this.#roots?.listed.add(path)
+      for (const child of this.#list(path)) if (!this.#isKnown(child)) await this.#subtree(child)
+    }
+  }
+
+  /** Looks at one path, by itself. */
+  #self(path: TreePath): Seen['type'] | undefined {
+    this.#roots?.single.add(path)
+    try {
+      if (this.beneath.stat(path) !== undefined) return this.#look(path, this.beneath.locate(path))
+    } catch (error) {
+      this.#fail(path, error)
+    }
+    return undefined
+  }
+
+  async #subtree(path: TreePath): Promise<void> {
+    this.#roots?.deep.add(path)
+    await this.#listAll(path)
+  }
+
+  #isKnown(path: TreePath): boolean {
+    const seen = this.#seen.get(path)
+    return seen?.type === 'directory' && (this.#options.isKnown?.(path, seen.signature) ?? true)
+  }
+
+  /** Lists `top` and every directory beneath it. */
+  async #listAll(top: TreePath | ''): Promise<void> {
+    const todo: (TreePath | '')[] = [top]
+    for (let path = todo.pop(); path !== undefined; path = todo.pop()) {
+      for (const directory of this.#list(path)) todo.push(directory)
+      if (this.#sinceTurn >= pathsPerTurn) await this.#turn()
+    }
+  }
+
+  /** Looks at each child of a directory; the answer is those that are directories themselves. */
+  #list(path: TreePath | ''): TreePath[] {
+    const directories: TreePath[] = []
+    let names: string[]
+    let at: string
+    try {
+      at = this.beneath.directory(path)
+      names = this.#names(path, at)
+    } catch (error) {
+      if (path === '') throw error
+      this.#fail(path, error)
+      return directories
+    }
+    for (const name of names) {
+      const child = childPath(path, name)
+      const fault = pathFault(child)
+      if (fault !== undefined) {
+        this.#problem(child, `Left out: ${fault}`)
+        continue
+      }
+      try {
+        if (this.#look(child, `${at}/${name}`) === 'directory') directories.push(child)
+      } catch (error) {
+        if (!isAbsence(error)) this.#fail(child, error)
+      }
+    }
+    // The last pushed is walked first: reversed, so that a walk goes in the order of names.
+    return directories.reverse()
+  }
+
+  #names(path: TreePath | '', at: string): string[] {
+    const names = readdirSync(at)
+    const own = names.indexOf(stateDirectoryName)
+    if (own !== -1) names.splice(own, 1)
+    if (!names.some((name) => name.includes('\uFFFD'))) return names.sort()
+    // Either that character itself, or bytes that aren't UTF-8: only the bytes tell.
+    const texts: string[] = []
+    for (const bytes of readdirSync(at, { encoding: 'buffer' })) {
+      if (isUtf8(bytes)) texts.push(bytes.toString())
+      else
+        this.#problem(
+          `${path === '' ? '' : `${path}/`}${bytes.toString('latin1')}`,
+          'Left out: a name that is not UTF-8'
+        )
+    }
+    return texts.filter((name) => name !== stateDirectoryName).sort()
+  }
+
+  #look(path: TreePath, at: string): Seen['type'] | undefined {
+    const stats = lstatSync(at)
+    this.#sinceTurn++
+    const { rules } = this.#options
+    if (rules?.ignores(path, stats.isDirectory() ? 'directory' : 'other')) return undefined
+    const seen = seeAt(at, stats)
+    if (typeof seen === 'string') {
+      this.#problem(path, `Left out: a ${seen}`)
+      return undefined
+    }
+    this.#seen.set(path, seen)
+    return seen.type
+  }
+
+  #fail(path: TreePath, error: unknown): void {
+    if (isAbsence(error)) return // It went while we looked.
+    this.#unreadable.add(path)
+    this.#problem(path, `Can't be read: ${messageOf(error)}. What is recorded of it stays`)
+  }
+
+  #problem(path: string, message: string): void {
+    this.#options.onProblem?.({ path, action: 'scan', message })
+  }
+
+  async #turn(): Promise<void> {
+    this.#sinceTurn = 0
+    // Between turns anything may be moved: nothing is held across one.
+    this.beneath.release()
+    this.#options.onProgress?.(this.#seen.size)
+    await nextTurn()
+    this.#options.signal?.throwIfAborted()
+  }
+
+  result(): Scan {
+    const roots = this.#roots
+    const beneathDeep = roots && beneathAny(roots.deep)
+    const seen = this.#seen
+    const beneathUnreadable = beneathAny(this.#unreadable)
+    const { rules } = this.#options
+    return {
+      seen,
+      covers(path) {
+        if (roots === undefined || beneathDeep?.(path) || roots.single.has(path)) return true
+        const parent = parentPath(path)
+        if (parent === '') return false
+        // What lay in a directory that is gone, or is none any more, is gone with it.
+        return roots.listed.has(parent) || (this.covers(parent) && seen.get(parent)?.type !== 'directory')
+      },
+      frozen(path) {
+        if (beneathUnreadable(path)) return true
+        // Whether a rule for directories alone means it can't be asked of what isn't there: both count.
+        return rules !== undefined && (rules.ignores(path, 'other') || rules.ignores(path, 'directory'))
+      }
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import { isUtf8 } from 'node:buffer'
+import { readlinkSync, type Stats } from 'node:fs'
+import type { Seen } from '../tree/diff.ts'
+import { permissionBits } from '../tree/entry.ts'
+
+/**
+ * A file changed this short a time before it was looked at may change again without its times
+ * showing it: the clock of file times ticks every 1 to 10 ms, on FAT every 2 s.
+ */
+const tickMs = 20
+const coarseTickMs = 2000
+
+/**
+ * What changes whenever a file does, as far as the file system tells. The name of a file isn't part
+ * of it, but a rename changes ctime, so a renamed file is read again: cheap, and never wrong.
+ */
+export function signatureOf(stats: Stats): string {
+  if (stats.isDirectory()) return `${stats.ino}:${stats.birthtimeMs}`
+  return `${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}:${stats.ino}`
+}
+
+/** Whether content read at `nowMs` could be changed afterwards without a new signature ("racily clean" in git). */
+export function isRacy(stats: Stats, nowMs: number): boolean {
+  const coarse = stats.mtimeMs % 1000 === 0 && stats.ctimeMs % 1000 === 0
+  return nowMs - Math.max(stats.mtimeMs, stats.ctimeMs) < (coarse ? coarseTickMs : tickMs)
+}
+
+/** Whole milliseconds, as they travel: cut off, so that a restored time reads back as the same. */
+export function mtimeOf(stats: Stats): number {
+  return Math.floor(stats.mtimeMs)
+}
+
+/**
+ * What stands at a path as the tree knows it, or a word for what can't travel.
+ *
+ * @param at a name that the caller has made safe to use
+ */
+export function seeAt(at: string, stats: Stats): Seen | string {
+  const mtimeMs = mtimeOf(stats)
+  const mode = stats.mode & permissionBits
+  if (stats.isFile()) return { type: 'file', mode, mtimeMs, size: stats.size, signature: signatureOf(stats) }
+  if (stats.isDirectory()) return { type: 'directory', mode, mtimeMs, signature: signatureOf(stats) }
+  if (!stats.isSymbolicLink()) return kindOf(stats)
+  const target = readlinkSync(at, { encoding: 'buffer' })
+  return isUtf8(target) ? { type: 'symlink', mtimeMs, target: target.toString() } : 'link whose target is not UTF-8'
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isFIFO()) return 'FIFO'
+  if (stats.isSocket()) return 'socket'
+  if (stats.isCharacterDevice() || stats.isBlockDevice()) return 'device'
+  return 'file of an unknown kind'
+}

@@ -1,0 +1,126 @@
+import { rmSync } from 'node:fs'
+import RocksDB, { type WriteBatch } from 'rocksdb-native'
+import type { BaselineRecord } from '../tree/diff.ts'
+import type { Entry, Extent } from '../tree/entry.ts'
+import { parseTreePath, type TreePath } from '../tree/path.ts'
+
+/**
+ * What a peer remembers of its folder besides the log: the baseline, where each chunk is stored, and
+ * up to where it got. All of it can be had again by a scan, so what can't be read is thrown away.
+ *
+ * Keys: `b` path → baseline record; `c` SHA-256 → extent of a chunk; `m` name → a value of `Notes`.
+ * Values are JSON.
+ */
+export class State {
+  readonly #db: RocksDB
+
+  private constructor(db: RocksDB) {
+    this.#db = db
+  }
+
+  /** Opens the state in `directory`, anew where what is there is of no use. */
+  static async open(directory: string): Promise<State> {
+    const options = { writeBufferSize: 8 * 1024 * 1024, maxOpenFiles: 64, maxBackgroundJobs: 2 }
+    let db = new RocksDB(directory, options)
+    try {
+      await db.ready()
+    } catch {
+      rmSync(directory, { recursive: true, force: true })
+      db = new RocksDB(directory, options)
+      await db.ready()
+    }
+    const state = new State(db)
+    if ((await state.note('format')) !== stateFormat) {
+      await state.clear()
+      await state.commit((batch) => batch.note('format', stateFormat))
+    }
+    return state
+  }
+
+  close(): Promise<void> {
+    return this.#db.close()
+  }
+
+  /** Forgets everything. */
+  async clear(): Promise<void> {
+    await this.#db.deleteRange('a', 'z')
+  }
+
+  /** The whole baseline, in memory. */
+  async baseline(): Promise<Map<TreePath, BaselineRecord>> {
+    const baseline = new Map<TreePath, BaselineRecord>()
+    for await (const { key, value } of this.#db.iterator({ gte: 'b', lt: 'c', capacity: 1024 })) {
+      const path = parseTreePath(key.toString('utf8', 1))
+      const [entry, signature] = JSON.parse(value.toString()) as [Entry, string]
+      if (path !== undefined) baseline.set(path, { entry, signature })
+    }
+    return baseline
+  }
+
+  /** Where a chunk with this SHA-256 is stored, if it is. */
+  async chunk(hash: string): Promise<Extent | undefined> {
+    const value = await this.#db.get(chunkKey(hash))
+    return value === null ? undefined : (JSON.parse(value.toString()) as Extent)
+  }
+
+  async note<N extends keyof Notes>(name: N): Promise<Notes[N] | undefined> {
+    const value = await this.#db.get(`m${name}`)
+    return value === null ? undefined : (JSON.parse(value.toString()) as Notes[N])
+  }
+
+  /** Writes what `fill` puts into a batch, all of it or nothing. */
+  async commit(fill: (batch: StateBatch) => void): Promise<void> {
+    const batch = this.#db.write()
+    try {
+      fill(new StateBatch(batch))
+      await batch.flush()
+    } finally {
+      batch.destroy()
+    }
+  }
+
+  /** Returns when all that was committed would survive a power cut. */
+  async flush(): Promise<void> {
+    await this.#db.flush()
+  }
+}
+
+const stateFormat = 1
+
+/** Single values that a peer remembers. */
+export interface Notes {
+  readonly format: number
+  /** The version of the log that the baseline stands for. */
+  readonly applied: { readonly fork: number; readonly length: number }
+  /** The content core when the chunk index was last written. */
+  readonly content: { readonly fork: number; readonly length: number }
+}
+
+/** A batch of changes to the state. */
+export class StateBatch {
+  readonly #batch: WriteBatch
+
+  constructor(batch: WriteBatch) {
+    this.#batch = batch
+  }
+
+  put(path: TreePath, { entry, signature }: BaselineRecord): void {
+    this.#batch.tryPut(`b${path}`, JSON.stringify([entry, signature]))
+  }
+
+  remove(path: TreePath): void {
+    this.#batch.tryDelete(`b${path}`)
+  }
+
+  chunk(hash: string, extent: Extent): void {
+    this.#batch.tryPut(chunkKey(hash), JSON.stringify(extent))
+  }
+
+  note<N extends keyof Notes>(name: N, value: Notes[N]): void {
+    this.#batch.tryPut(`m${name}`, JSON.stringify(value))
+  }
+}
+
+function chunkKey(hash: string): Buffer {
+  return Buffer.concat([Buffer.from('c'), Buffer.from(hash, 'hex')])
+}

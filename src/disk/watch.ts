@@ -1,0 +1,95 @@
+import { join, relative, sep } from 'node:path'
+import { watch as chokidarWatch, type FSWatcher } from 'chokidar'
+import { messageOf, systemCode } from '../errors.ts'
+import type { IgnoreRules } from '../tree/ignore.ts'
+import { parseTreePath, stateDirectoryName, type TreePath } from '../tree/path.ts'
+import type { Depth } from './scan.ts'
+
+export interface WatchOptions {
+  readonly rules: IgnoreRules
+  /** A path may have changed. */
+  readonly onDirty: (path: TreePath, depth: Depth) => void
+  /** Notifications don't reach us, at least not all: polling has to do. Called once. */
+  readonly onFailure: (message: string) => void
+}
+
+/** Notifications of a folder's changes. */
+export interface Watch {
+  /** Resolves when every directory of the folder is watched. */
+  readonly ready: Promise<void>
+  /** Watches anew a directory that has taken the place of another. */
+  renew(path: TreePath): void
+  close(): Promise<void>
+}
+
+/**
+ * Watches directories only: one watch each rather than one per file, and the raw events name the
+ * file. An event says no more than that something happened at a path.
+ */
+export function watchFolder(root: string, options: WatchOptions): Watch {
+  const toPath = (absolute: string) => parseTreePath(relative(root, absolute).split(sep).join('/'))
+  const watcher = chokidarWatch(root, {
+    ignoreInitial: true,
+    followSymlinks: false,
+    ignorePermissionErrors: true,
+    ignored: (absolute, stats) => {
+      if (absolute === root) return false
+      if (stats !== undefined && !stats.isDirectory()) return true
+      const path = toPath(absolute)
+      if (path === undefined) return absolute.startsWith(join(root, stateDirectoryName))
+      return stats !== undefined && options.rules.ignores(path, 'directory')
+    }
+  })
+  watcher.on('raw', (_event, name, details) => {
+    const { watchedPath } = details as { readonly watchedPath?: string }
+    if (watchedPath === undefined) return
+    const path = toPath(join(watchedPath, typeof name === 'string' ? name : ''))
+    if (path !== undefined) options.onDirty(path, 'shallow')
+  })
+  watcher.on('addDir', (absolute) => {
+    const path = toPath(absolute)
+    if (path !== undefined) options.onDirty(path, 'deep')
+  })
+  return { ...lifetime(watcher, options), renew: (path) => renew(watcher, join(root, path)) }
+}
+
+function lifetime(watcher: FSWatcher, { onFailure }: WatchOptions): Pick<Watch, 'ready' | 'close'> {
+  let failed = false
+  const ready = new Promise<void>((resolve) => {
+    watcher.once('ready', resolve)
+    watcher.on('error', (error) => {
+      resolve()
+      // What goes while it is looked at, or can't be listed, is for the scan to judge.
+      if (failed || !isExhausted(error)) return
+      failed = true
+      onFailure(failureMessage(error))
+    })
+  })
+  return { ready, close: () => watcher.close() }
+}
+
+function renew(watcher: FSWatcher, absolute: string): void {
+  watcher.unwatch(absolute)
+  watcher.add(absolute)
+}
+
+function isExhausted(error: unknown): boolean {
+  return ['ENOSPC', 'EMFILE', 'ENFILE', 'ENOSYS', 'ENOTSUP'].includes(systemCode(error) ?? '')
+}
+
+function failureMessage(error: unknown): string {
+  switch (systemCode(error)) {
+    case 'ENOSPC':
+      return (
+        'The limit of watched directories is reached, so changes are found by polling. ' +
+        'To raise it: sysctl fs.inotify.max_user_watches=1048576'
+      )
+    case 'EMFILE':
+      return (
+        'The limit of watchers or open files is reached, so changes are found by polling. ' +
+        'To raise it: sysctl fs.inotify.max_user_instances=1024, and ulimit -n'
+      )
+    default:
+      return `Notifications don't work here (${messageOf(error)}), so changes are found by polling`
+  }
+}

@@ -1,0 +1,154 @@
+import * as c from 'compact-encoding'
+import type { Entry, Extent, FileEntry } from '../tree/entry.ts'
+import { emptyHash, permissionBits } from '../tree/entry.ts'
+
+/** Version of the record that this code writes. Readers skip fields that a later one adds. */
+export const entryFormat = 1
+
+/** Limits on what a record may claim; beyond them it is refused. */
+export const limits = {
+  /** 8 PiB: keeps every sum of two positions below 2^53. */
+  sizeBytes: 2 ** 53 / 4,
+  extents: 1 << 20,
+  linkTargetBytes: 4095,
+  /** ±285,616 years, the range of a JavaScript date. */
+  mtimeMs: 8.64e15
+} as const
+
+const types = { file: 1, directory: 2, symlink: 3 } as const
+const hashBytes = 32
+const packedFlag = 1
+
+/** A log's value for one path. FORMAT.md has the layout. */
+export function encodeEntry(entry: Entry): Buffer {
+  const state: c.State = { start: 0, end: 0, buffer: null }
+  for (const write of [preencoder, encoder]) {
+    if (write === encoder) state.buffer = Buffer.allocUnsafe(state.end)
+    writeEntry(write, state, entry)
+  }
+  return state.buffer as Buffer
+}
+
+interface Writer {
+  uint(state: c.State, value: number): void
+  int(state: c.State, value: number): void
+  bytes(state: c.State, value: Uint8Array): void
+  fixed(state: c.State, value: Uint8Array): void
+}
+
+const preencoder: Writer = {
+  uint: c.uint.preencode,
+  int: c.int.preencode,
+  bytes: c.buffer.preencode,
+  fixed: c.fixed32.preencode
+}
+
+const encoder: Writer = {
+  uint: c.uint.encode,
+  int: c.int.encode,
+  bytes: c.buffer.encode,
+  fixed: c.fixed32.encode
+}
+
+function writeEntry(write: Writer, state: c.State, entry: Entry): void {
+  write.uint(state, entryFormat)
+  write.uint(state, types[entry.type])
+  write.int(state, entry.mtimeMs)
+  if (entry.type === 'symlink') {
+    write.bytes(state, Buffer.from(entry.target))
+    return
+  }
+  write.uint(state, entry.mode)
+  if (entry.type === 'directory') return
+  write.uint(state, entry.size)
+  write.fixed(state, Buffer.from(entry.hash, 'hex'))
+  write.uint(state, entry.extents.length)
+  for (const extent of entry.extents) {
+    write.uint(state, extent.packed ? packedFlag : 0)
+    write.uint(state, extent.block)
+    write.uint(state, extent.blocks)
+    write.uint(state, extent.offset)
+    write.uint(state, extent.length)
+  }
+}
+
+/**
+ * The entry in a log's value, which anybody may have written.
+ *
+ * @throws {RangeError} saying what is wrong with it
+ */
+export function decodeEntry(value: Uint8Array): Entry {
+  const state: c.State = { start: 0, end: value.length, buffer: value }
+  try {
+    const format = c.uint.decode(state)
+    if (format < 1) throw new RangeError(`a record of format ${format}`)
+    const type = c.uint.decode(state)
+    const mtimeMs = c.int.decode(state)
+    // The codec rounds what exceeds 2^53, so anything beyond the limit is refused as such.
+    if (!Number.isSafeInteger(mtimeMs) || Math.abs(mtimeMs) > limits.mtimeMs)
+      throw new RangeError('a time out of range')
+    if (type === types.symlink) return { type: 'symlink', mtimeMs, target: readTarget(c.buffer.decode(state)) }
+    const mode = c.uint.decode(state)
+    if (mode > permissionBits) throw new RangeError(`mode ${mode.toString(8)}, beyond permission bits`)
+    if (type === types.directory) return { type: 'directory', mode, mtimeMs }
+    if (type === types.file) return { type: 'file', mode, mtimeMs, ...readContent(state) }
+    throw new RangeError(`an entry of the unknown type ${type}`)
+  } catch (error) {
+    if (error instanceof RangeError) throw error
+    throw new RangeError('a record that ends too early', { cause: error })
+  }
+}
+
+function readTarget(bytes: Uint8Array | null): string {
+  if (bytes === null || bytes.length === 0) throw new RangeError('a link without a target')
+  if (bytes.length > limits.linkTargetBytes) throw new RangeError('a link target that is too long')
+  const target = decodeUtf8(bytes)
+  if (target === undefined || target.includes('\0')) throw new RangeError('a link target that is not text')
+  return target
+}
+
+function readContent(state: c.State): Pick<FileEntry, 'size' | 'hash' | 'extents'> {
+  const size = c.uint.decode(state)
+  if (size > limits.sizeBytes) throw new RangeError('a size out of range')
+  const hash = Buffer.from(c.fixed32.decode(state)).toString('hex')
+  if (hash.length !== hashBytes * 2) throw new RangeError('a record that ends too early')
+  const count = c.uint.decode(state)
+  if (count > limits.extents) throw new RangeError(`${count} extents, too many`)
+  const extents: Extent[] = []
+  let total = 0
+  for (let i = 0; i < count; i++) {
+    const extent = readExtent(state)
+    total += extent.length
+    extents.push(extent)
+  }
+  if (total !== size) throw new RangeError(`extents of ${total} bytes for a file of ${size}`)
+  if (size === 0 && hash !== emptyHash) throw new RangeError('an empty file whose hash is not that of nothing')
+  return { size, hash, extents }
+}
+
+function readExtent(state: c.State): Extent {
+  const flags = c.uint.decode(state)
+  if (flags > packedFlag) throw new RangeError(`an extent of the unknown kind ${flags}`)
+  const block = c.uint.decode(state)
+  const blocks = c.uint.decode(state)
+  const offset = c.uint.decode(state)
+  const length = c.uint.decode(state)
+  for (const value of [block, blocks, offset, length]) {
+    if (value > limits.sizeBytes) throw new RangeError('an extent out of range')
+  }
+  if (blocks === 0 || length === 0) throw new RangeError('an empty extent')
+  const packed = flags === packedFlag
+  if (packed && blocks !== 1) throw new RangeError('a pack of several blocks')
+  return { block, blocks, offset, length, packed }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** `bytes` as text, or `undefined` when they aren't UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}

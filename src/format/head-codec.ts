@@ -1,0 +1,59 @@
+import * as c from 'compact-encoding'
+
+/** What every batch says of the version that it makes, under a key of its own. */
+export interface Head {
+  /** When the batch was committed, by the writer's clock, milliseconds since 1970. Orders nothing. */
+  readonly timeMs: number
+  /** Whether the writer was still publishing what it found when it started: more is to come. */
+  readonly partial: boolean
+  /** Entries in the tree at this version, by type. */
+  readonly files: number
+  readonly directories: number
+  readonly symlinks: number
+  /** Bytes of content in the tree at this version. */
+  readonly bytes: number
+  /** Paths that this batch put and removed. */
+  readonly puts: number
+  readonly removals: number
+  /** Length of the content core: no entry of this version names a block at or beyond it. */
+  readonly contentLength: number
+}
+
+/** Version of the record that this code writes. */
+export const headFormat = 1
+
+const partialFlag = 1
+const fields = ['timeMs', 'files', 'directories', 'symlinks', 'bytes', 'puts', 'removals', 'contentLength'] as const
+
+/** The key of the head: no path begins with NUL. */
+export const headKey = '\0head'
+
+export function encodeHead(head: Head): Buffer {
+  const numbers = [headFormat, head.partial ? partialFlag : 0, ...fields.map((field) => Math.max(0, head[field]))]
+  return Buffer.concat(numbers.map((number) => c.encode(c.uint, number)))
+}
+
+/**
+ * The head in a log's value.
+ *
+ * @throws {RangeError} when it isn't one
+ */
+export function decodeHead(value: Uint8Array): Head {
+  const state: c.State = { start: 0, end: value.length, buffer: value }
+  try {
+    const format = c.uint.decode(state)
+    if (format < 1) throw new RangeError(`a head of format ${format}`)
+    const flags = c.uint.decode(state)
+    const head = { partial: (flags & partialFlag) !== 0 } as Record<(typeof fields)[number], number> & {
+      partial: boolean
+    }
+    for (const field of fields) {
+      head[field] = c.uint.decode(state)
+      if (!Number.isSafeInteger(head[field])) throw new RangeError(`${field} of the head out of range`)
+    }
+    return head
+  } catch (error) {
+    if (error instanceof RangeError) throw error
+    throw new RangeError('a head that ends too early', { cause: error })
+  }
+}

@@ -1,0 +1,31 @@
+import { ClonedFolder, type CloneOptions } from './sync/clone.ts'
+import { SharedFolder, type ShareOptions } from './sync/share.ts'
+
+export { type ErrorCode, SyncError } from './errors.ts'
+export type { ClonedFolder, CloneOptions } from './sync/clone.ts'
+export type { Address, Traffic } from './sync/handle.ts'
+export type { SyncEvent } from './sync/monitor.ts'
+export type { SharedFolder, ShareOptions } from './sync/share.ts'
+export type { Problem } from './tree/tree.ts'
+
+/**
+ * Publishes a directory and follows it: whoever has the key can clone it. Nothing happens before
+ * `ready()` is called on the handle.
+ *
+ * @param directory an existing directory; what p2psync keeps goes to `.p2psync` in it
+ */
+export function share(directory: string, options: ShareOptions = {}): SharedFolder {
+  return new SharedFolder(directory, options)
+}
+
+/**
+ * Rebuilds the folder of a key in a directory and follows it. Nothing happens before `ready()` is
+ * called on the handle.
+ *
+ * @param key as `share` printed it
+ * @param directory a new or empty directory, or a mirror of the same key
+ * @throws {SyncError} BAD_KEY
+ */
+export function clone(key: string, directory: string, options: CloneOptions = {}): ClonedFolder {
+  return new ClonedFolder(key, directory, options)
+}

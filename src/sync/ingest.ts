@@ -1,0 +1,167 @@
+import { chunkBytesMin } from '../chunk/chunker.ts'
+import { encodePack, packBytesTarget } from '../chunk/pack.ts'
+import { type Chunk, type ReadFile, readChunks } from '../disk/read.ts'
+import type { State } from '../disk/state.ts'
+import type { LogWriter } from '../log/writer.ts'
+import type { BaselineRecord } from '../tree/diff.ts'
+import type { Extent } from '../tree/entry.ts'
+import type { TreePath } from '../tree/path.ts'
+
+/** Bytes queued before they are appended: few large appends are faster than many small ones. */
+const queueBytesMax = 8 * 1024 * 1024
+
+/** Where a chunk is, or will be once its pack is full. */
+interface Place {
+  extent: Extent | undefined
+}
+
+interface PendingFile {
+  readonly read: ReadFile
+  readonly places: readonly Place[]
+}
+
+/** What a flush has made sure of: contents that are in the log, ready to be named by a version. */
+export interface Ingested {
+  readonly records: ReadonlyMap<TreePath, BaselineRecord>
+  readonly chunks: ReadonlyMap<string, Extent>
+}
+
+/**
+ * Puts the contents of files into the content core: each chunk once, whatever path it comes from.
+ * Chunks of small files share a pack; larger ones are a block each.
+ */
+export class Ingest {
+  /** Bytes that went into the log since it was made. */
+  stored = 0
+  readonly #root: string
+  readonly #writer: LogWriter
+  readonly #state: State
+  #files = new Map<TreePath, PendingFile>()
+  #fresh = new Map<string, Place>()
+  #queue: (Uint8Array | Promise<Uint8Array>)[] = []
+  #queueBytes = 0
+  #pack: { readonly contents: Uint8Array[]; readonly places: Place[]; bytes: number } = emptyPack()
+  #appending: Promise<void> = Promise.resolve()
+  #nextBlock: number
+
+  constructor(root: string, writer: LogWriter, state: State) {
+    this.#root = root
+    this.#writer = writer
+    this.#state = state
+    this.#nextBlock = writer.content.length
+  }
+
+  /**
+   * Reads a file and queues what of it isn't in the log yet. Throws what `readChunks` does; then
+   * chunks that were queued stay, and are found again when the file is read next.
+   */
+  async add(path: TreePath, onBytes: (bytes: number) => void): Promise<void> {
+    const places: Place[] = []
+    const chunks = readChunks(this.#root, path)
+    for (;;) {
+      const { done, value } = await chunks.next()
+      if (done) {
+        this.#files.set(path, { read: value, places })
+        return
+      }
+      places.push(await this.#place(value))
+      onBytes(value.bytes.length)
+    }
+  }
+
+  /** Appends all that is queued. Every file added since the last flush has its content in the log then. */
+  async flush(): Promise<Ingested> {
+    this.#sealPack()
+    this.#append()
+    await this.#appending
+    const records = new Map<TreePath, BaselineRecord>()
+    for (const [path, { read, places }] of this.#files) {
+      const { signature, ...content } = read
+      const extents = joinExtents(places.map(({ extent }) => extent as Extent))
+      records.set(path, { entry: { type: 'file', ...content, extents }, signature })
+    }
+    const chunks = new Map<string, Extent>()
+    for (const [hash, { extent }] of this.#fresh) chunks.set(hash, extent as Extent)
+    this.#files = new Map()
+    this.#fresh = new Map()
+    return { records, chunks }
+  }
+
+  async #place(chunk: Chunk): Promise<Place> {
+    const fresh = this.#fresh.get(chunk.hash)
+    if (fresh !== undefined) return fresh
+    const known = await this.#state.chunk(chunk.hash)
+    // While the database was asked, the same chunk may have come from another file.
+    const meanwhile = this.#fresh.get(chunk.hash)
+    if (meanwhile !== undefined) return meanwhile
+    if (known !== undefined) return { extent: known }
+
+    const place: Place = { extent: undefined }
+    this.#fresh.set(chunk.hash, place)
+    if (chunk.bytes.length < chunkBytesMin) this.#addToPack(chunk.bytes, place)
+    else place.extent = this.#enqueue(chunk.bytes, chunk.bytes.length, false)
+    if (this.#queueBytes >= queueBytesMax) {
+      this.#append()
+      await this.#appending
+    }
+    return place
+  }
+
+  #addToPack(bytes: Uint8Array, place: Place): void {
+    if (this.#pack.bytes + bytes.length > packBytesTarget) this.#sealPack()
+    this.#pack.contents.push(bytes)
+    this.#pack.places.push(place)
+    this.#pack.bytes += bytes.length
+  }
+
+  #sealPack(): void {
+    const { contents, places, bytes } = this.#pack
+    if (contents.length === 0) return
+    const { block } = this.#enqueue(encodePack(contents), bytes, true)
+    let offset = 0
+    for (const [i, place] of places.entries()) {
+      const length = (contents[i] as Uint8Array).length
+      place.extent = { block, blocks: 1, offset, length, packed: true }
+      offset += length
+    }
+    this.#pack = emptyPack()
+  }
+
+  #enqueue(block: Uint8Array | Promise<Uint8Array>, length: number, packed: boolean): Extent {
+    // Compression that fails is met when the queue is appended; until then it must not end the process.
+    if (block instanceof Promise) block.catch(() => {})
+    this.#queue.push(block)
+    this.#queueBytes += length
+    return { block: this.#nextBlock++, blocks: 1, offset: 0, length, packed }
+  }
+
+  #append(): void {
+    if (this.#queue.length === 0) return
+    const queue = this.#queue
+    this.#queue = []
+    this.#queueBytes = 0
+    this.#appending = this.#appending.then(async () => {
+      const blocks = await Promise.all(queue)
+      await this.#writer.appendBlocks(blocks)
+      for (const block of blocks) this.stored += block.length
+    })
+    this.#appending.catch(() => {}) // Whoever waits for it gets it; this instance is of no use then.
+  }
+}
+
+function emptyPack(): { contents: Uint8Array[]; places: Place[]; bytes: number } {
+  return { contents: [], places: [], bytes: 0 }
+}
+
+/** Joins extents that follow each other block by block into one. */
+export function joinExtents(extents: readonly Extent[]): Extent[] {
+  const joined: Extent[] = []
+  for (const extent of extents) {
+    const last = joined.at(-1)
+    const follows = last !== undefined && !last.packed && !extent.packed && last.block + last.blocks === extent.block
+    if (!follows) joined.push(extent)
+    else
+      joined[joined.length - 1] = { ...last, blocks: last.blocks + extent.blocks, length: last.length + extent.length }
+  }
+  return joined
+}

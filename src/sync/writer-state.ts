@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+import { chunkBytesMin } from '../chunk/chunker.ts'
+import type { State } from '../disk/state.ts'
+import type { LogWriter } from '../log/writer.ts'
+import type { BaselineRecord } from '../tree/diff.ts'
+import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
+import type { TreePath } from '../tree/path.ts'
+import { type Problem, sameVersion } from '../tree/tree.ts'
+
+/**
+ * Brings a writer's state into line with its log, which is the truth: after a kill between the two,
+ * after the state was lost, or a store was restored from a copy.
+ */
+export async function reconcileState(
+  state: State,
+  writer: LogWriter,
+  onProblem: (problem: Problem) => void
+): Promise<Map<TreePath, BaselineRecord>> {
+  const [applied, content] = [await state.note('applied'), await state.note('content')]
+  if (content !== undefined && (content.fork !== writer.content.fork || content.length > writer.content.length)) {
+    // Blocks that the chunk index names may be others by now, or gone.
+    await state.clear()
+  }
+  const baseline = await state.baseline()
+  if (writer.version !== undefined && sameVersion(applied, writer.version)) return baseline
+
+  const log = new Map<TreePath, BaselineRecord>()
+  const news: [TreePath, Entry][] = []
+  for await (const [path, entry] of writer.entries(onProblem)) {
+    const known = baseline.get(path)
+    const same = known !== undefined && sameEntry(known.entry, entry)
+    log.set(path, { entry, signature: same ? known.signature : '' })
+    if (!same) news.push([path, entry])
+  }
+  const chunks = new Map<string, Extent>()
+  for (const [, entry] of news) await indexChunks(writer, entry, chunks)
+  await state.commit((batch) => {
+    for (const path of baseline.keys()) if (!log.has(path)) batch.remove(path)
+    for (const [path, record] of log) batch.put(path, record)
+    for (const [hash, extent] of chunks) batch.chunk(hash, extent)
+    noteWriter(batch, writer)
+  })
+  return log
+}
+
+/** Notes what the state stands for; in the same batch as what it says. */
+export function noteWriter(batch: Parameters<Parameters<State['commit']>[0]>[0], writer: LogWriter): void {
+  batch.note('content', writer.content)
+  if (writer.version !== undefined) batch.note('applied', writer.version)
+}
+
+/** Finds the chunks of an entry again: for small files its hash tells, for large ones the blocks. */
+async function indexChunks(writer: LogWriter, entry: Entry, chunks: Map<string, Extent>): Promise<void> {
+  if (entry.type !== 'file') return
+  const [first] = entry.extents
+  if (entry.extents.length === 1 && first !== undefined && entry.size < chunkBytesMin) {
+    chunks.set(entry.hash, first)
+    return
+  }
+  for (const extent of entry.extents) {
+    if (extent.packed) continue // The end of a file, at most: not worth unpacking for.
+    for (let block = extent.block; block < extent.block + extent.blocks; block++) {
+      const bytes = await writer.block(block)
+      const hash = createHash('sha256').update(bytes).digest('hex')
+      chunks.set(hash, { block, blocks: 1, offset: 0, length: bytes.length, packed: false })
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import type { DirectoryEntry, Entry, SymlinkEntry } from './entry.ts'
+import { sameEntry } from './entry.ts'
+import type { TreePath } from './path.ts'
+import { parentPath } from './path.ts'
+import type { Change, Tree } from './tree.ts'
+
+/** A file as a scan sees it: its content is not read yet. */
+export interface SeenFile {
+  readonly type: 'file'
+  readonly mode: number
+  readonly mtimeMs: number
+  readonly size: number
+  /** Changes whenever the file does, as far as the file system tells: size, mtime, ctime and inode. */
+  readonly signature: string
+}
+
+/** A directory as a scan sees it; its signature tells one that was replaced by another. */
+export type SeenDirectory = DirectoryEntry & { readonly signature: string }
+
+/** What a scan sees at one path. */
+export type Seen = SeenFile | SeenDirectory | SymlinkEntry
+
+/** What this peer last wrote to, or last read from, one path. */
+export interface BaselineRecord {
+  readonly entry: Entry
+  /** The signature under which the entry was true; `''` when it has to be read again. */
+  readonly signature: string
+}
+
+export type Baseline = ReadonlyMap<TreePath, BaselineRecord>
+
+/** What was seen of a folder, or of a part of it. */
+export interface Scan {
+  readonly seen: ReadonlyMap<TreePath, Seen>
+  /** The parts that were looked at: single paths, with all beneath them where `deep`. */
+  covers(path: TreePath): boolean
+  /** Whether nothing can be said about `path`: it could not be read, or is ignored. */
+  frozen(path: TreePath): boolean
+}
+
+/** How a scan differs from the baseline. */
+export interface ScanDiff {
+  /** Files whose content has to be read before their entry is known. */
+  readonly suspects: readonly TreePath[]
+  /** Directories and links that are new or other than recorded, parents first. */
+  readonly puts: readonly (readonly [TreePath, DirectoryEntry | SymlinkEntry, signature: string])[]
+  /** Recorded paths that are gone, children first. */
+  readonly removals: readonly TreePath[]
+}
+
+/**
+ * Compares what a scan saw with the baseline, without reading a file. A frozen path keeps what the
+ * baseline says of it as long as the directory that holds it is still there: unreadable is not
+ * deleted, and newly ignored isn't either.
+ */
+export function diffScan(baseline: Baseline, scan: Scan): ScanDiff {
+  const suspects: TreePath[] = []
+  const puts: (readonly [TreePath, DirectoryEntry | SymlinkEntry, string])[] = []
+  const removals: TreePath[] = []
+
+  for (const [path, seen] of scan.seen) {
+    const was = baseline.get(path)
+    if (seen.type === 'file') {
+      if (was?.entry.type !== 'file' || was.signature !== seen.signature || was.signature === '') suspects.push(path)
+    } else {
+      const { entry, signature } = splitSeen(seen)
+      if (!sameEntry(was?.entry, entry) || was?.signature !== signature) puts.push([path, entry, signature])
+    }
+  }
+  for (const path of baseline.keys()) {
+    if (scan.seen.has(path) || !scan.covers(path)) continue
+    if (scan.frozen(path) && parentStands(path, baseline, scan)) continue
+    removals.push(path)
+  }
+  return { suspects, puts, removals: removals.sort().reverse() }
+}
+
+function splitSeen(seen: SeenDirectory | SymlinkEntry): { entry: DirectoryEntry | SymlinkEntry; signature: string } {
+  if (seen.type === 'symlink') return { entry: seen, signature: '' }
+  const { signature, ...entry } = seen
+  return { entry, signature }
+}
+
+/** Whether the nearest directory above `path` that a scan could see is still a directory. */
+function parentStands(path: TreePath, baseline: Baseline, scan: Scan): boolean {
+  const parent = parentPath(path)
+  if (parent === '') return true
+  const seen = scan.seen.get(parent)
+  if (seen !== undefined) return seen.type === 'directory'
+  if (!scan.covers(parent)) return baseline.has(parent)
+  return scan.frozen(parent) && parentStands(parent, baseline, scan)
+}
+
+/** The changes that lead from one tree to another, in the order of their paths. */
+export function diffTrees(before: Tree, after: Tree): Change[] {
+  const changes: Change[] = []
+  for (const [path, entry] of after) {
+    const was = before.get(path)
+    if (!sameEntry(was, entry)) changes.push({ path, before: was, after: entry })
+  }
+  for (const [path, entry] of before) {
+    if (!after.has(path)) changes.push({ path, before: entry, after: undefined })
+  }
+  return changes.sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+/** A predicate for scans: whether a path is one of `roots` or lies beneath one. */
+export function beneathAny(roots: ReadonlySet<TreePath>): (path: TreePath) => boolean {
+  if (roots.size === 0) return () => false
+  return (path) => {
+    if (roots.has(path)) return true
+    for (let parent = parentPath(path); parent !== ''; parent = parentPath(parent)) {
+      if (roots.has(parent)) return true
+    }
+    return false
+  }
+}

@@ -1,0 +1,207 @@
+import type { DirectoryEntry, Entry, FileEntry, SymlinkEntry } from './entry.ts'
+import { modeOf, sameContent, sameEntry } from './entry.ts'
+import type { TreePath } from './path.ts'
+import { ancestorsOf, comparePaths, isBeneath } from './path.ts'
+import type { Tree } from './tree.ts'
+
+/** One thing to do to a folder. */
+export type Step =
+  | { readonly op: 'make-directory'; readonly path: TreePath; readonly entry: DirectoryEntry }
+  | {
+      readonly op: 'write'
+      readonly path: TreePath
+      readonly entry: FileEntry | SymlinkEntry
+      /** A file of this folder that held the same content when the plan was made. */
+      readonly copyOf?: TreePath
+    }
+  | { readonly op: 'move'; readonly path: TreePath; readonly from: TreePath; readonly entry: FileEntry }
+  | { readonly op: 'set-metadata'; readonly path: TreePath; readonly entry: FileEntry | DirectoryEntry | SymlinkEntry }
+  | { readonly op: 'remove'; readonly path: TreePath; readonly entry: Entry }
+
+/** A path where a local change stands against one of the log. */
+export interface Conflict {
+  readonly path: TreePath
+  /** What is there now, and will be kept beside the target under a name of its own. */
+  readonly have: Entry
+}
+
+/** A path that was changed here only; left alone until the log changes it. */
+export interface Divergence {
+  readonly path: TreePath
+  readonly kind: 'changed' | 'deleted'
+}
+
+/** What to do to a folder so that it follows the log, and what stands in the way. */
+export interface Plan {
+  /** Parents before what they hold; removals last, children first. */
+  readonly steps: readonly Step[]
+  readonly conflicts: readonly Conflict[]
+  readonly diverged: readonly Divergence[]
+  /** Paths that already are as the log wants them: only to be recorded. */
+  readonly settled: readonly TreePath[]
+  /** Paths that the log has dropped and that aren't ours any more: to be forgotten. */
+  readonly forgotten: readonly TreePath[]
+}
+
+/** The three trees that a plan is made from. */
+export interface PlanInput {
+  /** What this peer last wrote. */
+  readonly base: Tree
+  /** What the folder holds now. */
+  readonly local: Tree
+  /** What the log wants. */
+  readonly target: Tree
+  /** The paths to plan for; all of the three trees when left out. */
+  readonly paths?: Iterable<TreePath>
+}
+
+/**
+ * Decides, path by path, what a reader does: the table "The reader's plan" of the design. Whatever
+ * bytes stand in the folder and were not matched to the log's are kept, under their own name or as
+ * a conflict copy.
+ */
+export function planMirror(input: PlanInput): Plan {
+  const { base, local, target } = input
+  const draft = new Draft()
+  for (const path of input.paths ?? unionPaths(base, local, target)) {
+    planPath(draft, path, base.get(path), local.get(path), target.get(path))
+  }
+  restoreParents(draft, input)
+  const steps = withMoves(draft, local).sort(bySafety)
+  return {
+    steps,
+    conflicts: draft.conflicts,
+    diverged: [...draft.diverged.values()],
+    settled: draft.settled,
+    forgotten: draft.forgotten
+  }
+}
+
+class Draft {
+  readonly steps = new Map<TreePath, Step>()
+  readonly conflicts: Conflict[] = []
+  readonly diverged = new Map<TreePath, Divergence>()
+  readonly settled: TreePath[] = []
+  readonly forgotten: TreePath[] = []
+
+  put(path: TreePath, entry: Entry): void {
+    const step: Step = entry.type === 'directory' ? { op: 'make-directory', path, entry } : { op: 'write', path, entry }
+    this.steps.set(path, step)
+  }
+}
+
+function planPath(
+  draft: Draft,
+  path: TreePath,
+  was: Entry | undefined,
+  have: Entry | undefined,
+  want: Entry | undefined
+): void {
+  if (want === undefined) planAbsent(draft, path, was, have)
+  else if (have !== undefined && sameContent(have, want)) planMetadata(draft, path, was, have, want)
+  else if (was !== undefined && sameEntry(want, was)) {
+    draft.diverged.set(path, { path, kind: have === undefined ? 'deleted' : 'changed' })
+  } else {
+    const edited = have !== undefined && !sameContent(have, was)
+    if (edited) draft.conflicts.push({ path, have })
+    draft.put(path, want)
+  }
+}
+
+function planAbsent(draft: Draft, path: TreePath, was: Entry | undefined, have: Entry | undefined): void {
+  if (was === undefined) return // The user's own.
+  if (have !== undefined && sameContent(have, was)) draft.steps.set(path, { op: 'remove', path, entry: was })
+  else draft.forgotten.push(path) // Deleted on both sides, or edited here: the edit stays.
+}
+
+/** The bytes are right already; mode and times follow the log unless only this side changed them. */
+function planMetadata(draft: Draft, path: TreePath, was: Entry | undefined, have: Entry, want: Entry): void {
+  const sameMode = modeOf(have) === modeOf(want)
+  if (sameMode && have.mtimeMs === want.mtimeMs) {
+    draft.settled.push(path)
+    return
+  }
+  const changedHereOnly = was !== undefined && sameEntry(was, want)
+  // A directory's time changes with whatever happens in it, so it says nothing of the user's doing.
+  if (changedHereOnly && !(have.type === 'directory' && sameMode)) draft.diverged.set(path, { path, kind: 'changed' })
+  else draft.steps.set(path, { op: 'set-metadata', path, entry: want })
+}
+
+/** What is to be written needs its directories, also where the user has removed or replaced them. */
+function restoreParents(draft: Draft, { local, target }: PlanInput): void {
+  for (const step of [...draft.steps.values()]) {
+    if (step.op === 'remove') continue
+    for (const path of ancestorsOf(step.path)) {
+      const planned = draft.steps.get(path)
+      const have = local.get(path)
+      if (planned?.op === 'make-directory' || (have?.type === 'directory' && planned === undefined)) continue
+      const want = target.get(path)
+      if (want?.type !== 'directory' || have?.type === 'directory') continue
+      if (have !== undefined) draft.conflicts.push({ path, have })
+      draft.diverged.delete(path)
+      draft.put(path, want)
+    }
+  }
+}
+
+/** Turns the writing of content that the folder already holds into a move or a local copy. */
+function withMoves(draft: Draft, local: Tree): Step[] {
+  const steps = [...draft.steps.values()]
+  const removed = new Map<string, TreePath[]>()
+  const wanted = new Set<string>()
+  for (const step of steps) {
+    if (!isFile(step.entry) || step.entry.size === 0) continue
+    if (step.op === 'write') wanted.add(step.entry.hash)
+    if (step.op === 'remove') removed.set(step.entry.hash, [...(removed.get(step.entry.hash) ?? []), step.path])
+  }
+  const holders = findHolders(wanted, local)
+  const moved = new Set<TreePath>()
+  const better = steps.map((step): Step => {
+    const { path, entry } = step
+    if (step.op !== 'write' || !isFile(entry) || entry.size === 0) return step
+    const from = removed.get(entry.hash)?.find((was) => !moved.has(was) && !isBeneath(was, path))
+    if (from !== undefined) {
+      moved.add(from)
+      return { op: 'move', path, from, entry }
+    }
+    const copyOf = holders.get(entry.hash)
+    return copyOf === undefined ? step : { ...step, copyOf }
+  })
+  return better.filter((step) => step.op !== 'remove' || !moved.has(step.path))
+}
+
+function isFile(entry: Entry): entry is FileEntry {
+  return entry.type === 'file'
+}
+
+function findHolders(hashes: ReadonlySet<string>, local: Tree): Map<string, TreePath> {
+  const holders = new Map<string, TreePath>()
+  if (hashes.size === 0) return holders
+  for (const [path, entry] of local) {
+    if (entry.type === 'file' && hashes.has(entry.hash)) holders.set(entry.hash, path)
+  }
+  return holders
+}
+
+const rank: Readonly<Record<Step['op'], number>> = {
+  'make-directory': 0,
+  move: 1,
+  write: 2,
+  'set-metadata': 3,
+  remove: 4
+}
+
+/** Directories first, what needs no transfer before what does, removals last and upwards. */
+function bySafety(a: Step, b: Step): number {
+  if (rank[a.op] !== rank[b.op]) return rank[a.op] - rank[b.op]
+  if (a.op === 'write' && b.op === 'write' && (a.copyOf === undefined) !== (b.copyOf === undefined)) {
+    return a.copyOf === undefined ? 1 : -1
+  }
+  return a.op === 'remove' ? comparePaths(b.path, a.path) : comparePaths(a.path, b.path)
+}
+
+function unionPaths(...trees: readonly Tree[]): Set<TreePath> {
+  const paths = new Set<TreePath>()
+  for (const tree of trees) for (const path of tree.keys()) paths.add(path)
+  return paths
+}

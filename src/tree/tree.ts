@@ -1,0 +1,32 @@
+import type { Entry } from './entry.ts'
+import type { TreePath } from './path.ts'
+
+/** All entries of a folder, by path. Directories have entries of their own; the folder itself has none. */
+export type Tree = ReadonlyMap<TreePath, Entry>
+
+/** One path with its entry before and after; at least one of the two is there. */
+export interface Change {
+  readonly path: TreePath
+  readonly before: Entry | undefined
+  readonly after: Entry | undefined
+}
+
+/** A state of a log: the length of its entries core at the end of a batch, and that core's fork. */
+export interface Version {
+  readonly fork: number
+  readonly length: number
+}
+
+/** Whether two versions are the same state of the same log. */
+export function sameVersion(a: Version | undefined, b: Version | undefined): boolean {
+  return a?.fork === b?.fork && a?.length === b?.length
+}
+
+/** What went wrong with one path. The run goes on without it. */
+export interface Problem {
+  readonly path: string
+  /** What was being done: `scan`, `read`, `watch`, `fetch`, `write`, `remove`, `log`. */
+  readonly action: 'scan' | 'read' | 'watch' | 'fetch' | 'write' | 'remove' | 'log'
+  /** What happened, for people. */
+  readonly message: string
+}

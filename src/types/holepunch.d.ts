@@ -1,0 +1,212 @@
+/** Ambient types for the modules that ship none; only what p2psync calls. */
+
+declare module 'hypercore' {
+  import type { EventEmitter } from 'node:events'
+
+  export interface Peer {
+    readonly remotePublicKey: Buffer
+    readonly remoteOpened: boolean
+    readonly remoteSynced: boolean
+    readonly remoteLength: number
+    readonly remoteFork: number
+  }
+
+  export interface Download {
+    done(): Promise<void>
+    destroy(): void
+  }
+
+  export default class Hypercore extends EventEmitter {
+    readonly key: Buffer
+    readonly discoveryKey: Buffer
+    readonly length: number
+    readonly byteLength: number
+    readonly contiguousLength: number
+    readonly fork: number
+    readonly writable: boolean
+    readonly closed: boolean
+    readonly peers: readonly Peer[]
+    readonly replicator: { setInflightRange(min: number, max: number): void }
+    ready(): Promise<void>
+    close(): Promise<void>
+    session(options?: { readonly wait?: boolean }): Hypercore
+    append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
+    get(index: number, options?: { readonly wait?: boolean; readonly timeout?: number }): Promise<Buffer | null>
+    has(start: number, end?: number): Promise<boolean>
+    truncate(length: number, options?: { readonly fork?: number }): Promise<void>
+    download(range: { readonly start: number; readonly end: number }): Download
+    update(options?: { readonly wait?: boolean }): Promise<boolean>
+  }
+}
+
+declare module 'hyperbee' {
+  import type Hypercore from 'hypercore'
+
+  export interface Node {
+    readonly seq: number
+    readonly key: Buffer
+    readonly value: Buffer
+  }
+
+  export interface Range {
+    readonly gt?: Buffer
+    readonly gte?: Buffer
+    readonly lt?: Buffer
+    readonly lte?: Buffer
+  }
+
+  export interface Batch {
+    put(key: Buffer, value: Buffer): Promise<void>
+    del(key: Buffer): Promise<void>
+    flush(): Promise<void>
+    close(): Promise<void>
+  }
+
+  export default class Hyperbee {
+    constructor(
+      core: Hypercore,
+      options?: {
+        readonly keyEncoding?: 'binary'
+        readonly valueEncoding?: 'binary'
+        readonly extension?: boolean
+        readonly metadata?: { readonly contentFeed: Buffer }
+      }
+    )
+    readonly core: Hypercore
+    readonly version: number
+    ready(): Promise<void>
+    close(): Promise<void>
+    get(key: Buffer): Promise<Node | null>
+    batch(): Batch
+    checkout(version: number): Hyperbee
+    getHeader(): Promise<{ readonly metadata: { readonly contentFeed: Buffer | null } | null }>
+    createReadStream(range?: Range): AsyncIterable<Node>
+    createDiffStream(
+      right: number | Hyperbee,
+      range?: Range
+    ): AsyncIterable<{ readonly left: Node | null; readonly right: Node | null }>
+  }
+}
+
+declare module 'hypercore-storage' {
+  export default class CorestoreStorage {
+    constructor(
+      path: string,
+      options?: { readonly writeBufferSize?: number; readonly maxOpenFiles?: number; readonly blobFileSize?: number }
+    )
+    readonly db: { flush(): Promise<void> }
+  }
+}
+
+declare module 'corestore' {
+  import type { Duplex } from 'node:stream'
+  import type Hypercore from 'hypercore'
+  import type CorestoreStorage from 'hypercore-storage'
+
+  export default class Corestore {
+    constructor(storage: CorestoreStorage)
+    readonly storage: CorestoreStorage
+    ready(): Promise<void>
+    close(): Promise<void>
+    get(options: { readonly name: string } | { readonly key: Buffer }): Hypercore
+    createKeyPair(name: string): Promise<{ readonly publicKey: Buffer; readonly secretKey: Buffer }>
+    replicate(stream: Duplex): void
+  }
+}
+
+declare module 'hyperswarm' {
+  import type { EventEmitter } from 'node:events'
+  import type { Duplex } from 'node:stream'
+
+  export interface Connection extends Duplex {
+    readonly remotePublicKey: Buffer
+    readonly rawStream: {
+      readonly bytesReceived?: number
+      readonly bytesTransmitted?: number
+      readonly remoteHost?: string
+      readonly remotePort?: number
+      readonly rtt?: number
+    }
+    setKeepAlive(milliseconds: number): void
+  }
+
+  export interface Discovery {
+    refresh(): Promise<void>
+    flushed(): Promise<void>
+  }
+
+  export default class Hyperswarm extends EventEmitter {
+    constructor(options: {
+      readonly keyPair: { readonly publicKey: Buffer; readonly secretKey: Buffer }
+      readonly bootstrap?: readonly { readonly host: string; readonly port: number }[]
+    })
+    readonly connections: ReadonlySet<Connection>
+    readonly server: { refresh(): Promise<void> }
+    join(topic: Buffer, options: { readonly server: boolean; readonly client: boolean }): Discovery
+    destroy(): Promise<void>
+  }
+}
+
+declare module 'hypercore-id-encoding' {
+  const ids: {
+    encode(key: Uint8Array): string
+    decode(id: string): Buffer
+  }
+  export default ids
+}
+
+declare module 'rocksdb-native' {
+  export interface WriteBatch {
+    tryPut(key: string | Buffer, value: string | Buffer): void
+    tryDelete(key: string | Buffer): void
+    flush(): Promise<void>
+    destroy(): void
+  }
+
+  export interface ReadBatch {
+    get(key: string | Buffer): Promise<Buffer | null>
+    tryFlush(): void
+    flush(): Promise<void>
+    destroy(): void
+  }
+
+  export default class RocksDB {
+    constructor(
+      path: string,
+      options?: { readonly columnFamily?: unknown; readonly maxOpenFiles?: number; readonly maxBackgroundJobs?: number }
+    )
+    ready(): Promise<void>
+    close(): Promise<void>
+    get(key: string | Buffer): Promise<Buffer | null>
+    read(): ReadBatch
+    write(): WriteBatch
+    iterator(range: {
+      readonly gte?: string | Buffer
+      readonly lt?: string | Buffer
+      readonly capacity?: number
+    }): AsyncIterable<{ readonly key: Buffer; readonly value: Buffer }>
+    deleteRange(start: string | Buffer, end: string | Buffer): Promise<void>
+    flush(): Promise<void>
+  }
+
+  export class ColumnFamily {
+    constructor(name: string, options?: { readonly writeBufferSize?: number })
+  }
+}
+
+declare module 'fs-native-extensions' {
+  const extensions: {
+    tryLock(fd: number): boolean
+    unlock(fd: number): void
+  }
+  export default extensions
+}
+
+declare module 'hyperdht/testnet.js' {
+  export interface Testnet {
+    readonly bootstrap: readonly { readonly host: string; readonly port: number }[]
+    destroy(): Promise<void>
+  }
+
+  export default function createTestnet(size: number, options?: { readonly host?: string }): Promise<Testnet>
+}
