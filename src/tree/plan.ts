@@ -152,15 +152,21 @@ function withMoves(draft: Draft, local: Tree): Step[] {
   for (const step of steps) {
     if (!isFile(step.entry) || step.entry.size === 0) continue
     if (step.op === 'write') wanted.add(step.entry.hash)
-    if (step.op === 'remove') removed.set(step.entry.hash, [...(removed.get(step.entry.hash) ?? []), step.path])
+    if (step.op !== 'remove') continue
+    const paths = removed.get(step.entry.hash)
+    if (paths === undefined) removed.set(step.entry.hash, [step.path])
+    else paths.push(step.path)
   }
   const holders = findHolders(wanted, local)
   const moved = new Set<TreePath>()
   const better = steps.map((step): Step => {
     const { path, entry } = step
     if (step.op !== 'write' || !isFile(entry) || entry.size === 0) return step
-    const from = removed.get(entry.hash)?.find((was) => !moved.has(was) && !isBeneath(was, path))
-    if (from !== undefined) {
+    const sources = removed.get(entry.hash)
+    const from = sources?.at(-1)
+    // What makes way for this very path, lying beneath it, can't be renamed to it.
+    if (from !== undefined && !isBeneath(from, path)) {
+      sources?.pop()
       moved.add(from)
       return { op: 'move', path, from, entry }
     }
