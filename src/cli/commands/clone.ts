@@ -1,0 +1,77 @@
+import type { Command } from 'commander'
+import { type ClonedFolder, clone, SyncError } from '../../index.ts'
+import { exitStatus } from '../exit-status.ts'
+import { addCommonOptions, type CommonOptions, parseDuration } from '../options.ts'
+import { forever, runFolder } from '../session.ts'
+
+interface Options extends CommonOptions {
+  readonly adopt?: boolean
+  readonly once?: boolean
+  readonly timeout?: number
+}
+
+/** With --once, how long to look for a first peer. */
+const onceTimeoutMs = 60_000
+
+export function addCloneCommand(program: Command, onStatus: (status: number) => void): void {
+  addCommonOptions(
+    program
+      .command('clone')
+      .summary('rebuild a published directory and follow it')
+      .description(
+        'Rebuilds the directory of a key and follows it. Started again in the same directory it goes on where it ' +
+          'was. What you change in it is never overwritten: it stays, or is kept as name.conflict-<time>-<host>.'
+      )
+      .argument('<key>', 'as share printed it')
+      .argument('<dir>', 'a new or empty directory, or a mirror of this key')
+  )
+    .option('--once', 'end when it holds the newest version that its peers have')
+    .option('--timeout <time>', 'give up when no peer is found in this time (default with --once: 60s)', parseDuration)
+    .option('--adopt', 'take a directory that is not empty; its files are kept')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ p2psync clone <key> ./mirror
+  $ p2psync clone <key> ./mirror --once && echo complete
+  $ p2psync clone <key> ./copy-from-usb-disk --adopt`
+    )
+    .action(async (key: string, directory: string, options: Options) => {
+      const { bootstrap, state, adopt } = options
+      const folder = clone(key, directory, {
+        ...(bootstrap === undefined ? {} : { bootstrap }),
+        ...(state === undefined ? {} : { state }),
+        ...(adopt === undefined ? {} : { adopt })
+      })
+      onStatus(await runFolder(folder, options, untilDone(folder, options)))
+    })
+}
+
+function untilDone(folder: ClonedFolder, { once, timeout }: Options): () => Promise<number> {
+  // Asked for before the folder opens, so that nothing is missed.
+  const inSync = folder.inSync()
+  inSync.catch(() => {}) // Closed first.
+  return async () => {
+    const timeoutMs = timeout ?? (once ? onceTimeoutMs : undefined)
+    const work = once ? inSync.then(() => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok)) : forever()
+    return timeoutMs === undefined ? work : Promise.race([work, failWithoutPeer(folder, timeoutMs)])
+  }
+}
+
+/** Rejects when no peer has come in time, and else never settles. */
+function failWithoutPeer(folder: ClonedFolder, timeoutMs: number): Promise<never> {
+  return new Promise((_, reject) => {
+    const unsubscribe = folder.subscribe((event) => {
+      if (event.type !== 'peer') return
+      clearTimeout(timer)
+      unsubscribe()
+    })
+    const timer = setTimeout(() => {
+      if (folder.peers > 0) return
+      const message =
+        `No peer was found in ${Math.round(timeoutMs / 1000)} s. Is the source running, and is the network up? ` +
+        'Give --timeout for more time'
+      reject(new SyncError('NO_PEER', message))
+    }, timeoutMs)
+  })
+}

@@ -1,0 +1,53 @@
+import type { Command } from 'commander'
+import { share } from '../../index.ts'
+import { addCommonOptions, type CommonOptions, parseDuration } from '../options.ts'
+import { forever, runFolder } from '../session.ts'
+
+interface Options extends CommonOptions {
+  readonly poll?: number | true
+  readonly rescanInterval?: number
+}
+
+export function addShareCommand(program: Command, onStatus: (status: number) => void): void {
+  addCommonOptions(
+    program
+      .command('share')
+      .summary('publish a directory and follow it')
+      .description(
+        'Publishes a directory and follows it. Prints its key, the same for ever: whoever has it can clone the ' +
+          'directory, from here or from anybody who has cloned it. Ends on Ctrl-C; go on with the same command.'
+      )
+      .argument('<dir>', 'the directory to publish')
+  )
+    .option(
+      '--poll [interval]',
+      'look at everything again and again, for network file systems (default: 2s)',
+      parseDuration
+    )
+    .option(
+      '--rescan-interval <interval>',
+      'look at everything so often beside notifications (default: 10m)',
+      parseDuration
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ p2psync share ./photos
+  $ p2psync share /mnt/nas/photos --poll 10s
+  $ p2psync share ./photos --json --state ~/.local/state/p2psync/photos
+
+What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left out.`
+    )
+    .action(async (directory: string, options: Options) => {
+      const { bootstrap, state, poll, rescanInterval } = options
+      const folder = share(directory, {
+        ...(bootstrap === undefined ? {} : { bootstrap }),
+        ...(state === undefined ? {} : { state }),
+        ...(poll === undefined ? {} : { poll: true }),
+        ...(typeof poll === 'number' ? { pollIntervalMs: poll } : {}),
+        ...(rescanInterval === undefined ? {} : { rescanIntervalMs: rescanInterval })
+      })
+      onStatus(await runFolder(folder, options, forever))
+    })
+}

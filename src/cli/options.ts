@@ -1,0 +1,50 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Address } from '../index.ts'
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly bootstrap?: readonly Address[]
+  readonly state?: string
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly verbose?: boolean
+}
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--bootstrap <host:port,...>', 'join the DHT by these nodes instead of the public one')
+        .env('P2PSYNC_BOOTSTRAP')
+        .argParser(parseAddresses)
+    )
+    .option('--state <dir>', 'keep log and state in this directory; only a marker stays in the folder')
+    .option('--json', 'print events to stdout, one JSON object a line')
+    .addOption(new Option('-q, --quiet', 'print nothing but errors').conflicts('verbose'))
+    .option('-v, --verbose', 'print also peers and every version')
+}
+
+/** `host:port,host:port`; an IPv6 address stands in brackets. */
+export function parseAddresses(text: string): Address[] {
+  return text.split(',').map((part) => {
+    const match = /^(?:\[([0-9a-fA-F:]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(part.trim())
+    const port = Number(match?.[3])
+    if (match === null || port < 1 || port > 65_535) {
+      throw new InvalidArgumentError(`${JSON.stringify(part)} is not host:port.`)
+    }
+    return { host: (match[1] ?? match[2]) as string, port }
+  })
+}
+
+const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
+// Node's timers take no longer delay than 2^31 - 1 ms.
+const durationMsMax = 24 * 3_600_000
+
+/** `500ms`, `10s`, `5m`, `1h`, or a number of seconds; in milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim())
+  const ms = Number(match?.[1]) * unitMs[(match?.[2] ?? 's') as keyof typeof unitMs]
+  if (match === null || ms < 1 || ms > durationMsMax) {
+    throw new InvalidArgumentError('Give a time such as 500ms, 10s, 5m or 1h, up to 24h.')
+  }
+  return ms
+}

@@ -1,0 +1,77 @@
+import type { ClonedFolder, SharedFolder } from '../index.ts'
+import { exitStatus } from './exit-status.ts'
+import type { CommonOptions } from './options.ts'
+import { type Output, outputFor } from './output.ts'
+
+/** How long an end may take before the process goes without it, in milliseconds. */
+const endMsMax = 4500
+
+/**
+ * Runs a folder until `until` resolves with an exit status, or a signal comes; then closes it.
+ *
+ * @returns the exit status
+ */
+export async function runFolder(
+  folder: SharedFolder | ClonedFolder,
+  options: CommonOptions,
+  until: () => Promise<number>
+): Promise<number> {
+  const output = outputFor(options, folder)
+  const unsubscribe = folder.subscribe((event) => output.show(event))
+  const signals = listenForSignals()
+  let status: number
+  try {
+    const work = folder.ready().then(until)
+    work.catch(() => {}) // When a signal wins, nobody is left to hear of it.
+    status = await Promise.race([work, signals.received])
+  } finally {
+    await endInTime(folder, output)
+    unsubscribe()
+    signals.end()
+    output.end()
+  }
+  return status
+}
+
+/** Never resolves: for a command that works until it is told to end. */
+export function forever(): Promise<number> {
+  // Something has to keep the process alive while nothing happens.
+  return new Promise(() => setInterval(() => {}, 2 ** 30))
+}
+
+function listenForSignals(): { readonly received: Promise<number>; end(): void } {
+  let resolve: (status: number) => void
+  const received = new Promise<number>((settle) => {
+    resolve = settle
+  })
+  let count = 0
+  const onSignal = () => {
+    // Who insists gets it at once; what was saved so far is whole.
+    if (++count > 1) process.exit(exitStatus.interrupted)
+    resolve(exitStatus.interrupted)
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  process.on('SIGHUP', onSignal)
+  return {
+    received,
+    end: () => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal)
+    }
+  }
+}
+
+async function endInTime(folder: SharedFolder | ClonedFolder, output: Output): Promise<void> {
+  const timer = setTimeout(() => {
+    output.end()
+    process.stderr.write(
+      'p2psync: ending took too long and was cut off; nothing is lost, the next start looks at all\n'
+    )
+    process.exit(exitStatus.interrupted)
+  }, endMsMax)
+  try {
+    await folder.close()
+  } finally {
+    clearTimeout(timer)
+  }
+}
