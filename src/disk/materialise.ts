@@ -45,7 +45,7 @@ export interface MaterialiseOptions {
 
 /** The folder's batch of work, after which it is made durable and recorded. */
 const batchBytesMax = 64 * 1024 * 1024
-const batchStepsMax = 1000
+const batchStepsMax = 8000
 /** What may be in memory on its way from the source to the staged files. */
 const stagingBytesMax = 32 * 1024 * 1024
 const stagingFilesMax = 32

@@ -65,7 +65,7 @@ export class Swarm {
   #refreshWhenLonely(): void {
     if (this.#swarm.connections.size > 0) return
     // Both: the one announces us anew, the other looks for others. Offline they fail, and are tried again.
-    this.#swarm.server.refresh().catch(() => {})
+    this.#swarm.server.refresh()
     this.#discovery?.refresh().catch(() => {})
   }
 }

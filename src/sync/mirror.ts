@@ -149,13 +149,23 @@ export class Mirror {
 
   async #pass(version: Version, full: boolean): Promise<void> {
     this.#assertMarker()
+    const { signal, end } = this.#passSignal(version)
+    try {
+      await this.#reader.fetch(version, signal)
+      await this.#apply(version, full, signal)
+    } finally {
+      end()
+    }
+  }
+
+  async #apply(version: Version, full: boolean, signal: AbortSignal): Promise<void> {
     const head = await this.#reader.head(version)
     const wanted = full ? await this.#wholeTarget(version, head) : await this.#changedTarget(version, head)
     const { local, seen, unclear } = await this.#look(full ? undefined : wanted.paths, wanted.target)
     const paths = [...wanted.paths].filter((path) => !unclear.has(path))
     const plan = planMirror({ base: this.#baseline.tree(), local, target: wanted.target, paths })
     await this.#settle(plan, wanted.target, seen)
-    const failed = await this.#materialise(plan, wanted.target, seen, version)
+    const failed = await this.#materialise(plan, wanted.target, seen, signal)
     for (const path of wanted.paths) {
       if (failed.has(path) || unclear.has(path)) this.#owed.set(path, wanted.target.get(path))
       else this.#owed.delete(path)
@@ -280,14 +290,14 @@ export class Mirror {
     plan: Plan,
     target: Tree,
     seen: ReadonlyMap<TreePath, Seen>,
-    version: Version
+    signal: AbortSignal
   ): Promise<Set<TreePath>> {
     const failed = new Set<TreePath>()
     if (plan.steps.length === 0) return failed
     const content = await this.#reader.content()
-    const pass = this.#passSignal(version)
+    // Closing it is what ends the wait for a block that nobody has.
     const end = () => void content.close().catch(() => {})
-    pass.signal.addEventListener('abort', end, { once: true })
+    signal.addEventListener('abort', end, { once: true })
     const counter = this.#counter(plan)
     try {
       const changed = await materialise(
@@ -306,7 +316,7 @@ export class Mirror {
         {
           host: hostname(),
           now: () => new Date(),
-          signal: pass.signal,
+          signal,
           onApplied: (applied) => this.#record(applied, counter.files),
           onProblem: (problem) => {
             failed.add(problem.path as TreePath)
@@ -319,7 +329,7 @@ export class Mirror {
       for (const path of changed) failed.add(path)
       return failed
     } finally {
-      pass.end()
+      signal.removeEventListener('abort', end)
       await content.close().catch(() => {})
     }
   }

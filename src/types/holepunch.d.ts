@@ -141,7 +141,7 @@ declare module 'hyperswarm' {
       readonly bootstrap?: readonly { readonly host: string; readonly port: number }[]
     })
     readonly connections: ReadonlySet<Connection>
-    readonly server: { refresh(): Promise<void> }
+    readonly server: { refresh(): void }
     join(topic: Buffer, options: { readonly server: boolean; readonly client: boolean }): Discovery
     destroy(): Promise<void>
   }
