@@ -1,0 +1,21 @@
+/**
+ * Clones a folder once: ends when the directory holds the newest version that its peers have.
+ *
+ *   node dist/examples/clone.js <key> <dir> [host:port of a DHT node]
+ */
+import { clone } from 'p2psync'
+import { bootstrapOf } from './bootstrap.ts'
+
+const [key = '', directory = './mirror', node] = process.argv.slice(2)
+const folder = clone(key, directory, bootstrapOf(node))
+const inSync = folder.inSync()
+
+await folder.ready()
+for await (const event of folder) {
+  if (event.type === 'applied') process.stdout.write(`version ${event.version}: ${event.files} files\n`)
+  if (event.type === 'conflict') process.stdout.write(`kept your ${event.path} as ${event.keptAs}\n`)
+  if (event.type === 'problem') process.stderr.write(`${event.path}: ${event.message}\n`)
+  if (event.type === 'in-sync') break
+}
+await inSync
+await folder.close()

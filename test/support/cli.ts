@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Assert } from 'brittle'
+import type { SyncEvent } from '../../src/index.ts'
+import { until } from './until.ts'
+
+/** The package's root, seen from where tests are built to. */
+export const packageRoot = join(import.meta.dirname, '../../..')
+
+const program = join(packageRoot, 'dist/bin/p2psync.js')
+/** Everything a test waits for must come in this time, in milliseconds. */
+const deadlineMs = 60_000
+
+type EventOf<T extends SyncEvent['type']> = Extract<SyncEvent, { type: T }>
+
+/** A command that was started, with what it has said so far. */
+export class Command {
+  readonly events: SyncEvent[] = []
+  stdout = ''
+  stderr = ''
+  readonly #child: ChildProcess
+  readonly #closed: Promise<unknown>
+
+  constructor(t: Assert, file: string, args: readonly string[], options: StartOptions = {}) {
+    this.#child = spawn(process.execPath, [file, ...args], {
+      env: { ...process.env, P2PSYNC_BOOTSTRAP: options.bootstrap ?? unreachable, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd })
+    })
+    this.#closed = once(this.#child, 'close')
+    const { stdout, stderr } = this.#child
+    stderr?.on('data', (data: Buffer) => {
+      this.stderr += data
+    })
+    if (stdout !== null) {
+      createInterface({ input: stdout }).on('line', (line) => {
+        this.stdout += `${line}\n`
+        if (line.startsWith('{')) this.events.push(JSON.parse(line) as SyncEvent)
+      })
+    }
+    t.teardown(() => this.kill('SIGKILL'))
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Resolves with the exit status when it has ended; -1 when a signal killed it. */
+  async exit(): Promise<number> {
+    await until(() => !this.running, { what: `the end of the command\n${this.stderr}`, ms: deadlineMs })
+    await this.#closed
+    return this.#child.exitCode ?? -1
+  }
+
+  /** Ends it with a signal, and resolves when it is gone. */
+  async kill(signal: NodeJS.Signals): Promise<number> {
+    if (this.running) this.#child.kill(signal)
+    return this.exit()
+  }
+
+  /** The first event of a type, from the `from`th event on, that `isIt` accepts; waits for it. */
+  async event<T extends SyncEvent['type']>(
+    type: T,
+    isIt: (event: EventOf<T>) => boolean = () => true,
+    from = 0
+  ): Promise<EventOf<T>> {
+    let found: SyncEvent | undefined
+    const look = () => {
+      found = this.events.slice(from).find((event) => event.type === type && isIt(event as EventOf<T>))
+      return found !== undefined || !this.running
+    }
+    await until(look, { what: `an event ${type}\n${this.stderr}`, ms: deadlineMs })
+    if (found === undefined) throw new Error(`The command ended without an event ${type}\n${this.stderr}`)
+    return found as EventOf<T>
+  }
+}
+
+export interface StartOptions {
+  readonly bootstrap?: string
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
+}
+
+/** Loopback, a port where nobody is: no test may reach the public DHT. */
+const unreachable = '127.0.0.1:9'
+
+/** Starts p2psync with these arguments. */
+export function start(t: Assert, args: readonly string[], options: StartOptions = {}): Command {
+  return new Command(t, program, args, options)
+}
+
+/** Starts `share` with --json and waits for its key. */
+export async function startShare(
+  t: Assert,
+  directory: string,
+  { args = [], ...options }: StartOptions & { readonly args?: readonly string[] }
+): Promise<Command & { key: string }> {
+  const command = start(t, ['share', directory, '--json', ...args], options)
+  const { key } = await command.event('ready')
+  return Object.assign(command, { key })
+}
+
+/** Starts `clone` with --json. */
+export function startClone(
+  t: Assert,
+  key: string,
+  directory: string,
+  { args = [], ...options }: StartOptions & { readonly args?: readonly string[] }
+): Command {
+  return start(t, ['clone', key, directory, '--json', ...args], options)
+}

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto'
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Assert } from 'brittle'
+import { until } from './until.ts'
+
+/** A directory as a user sees it: a line of type, mode, time and content for each path. */
+export function snapshot(root: string, options: { readonly directoryTimes?: boolean } = {}): Map<string, string> {
+  const lines = new Map<string, string>()
+  const walk = (relative: string) => {
+    for (const name of readdirSync(join(root, relative)).sort()) {
+      if (name === '.p2psync') continue
+      const path = relative === '' ? name : `${relative}/${name}`
+      lines.set(path, describe(join(root, path), options.directoryTimes ?? false))
+      if (lines.get(path)?.startsWith('directory')) walk(path)
+    }
+  }
+  walk('')
+  return lines
+}
+
+function describe(path: string, directoryTimes: boolean): string {
+  const stats = lstatSync(path)
+  const mode = (stats.mode & 0o7777).toString(8)
+  const time = Math.floor(stats.mtimeMs)
+  if (stats.isSymbolicLink()) return `symlink ${time} ${readlinkSync(path)}`
+  if (stats.isDirectory()) return `directory ${mode}${directoryTimes ? ` ${time}` : ''}`
+  return `file ${mode} ${time} ${stats.size} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`
+}
+
+/** What differs between two directories, a line for each path; empty when they are the same. */
+export function differences(a: string, b: string, options: { readonly directoryTimes?: boolean } = {}): string[] {
+  const [left, right] = [snapshot(a, options), snapshot(b, options)]
+  const paths = [...new Set([...left.keys(), ...right.keys()])].sort()
+  return paths
+    .filter((path) => left.get(path) !== right.get(path))
+    .map((path) => `${JSON.stringify(path)}: ${left.get(path) ?? 'nothing'} / ${right.get(path) ?? 'nothing'}`)
+}
+
+/** Waits until two directories are the same, and says where they differ when they don't become so. */
+export async function becomeSame(
+  t: Assert,
+  a: string,
+  b: string,
+  { ms = 30_000, directoryTimes = false }: { readonly ms?: number; readonly directoryTimes?: boolean } = {}
+): Promise<void> {
+  const left = () => {
+    try {
+      return differences(a, b, { directoryTimes })
+    } catch (error) {
+      return [String(error)] // Something went while it was looked at.
+    }
+  }
+  await until(() => left().length === 0, { what: 'the same trees', ms }).catch(() => {})
+  t.alike(left().slice(0, 10), [], 'the trees are the same')
+}
