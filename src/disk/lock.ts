@@ -5,6 +5,7 @@ import { SyncError } from '../errors.ts'
 
 /** A lock held on a file until it is released, or its process ends, however it ends. */
 export interface Lock {
+  /** Lets go of it; once more does nothing. */
   release(): void
 }
 
@@ -27,8 +28,11 @@ export function takeLock(path: string, what: string): Lock {
     if (!granted) closeSync(fd)
   }
   if (granted) {
+    let held = true
     return {
       release() {
+        if (!held) return
+        held = false
         extensions.unlock(fd)
         closeSync(fd)
       }

@@ -3,7 +3,7 @@ import { decodePack } from '../chunk/pack.ts'
 import type { Extent, FileEntry } from '../tree/entry.ts'
 
 /** Bytes that may be on their way for one extent. */
-const inFlightBytesMax = 16 * 1024 * 1024
+const inFlightBytesMax = 8 * 1024 * 1024
 const inFlightBlocksMax = 64
 /** Unpacked packs kept: files of one directory share them, and are asked for together. */
 const packsKept = 32

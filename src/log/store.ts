@@ -31,7 +31,9 @@ export class LogStore {
     const storage = new CorestoreStorage(directory, {
       writeBufferSize: 8 * 1024 * 1024,
       maxOpenFiles: 256,
-      blobFileSize: 64 * 1024 * 1024
+      blobFileSize: 64 * 1024 * 1024,
+      tableCacheIndexAndFilterBlocks: false,
+      blockCache: false
     })
     const corestore = new Corestore(storage)
     try {

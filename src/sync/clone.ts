@@ -54,7 +54,8 @@ export class ClonedFolder extends FolderHandle {
       this.#mirror = new Mirror(folder, this.#reader, this.#state, this.monitor)
       await this.connect(this.#store, this.#reader.topic, bootstrap)
     } catch (error) {
-      await this.shut()
+      // What went wrong first is what counts.
+      await this.shut().catch(() => {})
       throw error
     }
     this.monitor.emit({ type: 'ready', role: 'reader', key, folder: folder.root })

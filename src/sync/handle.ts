@@ -32,6 +32,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   abstract get key(): string
 
   protected abstract open(): Promise<void>
+  /** Closes whatever `open` has opened; called also when it failed half-way, and then again by `close`. */
   protected abstract shut(): Promise<void>
 
   /**

@@ -8,7 +8,7 @@ import type { Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 
 /** Bytes queued before they are appended: few large appends are faster than many small ones. */
-const queueBytesMax = 8 * 1024 * 1024
+const queueBytesMax = 4 * 1024 * 1024
 
 /** Where a chunk is, or will be once its pack is full. */
 interface Place {

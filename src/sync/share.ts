@@ -65,7 +65,8 @@ export class SharedFolder extends FolderHandle {
       })
       await this.connect(this.#store, this.#writer.topic, bootstrap)
     } catch (error) {
-      await this.shut()
+      // What went wrong first is what counts.
+      await this.shut().catch(() => {})
       throw error
     }
     this.monitor.emit({ type: 'ready', role: 'writer', key: this.key, folder: folder.root })

@@ -92,7 +92,13 @@ declare module 'hypercore-storage' {
   export default class CorestoreStorage {
     constructor(
       path: string,
-      options?: { readonly writeBufferSize?: number; readonly maxOpenFiles?: number; readonly blobFileSize?: number }
+      options?: {
+        readonly writeBufferSize?: number
+        readonly maxOpenFiles?: number
+        readonly blobFileSize?: number
+        readonly blockCache?: boolean
+        readonly tableCacheIndexAndFilterBlocks?: boolean
+      }
     )
     readonly db: { flush(): Promise<void> }
   }
