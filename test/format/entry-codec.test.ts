@@ -106,6 +106,12 @@ test('a record made by hand is accepted, so that what follows fails for its one 
   t.alike(decodeEntry(fileRecord({})), { ...file('v1', { mtimeMs: 0 }), extents })
 })
 
+/** A record of a file of so many bytes, each an extent. */
+function recordOfExtents(count: number): Buffer {
+  const head = fileRecord({ size: count, count, extents: [] })
+  return Buffer.concat([head, Buffer.alloc(5 * count, Buffer.of(0, 3, 1, 0, 1))])
+}
+
 const over = limits.sizeBytes + 1
 const link = (target: Uint8Array) => Buffer.concat([uints(1, 3, 0, target.length), target])
 
@@ -122,8 +128,17 @@ const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
   ['a sticky directory', uints(1, 2, 0, 0o1777)],
   ['a file that ends in its hash', fileRecord({}).subarray(0, 20)],
   ['a file that ends before its extents', fileRecord({ count: 2 })],
-  ['a size beyond the limit', fileRecord({ size: over, extents: [[0, 0, 1, 0, over]] })],
-  ['too many extents', fileRecord({ count: limits.extents + 1 })],
+  [
+    'a size beyond the limit',
+    fileRecord({
+      size: over,
+      extents: [
+        [0, 0, 1, 0, over - 1],
+        [0, 1, 1, 0, 1]
+      ]
+    })
+  ],
+  ['too many extents', recordOfExtents(limits.extents + 1)],
   ['extents of fewer bytes than the file', fileRecord({ size: 3 })],
   ['extents of more bytes than the file', fileRecord({ size: 1 })],
   ['a file of some size without extents', fileRecord({ extents: [] })],
@@ -153,6 +168,11 @@ const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
 for (const [name, record] of refused) {
   test(`decodeEntry refuses ${name}`, (t) => t.is(outcomeOf(record), 'RangeError'))
 }
+
+test('decodeEntry accepts just as many extents as the limit says', (t) => {
+  const entry = decodeEntry(recordOfExtents(limits.extents))
+  t.is(entry.type === 'file' && entry.extents.length, limits.extents)
+})
 
 test('decodeEntry accepts a link whose target is of just the longest length', (t) => {
   const target = 'x'.repeat(limits.linkTargetBytes)
