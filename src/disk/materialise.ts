@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, t
 import { join } from 'node:path'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
-import type { DirectoryEntry, Entry, FileEntry } from '../tree/entry.ts'
+import { type DirectoryEntry, type Entry, type FileEntry, permissionBits } from '../tree/entry.ts'
 import { baseName, childPath, parentPath, type TreePath } from '../tree/path.ts'
 import type { Step } from '../tree/plan.ts'
 import type { Problem } from '../tree/tree.ts'
@@ -83,7 +83,9 @@ class Work {
   readonly #options: MaterialiseOptions
   readonly #beneath: Beneath
   readonly #movedFrom: Beneath
-  readonly #touched = new Set<TreePath>()
+  /** Directories whose time, and mode where it was widened, is to be put right at the end. */
+  readonly #touched = new Map<TreePath, { mode: number | undefined }>()
+  readonly #planned = new Set<TreePath>()
   #put = new Map<TreePath, BaselineRecord>()
   #removed = new Set<TreePath>()
   #dirtyDirectories = new Set<string>()
@@ -124,7 +126,7 @@ class Work {
     if (stats === undefined || !stats.isDirectory()) {
       this.#inParent(path, (at) => mkdirSync(at, 0o700))
     }
-    this.#touched.add(path)
+    this.#planned.add(path)
   }
 
   /** Renames what has moved; the answer is what can't be moved after all and must be written. */
@@ -171,7 +173,7 @@ class Work {
 
   #setMetadata(path: TreePath, entry: Entry): void {
     if (entry.type === 'directory') {
-      this.#touched.add(path)
+      this.#planned.add(path)
       return
     }
     const at = this.#beneath.locate(path)
@@ -182,14 +184,20 @@ class Work {
 
   /** Modes and times of directories come last: whatever happens in one changes its time. */
   #finishDirectories(): void {
-    for (const path of [...this.#touched].sort().reverse()) {
+    for (const path of [...new Set([...this.#touched.keys(), ...this.#planned])].sort().reverse()) {
       const entry = this.#input.directoryEntry(path)
       if (entry === undefined) continue
       try {
         const at = this.#beneath.locate(path)
-        if (!lstatSync(at).isDirectory()) continue
-        setMetadata(at, entry)
-        this.#put.set(path, { entry, signature: '' })
+        const stats = lstatSync(at)
+        if (!stats.isDirectory()) continue
+        if (this.#planned.has(path)) {
+          setMetadata(at, entry)
+          this.#put.set(path, { entry, signature: '' })
+        } else {
+          // Its mode is its owner's business: only its time has changed by our doing.
+          setMetadata(at, { ...entry, mode: this.#touched.get(path)?.mode ?? stats.mode & permissionBits })
+        }
       } catch (error) {
         if (!isAbsence(error)) this.#problem(path, 'write', error)
       }
@@ -342,16 +350,26 @@ class Work {
     const parent = parentPath(path)
     const directory = this.#beneath.directory(parent)
     this.#dirtyDirectories.add(join(this.#input.root, parent))
-    if (parent !== '') this.#touched.add(parent)
+    this.#touch(parent)
     const at = `${directory}/${baseName(path)}`
     try {
       act(at, directory)
     } catch (error) {
       const entry = parent === '' ? undefined : this.#input.directoryEntry(parent)
       if (systemCode(error) !== 'EACCES' || entry === undefined) throw error
-      chmodSync(directory, entry.mode | 0o700)
+      this.#widen(parent as TreePath, directory)
       act(at, directory)
     }
+  }
+
+  #touch(path: TreePath | ''): void {
+    if (path !== '' && !this.#touched.has(path)) this.#touched.set(path, { mode: undefined })
+  }
+
+  #widen(path: TreePath, directory: string): void {
+    const mode = lstatSync(`${directory}/.`).mode & permissionBits
+    this.#touched.set(path, { mode })
+    chmodSync(directory, mode | 0o700)
   }
 
   #wrote(path: TreePath, entry: Entry, stats: Stats): void {
@@ -362,8 +380,7 @@ class Work {
 
   #wentFrom(path: TreePath): void {
     this.#dirtyDirectories.add(join(this.#input.root, parentPath(path)))
-    const parent = parentPath(path)
-    if (parent !== '') this.#touched.add(parent)
+    this.#touch(parentPath(path))
     this.#touched.delete(path)
     if (!this.#put.has(path)) this.#removed.add(path)
   }

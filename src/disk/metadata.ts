@@ -11,7 +11,8 @@ const onLinux = process.platform === 'linux'
  * @throws the system's error
  */
 export function setMetadata(at: string, entry: Entry): void {
-  const seconds = secondsOf(entry.mtimeMs)
+  // As text: Node takes a negative number for now.
+  const seconds = String(secondsOf(entry.mtimeMs))
   if (entry.type === 'symlink') {
     lutimesSync(at, seconds, seconds)
     return

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readlinkSync, type Stats } from 'node:fs'
 import type { Seen } from '../tree/diff.ts'
-import { permissionBits } from '../tree/entry.ts'
+import { mtimeMsMax, permissionBits } from '../tree/entry.ts'
 
 /**
  * A file changed this short a time before it was looked at may change again without its times
@@ -27,7 +27,7 @@ export function isRacy(stats: Stats, nowMs: number): boolean {
 
 /** Whole milliseconds, as they travel: cut off, so that a restored time reads back as the same. */
 export function mtimeOf(stats: Stats): number {
-  return Math.floor(stats.mtimeMs)
+  return Math.min(Math.max(Math.floor(stats.mtimeMs), -mtimeMsMax), mtimeMsMax)
 }
 
 /**

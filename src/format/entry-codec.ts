@@ -1,18 +1,18 @@
 import * as c from 'compact-encoding'
 import type { Entry, Extent, FileEntry } from '../tree/entry.ts'
-import { emptyHash, permissionBits } from '../tree/entry.ts'
+import { emptyHash, mtimeMsMax, permissionBits } from '../tree/entry.ts'
 
 /** Version of the record that this code writes. Readers skip fields that a later one adds. */
 export const entryFormat = 1
 
 /** Limits on what a record may claim; beyond them it is refused. */
 export const limits = {
-  /** 8 PiB: keeps every sum of two positions below 2^53. */
+  /** 2 PiB: keeps every sum of two positions below 2^53. */
   sizeBytes: 2 ** 53 / 4,
   extents: 1 << 20,
   linkTargetBytes: 4095,
-  /** ±285,616 years, the range of a JavaScript date. */
-  mtimeMs: 8.64e15
+  /** The range of the codec's signed integers: 142,000 years each way. */
+  mtimeMs: mtimeMsMax
 } as const
 
 const types = { file: 1, directory: 2, symlink: 3 } as const

@@ -1,5 +1,5 @@
 import type Hypercore from 'hypercore'
-import { decodePack } from '../chunk/pack.ts'
+import { decodePack } from '../format/pack-codec.ts'
 import type { Extent, FileEntry } from '../tree/entry.ts'
 
 /** Bytes that may be on their way for one extent. */

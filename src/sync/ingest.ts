@@ -1,7 +1,7 @@
 import { chunkBytesMin } from '../chunk/chunker.ts'
-import { encodePack, packBytesTarget } from '../chunk/pack.ts'
 import { type Chunk, type ReadFile, readChunks } from '../disk/read.ts'
 import type { State } from '../disk/state.ts'
+import { encodePack, packBytesTarget } from '../format/pack-codec.ts'
 import type { LogWriter } from '../log/writer.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Extent } from '../tree/entry.ts'

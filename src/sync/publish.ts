@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isAbsence } from '../disk/beneath.ts'
+import { readIgnoreFile } from '../disk/ignore-file.ts'
 import { readMarker } from '../disk/marker.ts'
 import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
@@ -325,14 +324,12 @@ export class Publisher {
 
   /** Reads the ignore file. @returns whether the rules are others now */
   #loadRules(): boolean {
-    let text = ''
+    let text: string
     try {
-      text = readFileSync(join(this.#folder.root, ignoreFileName), 'utf8')
+      text = readIgnoreFile(this.#folder.root)
     } catch (error) {
-      if (!isAbsence(error)) {
-        this.#monitor.problem({ path: ignoreFileName, action: 'read', message: messageOf(error) })
-        return false
-      }
+      this.#monitor.problem({ path: ignoreFileName, action: 'read', message: messageOf(error) })
+      return false
     }
     if (text === this.#rulesText) return false
     this.#rulesText = text

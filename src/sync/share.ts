@@ -1,4 +1,5 @@
 import { writeMarker } from '../disk/marker.ts'
+import { RunningMark } from '../disk/running-mark.ts'
 import { State } from '../disk/state.ts'
 import { SyncError } from '../errors.ts'
 import { LogStore } from '../log/store.ts'
@@ -6,7 +7,6 @@ import { LogWriter } from '../log/writer.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { type Address, FolderHandle } from './handle.ts'
 import { Publisher } from './publish.ts'
-import { RunningMark } from './running-mark.ts'
 
 export interface ShareOptions {
   /** The first nodes of the DHT to join; the public one when left out. */

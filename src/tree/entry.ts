@@ -48,6 +48,9 @@ export interface SymlinkEntry {
 /** What a tree holds at one path. */
 export type Entry = FileEntry | DirectoryEntry | SymlinkEntry
 
+/** The time furthest from 1970 that travels, either way. One beyond it, by a broken clock, is taken for this. */
+export const mtimeMsMax = 2 ** 52 - 1
+
 /** Permission bits that travel: never setuid, setgid or sticky. */
 export const permissionBits = 0o777
 

@@ -16,6 +16,7 @@ export const stateDirectoryName = '.p2psync'
 
 // With the u flag a pair of surrogates is one code point, so this finds the lone ones only.
 const loneSurrogate = /\p{Surrogate}/u
+const noWidth = /\p{Default_Ignorable_Code_Point}/gu
 const ascii = /^[\x20-\x7e]*$/
 
 /** Why `name` can't be one segment of a path, in words, or `undefined` when it can. */
@@ -26,12 +27,17 @@ export function nameFault(name: string): string | undefined {
   if (name.includes('/')) return 'a slash in a name'
   if (name.includes('\0')) return 'a NUL in a name'
   if (name.includes('\\')) return 'a backslash in a name, which separates names on Windows'
-  // Case-insensitive file systems would take ".P2PSYNC" for our own state.
-  if (name.length === stateDirectoryName.length && name.toLowerCase() === stateDirectoryName) {
+  if (isStateDirectory(name)) {
     return `the reserved name "${stateDirectoryName}"`
   }
   if (!ascii.test(name) && loneSurrogate.test(name)) return 'a name that is not Unicode'
   return undefined
+}
+
+/** Whether some file system would take `name` for our own state: by folding case, or by ignoring what has no width. */
+function isStateDirectory(name: string): boolean {
+  if (ascii.test(name)) return name.toLowerCase() === stateDirectoryName
+  return name.replaceAll(noWidth, '').normalize('NFKC').toUpperCase() === stateDirectoryName.toUpperCase()
 }
 
 /** Why `text` can't be a path, in words, or `undefined` when it can. */

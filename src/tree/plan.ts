@@ -1,7 +1,7 @@
 import type { DirectoryEntry, Entry, FileEntry, SymlinkEntry } from './entry.ts'
 import { modeOf, sameContent, sameEntry } from './entry.ts'
 import type { TreePath } from './path.ts'
-import { ancestorsOf, comparePaths, isBeneath } from './path.ts'
+import { ancestorsOf, comparePaths } from './path.ts'
 import type { Tree } from './tree.ts'
 
 /** One thing to do to a folder. */
@@ -134,7 +134,7 @@ function restoreParents(draft: Draft, { local, target }: PlanInput): void {
     for (const path of ancestorsOf(step.path)) {
       const planned = draft.steps.get(path)
       const have = local.get(path)
-      if (planned?.op === 'make-directory' || (have?.type === 'directory' && planned === undefined)) continue
+      if (planned?.op === 'make-directory') continue
       const want = target.get(path)
       if (want?.type !== 'directory' || have?.type === 'directory') continue
       if (have !== undefined) draft.conflicts.push({ path, have })
@@ -149,35 +149,39 @@ function withMoves(draft: Draft, local: Tree): Step[] {
   const steps = [...draft.steps.values()]
   const removed = new Map<string, TreePath[]>()
   const wanted = new Set<string>()
-  for (const step of steps) {
-    if (!isFile(step.entry) || step.entry.size === 0) continue
-    if (step.op === 'write') wanted.add(step.entry.hash)
-    if (step.op !== 'remove') continue
-    const paths = removed.get(step.entry.hash)
-    if (paths === undefined) removed.set(step.entry.hash, [step.path])
-    else paths.push(step.path)
+  for (const { op, path, entry } of steps) {
+    if (!isFile(entry) || entry.size === 0) continue
+    if (op === 'write') wanted.add(entry.hash)
+    if (op !== 'remove') continue
+    const paths = removed.get(entry.hash)
+    if (paths === undefined) removed.set(entry.hash, [path])
+    else paths.push(path)
   }
   const holders = findHolders(wanted, local)
-  const moved = new Set<TreePath>()
+  const movedTo = new Map<TreePath, TreePath>()
   const better = steps.map((step): Step => {
+    if (step.op !== 'write' || !isFile(step.entry) || step.entry.size === 0) return step
     const { path, entry } = step
-    if (step.op !== 'write' || !isFile(entry) || entry.size === 0) return step
-    const sources = removed.get(entry.hash)
-    const from = sources?.at(-1)
-    // What makes way for this very path, lying beneath it, can't be renamed to it.
-    if (from !== undefined && !isBeneath(from, path)) {
-      sources?.pop()
-      moved.add(from)
-      return { op: 'move', path, from, entry }
-    }
-    const copyOf = holders.get(entry.hash)
-    return copyOf === undefined ? step : { ...step, copyOf }
+    const have = local.get(path)
+    // Not onto a directory, which makes way only later, nor onto what another path is to be copied from.
+    const free = have?.type !== 'directory' && !(isFile(have) && holders.get(have.hash) === path)
+    const from = free ? removed.get(entry.hash)?.pop() : undefined
+    if (from === undefined) return step
+    movedTo.set(from, path)
+    return { op: 'move', path, from, entry }
   })
-  return better.filter((step) => step.op !== 'remove' || !moved.has(step.path))
+  return better
+    .filter((step) => step.op !== 'remove' || !movedTo.has(step.path))
+    .map((step) => {
+      if (step.op !== 'write' || !isFile(step.entry)) return step
+      const holder = holders.get(step.entry.hash)
+      // Moves come first: what was moved is copied from where it is by then.
+      return holder === undefined ? step : { ...step, copyOf: movedTo.get(holder) ?? holder }
+    })
 }
 
-function isFile(entry: Entry): entry is FileEntry {
-  return entry.type === 'file'
+function isFile(entry: Entry | undefined): entry is FileEntry {
+  return entry?.type === 'file'
 }
 
 function findHolders(hashes: ReadonlySet<string>, local: Tree): Map<string, TreePath> {

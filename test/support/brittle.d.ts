@@ -10,8 +10,11 @@ declare module 'brittle' {
     not(actual: unknown, expected: unknown, message?: string): void
     alike(actual: unknown, expected: unknown, message?: string): void
     unlike(actual: unknown, expected: unknown, message?: string): void
-    exception(act: () => unknown, error?: unknown, message?: string): Promise<void>
-    execution(act: () => unknown, message?: string): Promise<void>
+    readonly exception: {
+      (act: () => unknown, error?: unknown, message?: string): Promise<void>
+      all(act: (() => unknown) | Promise<unknown>, expected?: RegExp, message?: string): Promise<boolean>
+    }
+    execution(act: (() => unknown) | Promise<unknown>, message?: string): Promise<boolean>
     comment(...message: unknown[]): void
     teardown(act: () => unknown, options?: { readonly order?: number; readonly force?: boolean }): void
     timeout(milliseconds: number): void
@@ -25,7 +28,7 @@ declare module 'brittle' {
     readonly solo?: boolean
   }
 
-  type Body = (t: Assert) => void | Promise<void>
+  type Body = (t: Assert) => unknown
 
   export function test(name: string, body: Body): Promise<boolean>
   export function test(name: string, options: TestOptions, body: Body): Promise<boolean>

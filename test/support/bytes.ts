@@ -1,12 +1,12 @@
-/** `length` bytes that look random and are the same for the same `seed` (xorshift32). */
+/** `length` pseudo-random bytes, the same for the same seed: xorshift32, one word at a time. */
 export function bytesOf(length: number, seed = 1): Buffer {
-  const bytes = Buffer.allocUnsafe(length)
-  let state = seed * 0x9e3779b1 || 1
-  for (let i = 0; i < length; i++) {
+  const words = new Int32Array(Math.ceil(length / 4))
+  let state = seed | 1 // Never 0, where xorshift stays.
+  for (let i = 0; i < words.length; i++) {
     state ^= state << 13
     state ^= state >>> 17
     state ^= state << 5
-    bytes[i] = state
+    words[i] = state
   }
-  return bytes
+  return Buffer.from(words.buffer, 0, length)
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { removeWhole, writeWhole } from '../disk/marker.ts'
+import { removeWhole, writeWhole } from './marker.ts'
 
 /**
  * A file that stands while a writer runs. One that is found at the start tells that the last run was

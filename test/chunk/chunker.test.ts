@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto'
+import { test } from 'brittle'
+import fc from 'fast-check'
+import { chunkBytesAverage, chunkBytesMax, chunkBytesMin, cutPoint } from '../../src/chunk/chunker.ts'
+import { bytesOf } from '../support/bytes.ts'
+import { holds, must } from '../support/property.ts'
+
+const mib = 1024 * 1024
+
+function chunksOf(bytes: Buffer): Buffer[] {
+  const chunks: Buffer[] = []
+  for (let start = 0; start < bytes.length; ) {
+    const length = cutPoint(bytes.subarray(start), true)
+    must(length > 0, 'an end that is not found')
+    chunks.push(bytes.subarray(start, start + length))
+    start += length
+  }
+  return chunks
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+const cases: ReadonlyArray<[name: string, bytes: Buffer, last: boolean, length: number]> = [
+  ['cuts nothing off nothing', Buffer.alloc(0), true, 0],
+  ['takes a short rest whole', bytesOf(10, 1), true, 10],
+  ['waits for more than a few bytes', bytesOf(10, 1), false, 0],
+  ['takes a rest of the smallest size whole', bytesOf(chunkBytesMin, 1), true, chunkBytesMin],
+  ['waits at the smallest size', bytesOf(chunkBytesMin, 1), false, 0],
+  ['cuts at the largest size where content gives no cut', Buffer.alloc(chunkBytesMax), false, chunkBytesMax],
+  ['waits just below the largest size', Buffer.alloc(chunkBytesMax - 1), false, 0],
+  [
+    'takes what is just below the largest size when it is the last',
+    Buffer.alloc(chunkBytesMax - 1),
+    true,
+    chunkBytesMax - 1
+  ],
+  ['never looks beyond the largest size', Buffer.alloc(chunkBytesMax + 1), true, chunkBytesMax]
+]
+for (const [name, bytes, last, length] of cases) {
+  test(`cutPoint ${name}`, (t) => t.is(cutPoint(bytes, last), length))
+}
+
+test('cutPoint cuts where it always has, since other cuts would store everything anew', (t) => {
+  const lengths = chunksOf(bytesOf(4 * mib, 1)).map(({ length }) => length)
+  t.alike(lengths, [609_911, 273_920, 161_646, 875_013, 908_564, 170_957, 535_560, 658_733])
+})
+
+test('chunks join to the input, and all but the last keep to the limits', (t) =>
+  holds(
+    t,
+    fc.property(fc.nat(3 * mib), fc.integer(), fc.boolean(), (length, seed, sparse) => {
+      const bytes = bytesOf(length, seed)
+      if (sparse) bytes.fill(0, length >>> 2)
+      const chunks = chunksOf(bytes)
+      must(Buffer.concat(chunks).equals(bytes), 'the chunks are not the input')
+      for (const [i, chunk] of chunks.entries()) {
+        must(chunk.length <= chunkBytesMax, 'too large')
+        must(chunk.length > chunkBytesMin || i === chunks.length - 1, 'too small')
+      }
+    }),
+    { numRuns: 40 }
+  ))
+
+test('a cut does not depend on how much was there to see it', (t) => {
+  const bytes = bytesOf(3 * mib, 7)
+  const lengths = chunksOf(bytes).map(({ length }) => length)
+  return holds(
+    t,
+    fc.property(fc.array(fc.integer({ min: 1, max: mib }), { minLength: 1, maxLength: 8 }), (pieces) => {
+      const cuts: number[] = []
+      let start = 0
+      let filled = 0
+      for (let i = 0; start < bytes.length; i++) {
+        filled = Math.min(bytes.length, filled + (pieces[i % pieces.length] as number) + chunkBytesMin)
+        for (;;) {
+          const length = cutPoint(bytes.subarray(start, filled), filled === bytes.length)
+          if (length === 0) break
+          cuts.push(length)
+          start += length
+        }
+      }
+      must(cuts.join() === lengths.join(), `${cuts} instead of ${lengths}`)
+    }),
+    { numRuns: 40 }
+  )
+})
+
+test('chunks of random bytes are of about the average size', (t) => {
+  const chunks = chunksOf(bytesOf(32 * mib, 3))
+  const average = (32 * mib) / chunks.length
+  t.ok(average > chunkBytesAverage / 2 && average < chunkBytesAverage * 2, `${Math.round(average)} bytes`)
+})
+
+const insertions: readonly number[] = [1, 31, 4096, chunkBytesMin, 700_001]
+for (const length of insertions) {
+  test(`an insertion of ${length} bytes at the front changes few chunks`, (t) => {
+    const before = bytesOf(16 * mib, 5)
+    const after = Buffer.concat([bytesOf(length, 6), before])
+    const known = new Set(chunksOf(before).map(hashOf))
+    const fresh = chunksOf(after).filter((chunk) => !known.has(hashOf(chunk)))
+    t.ok(known.size >= 16 && fresh.length <= 5, `${fresh.length} of ${known.size} chunks are new`)
+  })
+}

@@ -1,0 +1,19 @@
+import type { Assert } from 'brittle'
+import fc from 'fast-check'
+
+/**
+ * Asserts that a property holds. What is thrown in a test would end the whole run, so a counterexample
+ * and its seed become the message of a failed assertion instead.
+ */
+export async function holds<T>(
+  t: Assert,
+  property: fc.IProperty<T> | fc.IAsyncProperty<T>,
+  options: fc.Parameters<T> = {}
+): Promise<void> {
+  await t.execution(async () => fc.assert(property as fc.IAsyncProperty<T>, options), 'holds for every input tried')
+}
+
+/** Fails the property that it is called in. */
+export function must(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Error(message)
+}
