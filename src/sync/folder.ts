@@ -44,7 +44,6 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
   const known = readMarker(root)
   if (known === undefined) checkUnclaimed(root, options)
   else checkClaim(root, known, options)
-  const stateHome = stateHomeOf(root, known, options)
 
   const own = join(root, stateDirectoryName)
   makeDirectory(own, `the state of ${root}`)
@@ -53,6 +52,7 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
     // Once more, now that nobody else can change it.
     const marker = readMarker(root) ?? newMarker(options)
     checkClaim(root, marker, options)
+    const stateHome = stateHomeOf(root, known, options)
     makeDirectory(stateHome, `the state of ${root}`)
     const outside = stateHome === own ? null : stateHome
     if (known === undefined || marker.state !== outside) writeMarker(root, { ...marker, state: outside })

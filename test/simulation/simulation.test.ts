@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import { type Assert, test } from 'brittle'
+import { type Command, startClone, startShare } from '../support/cli.ts'
+import { becomeSame } from '../support/snapshot.ts'
+import { startTestnet } from '../support/testnet.ts'
+import { Dice, edit } from './edits.ts'
+
+/** `P2PSYNC_SEEDS=1,2,3` replays; `P2PSYNC_ROUNDS` makes it longer. */
+const seeds = process.env.P2PSYNC_SEEDS?.split(',').map(Number) ?? [Date.now() % 1e9, 4711]
+const rounds = Number(process.env.P2PSYNC_ROUNDS ?? 12)
+
+for (const seed of seeds) {
+  test(`random edits and restarts leave two equal trees (seed ${seed})`, { timeout: 600_000 }, async (t) => {
+    await simulate(t, seed)
+  })
+}
+
+async function simulate(t: Assert, seed: number): Promise<void> {
+  const dice = new Dice(seed)
+  const { text: bootstrap } = await startTestnet(t)
+  const source = await t.tmp()
+  const mirror = join(await t.tmp(), 'mirror')
+  // Directories' times are told with other changes, or when all is looked at again: here soon.
+  const share = () => startShare(t, source, { bootstrap, args: ['--rescan-interval', '1s'] })
+  let writer = await share()
+  const { key } = writer
+  let reader: Command = startClone(t, key, mirror, { bootstrap })
+
+  for (let round = 0; round < rounds; round++) {
+    const done = [edit(dice, source)]
+    for (let more = dice.roll(12); more > 0; more--) done.push(edit(dice, source))
+    const signal = dice.pick(['SIGTERM', 'SIGKILL'] as const)
+    const restart = dice.roll(6)
+    if (restart === 0) {
+      await reader.kill(signal)
+      done.push(`${signal} to the reader`, edit(dice, source))
+      reader = startClone(t, key, mirror, { bootstrap })
+    }
+    if (restart === 1) {
+      await writer.kill(signal)
+      done.push(`${signal} to the writer`, edit(dice, source))
+      writer = await share()
+      t.is(writer.key, key, 'the key stays')
+    }
+    t.comment(`round ${round}: ${done.map((text) => JSON.stringify(text)).join(', ')}`)
+    if (dice.roll(3) > 0) await becomeSame(t, source, mirror, { directoryTimes: true })
+  }
+  await becomeSame(t, source, mirror, { directoryTimes: true })
+  const errors = [...writer.events, ...reader.events].filter(({ type }) => type === 'error' || type === 'conflict')
+  t.alike(errors, [], 'nothing was the matter')
+}
