@@ -42,18 +42,18 @@ test('fields that a later version adds are passed over', async (t) => {
 })
 
 for (const [what, text] of [
-  ['empty', ''],
-  ['cut off', JSON.stringify(marker).slice(0, -4)],
-  ['of another format', JSON.stringify({ ...marker, format: 2 })],
+  ['that is empty', ''],
+  ['that is cut off', JSON.stringify(marker).slice(0, -4)],
+  ['that is of another format', JSON.stringify({ ...marker, format: 2 })],
   ['without an id', JSON.stringify({ ...marker, id: undefined })],
-  ['of an unknown role', JSON.stringify({ ...marker, role: 'owner' })],
+  ['that is of an unknown role', JSON.stringify({ ...marker, role: 'owner' })],
   ['with a key that is no text', JSON.stringify({ ...marker, key: 7 })],
   ['without a state', JSON.stringify({ ...marker, state: undefined })],
-  ['null', 'null'],
-  ['a list', '[]'],
-  ['full of zeros, as after a power cut', '\0'.repeat(100)]
+  ['that is null', 'null'],
+  ['that is a list', '[]'],
+  ['full of zeros, as a power cut leaves them,', '\0'.repeat(100)]
 ] as const) {
-  test(`a marker that is ${what} is refused, and stays as it is`, async (t) => {
+  test(`a marker ${what} is refused, and stays as it is`, async (t) => {
     const root = await folder(t)
     writeFileSync(markerPath(root), text)
     t.is(await codeOf(() => readMarker(root)), 'FOLDER_FORMAT')

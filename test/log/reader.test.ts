@@ -1,6 +1,8 @@
 import { test } from 'brittle'
+import { encodeEntry } from '../../src/format/entry-codec.ts'
+import { beeOf } from '../../src/log/entries.ts'
 import { LogReader } from '../../src/log/reader.ts'
-import { parseKey } from '../../src/log/store.ts'
+import { printKey } from '../../src/log/store.ts'
 import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
 import { codeOf, failureOf } from '../support/failure.ts'
 import { arrival, collect, commit, headOf, link, openReader, openStore, openWriter } from '../support/log.ts'
@@ -58,18 +60,16 @@ test('changes between versions are puts and removals, over several versions too'
 })
 
 test('the header alone is no version', async (t) => {
-  const { store, writer } = await openWriter(t)
-  await writer.close()
+  const { store: whole, writer } = await openWriter(t)
+  await commit(writer, { a: directoryOf() })
+  const header = await (await whole.named('entries')).get(0)
+  // As if a writer had been cut off between the header and its first batch.
+  const store = await openStore(t)
   const core = await store.named('entries')
-  if (core.length === 0) {
-    // As if a writer had been cut off between the header and its first batch.
-    const whole = await openWriter(t)
-    await commit(whole.writer, { a: directoryOf() })
-    const header = await (await whole.store.named('entries')).get(0)
-    await core.append(header ?? Buffer.alloc(0))
-  }
+  await core.append(header ?? [])
   t.is(core.length, 1)
-  const { store: own, reader } = await openReader(t, writer.key)
+
+  const { store: own, reader } = await openReader(t, printKey(core.key))
   await link(t, store, own)
   const copy = await own.keyed(core.key)
   await until(() => copy.length === 1, { what: 'the header' })
@@ -166,18 +166,27 @@ test('a reader that is opened again knows what it knew, alone', async (t) => {
   await again.close()
 })
 
-test('a key that is none opens no reader, and a log of another kind has no head', async (t) => {
-  const store = await openStore(t)
-  t.is(await codeOf(() => LogReader.open(store, 'nonsense')), 'BAD_KEY')
-
-  const { store: other, writer } = await openWriter(t)
-  const core = await other.keyed(parseKey(writer.key))
-  const { store: own, reader } = await openReader(t, writer.key)
-  await link(t, other, own)
-  await writer.appendBlocks([Buffer.from('x')])
-  const version = await commit(writer, {})
-  t.is(core.length, version.length)
-  await arrival(reader, version)
-  t.ok((await failureOf(() => reader.head({ fork: 0, length: 1 }))) instanceof RangeError)
-  await reader.close()
+test('a key that is none opens no reader', async (t) => {
+  t.is(await codeOf(() => openReader(t, 'nonsense')), 'BAD_KEY')
 })
+
+for (const [what, contentKey] of [
+  ['names no content core', undefined],
+  ['names a content core by a key that is none', Buffer.from('short')]
+] as const) {
+  test(`a log that ${what} has entries, and no content`, async (t) => {
+    const store = await openStore(t)
+    const core = await store.named('entries')
+    const batch = beeOf(core, contentKey).batch()
+    await batch.put(Buffer.from('a'), encodeEntry(directoryOf()))
+    await batch.flush()
+    const { store: own, reader } = await openReader(t, printKey(core.key))
+    await link(t, store, own)
+    const version = { fork: 0, length: core.length }
+    await arrival(reader, version)
+    t.alike(await collect(reader.entriesAt(version, () => {})), [['a', directoryOf()]])
+    t.ok((await failureOf(() => reader.content())) instanceof RangeError)
+    t.ok((await failureOf(() => reader.head(version))) instanceof RangeError, 'nor a head')
+    await reader.close()
+  })
+}
