@@ -58,7 +58,7 @@ export class Beneath {
     let held = this.#held
     if (held === undefined || (path !== held.path && !isBeneath(path as TreePath, held.path))) {
       this.release()
-      const fd = openSync(this.root, constants.O_RDONLY | constants.O_DIRECTORY)
+      const fd = openSync(this.root, openPath | constants.O_DIRECTORY)
       held = this.#held = { path: '', fd, at: `/proc/self/fd/${fd}` }
     }
     for (const next of stepsBetween(held.path, path)) {
@@ -80,7 +80,9 @@ export class Beneath {
 }
 
 const viaDescriptors = process.platform === 'linux'
-const openDirectoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+// Linux's O_PATH, for which Node has no name, asks for no permission to list what is only passed through.
+const openPath = viaDescriptors ? 0o10000000 : constants.O_RDONLY
+const openDirectoryFlags = openPath | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
 /** Whether an error only says that there is nothing at a path. */
 export function isAbsence(error: unknown): boolean {

@@ -86,6 +86,7 @@ class Work {
   /** Directories whose time, and mode where it was widened, is to be put right at the end. */
   readonly #touched = new Map<TreePath, { mode: number | undefined }>()
   readonly #planned = new Set<TreePath>()
+  readonly #removing = new Set<TreePath>()
   #put = new Map<TreePath, BaselineRecord>()
   #removed = new Set<TreePath>()
   #dirtyDirectories = new Set<string>()
@@ -95,6 +96,7 @@ class Work {
     this.#options = options
     this.#beneath = new Beneath(input.root)
     this.#movedFrom = new Beneath(input.root)
+    for (const step of input.steps) if (step.op === 'remove') this.#removing.add(step.path)
   }
 
   release(): void {
@@ -122,21 +124,23 @@ class Work {
 
   #makeDirectory(path: TreePath): void {
     const stats = this.#clear(path)
-    if (stats !== undefined && !stats.isDirectory()) unlinkSync(this.#beneath.locate(path))
+    if (stats !== undefined && !stats.isDirectory()) this.#inParent(path, (at) => unlinkSync(at))
     if (stats === undefined || !stats.isDirectory()) {
       this.#inParent(path, (at) => mkdirSync(at, 0o700))
     }
     this.#planned.add(path)
   }
 
-  /** Renames what has moved; the answer is what can't be moved after all and must be written. */
+  /** Renames what has moved; the answer is what has changed since and must be written. */
   #moves(steps: readonly Step[]): WriteStep[] {
     const writes: WriteStep[] = []
     for (const step of steps) {
       if (step.op !== 'move') continue
-      const write: WriteStep = { op: 'write', path: step.path, entry: step.entry }
-      if (this.#input.observed.get(step.path)?.type === 'directory') writes.push(write)
-      else this.#attempt(step, () => (this.#move(step) ? undefined : writes.push(write)))
+      this.#attempt(step, () => {
+        if (this.#move(step)) return
+        writes.push({ op: 'write', path: step.path, entry: step.entry })
+        this.changedMeanwhile.push(step.from)
+      })
     }
     return writes
   }
@@ -146,7 +150,9 @@ class Work {
     const expected = this.#input.observed.get(step.from)
     if (from === undefined || !isStill(expected, from, () => '')) return false
     this.#clear(step.path)
-    this.#inParent(step.path, (at) => renameSync(this.#movedFrom.locate(step.from), at))
+    this.#inParent(step.path, (at) => {
+      this.#inParentOf(this.#movedFrom, step.from, (from) => renameSync(from, at))
+    })
     const at = this.#beneath.locate(step.path)
     setMetadata(at, step.entry)
     this.#wrote(step.path, step.entry, lstatSync(at))
@@ -177,7 +183,7 @@ class Work {
       return
     }
     const at = this.#beneath.locate(path)
-    if (!this.#unchanged(path, lstatSync(at))) return
+    if (!this.#unchanged(path, lstatSync(at))) throw new ChangedMeanwhile()
     setMetadata(at, entry)
     this.#wrote(path, entry, lstatSync(at))
   }
@@ -215,11 +221,17 @@ class Work {
       const staged = await next
       const following = batches[i + 1]
       next = following && this.#stage(following)
-      next?.catch(() => {}) // It is awaited in the next round, unless this one fails first.
+      next?.catch(() => {}) // It is awaited in the next round, or below.
       const isLate = ({ step }: Staged) => this.#input.observed.get(step.path)?.type === 'directory'
       late.push(...staged.filter(isLate))
-      await this.#place(staged.filter((item) => !isLate(item)))
-      await this.#record()
+      try {
+        await this.#place(staged.filter((item) => !isLate(item)))
+        await this.#record()
+      } catch (error) {
+        // Nothing goes on behind the back of whoever hears of this.
+        for (const { at } of (await next?.catch(() => [])) ?? []) this.#input.staging.discard(at)
+        throw error
+      }
     }
   }
 
@@ -311,6 +323,7 @@ class Work {
    */
   #clear(path: TreePath): Stats | undefined {
     const stats = this.#beneath.stat(path)
+    if (stats !== undefined && !isOfTree(stats)) throw new Error('A FIFO, socket or device is in the way. Move it away')
     if (!this.#unchanged(path, stats)) throw new ChangedMeanwhile()
     if (stats === undefined || !this.#input.conflicts.has(path)) return stats
     this.#setAside(path)
@@ -339,6 +352,7 @@ class Work {
     try {
       act()
     } catch (error) {
+      if (step.op === 'move') this.changedMeanwhile.push(step.from)
       if (error instanceof ChangedMeanwhile) this.changedMeanwhile.push(step.path)
       else if (isFatal(error, this.#options.signal)) throw fatal(error)
       else this.#problem(step.path, step.op === 'remove' ? 'remove' : 'write', error)
@@ -347,19 +361,27 @@ class Work {
 
   /** Acts on a path; where its directory is ours and not writable, it is made so for the while. */
   #inParent(path: TreePath, act: (at: string, parent: string) => void): void {
+    this.#inParentOf(this.#beneath, path, act)
+  }
+
+  #inParentOf(beneath: Beneath, path: TreePath, act: (at: string, parent: string) => void): void {
     const parent = parentPath(path)
-    const directory = this.#beneath.directory(parent)
+    const directory = beneath.directory(parent)
     this.#dirtyDirectories.add(join(this.#input.root, parent))
     this.#touch(parent)
     const at = `${directory}/${baseName(path)}`
     try {
       act(at, directory)
     } catch (error) {
-      const entry = parent === '' ? undefined : this.#input.directoryEntry(parent)
-      if (systemCode(error) !== 'EACCES' || entry === undefined) throw error
-      this.#widen(parent as TreePath, directory)
+      if (systemCode(error) !== 'EACCES' || !this.#isOurs(parent)) throw error
+      this.#widen(parent, directory)
       act(at, directory)
     }
+  }
+
+  #isOurs(path: TreePath | ''): path is TreePath {
+    if (path === '') return false
+    return this.#input.directoryEntry(path) !== undefined || this.#removing.has(path)
   }
 
   #touch(path: TreePath | ''): void {
@@ -409,6 +431,11 @@ function isStill(expected: Seen | undefined, stats: Stats | undefined, linkTarge
   if (expected.type === 'directory') return stats.isDirectory()
   if (expected.type === 'symlink') return stats.isSymbolicLink() && linkTarget() === expected.target
   return stats.isFile() && signatureOf(stats) === expected.signature
+}
+
+/** Whether it is of a kind that a tree can hold. */
+function isOfTree(stats: Stats): boolean {
+  return stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()
 }
 
 function isFatal(error: unknown, signal: AbortSignal): boolean {

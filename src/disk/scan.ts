@@ -63,6 +63,7 @@ class Walk {
     try {
       await this.#listAll('')
     } catch (error) {
+      this.#options.signal?.throwIfAborted()
       throw new SyncError('HALTED', `Can't list ${this.beneath.root}: ${messageOf(error)}`, { cause: error })
     }
   }
@@ -70,7 +71,8 @@ class Walk {
   async parts(dirty: ReadonlyMap<TreePath, Depth>): Promise<void> {
     this.#roots = { single: new Set(), listed: new Set(), deep: new Set() }
     for (const path of [...dirty.keys()].sort()) {
-      if (this.#seen.has(path) && dirty.get(path) === 'shallow') continue
+      const isListed = this.#roots.listed.has(path) || this.#roots.deep.has(path)
+      if (this.#seen.has(path) && (isListed || this.#seen.get(path)?.type !== 'directory')) continue
       await this.#part(path, dirty.get(path) ?? 'shallow')
     }
     // What comes and goes in a directory changes its time: one version for both.

@@ -21,8 +21,9 @@ export function signatureOf(stats: Stats): string {
 
 /** Whether content read at `nowMs` could be changed afterwards without a new signature ("racily clean" in git). */
 export function isRacy(stats: Stats, nowMs: number): boolean {
+  // The ctime alone: the mtime is whatever somebody has set it to.
   const coarse = stats.mtimeMs % 1000 === 0 && stats.ctimeMs % 1000 === 0
-  return nowMs - Math.max(stats.mtimeMs, stats.ctimeMs) < (coarse ? coarseTickMs : tickMs)
+  return nowMs - stats.ctimeMs < (coarse ? coarseTickMs : tickMs)
 }
 
 /** Whole milliseconds, as they travel: cut off, so that a restored time reads back as the same. */

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import RocksDB, { type WriteBatch } from 'rocksdb-native'
+import { messageOf } from '../errors.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import { parseTreePath, type TreePath } from '../tree/path.ts'
@@ -24,7 +25,9 @@ export class State {
     let db = new RocksDB(directory, options)
     try {
       await db.ready()
-    } catch {
+    } catch (error) {
+      // In use, or out of reach at the moment, is not of no use.
+      if (!isDamaged(error)) throw error
       rmSync(directory, { recursive: true, force: true })
       db = new RocksDB(directory, options)
       await db.ready()
@@ -51,8 +54,8 @@ export class State {
     const baseline = new Map<TreePath, BaselineRecord>()
     for await (const { key, value } of this.#db.iterator({ gte: 'b', lt: 'c', capacity: 1024 })) {
       const path = parseTreePath(key.toString('utf8', 1))
-      const [entry, signature] = JSON.parse(value.toString()) as [Entry, string]
-      if (path !== undefined) baseline.set(path, { entry, signature })
+      const record = parseRecord(value)
+      if (path !== undefined && record !== undefined) baseline.set(path, record)
     }
     return baseline
   }
@@ -86,6 +89,19 @@ export class State {
 }
 
 const stateFormat = 1
+
+function isDamaged(error: unknown): boolean {
+  return !/lock|no space|permission|too many open|read-only|input\/output/i.test(messageOf(error))
+}
+
+function parseRecord(value: Buffer): BaselineRecord | undefined {
+  try {
+    const [entry, signature] = JSON.parse(value.toString()) as [Entry, string]
+    return { entry, signature }
+  } catch {
+    return undefined
+  }
+}
 
 /** Single values that a peer remembers. */
 export interface Notes {

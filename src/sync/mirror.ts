@@ -231,10 +231,14 @@ export class Mirror {
 
   /** What the folder holds, read where the baseline doesn't tell. */
   async #look(paths: ReadonlySet<TreePath> | undefined, target: Tree): Promise<Look> {
-    const seen = paths === undefined ? await this.#scan() : observe(this.#folder.root, paths)
+    const unclear = new Set<TreePath>()
+    const onProblem = (problem: Problem) => {
+      unclear.add(problem.path as TreePath)
+      this.#monitor.problem(problem)
+    }
+    const seen = paths === undefined ? await this.#scan(unclear) : observe(this.#folder.root, paths, onProblem)
     const local = new Map<TreePath, Entry>(paths === undefined ? [] : this.#baseline.tree())
     if (paths !== undefined) for (const path of paths) local.delete(path)
-    const unclear = new Set<TreePath>()
     for (const [path, what] of seen) {
       const record = this.#baseline.records.get(path)
       if (record === undefined && !target.has(path)) continue // The user's own: not even read.
@@ -250,14 +254,16 @@ export class Mirror {
     return { local, seen, unclear }
   }
 
-  async #scan(): Promise<ReadonlyMap<TreePath, Seen>> {
-    const { seen } = await scanFolder(this.#folder.root, {
+  async #scan(unclear: Set<TreePath>): Promise<ReadonlyMap<TreePath, Seen>> {
+    const { seen, frozen } = await scanFolder(this.#folder.root, {
       signal: this.#stop.signal,
       onProblem: () => {}, // What of the user's own can't be read is no concern of a mirror.
       onProgress: (files) => {
         this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
       }
     })
+    // What can't be looked at is not deleted.
+    for (const path of this.#baseline.records.keys()) if (!seen.has(path) && frozen(path)) unclear.add(path)
     return seen
   }
 

@@ -4,7 +4,7 @@ import { test } from 'brittle'
 import fc from 'fast-check'
 import { setMetadata } from '../../src/disk/metadata.ts'
 import { mtimeOf } from '../../src/disk/seen.ts'
-import { directory, file, symlink } from '../support/entries.ts'
+import { directoryOf as directory, fileOf as file, symlinkOf as symlink } from '../support/entries.ts'
 import { holds, must } from '../support/property.ts'
 
 /** Up to this one every file system that we support can hold a time. */

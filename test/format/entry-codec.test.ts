@@ -3,7 +3,7 @@ import * as c from 'compact-encoding'
 import fc from 'fast-check'
 import { decodeEntry, decodeUtf8, encodeEntry, entryFormat, limits } from '../../src/format/entry-codec.ts'
 import { type Entry, type Extent, emptyHash, type FileEntry } from '../../src/tree/entry.ts'
-import { directory, file, symlink } from '../support/entries.ts'
+import { directoryOf as directory, fileOf as file, symlinkOf as symlink } from '../support/entries.ts'
 import { holds, must } from '../support/property.ts'
 
 /** Beyond it the encoding of times has no numbers. */
@@ -77,10 +77,13 @@ test('a record of a later format is read as far as it is known', (t) => {
 })
 
 test('a record looks as FORMAT.md says, byte by byte', (t) => {
-  const entry: FileEntry = { ...file('v1'), extents: [{ block: 3, blocks: 1, offset: 5, length: 2, packed: true }] }
+  const entry: FileEntry = {
+    ...file('v1', { mtimeMs: 1000 }),
+    extents: [{ block: 3, blocks: 1, offset: 5, length: 2, packed: true }]
+  }
   const head = '01' + '01' + 'fdd007' + 'fda401' + '02' // Format, type, time 1000 zig-zag, mode 0o644, size.
   t.is(encodeEntry(entry).toString('hex'), `${head}${hash}01${'0103010502'}`)
-  t.is(encodeEntry(directory()).toString('hex'), '01' + '02' + 'fdd007' + 'fded01')
+  t.is(encodeEntry(directory({ mtimeMs: 1000 })).toString('hex'), '01' + '02' + 'fdd007' + 'fded01')
   t.is(encodeEntry(symlink('ab', { mtimeMs: -1 })).toString('hex'), '01' + '03' + '01' + '026162')
 })
 

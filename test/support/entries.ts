@@ -1,24 +1,37 @@
 import { createHash } from 'node:crypto'
-import type { DirectoryEntry, FileEntry, SymlinkEntry } from '../../src/tree/entry.ts'
+import type { DirectoryEntry, Extent, FileEntry, SymlinkEntry } from '../../src/tree/entry.ts'
 import { parseTreePath, type TreePath } from '../../src/tree/path.ts'
 
-/** A path that the test knows to be safe. */
-export function path(text: string): TreePath {
-  const parsed = parseTreePath(text)
-  if (parsed === undefined) throw new Error(`${JSON.stringify(text)} is no path`)
-  return parsed
+/** 2021-03-04T05:06:07.089Z: no whole second, so that a rounded time is noticed. */
+export const someTimeMs = 1_614_834_367_089
+
+/** `text` as a path; throws where it is none. */
+export function pathOf(text: string): TreePath {
+  const path = parseTreePath(text)
+  if (path === undefined) throw new Error(`Not a path: ${text}`)
+  return path
 }
 
-/** A file that holds `text`. */
-export function file(text: string, metadata: Partial<Pick<FileEntry, 'mode' | 'mtimeMs'>> = {}): FileEntry {
-  const hash = createHash('sha256').update(text).digest('hex')
-  return { type: 'file', mode: 0o644, mtimeMs: 1000, size: Buffer.byteLength(text), hash, extents: [], ...metadata }
+export function hashOf(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
 }
 
-export function directory(metadata: Partial<Pick<DirectoryEntry, 'mode' | 'mtimeMs'>> = {}): DirectoryEntry {
-  return { type: 'directory', mode: 0o755, mtimeMs: 1000, ...metadata }
+interface Metadata {
+  readonly mode?: number
+  readonly mtimeMs?: number
 }
 
-export function symlink(target: string, metadata: Partial<Pick<SymlinkEntry, 'mtimeMs'>> = {}): SymlinkEntry {
-  return { type: 'symlink', mtimeMs: 1000, target, ...metadata }
+export function fileOf(
+  content: string | Uint8Array,
+  { mode = 0o644, mtimeMs = someTimeMs, extents = [] }: Metadata & { readonly extents?: readonly Extent[] } = {}
+): FileEntry {
+  return { type: 'file', mode, mtimeMs, size: Buffer.byteLength(content), hash: hashOf(content), extents }
+}
+
+export function directoryOf({ mode = 0o755, mtimeMs = someTimeMs }: Metadata = {}): DirectoryEntry {
+  return { type: 'directory', mode, mtimeMs }
+}
+
+export function symlinkOf(target: string, { mtimeMs = someTimeMs }: Metadata = {}): SymlinkEntry {
+  return { type: 'symlink', mtimeMs, target }
 }

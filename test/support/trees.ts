@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import type { Entry } from '../../src/tree/entry.ts'
 import { ancestorsOf, isBeneath, parentPath, type TreePath } from '../../src/tree/path.ts'
 import type { Tree } from '../../src/tree/tree.ts'
-import { directory, file, path, symlink } from './entries.ts'
+import { directoryOf as directory, fileOf as file, pathOf as path, symlinkOf as symlink } from './entries.ts'
 
 /** A tree out of a literal. */
 export function tree(entries: Readonly<Record<string, Entry>>): Map<TreePath, Entry> {

@@ -12,7 +12,7 @@ import {
 import type { Entry } from '../../src/tree/entry.ts'
 import { sameEntry } from '../../src/tree/entry.ts'
 import { isBeneath, type TreePath } from '../../src/tree/path.ts'
-import { directory, file, path, symlink } from '../support/entries.ts'
+import { directoryOf as directory, fileOf as file, pathOf as path, symlinkOf as symlink } from '../support/entries.ts'
 import { holds, must } from '../support/property.ts'
 import { anyPath, anyTree, tree } from '../support/trees.ts'
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { test } from 'brittle'
 import fc from 'fast-check'
 import { type Entry, emptyHash, modeOf, sameContent, sameEntry } from '../../src/tree/entry.ts'
-import { directory, file, symlink } from '../support/entries.ts'
+import { directoryOf as directory, fileOf as file, symlinkOf as symlink } from '../support/entries.ts'
 import { holds } from '../support/property.ts'
 import { anyEntry } from '../support/trees.ts'
 

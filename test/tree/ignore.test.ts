@@ -2,7 +2,7 @@ import { test } from 'brittle'
 import fc from 'fast-check'
 import { parseIgnoreRules } from '../../src/tree/ignore.ts'
 import { parseTreePath } from '../../src/tree/path.ts'
-import { path } from '../support/entries.ts'
+import { pathOf as path } from '../support/entries.ts'
 import { holds, must } from '../support/property.ts'
 
 type Kind = 'directory' | 'other'

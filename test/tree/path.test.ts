@@ -12,7 +12,7 @@ import {
   parseTreePath,
   pathBytesMax
 } from '../../src/tree/path.ts'
-import { path } from '../support/entries.ts'
+import { pathOf as path } from '../support/entries.ts'
 import { holds } from '../support/property.ts'
 import { anyPath } from '../support/trees.ts'
 

@@ -4,7 +4,7 @@ import type { Entry } from '../../src/tree/entry.ts'
 import { comparePaths } from '../../src/tree/path.ts'
 import { refuseHomeless } from '../../src/tree/target.ts'
 import type { Problem } from '../../src/tree/tree.ts'
-import { directory, file, symlink } from '../support/entries.ts'
+import { directoryOf as directory, fileOf as file, symlinkOf as symlink } from '../support/entries.ts'
 import { holds } from '../support/property.ts'
 import { anyBaseline, isWellFormed, tree } from '../support/trees.ts'
 

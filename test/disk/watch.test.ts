@@ -1,0 +1,186 @@
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync
+} from 'node:fs'
+import { join } from 'node:path'
+import { type Assert, test } from 'brittle'
+import type { Depth } from '../../src/disk/scan.ts'
+import { type Watch, watchFolder } from '../../src/disk/watch.ts'
+import { parseIgnoreRules } from '../../src/tree/ignore.ts'
+import { inotifyWatchCount, tellsDescriptors } from '../support/descriptors.ts'
+import { pathOf } from '../support/entries.ts'
+import { until } from '../support/until.ts'
+
+/** A folder that is watched, and what was told of it. */
+class Watched {
+  readonly root: string
+  readonly dirty = new Map<string, Depth>()
+  readonly failures: string[] = []
+  readonly watch: Watch
+
+  constructor(root: string, rules: string) {
+    this.root = root
+    this.watch = watchFolder(root, {
+      rules: parseIgnoreRules(rules),
+      onDirty: (path, depth) => void this.dirty.set(path, depth),
+      onFailure: (message) => this.failures.push(message)
+    })
+  }
+
+  static async open(
+    t: Assert,
+    { make = () => {}, rules = '' }: { make?: (root: string) => void; rules?: string } = {}
+  ) {
+    const root = await t.tmp()
+    mkdirSync(join(root, '.p2psync'))
+    make(root)
+    const watched = new Watched(root, rules)
+    t.teardown(() => watched.watch.close())
+    await watched.watch.ready
+    return watched
+  }
+
+  at(path: string): string {
+    return join(this.root, path)
+  }
+
+  /** Does `act`, and waits until all of `paths`, or a directory above them as a whole, are told to be dirty. */
+  async expect(what: string, act: () => void, ...paths: readonly string[]): Promise<void> {
+    this.dirty.clear()
+    act()
+    await until(() => paths.every((path) => this.#covers(path)), { what: `${what}: ${paths.join(', ')}`, ms: 5000 })
+  }
+
+  #covers(path: string): boolean {
+    if (this.dirty.has(path)) return true
+    return [...this.dirty].some(([above, depth]) => depth === 'deep' && path.startsWith(`${above}/`))
+  }
+}
+
+test('every change of a file is told', async (t) => {
+  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a/b'), { recursive: true }) })
+  for (const path of ['top', 'a/middle', 'a/b/low', 'a/ünicode\n😀']) {
+    await w.expect('a new file', () => writeFileSync(w.at(path), 'x'), path)
+    await w.expect('a change', () => appendFileSync(w.at(path), 'x'), path)
+    await w.expect('a rename', () => renameSync(w.at(path), `${w.at(path)}2`), path, `${path}2`)
+    await w.expect('a file put in place', () => renameSync(`${w.at(path)}2`, w.at(path)), path, `${path}2`)
+    await w.expect('a deletion', () => unlinkSync(w.at(path)), path)
+    await w.expect('a link', () => symlinkSync('x', w.at(path)), path)
+  }
+  t.alike(w.failures, [])
+})
+
+test('a new tree is told from its top, and watched to its depth', async (t) => {
+  const w = await Watched.open(t)
+  const make = () => {
+    mkdirSync(w.at('a/b/c'), { recursive: true })
+    writeFileSync(w.at('a/b/c/file'), '')
+  }
+  await w.expect('a new tree', make, 'a/b/c/file')
+  t.ok([...w.dirty].some(([path, depth]) => depth === 'deep' && 'a/b/c'.startsWith(path)))
+  await until(() => touchTold(w, 'a/b/c/file'), { what: 'a change in the new tree' })
+  t.pass()
+})
+
+test('a tree that is moved in is told, and watched', async (t) => {
+  const w = await Watched.open(t)
+  const outside = mkdtempSync(join(await t.tmp(), 'x'))
+  mkdirSync(join(outside, 'b'))
+  writeFileSync(join(outside, 'b/file'), '')
+  await w.expect('a tree moved in', () => renameSync(outside, w.at('a')), 'a/b/file')
+  await until(() => touchTold(w, 'a/b/file'), { what: 'a change in the moved tree' })
+  await w.expect('a tree moved out', () => renameSync(w.at('a'), outside), 'a')
+  t.pass()
+})
+
+/** Changes a file, and tells whether that was told of soon; a directory may not be watched at once. */
+async function touchTold(w: Watched, path: string): Promise<boolean> {
+  w.dirty.clear()
+  appendFileSync(w.at(path), 'x')
+  const told = until(() => w.dirty.has(path), { what: path, ms: 300 })
+  return told.then(
+    () => true,
+    () => false
+  )
+}
+
+test('a directory that comes and goes at one path is watched each time that it is renewed', async (t) => {
+  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a')) })
+  for (let round = 0; round < 5; round++) {
+    await w.expect('a file in it', () => writeFileSync(w.at('a/file'), `${round}`), 'a/file')
+    await w.expect('its end', () => rmSync(w.at('a'), { recursive: true }), 'a', 'a/file')
+    await w.expect('its return', () => mkdirSync(w.at('a')), 'a')
+    // The watcher may not have seen that it went: whoever sees another directory there says so.
+    w.watch.renew(pathOf('a'))
+    writeFileSync(w.at('a/file'), '')
+    await until(() => touchTold(w, 'a/file'), { what: `a change in round ${round}` })
+  }
+  t.alike(w.failures, [])
+})
+
+test('a directory that is replaced at once is watched again when it is renewed', async (t) => {
+  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a')) })
+  for (let round = 0; round < 5; round++) {
+    const replace = () => {
+      rmdirSync(w.at('a'))
+      mkdirSync(w.at('a'))
+    }
+    await w.expect('the replacement', replace, 'a')
+    w.watch.renew(pathOf('a'))
+    writeFileSync(w.at('a/file'), '')
+    await until(() => touchTold(w, 'a/file'), { what: `a change in round ${round}` })
+    unlinkSync(w.at('a/file'))
+  }
+  t.alike(w.failures, [])
+})
+
+test('what is ignored, and what is ours, is not watched', { skip: !tellsDescriptors }, async (t) => {
+  const before = inotifyWatchCount()
+  const w = await Watched.open(t, {
+    rules: 'build/\n',
+    make: (root) => {
+      mkdirSync(join(root, '.p2psync/store/deep'), { recursive: true })
+      mkdirSync(join(root, 'build/deep'), { recursive: true })
+    }
+  })
+  t.is(inotifyWatchCount() - before, 1, 'the folder alone')
+  const act = () => {
+    writeFileSync(w.at('.p2psync/store/file'), '')
+    writeFileSync(w.at('build/deep/file'), '')
+    writeFileSync(w.at('last'), '')
+  }
+  await w.expect('the last file', act, 'last')
+  t.alike([...w.dirty.keys()], ['last'])
+})
+
+test('links are not followed', { skip: !tellsDescriptors }, async (t) => {
+  const outside = await t.tmp()
+  mkdirSync(join(outside, 'deep'))
+  const before = inotifyWatchCount()
+  await Watched.open(t, { make: (root) => symlinkSync(outside, join(root, 'link')) })
+  t.is(inotifyWatchCount() - before, 1)
+})
+
+test('there is a watch for each directory, not for each file', { skip: !tellsDescriptors }, async (t) => {
+  const before = inotifyWatchCount()
+  const directories = 60
+  const w = await Watched.open(t, {
+    make: (root) => {
+      for (let i = 0; i < directories; i++) {
+        mkdirSync(join(root, `d${i}`))
+        for (let j = 0; j < 50; j++) writeFileSync(join(root, `d${i}/${j}`), '')
+      }
+    }
+  })
+  const count = inotifyWatchCount() - before
+  t.ok(count >= directories && count <= directories + 2, `${count} watches`)
+  await w.watch.close()
+  await until(() => inotifyWatchCount() === before, { what: 'the end of all watches' })
+})

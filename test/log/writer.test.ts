@@ -1,0 +1,98 @@
+import { join } from 'node:path'
+import { test } from 'brittle'
+import { LogStore } from '../../src/log/store.ts'
+import { LogWriter } from '../../src/log/writer.ts'
+import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
+import { failureOf } from '../support/failure.ts'
+import { collect, commit, openStore, openWriter } from '../support/log.ts'
+import { Problems } from '../support/problems.ts'
+
+const content = fileOf('content', { extents: [{ block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
+
+test('a new log has a key, and no version', async (t) => {
+  const { store, writer } = await openWriter(t)
+  t.ok(/^[a-z0-9]{52}$/.test(writer.key))
+  t.is(writer.topic.length, 32)
+  t.is(writer.version, undefined)
+  t.alike(writer.content, { fork: 0, length: 0 })
+  t.alike(await collect(writer.entries(() => t.fail('a problem'))), [])
+  t.absent(writer.topic.equals((await store.named('entries')).key), 'the topic does not give the key away')
+})
+
+test('every commit is a version, and entries are those of the latest', async (t) => {
+  const { writer } = await openWriter(t)
+  const first = await commit(writer, { a: directoryOf(), 'a/link': symlinkOf('x'), file: content })
+  t.alike(writer.version, first)
+  const second = await commit(writer, { file: undefined, 'a/link': symlinkOf('y'), z: fileOf('') })
+  t.ok(second.length > first.length)
+  t.is(second.fork, first.fork)
+  const problems = new Problems()
+  t.alike(await collect(writer.entries(problems.add)), [
+    ['a', directoryOf()],
+    ['a/link', symlinkOf('y')],
+    ['z', fileOf('')]
+  ])
+  t.alike(problems.list, [])
+})
+
+test('a commit without changes is a version too', async (t) => {
+  const { writer } = await openWriter(t)
+  const version = await commit(writer, {})
+  t.alike(writer.version, version)
+  t.alike(await collect(writer.entries(() => {})), [])
+})
+
+test('what is removed without being there does no harm', async (t) => {
+  const { writer } = await openWriter(t)
+  await commit(writer, { gone: undefined, a: directoryOf() })
+  t.alike(await collect(writer.entries(() => {})), [['a', directoryOf()]])
+})
+
+test('blocks are appended in order, and read back', async (t) => {
+  const { writer } = await openWriter(t)
+  await writer.appendBlocks([])
+  await writer.appendBlocks([Buffer.from('one'), Buffer.from('two')])
+  await writer.appendBlocks([Buffer.from('three')])
+  t.alike(writer.content, { fork: 0, length: 3 })
+  t.is(Buffer.from(await writer.block(2)).toString(), 'three')
+  t.ok((await failureOf(() => writer.block(3))) instanceof RangeError, 'and not waited for')
+})
+
+test('a log goes on where it was left', async (t) => {
+  const directory = join(await t.tmp(), 'store')
+  const store = await LogStore.open(directory)
+  const writer = await LogWriter.open(store)
+  await writer.appendBlocks([Buffer.from('content')])
+  const version = await commit(writer, { file: content })
+  const { key } = writer
+  await writer.close()
+  await store.close()
+
+  const again = await LogWriter.open(await openStore(t, directory))
+  t.is(again.key, key)
+  t.alike(again.version, version)
+  t.alike(again.content, { fork: 0, length: 1 })
+  const next = await commit(again, { a: directoryOf() })
+  t.ok(next.length > version.length)
+  t.alike(await collect(again.entries(() => {})), [
+    ['a', directoryOf()],
+    ['file', content]
+  ])
+})
+
+test('a new fork keeps all that is there, and counts on', async (t) => {
+  const { writer } = await openWriter(t)
+  await writer.startFork()
+  t.is(writer.version, undefined, 'an empty log stays empty')
+  await writer.appendBlocks([Buffer.from('content')])
+  const version = await commit(writer, { file: content })
+  await writer.startFork()
+  t.alike(writer.version, { fork: version.fork + 1, length: version.length })
+  t.is(writer.content.length, 1)
+  t.is(Buffer.from(await writer.block(0)).toString(), 'content')
+  await commit(writer, { a: directoryOf() })
+  t.alike(
+    (await collect(writer.entries(() => {}))).map(([path]) => path),
+    ['a', 'file']
+  )
+})
