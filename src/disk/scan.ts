@@ -208,8 +208,10 @@ class Walk {
     const seen = this.#seen
     const beneathUnreadable = beneathAny(this.#unreadable)
     const { rules } = this.#options
+    const isSingle = roots !== undefined && roots.listed.size === 0 && roots.deep.size === 0
     return {
       seen,
+      only: isSingle ? roots.single : undefined,
       covers(path) {
         if (roots === undefined || beneathDeep?.(path) || roots.single.has(path)) return true
         const parent = parentPath(path)

@@ -1,22 +1,26 @@
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
-import type { Tree } from '../tree/tree.ts'
 import { Totals } from './totals.ts'
 
 /** The baseline in memory, with its totals. */
 export class LiveBaseline {
   readonly records: Map<TreePath, BaselineRecord>
   readonly totals = new Totals()
+  readonly #holders = new Map<string, TreePath>()
 
   constructor(records: Map<TreePath, BaselineRecord>) {
     this.records = records
-    for (const { entry } of records.values()) this.totals.replace(undefined, entry)
+    for (const [path, { entry }] of records) {
+      this.totals.replace(undefined, entry)
+      this.#hold(path, entry)
+    }
   }
 
   put(path: TreePath, record: BaselineRecord): void {
     this.totals.replace(this.entry(path), record.entry)
     this.records.set(path, record)
+    this.#hold(path, record.entry)
   }
 
   remove(path: TreePath): void {
@@ -28,10 +32,14 @@ export class LiveBaseline {
     return this.records.get(path)?.entry
   }
 
-  /** The entries alone. */
-  tree(): Tree {
-    const tree = new Map<TreePath, Entry>()
-    for (const [path, { entry }] of this.records) tree.set(path, entry)
-    return tree
+  /** A path that held this content when it was last looked at. One of several, perhaps; none, if that one went. */
+  holderOf(hash: string): TreePath | undefined {
+    const path = this.#holders.get(hash)
+    const entry = path && this.entry(path)
+    return entry?.type === 'file' && entry.hash === hash ? path : undefined
+  }
+
+  #hold(path: TreePath, entry: Entry): void {
+    if (entry.type === 'file') this.#holders.set(entry.hash, path)
   }
 }

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { debuglog } from 'node:util'
 import { readMarker } from '../disk/marker.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { observe } from '../disk/observe.ts'
@@ -13,13 +14,15 @@ import type { LogReader } from '../log/reader.ts'
 import type { Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
-import { type Plan, planMirror } from '../tree/plan.ts'
+import { type Plan, planPaths } from '../tree/plan.ts'
 import { refuseHomeless } from '../tree/target.ts'
-import { type Problem, sameVersion, type Tree, type Version } from '../tree/tree.ts'
+import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
 import type { Folder } from './folder.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { Schedule } from './schedule.ts'
+
+const trace = debuglog('p2psync:mirror')
 
 /** How often it is looked whether a peer has more, until none has. */
 const behindTickMs = 100
@@ -151,6 +154,7 @@ export class Mirror {
     this.#assertMarker()
     const { signal, end } = this.#passSignal(version)
     try {
+      trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       await this.#reader.fetch(version, signal)
       await this.#apply(version, full, signal)
     } finally {
@@ -161,9 +165,18 @@ export class Mirror {
   async #apply(version: Version, full: boolean, signal: AbortSignal): Promise<void> {
     const head = await this.#reader.head(version)
     const wanted = full ? await this.#wholeTarget(version, head) : await this.#changedTarget(version, head)
+    trace('%d paths to plan for', wanted.paths.size)
     const { local, seen, unclear } = await this.#look(full ? undefined : wanted.paths, wanted.target)
     const paths = [...wanted.paths].filter((path) => !unclear.has(path))
-    const plan = planMirror({ base: this.#baseline.tree(), local, target: wanted.target, paths })
+    const baseline = this.#baseline
+    const plan = planPaths({
+      base: { get: (path) => baseline.entry(path) },
+      local,
+      target: wanted.target,
+      paths,
+      holderOf: (hash) => baseline.holderOf(hash)
+    })
+    trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     await this.#settle(plan, wanted.target, seen)
     const failed = await this.#materialise(plan, wanted.target, seen, signal)
     for (const path of wanted.paths) {
@@ -171,6 +184,7 @@ export class Mirror {
       else this.#owed.delete(path)
     }
     this.#triedMs = performance.now()
+    trace('done, %d paths failed', failed.size)
     await this.#applyVersion(version, plan)
   }
 
@@ -204,15 +218,12 @@ export class Mirror {
     const entryAt = (path: TreePath) => (changes.has(path) ? changes.get(path) : base.entry(path))
     for (const path of refuseHomeless([...changes.keys()].sort(), entryAt, onProblem)) changes.delete(path)
 
-    const target = new Map(base.tree())
     const paths = new Set<TreePath>()
-    for (const [path, entry] of changes) {
-      if (entry === undefined) target.delete(path)
-      else target.set(path, entry)
+    for (const path of changes.keys()) {
       paths.add(path)
       for (const above of ancestorsOf(path)) paths.add(above)
     }
-    return { target, paths }
+    return { target: { get: entryAt }, paths }
   }
 
   #refuser(refused: Set<string>): (problem: Problem) => void {
@@ -230,18 +241,17 @@ export class Mirror {
   }
 
   /** What the folder holds, read where the baseline doesn't tell. */
-  async #look(paths: ReadonlySet<TreePath> | undefined, target: Tree): Promise<Look> {
+  async #look(paths: ReadonlySet<TreePath> | undefined, target: TreeView): Promise<Look> {
     const unclear = new Set<TreePath>()
     const onProblem = (problem: Problem) => {
       unclear.add(problem.path as TreePath)
       this.#monitor.problem(problem)
     }
     const seen = paths === undefined ? await this.#scan(unclear) : observe(this.#folder.root, paths, onProblem)
-    const local = new Map<TreePath, Entry>(paths === undefined ? [] : this.#baseline.tree())
-    if (paths !== undefined) for (const path of paths) local.delete(path)
+    const local = new Map<TreePath, Entry>()
     for (const [path, what] of seen) {
       const record = this.#baseline.records.get(path)
-      if (record === undefined && !target.has(path)) continue // The user's own: not even read.
+      if (record === undefined && target.get(path) === undefined) continue // The user's own: not even read.
       if (what.type !== 'file') local.set(path, what)
       else if (record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature) {
         local.set(path, record.entry)
@@ -279,7 +289,7 @@ export class Mirror {
   }
 
   /** Records what needs nothing to be done. */
-  async #settle(plan: Plan, target: Tree, seen: ReadonlyMap<TreePath, Seen>): Promise<void> {
+  async #settle(plan: Plan, target: TreeView, seen: ReadonlyMap<TreePath, Seen>): Promise<void> {
     const put = new Map()
     for (const path of plan.settled) {
       const entry = target.get(path) as Entry
@@ -294,7 +304,7 @@ export class Mirror {
 
   async #materialise(
     plan: Plan,
-    target: Tree,
+    target: TreeView,
     seen: ReadonlyMap<TreePath, Seen>,
     signal: AbortSignal
   ): Promise<Set<TreePath>> {
@@ -406,13 +416,14 @@ export class Mirror {
 }
 
 interface Wanted {
-  readonly target: Tree
+  readonly target: TreeView
   /** The paths to plan for. */
   readonly paths: ReadonlySet<TreePath>
 }
 
 interface Look {
-  readonly local: Tree
+  /** Only what was looked at. */
+  readonly local: TreeView
   readonly seen: ReadonlyMap<TreePath, Seen>
   /** Paths that couldn't be read, or not in one piece. */
   readonly unclear: ReadonlySet<TreePath>

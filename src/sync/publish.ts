@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { debuglog } from 'node:util'
 import { isAbsence } from '../disk/beneath.ts'
 import { readIgnoreFile } from '../disk/ignore-file.ts'
 import { readMarker } from '../disk/marker.ts'
@@ -18,6 +19,8 @@ import { Ingest } from './ingest.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { Schedule } from './schedule.ts'
 import { noteWriter, reconcileState } from './writer-state.ts'
+
+const trace = debuglog('p2psync:publish')
 
 export interface PublishOptions {
   /** Between two looks at everything, in milliseconds. */
@@ -161,6 +164,8 @@ export class Publisher {
     try {
       const scan = await this.#scan(everything ? undefined : dirty)
       const diff = diffScan(this.#baseline.records, scan)
+      const { suspects, puts, removals } = diff
+      trace('%d seen: %d to read, %d puts, %d removals', scan.seen.size, suspects.length, puts.length, removals.length)
       this.#renewWatches(diff)
       await this.#publish(scan, diff, { startup, everything })
     } catch (error) {

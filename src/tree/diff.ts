@@ -32,8 +32,10 @@ export type Baseline = ReadonlyMap<TreePath, BaselineRecord>
 /** What was seen of a folder, or of a part of it. */
 export interface Scan {
   readonly seen: ReadonlyMap<TreePath, Seen>
-  /** The parts that were looked at: single paths, with all beneath them where `deep`. */
+  /** Whether `path` was looked at, so that it is gone where it wasn't seen. */
   covers(path: TreePath): boolean
+  /** The paths that were looked at, where it was only single ones, not whole directories. */
+  readonly only?: ReadonlySet<TreePath> | undefined
   /** Whether nothing can be said about `path`: it could not be read, or is ignored. */
   frozen(path: TreePath): boolean
 }
@@ -67,12 +69,22 @@ export function diffScan(baseline: Baseline, scan: Scan): ScanDiff {
       if (!sameEntry(was?.entry, entry) || was?.signature !== signature) puts.push([path, entry, signature])
     }
   }
-  for (const path of baseline.keys()) {
-    if (scan.seen.has(path) || !scan.covers(path)) continue
+  for (const path of candidates(baseline, scan)) {
+    if (scan.seen.has(path) || !baseline.has(path) || !scan.covers(path)) continue
     if (scan.frozen(path) && parentStands(path, baseline, scan)) continue
     removals.push(path)
   }
   return { suspects, puts, removals: removals.sort().reverse() }
+}
+
+/** The recorded paths that may be gone; a few where a few were looked at and no directory went. */
+function candidates(baseline: Baseline, scan: Scan): Iterable<TreePath> {
+  if (scan.only === undefined) return baseline.keys()
+  for (const path of scan.only) {
+    const wasDirectory = baseline.get(path)?.entry.type === 'directory'
+    if (wasDirectory && scan.seen.get(path)?.type !== 'directory') return baseline.keys()
+  }
+  return scan.only
 }
 
 function splitSeen(seen: SeenDirectory | SymlinkEntry): { entry: DirectoryEntry | SymlinkEntry; signature: string } {

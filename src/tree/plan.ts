@@ -2,7 +2,7 @@ import type { DirectoryEntry, Entry, FileEntry, SymlinkEntry } from './entry.ts'
 import { modeOf, sameContent, sameEntry } from './entry.ts'
 import type { TreePath } from './path.ts'
 import { ancestorsOf, comparePaths } from './path.ts'
-import type { Tree } from './tree.ts'
+import type { Tree, TreeView } from './tree.ts'
 
 /** One thing to do to a folder. */
 export type Step =
@@ -46,13 +46,23 @@ export interface Plan {
 /** The three trees that a plan is made from. */
 export interface PlanInput {
   /** What this peer last wrote. */
-  readonly base: Tree
+  readonly base: TreeView
   /** What the folder holds now. */
-  readonly local: Tree
+  readonly local: TreeView
   /** What the log wants. */
-  readonly target: Tree
-  /** The paths to plan for; all of the three trees when left out. */
-  readonly paths?: Iterable<TreePath>
+  readonly target: TreeView
+  /** The paths to plan for, with the directories above each. */
+  readonly paths: Iterable<TreePath>
+  /** Where the folder probably holds a content, by its hash. Only a hint: copies are verified. */
+  readonly holderOf: (hash: string) => TreePath | undefined
+}
+
+/** The plan for whole trees: what `planPaths` decides for every path that is in one of them. */
+export function planMirror({ base, local, target }: Readonly<Record<'base' | 'local' | 'target', Tree>>): Plan {
+  const holders = new Map<string, TreePath>()
+  for (const [path, entry] of local) if (entry.type === 'file') holders.set(entry.hash, path)
+  const paths = unionPaths(base, local, target)
+  return planPaths({ base, local, target, paths, holderOf: (hash) => holders.get(hash) })
 }
 
 /**
@@ -60,14 +70,14 @@ export interface PlanInput {
  * bytes stand in the folder and were not matched to the log's are kept, under their own name or as
  * a conflict copy.
  */
-export function planMirror(input: PlanInput): Plan {
-  const { base, local, target } = input
+export function planPaths(input: PlanInput): Plan {
+  const { base, local, target, paths } = input
   const draft = new Draft()
-  for (const path of input.paths ?? unionPaths(base, local, target)) {
+  for (const path of paths) {
     planPath(draft, path, base.get(path), local.get(path), target.get(path))
   }
   restoreParents(draft, input)
-  const steps = withMoves(draft, local).sort(bySafety)
+  const steps = withMoves(draft, input).sort(bySafety)
   return {
     steps,
     conflicts: draft.conflicts,
@@ -145,7 +155,7 @@ function restoreParents(draft: Draft, { local, target }: PlanInput): void {
 }
 
 /** Turns the writing of content that the folder already holds into a move or a local copy. */
-function withMoves(draft: Draft, local: Tree): Step[] {
+function withMoves(draft: Draft, { local, holderOf }: PlanInput): Step[] {
   const steps = [...draft.steps.values()]
   const removed = new Map<string, TreePath[]>()
   const wanted = new Set<string>()
@@ -157,14 +167,13 @@ function withMoves(draft: Draft, local: Tree): Step[] {
     if (paths === undefined) removed.set(entry.hash, [path])
     else paths.push(path)
   }
-  const holders = findHolders(wanted, local)
   const movedTo = new Map<TreePath, TreePath>()
   const better = steps.map((step): Step => {
     if (step.op !== 'write' || !isFile(step.entry) || step.entry.size === 0) return step
     const { path, entry } = step
     const have = local.get(path)
     // Not onto a directory, which makes way only later, nor onto what another path is to be copied from.
-    const free = have?.type !== 'directory' && !(isFile(have) && holders.get(have.hash) === path)
+    const free = have?.type !== 'directory' && !(isFile(have) && wanted.has(have.hash) && holderOf(have.hash) === path)
     const from = free ? removed.get(entry.hash)?.pop() : undefined
     if (from === undefined) return step
     movedTo.set(from, path)
@@ -174,7 +183,7 @@ function withMoves(draft: Draft, local: Tree): Step[] {
     .filter((step) => step.op !== 'remove' || !movedTo.has(step.path))
     .map((step) => {
       if (step.op !== 'write' || !isFile(step.entry)) return step
-      const holder = holders.get(step.entry.hash)
+      const holder = step.entry.size > 0 ? holderOf(step.entry.hash) : undefined
       // Moves come first: what was moved is copied from where it is by then.
       return holder === undefined ? step : { ...step, copyOf: movedTo.get(holder) ?? holder }
     })
@@ -182,15 +191,6 @@ function withMoves(draft: Draft, local: Tree): Step[] {
 
 function isFile(entry: Entry | undefined): entry is FileEntry {
   return entry?.type === 'file'
-}
-
-function findHolders(hashes: ReadonlySet<string>, local: Tree): Map<string, TreePath> {
-  const holders = new Map<string, TreePath>()
-  if (hashes.size === 0) return holders
-  for (const [path, entry] of local) {
-    if (entry.type === 'file' && hashes.has(entry.hash)) holders.set(entry.hash, path)
-  }
-  return holders
 }
 
 const rank: Readonly<Record<Step['op'], number>> = {

@@ -4,6 +4,11 @@ import type { TreePath } from './path.ts'
 /** All entries of a folder, by path. Directories have entries of their own; the folder itself has none. */
 export type Tree = ReadonlyMap<TreePath, Entry>
 
+/** A tree of which only single paths are asked for: it needn't be there as a whole. */
+export interface TreeView {
+  get(path: TreePath): Entry | undefined
+}
+
 /** One path with its entry before and after; at least one of the two is there. */
 export interface Change {
   readonly path: TreePath

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { Entry } from '../../src/tree/entry.ts'
 import { sameContent, sameEntry } from '../../src/tree/entry.ts'
 import { isBeneath, type TreePath } from '../../src/tree/path.ts'
-import { type Plan, type PlanInput, planMirror, type Step } from '../../src/tree/plan.ts'
+import { type Plan, planMirror, planPaths, type Step } from '../../src/tree/plan.ts'
 import type { Tree } from '../../src/tree/tree.ts'
 import { directoryOf as directory, fileOf as file, pathOf as path, symlinkOf as symlink } from '../support/entries.ts'
 import { FolderModel } from '../support/folder-model.ts'
@@ -28,7 +28,7 @@ interface Sides {
   readonly target?: Entry
 }
 
-function sidesOf({ base, local, target }: Sides): PlanInput {
+function sidesOf({ base, local, target }: Sides): Readonly<Record<keyof Sides, Tree>> {
   const alone = (entry: Entry | undefined) => tree(entry === undefined ? {} : { f: entry })
   return { base: alone(base), local: alone(local), target: alone(target) }
 }
@@ -223,9 +223,10 @@ test('planMirror reports no divergence for a directory that it restores', (t) =>
   t.alike(plan.diverged, [{ path: path('a/c'), kind: 'deleted' }])
 })
 
-test('planMirror plans for the given paths only, and the directories that they need', (t) => {
+test('planPaths plans for the given paths only, and the directories that they need', (t) => {
   const target = tree({ a: d, 'a/b': v1, c: v2 })
-  const plan = planMirror({ base: tree({}), local: tree({}), target, paths: [path('a/b')] })
+  const input = { base: tree({}), local: tree({}), target, paths: [path('a/b')] }
+  const plan = planPaths({ ...input, holderOf: () => undefined })
   t.alike(inShort(plan), ['make-directory a', 'write a/b'])
 })
 
