@@ -1,5 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { debuglog } from 'node:util'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type DirectoryEntry, type Entry, type FileEntry, permissionBits } from '../tree/entry.ts'
@@ -13,6 +14,8 @@ import { setMetadata } from './metadata.ts'
 import { readChunks } from './read.ts'
 import { mtimeOf, signatureOf } from './seen.ts'
 import { type ContentSource, type Staging, WrongContent } from './stage.ts'
+
+const trace = debuglog('p2psync:disk')
 
 /** What has become true of the folder, and is durable: to be recorded in the baseline. */
 export interface Applied {
@@ -286,14 +289,18 @@ class Work {
   async #place(staged: readonly Staged[]): Promise<void> {
     const { staging } = this.#input
     if (staged.length === 0) return
-    await makeDurable(
-      new Set(staged.filter(({ step }) => step.entry.type === 'file').map(({ at }) => at)),
-      staging.directory
-    )
+    trace('%d files staged', staged.length)
+    const files = staged.filter(({ step }) => step.entry.type === 'file')
+    await makeDurable(new Set(files.map(({ at }) => at)), staging.directory)
+    trace('they are durable')
     // Parents before what they hold, and file after file of one directory.
     for (const { step, at } of [...staged].sort((a, b) => (a.step.path < b.step.path ? -1 : 1))) {
-      this.#attempt(step, () => this.#placeOne(step, at))
-      staging.discard(at)
+      let placed = false
+      this.#attempt(step, () => {
+        this.#placeOne(step, at)
+        placed = true
+      })
+      if (!placed) staging.discard(at)
     }
     this.release()
   }
@@ -415,6 +422,7 @@ class Work {
     this.#removed = new Set()
     this.#dirtyDirectories = new Set()
     await makeDurable(directories, this.#input.root)
+    trace('%d paths done', applied.put.size + applied.removed.size)
     await this.#options.onApplied(applied)
   }
 
