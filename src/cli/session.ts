@@ -19,13 +19,13 @@ export async function runFolder(
   const output = outputFor(options, folder)
   const unsubscribe = folder.subscribe((event) => output.show(event))
   const signals = listenForSignals()
-  let status: number
+  let status: number | undefined
   try {
     const work = folder.ready().then(until)
     work.catch(() => {}) // When a signal wins, nobody is left to hear of it.
     status = await Promise.race([work, signals.received])
   } finally {
-    await endInTime(folder, output)
+    await endInTime(folder, output, () => status)
     unsubscribe()
     signals.end()
     output.end()
@@ -61,13 +61,17 @@ function listenForSignals(): { readonly received: Promise<number>; end(): void }
   }
 }
 
-async function endInTime(folder: SharedFolder | ClonedFolder, output: Output): Promise<void> {
+async function endInTime(
+  folder: SharedFolder | ClonedFolder,
+  output: Output,
+  status: () => number | undefined
+): Promise<void> {
   const timer = setTimeout(() => {
     output.end()
     process.stderr.write(
       'p2psync: ending took too long and was cut off; nothing is lost, the next start looks at all\n'
     )
-    process.exit(exitStatus.interrupted)
+    process.exit(status() ?? exitStatus.failure)
   }, endMsMax)
   try {
     await folder.close()

@@ -5,6 +5,9 @@ import { isAbsence } from './beneath.ts'
 
 const run = promisify(execFile)
 
+/** What says that a path can't be synced by itself, as a directory on some systems, not that the disk failed. */
+const tolerated: readonly string[] = ['EINVAL', 'EISDIR', 'EPERM', 'EACCES', 'ENAMETOOLONG']
+
 /** Up to so many paths one fsync each is faster than one of the whole file system. */
 const fsyncsMax = 8
 const parallelFsyncs = 8
@@ -46,7 +49,6 @@ async function fsyncPath(path: string): Promise<void> {
   } catch (error) {
     // Gone already, or a directory on a system that can't sync one: nothing to wait for.
     const code = (error as NodeJS.ErrnoException).code
-    if (!isAbsence(error) && code !== 'EINVAL' && code !== 'EISDIR' && code !== 'EPERM' && code !== 'EACCES')
-      throw error
+    if (!isAbsence(error) && !tolerated.includes(code ?? '')) throw error
   }
 }

@@ -64,6 +64,33 @@ export function writeMarker(root: string, marker: Marker): void {
   writeWhole(markerPath(root), `${JSON.stringify(marker, null, 2)}\n`)
 }
 
+/** `owner.json` in a state directory outside its folder: whose it is. */
+export interface StateOwner {
+  /** The id in the folder's marker. */
+  readonly id: string
+  /** Where the folder was when it was last opened, for people. */
+  readonly root: string
+}
+
+const ownerName = 'owner.json'
+
+/** Whose state a directory holds, or `undefined` where it holds none. */
+export function readStateOwner(directory: string): StateOwner | undefined {
+  try {
+    const { id, root } = JSON.parse(readFileSync(join(directory, ownerName), 'utf8')) as Record<string, unknown>
+    return { id: String(id), root: String(root) }
+  } catch (error) {
+    if (isAbsence(error)) return undefined
+    throw new SyncError('FOLDER_FORMAT', `Can't read ${join(directory, ownerName)}: ${messageOf(error)}`, {
+      cause: error
+    })
+  }
+}
+
+export function writeStateOwner(directory: string, { id, root }: StateOwner): void {
+  writeWhole(join(directory, ownerName), `${JSON.stringify({ format: 1, id, root }, null, 2)}\n`)
+}
+
 /** Replaces a small file of ours at once and durably. */
 export function writeWhole(path: string, text: string): void {
   const temporary = `${path}.new`

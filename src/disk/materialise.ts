@@ -13,7 +13,7 @@ import { makeDurable } from './durable.ts'
 import { setMetadata } from './metadata.ts'
 import { readChunks } from './read.ts'
 import { mtimeOf, signatureOf } from './seen.ts'
-import { type ContentSource, type Staging, WrongContent } from './stage.ts'
+import type { ContentSource, Staging } from './stage.ts'
 
 const trace = debuglog('p2psync:disk')
 
@@ -40,6 +40,8 @@ export interface MaterialiseOptions {
   readonly host: string
   readonly now: () => Date
   readonly signal: AbortSignal
+  /** Throws when the folder isn't the one it was; asked before it is changed. */
+  readonly guard: () => void
   readonly onApplied: (applied: Applied) => Promise<void>
   readonly onProblem: (problem: Problem) => void
   readonly onConflict: (path: TreePath, keptAs: TreePath) => void
@@ -109,6 +111,7 @@ class Work {
 
   async run(): Promise<void> {
     const { steps } = this.#input
+    this.#options.guard()
     for (const step of steps)
       if (step.op === 'make-directory') this.#attempt(step, () => this.#makeDirectory(step.path))
     const late: Staged[] = []
@@ -255,7 +258,7 @@ class Work {
         .then((at) => void staged.push({ step, at }))
         .catch((error: unknown) => {
           if (isFatal(error, this.#options.signal)) failure = fatal(error)
-          else this.#problem(step.path, error instanceof WrongContent ? 'fetch' : 'write', error)
+          else this.#problem(step.path, systemCode(error) === undefined ? 'fetch' : 'write', error)
         })
         .finally(() => {
           bytesInFlight -= cost
@@ -276,7 +279,7 @@ class Work {
     if (entry.type === 'symlink') return staging.symlink(entry)
     if (copyOf !== undefined) {
       try {
-        return await staging.file(entry, bytesOf(readChunks(root, copyOf)), this.#options.onBytes)
+        return await staging.file(entry, bytesOf(readChunks(root, copyOf, this.#options.signal)), this.#options.onBytes)
       } catch (error) {
         if (isFatal(error, this.#options.signal)) throw error
         // It has changed since the plan was made; the log has the content too.
@@ -293,6 +296,7 @@ class Work {
     const files = staged.filter(({ step }) => step.entry.type === 'file')
     await makeDurable(new Set(files.map(({ at }) => at)), staging.directory)
     trace('they are durable')
+    this.#options.guard()
     // Parents before what they hold, and file after file of one directory.
     for (const { step, at } of [...staged].sort((a, b) => (a.step.path < b.step.path ? -1 : 1))) {
       let placed = false

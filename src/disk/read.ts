@@ -32,16 +32,16 @@ const readBytesMax = 2 * chunkBytesMax
 /**
  * Reads a file chunk by chunk, and tells at the end what was read.
  *
- * @throws {TornRead} when it changed meanwhile; the system's error when it can't be read
+ * @throws {TornRead} when it changed meanwhile; the system's error when it can't be read; the signal's reason
  */
-export async function* readChunks(root: string, path: TreePath): AsyncGenerator<Chunk, ReadFile> {
+export async function* readChunks(root: string, path: TreePath, signal?: AbortSignal): AsyncGenerator<Chunk, ReadFile> {
   const fd = openBeneath(root, path)
   try {
     const before = fstatSync(fd)
     if (!before.isFile()) throw new TornRead('It is no regular file any more')
     const nowMs = Date.now()
     let content = { size: 0, hash: emptyHash }
-    if (before.size > 0) content = yield* chunksOf(fd, before.size)
+    if (before.size > 0) content = yield* chunksOf(fd, before.size, signal)
     const after = fstatSync(fd)
     if (content.size !== after.size || signatureOf(before) !== signatureOf(after)) {
       throw new TornRead('It changes while it is read')
@@ -54,15 +54,19 @@ export async function* readChunks(root: string, path: TreePath): AsyncGenerator<
 }
 
 /** Reads a file for its hash alone. Throws as `readChunks` does. */
-export async function hashFile(root: string, path: TreePath): Promise<ReadFile> {
-  const chunks = readChunks(root, path)
+export async function hashFile(root: string, path: TreePath, signal?: AbortSignal): Promise<ReadFile> {
+  const chunks = readChunks(root, path, signal)
   for (;;) {
     const { done, value } = await chunks.next()
     if (done) return value
   }
 }
 
-async function* chunksOf(fd: number, size: number): AsyncGenerator<Chunk, { size: number; hash: string }> {
+async function* chunksOf(
+  fd: number,
+  size: number,
+  signal?: AbortSignal
+): AsyncGenerator<Chunk, { size: number; hash: string }> {
   // Room for one byte more than the file has tells its end from its growing.
   const buffer = Buffer.allocUnsafe(Math.min(size + 1, readBytesMax))
   const whole = createHash('sha256')
@@ -94,7 +98,9 @@ async function* chunksOf(fd: number, size: number): AsyncGenerator<Chunk, { size
     }
     buffer.copyWithin(0, start, filled)
     filled -= start
-    if (!ended) await nextTurn()
+    if (ended) continue
+    await nextTurn()
+    signal?.throwIfAborted()
   }
   return { size: total, hash: whole.digest('hex') }
 }

@@ -219,11 +219,11 @@ class Walk {
         // What lay in a directory that is gone, or is none any more, is gone with it.
         return roots.listed.has(parent) || (this.covers(parent) && seen.get(parent)?.type !== 'directory')
       },
-      frozen(path) {
+      frozen(path, type) {
         if (beneathUnreadable(path)) return true
-        // Whether a rule for directories alone means it can't be asked of what isn't there: both count.
-        return rules !== undefined && (rules.ignores(path, 'other') || rules.ignores(path, 'directory'))
-      }
+        return rules?.ignores(path, type === 'directory' ? 'directory' : 'other') ?? false
+      },
+      unreadable: this.#unreadable
     }
   }
 }

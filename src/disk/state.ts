@@ -33,10 +33,7 @@ export class State {
       await db.ready()
     }
     const state = new State(db)
-    if ((await state.note('format')) !== stateFormat) {
-      await state.clear()
-      await state.commit((batch) => batch.note('format', stateFormat))
-    }
+    if ((await state.note('format')) !== stateFormat) await state.clear()
     return state
   }
 
@@ -47,6 +44,7 @@ export class State {
   /** Forgets everything. */
   async clear(): Promise<void> {
     await this.#db.deleteRange('a', 'z')
+    await this.commit((batch) => batch.note('format', stateFormat))
   }
 
   /** The whole baseline, in memory. */
@@ -80,11 +78,6 @@ export class State {
     } finally {
       batch.destroy()
     }
-  }
-
-  /** Returns when all that was committed would survive a power cut. */
-  async flush(): Promise<void> {
-    await this.#db.flush()
   }
 }
 

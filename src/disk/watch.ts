@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { watch as chokidarWatch, type FSWatcher } from 'chokidar'
 import { messageOf, systemCode } from '../errors.ts'
@@ -17,9 +18,16 @@ export interface WatchOptions {
 export interface Watch {
   /** Resolves when every directory of the folder is watched. */
   readonly ready: Promise<void>
-  /** Watches anew a directory that has taken the place of another. */
-  renew(path: TreePath): void
   close(): Promise<void>
+}
+
+/** A new directory is told before its watch stands: what comes in between is found by another look, so much later. */
+const echoMs = 1000
+
+/** Tells one directory from another that stands at the same path; `''` when there is none. */
+export function rootIdentity(root: string): string {
+  const stats = statSync(root, { throwIfNoEntry: false })
+  return stats === undefined ? '' : `${stats.dev}:${stats.ino}`
 }
 
 /**
@@ -46,16 +54,48 @@ export function watchFolder(root: string, options: WatchOptions): Watch {
     const path = toPath(join(watchedPath, typeof name === 'string' ? name : ''))
     if (path !== undefined) options.onDirty(path, 'shallow')
   })
+  const echo = new Echo((path) => options.onDirty(path, 'deep'))
   watcher.on('addDir', (absolute) => {
     const path = toPath(absolute)
-    if (path !== undefined) options.onDirty(path, 'deep')
+    if (path === undefined) return
+    options.onDirty(path, 'deep')
+    echo.add(path)
   })
-  return { ...lifetime(watcher, options), renew: (path) => renew(watcher, join(root, path)) }
+  const ready = readiness(watcher, options)
+  const close = async () => {
+    echo.end()
+    await watcher.close()
+  }
+  return { ready, close }
 }
 
-function lifetime(watcher: FSWatcher, { onFailure }: WatchOptions): Pick<Watch, 'ready' | 'close'> {
+/** Says paths again, all of a burst together, some time later. */
+class Echo {
+  readonly #say: (path: TreePath) => void
+  readonly #paths = new Set<TreePath>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(say: (path: TreePath) => void) {
+    this.#say = say
+  }
+
+  add(path: TreePath): void {
+    this.#paths.add(path)
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      for (const each of this.#paths) this.#say(each)
+      this.#paths.clear()
+    }, echoMs)
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+}
+
+function readiness(watcher: FSWatcher, { onFailure }: WatchOptions): Promise<void> {
   let failed = false
-  const ready = new Promise<void>((resolve) => {
+  return new Promise<void>((resolve) => {
     watcher.once('ready', resolve)
     watcher.on('error', (error) => {
       resolve()
@@ -65,12 +105,6 @@ function lifetime(watcher: FSWatcher, { onFailure }: WatchOptions): Pick<Watch, 
       onFailure(failureMessage(error))
     })
   })
-  return { ready, close: () => watcher.close() }
-}
-
-function renew(watcher: FSWatcher, absolute: string): void {
-  watcher.unwatch(absolute)
-  watcher.add(absolute)
 }
 
 function isExhausted(error: unknown): boolean {

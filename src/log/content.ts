@@ -4,7 +4,14 @@ import type { Extent, FileEntry } from '../tree/entry.ts'
 
 /** Bytes that may be on their way for one extent. */
 const inFlightBytesMax = 8 * 1024 * 1024
-const inFlightBlocksMax = 64
+/** Blocks on their way at once, for all that is read: what an entry claims of their sizes may be wrong. */
+const inFlightBlocksMax = 32
+/** No block is larger; FORMAT.md. */
+const blockBytesMax = 2 * 1024 * 1024
+/** With peers there, but nothing coming from any for so long, a block counts as not to be had for now. */
+const quietMsMax = 30_000
+/** After one that wasn't to be had, others get no longer than this until something comes. */
+const quietMsMin = 2000
 /** Unpacked packs kept: files of one directory share them, and are asked for together. */
 const packsKept = 32
 
@@ -13,7 +20,15 @@ export class ContentReader {
   readonly #core: Hypercore
   readonly #packs = new Map<number, Promise<Uint8Array>>()
 
-  constructor(core: Hypercore) {
+  readonly #hasPeers: () => boolean
+  #waiting: (() => void)[] = []
+  #inFlight = 0
+  #lastArrivalMs = performance.now()
+  #patienceMs = quietMsMax
+
+  /** @param hasPeers whether anybody is there to fetch from; without peers a read waits for one */
+  constructor(core: Hypercore, hasPeers: () => boolean) {
+    this.#hasPeers = hasPeers
     // A session of its own: closing it ends all that still waits for a peer.
     this.#core = core.session()
   }
@@ -23,6 +38,7 @@ export class ContentReader {
    * signatures: compare the hash.
    *
    * @throws {RangeError} when an extent reaches beyond its blocks
+   * @throws {NotToBeHad} when no peer sends a block for long
    */
   async *read(entry: FileEntry, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     for (const extent of entry.extents) {
@@ -71,9 +87,41 @@ export class ContentReader {
   }
 
   async #get(index: number): Promise<Uint8Array> {
-    const block = await this.#core.get(index)
-    if (block === null) throw new RangeError(`Block ${index} can't be had`)
-    return block
+    while (this.#inFlight >= inFlightBlocksMax) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#inFlight++
+    try {
+      const block = await this.#patiently(index)
+      if (block.length > blockBytesMax) throw new RangeError(`a block of ${block.length} bytes, over the limit`)
+      return block
+    } finally {
+      this.#inFlight--
+      this.#waiting.shift()?.()
+    }
+  }
+
+  async #patiently(index: number): Promise<Uint8Array> {
+    for (;;) {
+      try {
+        const block = await this.#core.get(index, { timeout: this.#patienceMs })
+        if (block === null) throw new NotToBeHad()
+        this.#lastArrivalMs = performance.now()
+        this.#patienceMs = quietMsMax
+        return block
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 'REQUEST_TIMEOUT') throw error
+        const isQuiet = performance.now() - this.#lastArrivalMs >= this.#patienceMs
+        if (!isQuiet || !this.#hasPeers()) continue
+        this.#patienceMs = quietMsMin
+        throw new NotToBeHad()
+      }
+    }
+  }
+}
+
+/** No connected peer has a block, or none sends it. */
+export class NotToBeHad extends Error {
+  constructor() {
+    super('No connected peer has its content now; it is tried again')
   }
 }
 

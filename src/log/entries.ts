@@ -34,9 +34,14 @@ export function versionOf(core: Hypercore): Version | undefined {
 
 /** What the batch that made a version says of it. Throws a `RangeError` when that can't be read. */
 export async function headOf(bee: Hyperbee, version: Version): Promise<Head> {
-  const node = await at(bee, version).get(head)
-  if (node === null) throw new RangeError('a version without a head')
-  return decodeHead(node.value)
+  const view = bee.checkout(version.length)
+  try {
+    const node = await view.get(head)
+    if (node === null) throw new RangeError('a version without a head')
+    return decodeHead(node.value)
+  } finally {
+    await view.close()
+  }
 }
 
 /** All entries of a version, in the log's order. Whatever is no valid entry is refused and reported. */
@@ -45,10 +50,15 @@ export async function* entriesOf(
   version: Version,
   onProblem: (problem: Problem) => void
 ): AsyncGenerator<readonly [TreePath, Entry]> {
-  for await (const node of at(bee, version).createReadStream(paths)) {
-    const path = readPath(node, onProblem)
-    const entry = path && readEntry(path, node, onProblem)
-    if (path !== undefined && entry !== undefined) yield [path, entry]
+  const view = bee.checkout(version.length)
+  try {
+    for await (const node of view.createReadStream(paths)) {
+      const path = readPath(node, onProblem)
+      const entry = path && readEntry(path, node, onProblem)
+      if (path !== undefined && entry !== undefined) yield [path, entry]
+    }
+  } finally {
+    await view.close()
   }
 }
 
@@ -59,16 +69,19 @@ export async function* changesOf(
   to: Version,
   onProblem: (problem: Problem) => void
 ): AsyncGenerator<LogEntry> {
-  for await (const { left, right } of at(bee, to).createDiffStream(from.length, paths)) {
-    const path = readPath((left ?? right) as Node, onProblem)
-    if (path === undefined) continue
-    const entry = left === null ? undefined : readEntry(path, left, onProblem)
-    if (left === null || entry !== undefined) yield [path, entry]
+  const view = bee.checkout(to.length)
+  const before = bee.checkout(from.length)
+  try {
+    for await (const { left, right } of view.createDiffStream(before, paths)) {
+      const path = readPath((left ?? right) as Node, onProblem)
+      if (path === undefined) continue
+      const entry = left === null ? undefined : readEntry(path, left, onProblem)
+      if (left === null || entry !== undefined) yield [path, entry]
+    }
+  } finally {
+    await view.close()
+    await before.close()
   }
-}
-
-function at(bee: Hyperbee, version: Version): Hyperbee {
-  return bee.checkout(version.length)
 }
 
 function readPath({ key }: Node, onProblem: (problem: Problem) => void): TreePath | undefined {

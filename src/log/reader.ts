@@ -1,5 +1,6 @@
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
+import { messageOf, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -33,6 +34,7 @@ export class LogReader {
     const reader = new LogReader(store, entries)
     await reader.#bee.ready()
     entries.replicator.setInflightRange(...entriesInFlight)
+    reader.#watchOver(entries)
     // All of it, for ever: reading block by block costs a round trip each, and other readers get it from us.
     entries.download({ start: 0, end: -1 })
     // Replication of the content begins as soon as its key is known, for those who read from us too.
@@ -63,6 +65,25 @@ export class LogReader {
     return () => {
       for (const event of events) this.#entries.off(event, listener)
     }
+  }
+
+  /** Called with what keeps the log from coming at all. */
+  onFailure: (error: SyncError) => void = () => {}
+
+  /** Hypercore tells of a full disk, and of a log with two histories, by events alone. */
+  #watchOver(core: Hypercore): void {
+    core.on('verification-error', (error: Error) => {
+      const cause = messageOf(error.cause ?? error)
+      if (!/no space left|quota/i.test(cause)) return
+      this.onFailure(
+        new SyncError('DISK_FULL', 'No space left for the log. It goes on when there is', { cause: error })
+      )
+    })
+    core.on('conflict', () => {
+      const message =
+        'The log has two histories: its writer went back to an older state. Nothing of it is taken any more'
+      this.onFailure(new SyncError('DAMAGED', message))
+    })
   }
 
   /** Whether anybody is connected who follows the log too, or writes it. */
@@ -117,7 +138,7 @@ export class LogReader {
 
   /** The contents that the entries name, for one pass; to be closed after it. */
   async content(): Promise<ContentReader> {
-    return new ContentReader(await this.#contentCore())
+    return new ContentReader(await this.#contentCore(), () => this.hasPeers)
   }
 
   async close(): Promise<void> {
@@ -127,7 +148,13 @@ export class LogReader {
   }
 
   #contentCore(): Promise<Hypercore> {
-    this.#content ??= this.#openContent()
+    if (this.#content === undefined) {
+      this.#content = this.#openContent()
+      // Asked for again, it may come.
+      this.#content.catch(() => {
+        this.#content = undefined
+      })
+    }
     return this.#content
   }
 
@@ -137,6 +164,7 @@ export class LogReader {
     if (key === undefined || key === null || key.length !== 32) throw new RangeError('The log names no content core')
     const core = await this.#store.keyed(key)
     core.replicator.setInflightRange(...contentInFlight)
+    this.#watchOver(core)
     return core
   }
 }

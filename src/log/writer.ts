@@ -5,7 +5,7 @@ import { encodeHead, type Head, headKey } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
-import { beeOf, entriesOf, versionOf } from './entries.ts'
+import { beeOf, entriesOf, headOf, versionOf } from './entries.ts'
 import { type LogStore, printKey } from './store.ts'
 
 /** The log of a folder, seen from the one who writes it. */
@@ -85,6 +85,11 @@ export class LogWriter {
       throw error
     }
     return this.version as Version
+  }
+
+  /** What the latest version says of itself. */
+  async head(): Promise<Head | undefined> {
+    return this.version === undefined ? undefined : await headOf(this.#bee, this.version)
   }
 
   /** All entries of the latest version. */

@@ -47,17 +47,11 @@ export class ClonedFolder extends FolderHandle {
     const { key } = this
     const folder = openFolder(this.#directory, { role: 'reader', key, state, adopt })
     this.#folder = folder
-    try {
-      this.#store = await LogStore.open(folder.store)
-      this.#reader = await LogReader.open(this.#store, key)
-      this.#state = await State.open(folder.state)
-      this.#mirror = new Mirror(folder, this.#reader, this.#state, this.monitor)
-      await this.connect(this.#store, this.#reader.topic, bootstrap)
-    } catch (error) {
-      // What went wrong first is what counts.
-      await this.shut().catch(() => {})
-      throw error
-    }
+    this.#store = await LogStore.open(folder.store)
+    this.#reader = await LogReader.open(this.#store, key)
+    this.#state = await State.open(folder.state)
+    this.#mirror = new Mirror(folder, this.#reader, this.#state, this.monitor)
+    await this.connect(this.#store, this.#reader.topic, bootstrap)
     this.monitor.emit({ type: 'ready', role: 'reader', key, folder: folder.root })
     this.#mirror.start()
   }

@@ -1,8 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { join, resolve, sep } from 'node:path'
 import { type Lock, takeLock } from '../disk/lock.ts'
-import { type Marker, readMarker, writeMarker } from '../disk/marker.ts'
+import {
+  type Marker,
+  readMarker,
+  readStateOwner,
+  type StateOwner,
+  writeMarker,
+  writeStateOwner
+} from '../disk/marker.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 
@@ -36,10 +43,10 @@ export interface OpenFolderOptions {
  * Opens a directory as a folder, making it one where it isn't yet. Nothing is touched when it fails.
  *
  * @throws {SyncError} FOLDER_MISSING, FOLDER_UNREADABLE, FOLDER_NOT_EMPTY, FOLDER_ROLE,
- *   FOLDER_OTHER_KEY, FOLDER_FORMAT, LOCKED
+ *   FOLDER_OTHER_KEY, FOLDER_FORMAT, LOCKED, HALTED
  */
 export function openFolder(directory: string, options: OpenFolderOptions): Folder {
-  const root = resolve(directory)
+  const root = realRoot(directory)
   checkDirectory(root, options.role)
   const known = readMarker(root)
   if (known === undefined) checkUnclaimed(root, options)
@@ -55,6 +62,7 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
     const stateHome = stateHomeOf(root, known, options)
     makeDirectory(stateHome, `the state of ${root}`)
     const outside = stateHome === own ? null : stateHome
+    if (outside !== null) claimState(outside, { root, id: marker.id })
     if (known === undefined || marker.state !== outside) writeMarker(root, { ...marker, state: outside })
     return {
       root,
@@ -68,6 +76,29 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
   } catch (error) {
     lock.release()
     throw error
+  }
+}
+
+/** The root without symlinks on its way: notifications tell of what a link points to under that name only. */
+function realRoot(directory: string): string {
+  const path = resolve(directory)
+  return existsSync(path) ? realpathSync(path) : path
+}
+
+/**
+ * A state outside the folder may outlive it, or be there when its disk isn't: it must not take an
+ * empty mount point, or another folder, for its own, and tell the world that all was deleted.
+ */
+function claimState(directory: string, owner: StateOwner): void {
+  const known = readStateOwner(directory)
+  if (known === undefined) writeStateOwner(directory, owner)
+  else if (known.id !== owner.id) {
+    throw new SyncError(
+      'HALTED',
+      `${directory} is the state of another folder, last seen as ${known.root}. ` +
+        `If that is ${owner.root}, its marker ${stateDirectoryName}/folder.json is missing: is its disk mounted? ` +
+        'Else give another --state. Nothing was changed'
+    )
   }
 }
 
@@ -124,7 +155,13 @@ function checkClaim(root: string, marker: Marker, { role, key }: OpenFolderOptio
 
 function stateHomeOf(root: string, known: Marker | undefined, { role, state }: OpenFolderOptions): string {
   const own = join(root, stateDirectoryName)
-  const home = state === undefined ? (known?.state ?? own) : resolve(state)
+  const home = state === undefined ? (known?.state ?? own) : realRoot(state)
+  if (home === root || (home.startsWith(join(root, sep)) && home !== own && !home.startsWith(join(own, sep)))) {
+    throw new SyncError(
+      'USAGE',
+      `The state can't be in the folder itself: ${home}. Give --state a directory outside it`
+    )
+  }
   // Without its store a writer would get a new key, and its readers would be left behind.
   if (role === 'writer' && known?.key && !existsSync(join(home, 'store'))) {
     throw new SyncError(

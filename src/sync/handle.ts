@@ -26,23 +26,24 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   #gone = { received: 0, sent: 0 }
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  #shutting: Promise<void> | undefined
   #swarm: Swarm | undefined
 
   /** The folder's key, in printed form. @throws {SyncError} NOT_READY before `ready()` */
   abstract get key(): string
 
   protected abstract open(): Promise<void>
-  /** Closes whatever `open` has opened; called also when it failed half-way, and then again by `close`. */
+  /** Closes whatever `open` has opened, perhaps not all; called once. */
   protected abstract shut(): Promise<void>
 
   /**
    * Resolves when the folder is open and being followed.
    *
-   * @throws {SyncError} when it can't be opened; nothing was changed then
+   * @throws {SyncError} when it can't be opened; no file of the user's was touched then
    */
   ready(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(new SyncError('CLOSED', 'This folder is closed'))
-    this.#opening ??= this.open()
+    this.#opening ??= this.#open()
     return this.#opening
   }
 
@@ -157,10 +158,29 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     this.monitor.emit({ type: 'peer', state, peer, address, peers: this.#peers.size })
   }
 
-  async #close(): Promise<void> {
-    await this.#opening?.catch(() => {})
+  async #open(): Promise<void> {
     try {
-      await this.shut()
+      await this.open()
+    } catch (error) {
+      // What went wrong first is what counts.
+      await this.#shutOnce().catch(() => {})
+      throw error
+    }
+  }
+
+  #shutOnce(): Promise<void> {
+    this.#shutting ??= this.shut()
+    return this.#shutting
+  }
+
+  async #close(): Promise<void> {
+    const failed = await this.#opening?.then(
+      () => false,
+      () => true
+    )
+    try {
+      if (failed) await this.#shutOnce().catch(() => {})
+      else await this.#shutOnce()
     } finally {
       this.#closed = true
       for (const end of this.#atClose) end()

@@ -55,9 +55,9 @@ export class Ingest {
    * Reads a file and queues what of it isn't in the log yet. Throws what `readChunks` does; then
    * chunks that were queued stay, and are found again when the file is read next.
    */
-  async add(path: TreePath, onBytes: (bytes: number) => void): Promise<void> {
+  async add(path: TreePath, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<void> {
     const places: Place[] = []
-    const chunks = readChunks(this.#root, path)
+    const chunks = readChunks(this.#root, path, signal)
     for (;;) {
       const { done, value } = await chunks.next()
       if (done) {

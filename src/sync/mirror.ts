@@ -4,14 +4,14 @@ import { debuglog } from 'node:util'
 import { readMarker } from '../disk/marker.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { observe } from '../disk/observe.ts'
-import { hashFile, TornRead } from '../disk/read.ts'
+import { hashFile, type ReadFile, TornRead } from '../disk/read.ts'
 import { scanFolder } from '../disk/scan.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { LogReader } from '../log/reader.ts'
-import type { Seen } from '../tree/diff.ts'
+import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { type Plan, planPaths } from '../tree/plan.ts'
@@ -31,6 +31,8 @@ const lonelyTickMs = 1000
 const idleTickMs = 10_000
 /** What couldn't be done is tried again this often. */
 const owedRetryMs = 30_000
+/** What changed while it was to be written is planned anew so many times before that. */
+const hurryMax = 5
 const retryMs = 2000
 /** A pass that gets no byte for so long is given up when a newer version is there. */
 const stallMs = 5000
@@ -51,9 +53,11 @@ export class Mirror {
   /** What a version wanted and couldn't be done: tried again. */
   readonly #owed = new Map<TreePath, Entry | undefined>()
   #triedMs = 0
+  #hurry = 0
   #inSync: Version | undefined
   #arrivals = { received: 0, atMs: 0 }
   #lastByteMs = 0
+  #failure: string | undefined
   #running: Promise<void> | undefined
 
   constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor) {
@@ -62,6 +66,7 @@ export class Mirror {
     this.#state = state
     this.#monitor = monitor
     this.#staging = new Staging(folder.staging)
+    reader.onFailure = (error) => this.#report(error)
   }
 
   start(): void {
@@ -73,33 +78,42 @@ export class Mirror {
     await this.#running
   }
 
+  /** Reports what keeps the whole from going on; what comes again and again once, until it is over. */
+  #report(error: unknown): void {
+    if (this.#failure === messageOf(error)) return
+    this.#failure = messageOf(error)
+    this.#monitor.error(error)
+  }
+
   // The loop
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
     const unsubscribe = this.#reader.onChange(() => this.#schedule.poke())
     let opened = false
-    let failure: string | undefined
     while (!signal.aborted) {
       try {
         if (!opened) await this.#open()
         const full = !opened
         opened = true
         await this.#follow(full)
-        if (failure !== undefined) this.#monitor.emit({ type: 'notice', message: `Going on with ${this.#folder.root}` })
-        failure = undefined
+        if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
         if (signal.aborted) break
         // Everything is looked at anew: what was done is found done.
         opened = false
         if (error instanceof Stalled) continue
-        if (failure !== messageOf(error)) this.#monitor.error(error)
-        failure = messageOf(error)
+        this.#report(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
       }
     }
     unsubscribe()
+  }
+
+  #recover(): void {
+    this.#failure = undefined
+    this.#monitor.emit({ type: 'notice', message: `Going on with ${this.#folder.root}` })
   }
 
   #tickMs(): number {
@@ -118,7 +132,7 @@ export class Mirror {
 
   async #follow(full: boolean): Promise<void> {
     const version = this.#reader.version
-    const owes = this.#owed.size > 0 && performance.now() - this.#triedMs >= owedRetryMs
+    const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= owedRetryMs)
     if (version !== undefined && (full || owes || !sameVersion(version, this.#applied))) {
       if (this.#goesBack(version)) return
       this.#inSync = sameVersion(version, this.#inSync) ? this.#inSync : undefined
@@ -142,6 +156,7 @@ export class Mirror {
     const received = await this.#reader.received()
     if (received !== this.#arrivals.received) this.#arrivals = { received, atMs: performance.now() }
     if (version === undefined || !sameVersion(version, this.#applied) || !this.#reader.isNewest(version)) return
+    if (this.#isHurried) return
     const { partial } = await this.#reader.head(version)
     if (partial && performance.now() - this.#arrivals.atMs < partialQuietMs) return
     this.#inSync = version
@@ -157,16 +172,22 @@ export class Mirror {
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       await this.#reader.fetch(version, signal)
       await this.#apply(version, full, signal)
+    } catch (error) {
+      signal.throwIfAborted() // What was cut short fails in many ways; this is why.
+      throw error
     } finally {
       end()
     }
   }
 
   async #apply(version: Version, full: boolean, signal: AbortSignal): Promise<void> {
+    // Waiting may have taken long: the disk may have gone, the log may have another past.
+    this.#assertMarker()
+    if (this.#reader.version?.fork !== version.fork) throw new Stalled('The log has another past')
     const head = await this.#reader.head(version)
     const wanted = full ? await this.#wholeTarget(version, head) : await this.#changedTarget(version, head)
     trace('%d paths to plan for', wanted.paths.size)
-    const { local, seen, unclear } = await this.#look(full ? undefined : wanted.paths, wanted.target)
+    const { local, seen, signatures, unclear } = await this.#look(full ? undefined : wanted.paths, wanted.target)
     const paths = [...wanted.paths].filter((path) => !unclear.has(path))
     const baseline = this.#baseline
     const plan = planPaths({
@@ -177,15 +198,30 @@ export class Mirror {
       holderOf: (hash) => baseline.holderOf(hash)
     })
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
-    await this.#settle(plan, wanted.target, seen)
-    const failed = await this.#materialise(plan, wanted.target, seen, signal)
-    for (const path of wanted.paths) {
-      if (failed.has(path) || unclear.has(path)) this.#owed.set(path, wanted.target.get(path))
+    await this.#settle(plan, wanted.target, signatures)
+    const { failed, changed } = await this.#materialise(plan, wanted.target, seen, signal)
+    this.#keepAccount(wanted, new Set([...failed, ...changed, ...unclear]), changed)
+    trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
+    await this.#applyVersion(version, plan)
+  }
+
+  #keepAccount({ paths, target, refused }: Wanted, owed: ReadonlySet<TreePath>, changed: ReadonlySet<TreePath>): void {
+    for (const path of paths) {
+      if (owed.has(path)) this.#owed.set(path, target.get(path))
       else this.#owed.delete(path)
     }
+    this.#monitor.solve(({ path }) => paths.has(path as TreePath) && !owed.has(path as TreePath) && !refused.has(path))
     this.#triedMs = performance.now()
-    trace('done, %d paths failed', failed.size)
-    await this.#applyVersion(version, plan)
+    this.#hurry = changed.size > 0 ? this.#hurry + 1 : 0
+    if (this.#hurry < hurryMax) return
+    for (const path of changed) {
+      this.#monitor.problem({ path, action: 'write', message: 'It changes here again and again; it is tried again' })
+    }
+  }
+
+  /** Whether a path changed while it was to be written: it is planned anew at once, a few times. */
+  get #isHurried(): boolean {
+    return this.#hurry > 0 && this.#hurry < hurryMax
   }
 
   /** All that a version wants, whatever was there before. */
@@ -201,7 +237,7 @@ export class Mirror {
     }
     // What is refused changes nothing: it stays as it was.
     for (const [path, { entry }] of this.#baseline.records) if (refused.has(path)) target.set(path, entry)
-    return { target, paths: new Set([...target.keys(), ...this.#baseline.records.keys()]) }
+    return { target, paths: new Set([...target.keys(), ...this.#baseline.records.keys()]), refused }
   }
 
   /** What has changed since the version that was applied last, and what is owed. */
@@ -223,7 +259,7 @@ export class Mirror {
       paths.add(path)
       for (const above of ancestorsOf(path)) paths.add(above)
     }
-    return { target: { get: entryAt }, paths }
+    return { target: { get: entryAt }, paths, refused }
   }
 
   #refuser(refused: Set<string>): (problem: Problem) => void {
@@ -249,19 +285,25 @@ export class Mirror {
     }
     const seen = paths === undefined ? await this.#scan(unclear) : observe(this.#folder.root, paths, onProblem)
     const local = new Map<TreePath, Entry>()
+    const signatures = new Map<TreePath, string>()
     for (const [path, what] of seen) {
       const record = this.#baseline.records.get(path)
       if (record === undefined && target.get(path) === undefined) continue // The user's own: not even read.
       if (what.type !== 'file') local.set(path, what)
       else if (record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature) {
         local.set(path, record.entry)
+        signatures.set(path, record.signature)
       } else {
-        const entry = await this.#readLocal(path)
-        if (entry === undefined) unclear.add(path)
-        else local.set(path, entry)
+        const read = await this.#readLocal(path)
+        if (read === undefined) unclear.add(path)
+        else {
+          const { signature, ...content } = read
+          local.set(path, { type: 'file', ...content, extents: [] })
+          signatures.set(path, signature)
+        }
       }
     }
-    return { local, seen, unclear }
+    return { local, seen, signatures, unclear }
   }
 
   async #scan(unclear: Set<TreePath>): Promise<ReadonlyMap<TreePath, Seen>> {
@@ -273,14 +315,13 @@ export class Mirror {
       }
     })
     // What can't be looked at is not deleted.
-    for (const path of this.#baseline.records.keys()) if (!seen.has(path) && frozen(path)) unclear.add(path)
+    for (const path of this.#baseline.records.keys()) if (!seen.has(path) && frozen(path, 'file')) unclear.add(path)
     return seen
   }
 
-  async #readLocal(path: TreePath): Promise<Entry | undefined> {
+  async #readLocal(path: TreePath): Promise<ReadFile | undefined> {
     try {
-      const { signature: _, ...content } = await hashFile(this.#folder.root, path)
-      return { type: 'file', ...content, extents: [] }
+      return await hashFile(this.#folder.root, path, this.#stop.signal)
     } catch (error) {
       if (!(error instanceof TornRead) && systemCode(error) === undefined) throw error
       this.#monitor.problem({ path, action: 'read', message: messageOf(error) })
@@ -289,12 +330,11 @@ export class Mirror {
   }
 
   /** Records what needs nothing to be done. */
-  async #settle(plan: Plan, target: TreeView, seen: ReadonlyMap<TreePath, Seen>): Promise<void> {
-    const put = new Map()
+  async #settle(plan: Plan, target: TreeView, signatures: ReadonlyMap<TreePath, string>): Promise<void> {
+    const put = new Map<TreePath, BaselineRecord>()
     for (const path of plan.settled) {
       const entry = target.get(path) as Entry
-      const what = seen.get(path)
-      const signature = what?.type === 'file' ? what.signature : ''
+      const signature = signatures.get(path) ?? ''
       const record = this.#baseline.records.get(path)
       if (record?.entry !== entry || record.signature !== signature) put.set(path, { entry, signature })
     }
@@ -307,9 +347,9 @@ export class Mirror {
     target: TreeView,
     seen: ReadonlyMap<TreePath, Seen>,
     signal: AbortSignal
-  ): Promise<Set<TreePath>> {
+  ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath> }> {
     const failed = new Set<TreePath>()
-    if (plan.steps.length === 0) return failed
+    if (plan.steps.length === 0) return { failed, changed: failed }
     const content = await this.#reader.content()
     // Closing it is what ends the wait for a block that nobody has.
     const end = () => void content.close().catch(() => {})
@@ -333,6 +373,7 @@ export class Mirror {
           host: hostname(),
           now: () => new Date(),
           signal,
+          guard: () => this.#assertMarker(),
           onApplied: (applied) => this.#record(applied, counter.files),
           onProblem: (problem) => {
             failed.add(problem.path as TreePath)
@@ -342,8 +383,7 @@ export class Mirror {
           onBytes: counter.bytes
         }
       )
-      for (const path of changed) failed.add(path)
-      return failed
+      return { failed, changed: new Set(changed) }
     } finally {
       signal.removeEventListener('abort', end)
       await content.close().catch(() => {})
@@ -388,7 +428,6 @@ export class Mirror {
       for (const path of removed) batch.remove(path)
       for (const [path, record] of put) batch.put(path, record)
     })
-    this.#monitor.solve((path) => put.has(path as TreePath) || removed.has(path as TreePath))
     onFiles?.(put.size + removed.size)
   }
 
@@ -419,12 +458,16 @@ interface Wanted {
   readonly target: TreeView
   /** The paths to plan for. */
   readonly paths: ReadonlySet<TreePath>
+  /** Paths whose entries are no good: they stay as they were. */
+  readonly refused: ReadonlySet<string>
 }
 
 interface Look {
   /** Only what was looked at. */
   readonly local: TreeView
   readonly seen: ReadonlyMap<TreePath, Seen>
+  /** The signatures under which what is said of files holds. */
+  readonly signatures: ReadonlyMap<TreePath, string>
   /** Paths that couldn't be read, or not in one piece. */
   readonly unclear: ReadonlySet<TreePath>
 }

@@ -78,7 +78,16 @@ export class Monitor {
   }
 
   emit(event: SyncEvent): void {
-    for (const listener of this.#listeners) listener(event)
+    for (const listener of this.#listeners) {
+      try {
+        listener(event)
+      } catch (error) {
+        // The listener's own fault, to be heard of, but not in the middle of our work.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
   }
 
   /** Reports a problem, once as long as it stays the same. */
@@ -93,8 +102,8 @@ export class Monitor {
   }
 
   /** Forgets the problems of paths that are fine now. */
-  solve(isSolved: (path: string) => boolean): void {
-    for (const path of this.#problems.keys()) if (isSolved(path)) this.#problems.delete(path)
+  solve(isSolved: (problem: Problem) => boolean): void {
+    for (const [path, problem] of this.#problems) if (isSolved(problem)) this.#problems.delete(path)
   }
 
   /** Reports what stops the work as a whole. */

@@ -6,7 +6,6 @@ import { readMarker } from '../disk/marker.ts'
 import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
 import type { State } from '../disk/state.ts'
-import { type Watch, watchFolder } from '../disk/watch.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { type BaselineRecord, diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
@@ -16,27 +15,16 @@ import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { LiveBaseline } from './baseline.ts'
 import type { Folder } from './folder.ts'
 import { Ingest } from './ingest.ts'
+import { Lookout, type LookoutOptions } from './lookout.ts'
 import { type Monitor, versionFields } from './monitor.ts'
-import { Schedule } from './schedule.ts'
 import { noteWriter, reconcileState } from './writer-state.ts'
 
 const trace = debuglog('p2psync:publish')
 
-export interface PublishOptions {
-  /** Between two looks at everything, in milliseconds. */
-  readonly rescanMs: number
-  /** Between two looks at everything where notifications don't work or aren't wanted, in milliseconds. */
-  readonly pollMs: number
-  /** Never ask for notifications. */
-  readonly poll: boolean
-}
-
-const settleMs = 50
-const settleMsMax = 1000
 /** A first look commits early, so that readers work while it goes on; a change is one version. */
 const early = { bytes: 32 * 1024 * 1024, ms: 2000 }
 const whole = { bytes: 256 * 1024 * 1024, ms: Number.POSITIVE_INFINITY }
-/** A file that is being written is looked at again after so long, doubled each time. */
+/** A file that is being written, or comes and goes, is looked at again after so long, doubled each time. */
 const tornRetryMs = 100
 const tornRetryMsMax = 60_000
 /** A file that was torn so many times in a row is reported. */
@@ -50,27 +38,23 @@ export class Publisher {
   readonly #writer: LogWriter
   readonly #state: State
   readonly #monitor: Monitor
-  readonly #options: PublishOptions
+  readonly #lookout: Lookout
   readonly #stop = new AbortController()
-  readonly #schedule = new Schedule({ settleMs, settleMsMax })
   readonly #torn = new Map<TreePath, number>()
   #baseline = new LiveBaseline(new Map())
-  #rulesText = ''
-  #rules: IgnoreRules = parseIgnoreRules(this.#rulesText)
-  #watch: Watch | undefined
-  #polling: boolean
-  /** What may have changed since it was last looked at. */
-  #dirty = new Map<TreePath, Depth>()
-  #dirtyAll = true
+  #rulesText: string | undefined
+  #rules: IgnoreRules = parseIgnoreRules('')
+  #unreadable: ReadonlySet<TreePath> = new Set()
+  /** Whether the latest version says that more is to come. */
+  #partial = false
   #running: Promise<void> | undefined
 
-  constructor(folder: Folder, writer: LogWriter, state: State, monitor: Monitor, options: PublishOptions) {
+  constructor(folder: Folder, writer: LogWriter, state: State, monitor: Monitor, options: LookoutOptions) {
     this.#folder = folder
     this.#writer = writer
     this.#state = state
     this.#monitor = monitor
-    this.#options = options
-    this.#polling = options.poll
+    this.#lookout = new Lookout(folder.root, monitor, options)
   }
 
   start(): void {
@@ -81,10 +65,8 @@ export class Publisher {
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#running
-    await this.#watch?.close()
+    await this.#lookout.close()
   }
-
-  // The loop
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
@@ -93,11 +75,11 @@ export class Publisher {
     while (!signal.aborted) {
       try {
         if (startup) await this.#open()
-        if (startup || this.#dirtyAll || this.#dirty.size > 0) await this.#pass(startup)
+        await this.#pass(startup)
         if (failure !== undefined) this.#monitor.emit({ type: 'notice', message: `Going on with ${this.#folder.root}` })
         startup = false
         failure = undefined
-        await this.#waitForChanges()
+        await this.#lookout.wait(signal)
       } catch (error) {
         if (signal.aborted) return
         // The log is the truth, and the folder: the baseline is made anew from the one, the other looked at whole.
@@ -114,62 +96,32 @@ export class Publisher {
     this.#baseline = new LiveBaseline(
       await reconcileState(this.#state, this.#writer, (problem) => this.#monitor.problem(problem))
     )
+    this.#partial = (await this.#writer.head())?.partial ?? false
     this.#loadRules()
-    await this.#startWatch()
-  }
-
-  async #waitForChanges(): Promise<void> {
-    const timeoutMs = this.#polling ? this.#options.pollMs : this.#options.rescanMs
-    const what = await this.#schedule.settled(timeoutMs, this.#stop.signal)
-    if (what === 'timeout') this.#dirtyAll = true
-  }
-
-  // Notifications
-
-  async #startWatch(): Promise<void> {
-    if (this.#polling) return
-    await this.#watch?.close()
-    const watch = watchFolder(this.#folder.root, {
-      rules: this.#rules,
-      onDirty: (path, depth) => {
-        if (this.#dirty.get(path) !== 'deep') this.#dirty.set(path, depth)
-        this.#schedule.poke()
-      },
-      onFailure: (message) => {
-        this.#polling = true
-        this.#monitor.emit({ type: 'notice', message })
-        this.#schedule.poke()
-      }
-    })
-    this.#watch = watch
-    // What happened before a directory was watched is found by one more look at everything.
-    void watch.ready.then(() => {
-      this.#dirtyAll = true
-      this.#schedule.poke()
-    })
+    this.#lookout.markAll()
+    await this.#lookout.start(this.#rules)
   }
 
   // One pass
 
   async #pass(startup: boolean): Promise<void> {
     this.#assertMarker()
-    if ((this.#dirty.has(ignoreFileName) || this.#dirtyAll) && this.#loadRules()) {
-      this.#dirtyAll = true
-      await this.#startWatch()
+    await this.#lookout.renew()
+    if (this.#lookout.isDirty(ignoreFileName) && this.#loadRules()) {
+      this.#lookout.markAll()
+      await this.#lookout.start(this.#rules)
     }
-    const everything = this.#dirtyAll || startup
-    const dirty = this.#dirty
-    this.#dirtyAll = false
-    this.#dirty = new Map()
+    const { everything, paths } = this.#lookout.take()
+    if (!everything && paths.size === 0) return
     try {
-      const scan = await this.#scan(everything ? undefined : dirty)
+      const scan = await this.#scan(everything ? undefined : paths)
       const diff = diffScan(this.#baseline.records, scan)
       const { suspects, puts, removals } = diff
       trace('%d seen: %d to read, %d puts, %d removals', scan.seen.size, suspects.length, puts.length, removals.length)
-      this.#renewWatches(diff)
+      this.#doubtWatch(scan, diff)
       await this.#publish(scan, diff, { startup, everything })
     } catch (error) {
-      this.#dirtyAll = true
+      this.#lookout.markAll()
       throw error
     }
   }
@@ -189,18 +141,26 @@ export class Publisher {
         this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
       }
     })
-    this.#monitor.solve((path) => !problems.has(path) && scan.covers(path as TreePath))
+    this.#monitor.solve(({ path, action }) => {
+      if (problems.has(path) || !scan.covers(path as TreePath)) return false
+      return action === 'scan' || !scan.seen.has(path as TreePath)
+    })
     return scan
   }
 
-  /** A directory that took the place of another needs a watch of its own. */
-  #renewWatches(diff: ScanDiff): void {
+  /** A directory that took the place of another, or can be read again, needs a watch of its own. */
+  #doubtWatch(scan: Scan, diff: ScanDiff): void {
     for (const [path, entry, signature] of diff.puts) {
       const known = this.#baseline.records.get(path)
-      if (entry.type === 'directory' && known?.entry.type === 'directory' && known.signature !== signature) {
-        this.#watch?.renew(path)
-      }
+      const isOther = known?.entry.type === 'directory' && known.signature !== '' && known.signature !== signature
+      if (entry.type === 'directory' && isOther) this.#lookout.doubtWatch()
     }
+    const still = new Set(scan.unreadable)
+    for (const path of this.#unreadable) {
+      if (!scan.covers(path)) still.add(path)
+      else if (!still.has(path)) this.#lookout.doubtWatch()
+    }
+    this.#unreadable = still
   }
 
   async #publish(scan: Scan, diff: ScanDiff, { startup, everything }: { startup: boolean; everything: boolean }) {
@@ -237,11 +197,11 @@ export class Publisher {
 
   async #read(work: PassWork, path: TreePath, onBytes: (bytes: number) => void): Promise<void> {
     try {
-      await work.ingest.add(path, onBytes)
-      if (this.#torn.delete(path)) this.#monitor.solve((solved) => solved === path)
+      await work.ingest.add(path, onBytes, this.#stop.signal)
+      this.#torn.delete(path)
+      this.#monitor.solve((problem) => problem.path === path)
     } catch (error) {
-      if (error instanceof TornRead) this.#retryTorn(path, error)
-      else if (isAbsence(error)) this.#again(path, 0)
+      if (error instanceof TornRead || isAbsence(error)) this.#retryTorn(path, messageOf(error))
       else if (systemCode(error) === undefined) throw error
       else {
         const message = `Can't be read: ${messageOf(error)}. What is recorded of it stays`
@@ -250,21 +210,14 @@ export class Publisher {
     }
   }
 
-  #retryTorn(path: TreePath, error: Error): void {
+  #retryTorn(path: TreePath, message: string): void {
     const times = (this.#torn.get(path) ?? 0) + 1
     this.#torn.set(path, times)
     if (times >= tornReported) {
-      this.#monitor.problem({ path, action: 'read', message: `${error.message}; published when it settles` })
+      this.#monitor.problem({ path, action: 'read', message: `${message}; published when it settles` })
     }
-    this.#again(path, Math.min(tornRetryMs * 2 ** times, tornRetryMsMax))
-  }
-
-  #again(path: TreePath, afterMs: number): void {
-    const timer = setTimeout(() => {
-      this.#dirty.set(path, 'shallow')
-      this.#schedule.poke()
-    }, afterMs)
-    timer.unref()
+    const afterMs = Math.min(tornRetryMs * 2 ** times, tornRetryMsMax)
+    setTimeout(() => this.#lookout.mark(path, 'shallow'), afterMs).unref()
   }
 
   async #commit(
@@ -274,37 +227,19 @@ export class Publisher {
     const { changes, records, chunks } = await work.take(this.#baseline, last)
     // A directory's time changes with every file that comes and goes in it, ignored ones too. Alone it
     // makes no version until all is looked at again.
-    const idle = !everything && onlyDirectoryTimes(changes, this.#baseline)
-    if (idle) return
-    if (records.size === 0 && chunks.size === 0 && this.#writer.version !== undefined) return
-    const first = this.#writer.version === undefined
+    if (!everything && onlyDirectoryTimes(changes, this.#baseline)) {
+      for (const path of changes.keys()) records.delete(path)
+      changes.clear()
+    }
+    const isDue = changes.size > 0 || this.#writer.version === undefined || (this.#partial && !partial)
+    if (!isDue && records.size === 0 && chunks.size === 0) return
     // The marker once more: a disk that went meanwhile has not deleted its files.
     if (changes.size > 0) this.#assertMarker()
-    const totals = this.#baseline.totals
     for (const [path, record] of records) {
       if (record === undefined) this.#baseline.remove(path)
       else this.#baseline.put(path, record)
     }
-    if (changes.size > 0 || first) {
-      const removals = [...changes.values()].filter((entry) => entry === undefined).length
-      const numbers = { puts: changes.size - removals, removals }
-      const { files, directories, symlinks, bytes } = totals
-      await this.#writer.commit(changes, {
-        timeMs: Date.now(),
-        partial,
-        files,
-        directories,
-        symlinks,
-        bytes,
-        ...numbers,
-        contentLength: this.#writer.content.length
-      })
-      const version = this.#writer.version
-      if (version !== undefined) {
-        const stored = work.takeStored()
-        this.#monitor.emit({ type: 'published', ...versionFields(version), files, bytes, ...numbers, stored, partial })
-      }
-    }
+    if (isDue) await this.#makeVersion(changes, work, partial)
     await this.#state.commit((batch) => {
       for (const [path, record] of records) {
         if (record === undefined) batch.remove(path)
@@ -313,6 +248,19 @@ export class Publisher {
       for (const [hash, extent] of chunks) batch.chunk(hash, extent)
       noteWriter(batch, this.#writer)
     })
+  }
+
+  async #makeVersion(changes: Taken['changes'], work: PassWork, partial: boolean): Promise<void> {
+    let removals = 0
+    for (const entry of changes.values()) if (entry === undefined) removals++
+    const puts = changes.size - removals
+    const { files, directories, symlinks, bytes } = this.#baseline.totals
+    const contentLength = this.#writer.content.length
+    const numbers = { files, directories, symlinks, bytes, puts, removals, contentLength }
+    const version = await this.#writer.commit(changes, { timeMs: Date.now(), partial, ...numbers })
+    this.#partial = partial
+    const stored = work.takeStored()
+    this.#monitor.emit({ type: 'published', ...versionFields(version), files, bytes, puts, removals, stored, partial })
   }
 
   // The folder's own files
@@ -333,7 +281,10 @@ export class Publisher {
     try {
       text = readIgnoreFile(this.#folder.root)
     } catch (error) {
-      this.#monitor.problem({ path: ignoreFileName, action: 'read', message: messageOf(error) })
+      const message = `Can't be read: ${messageOf(error)}`
+      // Without its rules, what they leave out would be published, for good.
+      if (this.#rulesText === undefined) throw new SyncError('HALTED', `${ignoreFileName} ${message}`, { cause: error })
+      this.#monitor.problem({ path: ignoreFileName, action: 'read', message: `${message}. Its last rules stay` })
       return false
     }
     if (text === this.#rulesText) return false
@@ -345,9 +296,9 @@ export class Publisher {
 
 interface Taken {
   /** What the log is to say. */
-  readonly changes: ReadonlyMap<TreePath, Entry | undefined>
+  readonly changes: Map<TreePath, Entry | undefined>
   /** What the baseline is to say; also where only a signature is new. */
-  readonly records: ReadonlyMap<TreePath, BaselineRecord | undefined>
+  readonly records: Map<TreePath, BaselineRecord | undefined>
   readonly chunks: ReadonlyMap<string, Extent>
 }
 

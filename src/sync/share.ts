@@ -7,6 +7,7 @@ import { LogWriter } from '../log/writer.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { type Address, FolderHandle } from './handle.ts'
 import { Publisher } from './publish.ts'
+import { beginRun } from './writer-state.ts'
 
 export interface ShareOptions {
   /** The first nodes of the DHT to join; the public one when left out. */
@@ -52,33 +53,31 @@ export class SharedFolder extends FolderHandle {
     const { bootstrap, state, poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
     const folder = openFolder(this.#directory, { role: 'writer', state })
     this.#folder = folder
-    try {
-      this.#store = await LogStore.open(folder.store)
-      this.#writer = await LogWriter.open(this.#store)
-      claimKey(folder, this.#writer.key)
-      await this.#startRun(folder, this.#writer)
-      this.#state = await State.open(folder.state)
-      this.#publisher = new Publisher(folder, this.#writer, this.#state, this.monitor, {
-        poll,
-        pollMs: pollIntervalMs,
-        rescanMs: rescanIntervalMs
-      })
-      await this.connect(this.#store, this.#writer.topic, bootstrap)
-    } catch (error) {
-      // What went wrong first is what counts.
-      await this.shut().catch(() => {})
-      throw error
-    }
+    const store = await LogStore.open(folder.store)
+    this.#store = store
+    const writer = await LogWriter.open(store)
+    this.#writer = writer
+    claimKey(folder, writer.key)
+    const stateDb = await this.#beginRun(folder, store, writer)
+    this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
+      poll,
+      pollMs: pollIntervalMs,
+      rescanMs: rescanIntervalMs
+    })
+    await this.connect(store, writer.topic, bootstrap)
     this.monitor.emit({ type: 'ready', role: 'writer', key: this.key, folder: folder.root })
     this.#publisher.start()
   }
 
-  async #startRun(folder: Folder, writer: LogWriter): Promise<void> {
+  async #beginRun(folder: Folder, store: LogStore, writer: LogWriter): Promise<State> {
     const mark = new RunningMark(folder.running)
-    const cutOff = !mark.endedCleanly
+    const { endedCleanly } = mark
     mark.set()
-    if (cutOff) await writer.startFork()
+    const state = await State.open(folder.state)
+    this.#state = state
+    await beginRun(state, writer, { endedCleanly, flush: () => store.flush() })
     this.#mark = mark
+    return state
   }
 
   protected override async shut(): Promise<void> {

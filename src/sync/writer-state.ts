@@ -8,19 +8,41 @@ import type { TreePath } from '../tree/path.ts'
 import { type Problem, sameVersion } from '../tree/tree.ts'
 
 /**
- * Brings a writer's state into line with its log, which is the truth: after a kill between the two,
- * after the state was lost, or a store was restored from a copy.
+ * Begins a writer's run. Where the last one was cut off, or the state knows of more than the store
+ * holds (its tail was lost, or it was restored from a copy), readers may know more too: a new fork is
+ * started, and made durable before anything is appended to it, so that no fork is ever given twice.
  */
+export async function beginRun(
+  state: State,
+  writer: LogWriter,
+  { endedCleanly, flush }: { readonly endedCleanly: boolean; readonly flush: () => Promise<void> }
+): Promise<void> {
+  const [applied, content] = [await state.note('applied'), await state.note('content')]
+  const { version: before, content: stored } = writer
+  const isAhead =
+    (content !== undefined && (content.fork !== stored.fork || content.length > stored.length)) ||
+    (applied !== undefined && (applied.fork !== before?.fork || applied.length > before.length))
+  if (!endedCleanly || isAhead) {
+    await writer.startFork()
+    await flush()
+  }
+  // Blocks that the chunk index names may be others by now, or gone.
+  if (isAhead) await state.clear()
+  else if (content !== undefined) {
+    await state.commit((batch) => {
+      batch.note('content', writer.content)
+      if (writer.version !== undefined && sameVersion(applied, before)) batch.note('applied', writer.version)
+    })
+  }
+}
+
+/** Brings a writer's state into line with its log, which is the truth: after a kill between the two, or when it is lost. */
 export async function reconcileState(
   state: State,
   writer: LogWriter,
   onProblem: (problem: Problem) => void
 ): Promise<Map<TreePath, BaselineRecord>> {
-  const [applied, content] = [await state.note('applied'), await state.note('content')]
-  if (content !== undefined && (content.fork !== writer.content.fork || content.length > writer.content.length)) {
-    // Blocks that the chunk index names may be others by now, or gone.
-    await state.clear()
-  }
+  const applied = await state.note('applied')
   const baseline = await state.baseline()
   if (writer.version !== undefined && sameVersion(applied, writer.version)) return baseline
 

@@ -37,7 +37,9 @@ export interface Scan {
   /** The paths that were looked at, where it was only single ones, not whole directories. */
   readonly only?: ReadonlySet<TreePath> | undefined
   /** Whether nothing can be said about `path`: it could not be read, or is ignored. */
-  frozen(path: TreePath): boolean
+  frozen(path: TreePath, type: Entry['type']): boolean
+  /** Directories and files that couldn't be looked at. */
+  readonly unreadable: ReadonlySet<TreePath>
 }
 
 /** How a scan differs from the baseline. */
@@ -71,7 +73,8 @@ export function diffScan(baseline: Baseline, scan: Scan): ScanDiff {
   }
   for (const path of candidates(baseline, scan)) {
     if (scan.seen.has(path) || !baseline.has(path) || !scan.covers(path)) continue
-    if (scan.frozen(path) && parentStands(path, baseline, scan)) continue
+    const type = (baseline.get(path) as BaselineRecord).entry.type
+    if (scan.frozen(path, type) && parentStands(path, baseline, scan)) continue
     removals.push(path)
   }
   return { suspects, puts, removals: removals.sort().reverse() }
@@ -100,7 +103,7 @@ function parentStands(path: TreePath, baseline: Baseline, scan: Scan): boolean {
   const seen = scan.seen.get(parent)
   if (seen !== undefined) return seen.type === 'directory'
   if (!scan.covers(parent)) return baseline.has(parent)
-  return scan.frozen(parent) && parentStands(parent, baseline, scan)
+  return scan.frozen(parent, 'directory') && parentStands(parent, baseline, scan)
 }
 
 /** The changes that lead from one tree to another, in the order of their paths. */

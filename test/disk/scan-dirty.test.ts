@@ -106,5 +106,5 @@ test('a dirty path that is ignored is not seen', async (t) => {
   const rules = parseIgnoreRules('b/\n')
   const scan = await scanFolder(root, { dirty: new Map([[pathOf('a/b/3'), 'shallow']]), rules })
   t.alike(seenIn(scan), [])
-  t.ok(scan.frozen(pathOf('a/b/3')))
+  t.ok(scan.frozen(pathOf('a/b/3'), 'file'))
 })

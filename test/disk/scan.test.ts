@@ -48,7 +48,7 @@ test('a scan of an empty folder covers everything and sees nothing', async (t) =
   const scan = await scanFolder(await t.tmp())
   t.is(scan.seen.size, 0)
   t.is(scan.covers(pathOf('anything/at/all')), true)
-  t.is(scan.frozen(pathOf('anything')), false)
+  t.is(scan.frozen(pathOf('anything'), 'file'), false)
 })
 
 test('a scan fails where the folder is missing, or is no directory', async (t) => {
@@ -126,10 +126,10 @@ test('a scan leaves out what is ignored, and freezes it', async (t) => {
   const scan = await scanFolder(root, { rules })
 
   t.alike([...scan.seen.keys()], ['keep.log'])
-  t.ok(scan.frozen(pathOf('other.log')))
-  t.ok(scan.frozen(pathOf('build/deep/file')))
-  t.absent(scan.frozen(pathOf('keep.log')))
-  t.absent(scan.frozen(pathOf('gone')))
+  t.ok(scan.frozen(pathOf('other.log'), 'file'))
+  t.ok(scan.frozen(pathOf('build/deep/file'), 'file'))
+  t.absent(scan.frozen(pathOf('keep.log'), 'file'))
+  t.absent(scan.frozen(pathOf('gone'), 'file'))
 })
 
 // Skipped for root, to whom every directory is readable.
@@ -145,8 +145,8 @@ test('a scan freezes what lies in an unreadable directory, and sees the rest', {
 
   t.alike([...scan.seen.keys()].sort(), ['open', 'shut'])
   t.alike(problems.paths, ['shut'])
-  t.ok(scan.frozen(pathOf('shut/inner/file')))
-  t.absent(scan.frozen(pathOf('open')))
+  t.ok(scan.frozen(pathOf('shut/inner/file'), 'file'))
+  t.absent(scan.frozen(pathOf('open'), 'file'))
 })
 
 test('a scan gives way to other work, tells how far it is, and can be ended', async (t) => {

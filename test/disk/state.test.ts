@@ -47,7 +47,6 @@ test('a state gives back what was put into it, also when it is opened again', as
   t.is(await state.chunk(hashOf('other')), undefined)
   t.alike(await state.note('applied'), { fork: 1, length: 2 })
   t.is(await state.note('content'), undefined)
-  await state.flush()
   await state.close()
 })
 

@@ -1,21 +1,10 @@
-import {
-  appendFileSync,
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync
-} from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import type { Depth } from '../../src/disk/scan.ts'
 import { type Watch, watchFolder } from '../../src/disk/watch.ts'
 import { parseIgnoreRules } from '../../src/tree/ignore.ts'
 import { inotifyWatchCount, tellsDescriptors } from '../support/descriptors.ts'
-import { pathOf } from '../support/entries.ts'
 import { until } from '../support/until.ts'
 
 /** A folder that is watched, and what was told of it. */
@@ -110,36 +99,6 @@ async function touchTold(w: Watched, path: string): Promise<boolean> {
     () => false
   )
 }
-
-test('a directory that comes and goes at one path is watched each time that it is renewed', async (t) => {
-  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a')) })
-  for (let round = 0; round < 5; round++) {
-    await w.expect('a file in it', () => writeFileSync(w.at('a/file'), `${round}`), 'a/file')
-    await w.expect('its end', () => rmSync(w.at('a'), { recursive: true }), 'a', 'a/file')
-    await w.expect('its return', () => mkdirSync(w.at('a')), 'a')
-    // The watcher may not have seen that it went: whoever sees another directory there says so.
-    w.watch.renew(pathOf('a'))
-    writeFileSync(w.at('a/file'), '')
-    await until(() => touchTold(w, 'a/file'), { what: `a change in round ${round}` })
-  }
-  t.alike(w.failures, [])
-})
-
-test('a directory that is replaced at once is watched again when it is renewed', async (t) => {
-  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a')) })
-  for (let round = 0; round < 5; round++) {
-    const replace = () => {
-      rmdirSync(w.at('a'))
-      mkdirSync(w.at('a'))
-    }
-    await w.expect('the replacement', replace, 'a')
-    w.watch.renew(pathOf('a'))
-    writeFileSync(w.at('a/file'), '')
-    await until(() => touchTold(w, 'a/file'), { what: `a change in round ${round}` })
-    unlinkSync(w.at('a/file'))
-  }
-  t.alike(w.failures, [])
-})
 
 test('what is ignored, and what is ours, is not watched', { skip: !tellsDescriptors }, async (t) => {
   const before = inotifyWatchCount()

@@ -81,6 +81,7 @@ export class Workshop {
       },
       {
         host: 'host',
+        guard: () => {},
         now: () => new Date('2024-05-06T07:08:09.123Z'),
         signal,
         onApplied: async (applied) => {

@@ -45,7 +45,8 @@ function diffOf(input: Case): ScanDiff {
   const scan: Scan = {
     seen: toMap(input.seen),
     covers: (at) => input.covers === undefined || input.covers.includes(at),
-    frozen: (at) => input.frozen?.includes(at) ?? false
+    frozen: (at) => input.frozen?.includes(at) ?? false,
+    unreadable: new Set()
   }
   return diffScan(toMap(input.baseline), scan)
 }
@@ -190,7 +191,8 @@ test('diffScan, applied to the baseline, gives what was seen, and frozen paths s
       const scan: Scan = {
         seen: new Map(visible.map(([at, entry]) => [at, seen(entry, nextSignature())])),
         covers: () => true,
-        frozen
+        frozen,
+        unreadable: new Set()
       }
       const after = applied(baseline, diffScan(baseline, scan), scan)
       for (const [at, what] of scan.seen) must(describes(after.get(at), what), `${at} is not as seen`)
@@ -231,7 +233,7 @@ function held(at: TreePath, scan: Scan): boolean {
   for (let slash = at.lastIndexOf('/'); slash !== -1; slash = at.lastIndexOf('/', slash - 1)) {
     const above = path(at.slice(0, slash))
     if (scan.seen.has(above)) return true
-    if (!scan.frozen(above)) return false
+    if (!scan.frozen(above, 'directory')) return false
   }
   return true
 }

@@ -58,20 +58,21 @@ function untilDone(folder: ClonedFolder, { once, timeout }: Options): () => Prom
   }
 }
 
-/** Rejects when no peer has come in time, and else never settles. */
+/** Rejects when no peer is there for so long, and else never settles. */
 function failWithoutPeer(folder: ClonedFolder, timeoutMs: number): Promise<never> {
   return new Promise((_, reject) => {
-    const unsubscribe = folder.subscribe((event) => {
-      if (event.type !== 'peer') return
+    let timer: NodeJS.Timeout | undefined
+    const lookAgain = () => {
       clearTimeout(timer)
-      unsubscribe()
-    })
-    const timer = setTimeout(() => {
       if (folder.peers > 0) return
-      const message =
-        `No peer was found in ${Math.round(timeoutMs / 1000)} s. Is the source running, and is the network up? ` +
-        'Give --timeout for more time'
-      reject(new SyncError('NO_PEER', message))
-    }, timeoutMs)
+      timer = setTimeout(() => {
+        const message =
+          `No peer was found in ${Math.round(timeoutMs / 1000)} s. Is the source running, and is the network up? ` +
+          'Give --timeout for more time'
+        reject(new SyncError('NO_PEER', message))
+      }, timeoutMs)
+    }
+    folder.subscribe((event) => event.type === 'peer' && lookAgain())
+    lookAgain()
   })
 }

@@ -1,0 +1,121 @@
+import type { Depth } from '../disk/scan.ts'
+import { rootIdentity, type Watch, watchFolder } from '../disk/watch.ts'
+import type { IgnoreRules } from '../tree/ignore.ts'
+import type { TreePath } from '../tree/path.ts'
+import type { Monitor } from './monitor.ts'
+import { Schedule } from './schedule.ts'
+
+export interface LookoutOptions {
+  /** Between two looks at everything, in milliseconds. */
+  readonly rescanMs: number
+  /** Between two looks at everything where notifications don't work or aren't wanted, in milliseconds. */
+  readonly pollMs: number
+  /** Never ask for notifications. */
+  readonly poll: boolean
+}
+
+/** What is to be looked at. */
+export interface Dirty {
+  readonly everything: boolean
+  readonly paths: ReadonlyMap<TreePath, Depth>
+}
+
+const settleMs = 50
+const settleMsMax = 1000
+/** A watch is started anew no sooner than this after the last start. */
+const restartMsMin = 1000
+
+/** Says what of a folder to look at, and when: told by notifications, by polling, and all of it now and then. */
+export class Lookout {
+  readonly #root: string
+  readonly #monitor: Monitor
+  readonly #options: LookoutOptions
+  readonly #schedule = new Schedule({ settleMs, settleMsMax })
+  #paths = new Map<TreePath, Depth>()
+  #everything = true
+  #polling: boolean
+  #watch: Watch | undefined
+  #rules: IgnoreRules | undefined
+  #watched = ''
+  #startedMs = Number.NEGATIVE_INFINITY
+  #stale = false
+
+  constructor(root: string, monitor: Monitor, options: LookoutOptions) {
+    this.#root = root
+    this.#monitor = monitor
+    this.#options = options
+    this.#polling = options.poll
+  }
+
+  /** Watches the folder by these rules from now on, and looks at everything once more when the watch stands. */
+  async start(rules: IgnoreRules): Promise<void> {
+    this.#rules = rules
+    this.#stale = false
+    this.#startedMs = performance.now()
+    await this.#watch?.close()
+    this.#watch = undefined
+    if (this.#polling) return
+    this.#watched = rootIdentity(this.#root)
+    const watch = watchFolder(this.#root, {
+      rules,
+      onDirty: (path, depth) => this.mark(path, depth),
+      onFailure: (message) => {
+        this.#polling = true
+        this.#monitor.emit({ type: 'notice', message })
+        this.#schedule.poke()
+      }
+    })
+    this.#watch = watch
+    // What happened before a directory was watched is found by one more look at everything.
+    void watch.ready.then(() => watch === this.#watch && this.markAll())
+  }
+
+  /** A directory took the place of another, or can be read only now: its watch isn't worth anything. */
+  doubtWatch(): void {
+    this.#stale = !this.#polling
+  }
+
+  /** Starts the watch anew where it is in doubt, or another directory stands in the root's place. */
+  async renew(): Promise<void> {
+    if (this.#polling || this.#rules === undefined) return
+    if (rootIdentity(this.#root) !== this.#watched) await this.start(this.#rules)
+    if (!this.#stale) return
+    const waitMs = this.#startedMs + restartMsMin - performance.now()
+    if (waitMs <= 0) await this.start(this.#rules)
+    else setTimeout(() => this.#schedule.poke(), waitMs).unref()
+  }
+
+  mark(path: TreePath, depth: Depth): void {
+    if (this.#paths.get(path) !== 'deep') this.#paths.set(path, depth)
+    this.#schedule.poke()
+  }
+
+  markAll(): void {
+    this.#everything = true
+    this.#schedule.poke()
+  }
+
+  /** Whether `path` is to be looked at. */
+  isDirty(path: TreePath): boolean {
+    return this.#everything || this.#paths.has(path)
+  }
+
+  /** What is to be looked at now; from here on it counts as looked at. */
+  take(): Dirty {
+    const dirty = { everything: this.#everything, paths: this.#paths }
+    this.#everything = false
+    this.#paths = new Map()
+    return dirty
+  }
+
+  /** Resolves when there is something to look at, or `signal` is aborted. */
+  async wait(signal: AbortSignal): Promise<void> {
+    const timeoutMs = this.#polling ? this.#options.pollMs : this.#options.rescanMs
+    const what = await this.#schedule.settled(timeoutMs, signal)
+    if (what === 'timeout') this.#everything = true
+  }
+
+  async close(): Promise<void> {
+    await this.#watch?.close()
+  }
+}
