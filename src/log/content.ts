@@ -8,10 +8,22 @@ const inFlightBytesMax = 8 * 1024 * 1024
 const inFlightBlocksMax = 32
 /** No block is larger; FORMAT.md. */
 const blockBytesMax = 2 * 1024 * 1024
-/** With peers there, but nothing coming from any for so long, a block counts as not to be had for now. */
+/** With peers there, but nothing coming from any for so long, what is waited for counts as not to be had. */
 const quietMsMax = 30_000
-/** After one that wasn't to be had, others get no longer than this until something comes. */
+/** After that, until something comes, no longer than this. */
 const quietMsMin = 2000
+/** Bytes of keeping connections alive; what is less than this in the time above is silence. */
+const silenceBytesMax = 4096
+const quietTickMs = 500
+
+/** What a reader of contents can know of the network. */
+export interface Arrivals {
+  /** Whether anybody is there to fetch from. Without peers a read waits for one. */
+  readonly hasPeers: () => boolean
+  /** Bytes received from all peers so far. */
+  readonly received: () => number
+}
+
 /** Unpacked packs kept: files of one directory share them, and are asked for together. */
 const packsKept = 32
 
@@ -20,17 +32,20 @@ export class ContentReader {
   readonly #core: Hypercore
   readonly #packs = new Map<number, Promise<Uint8Array>>()
 
-  readonly #hasPeers: () => boolean
-  #waiting: (() => void)[] = []
+  readonly #arrivals: Arrivals
+  readonly #timer: NodeJS.Timeout
+  readonly #givenUp = new Set<(error: Error) => void>()
+  #queue: (() => void)[] = []
   #inFlight = 0
-  #lastArrivalMs = performance.now()
+  #before = { received: 0, atMs: 0 }
   #patienceMs = quietMsMax
 
-  /** @param hasPeers whether anybody is there to fetch from; without peers a read waits for one */
-  constructor(core: Hypercore, hasPeers: () => boolean) {
-    this.#hasPeers = hasPeers
+  constructor(core: Hypercore, arrivals: Arrivals) {
     // A session of its own: closing it ends all that still waits for a peer.
     this.#core = core.session()
+    this.#arrivals = arrivals
+    this.#timer = setInterval(() => this.#listen(), quietTickMs)
+    this.#timer.unref()
   }
 
   /**
@@ -49,6 +64,7 @@ export class ContentReader {
   }
 
   close(): Promise<void> {
+    clearInterval(this.#timer)
     return this.#core.close()
   }
 
@@ -87,33 +103,36 @@ export class ContentReader {
   }
 
   async #get(index: number): Promise<Uint8Array> {
-    while (this.#inFlight >= inFlightBlocksMax) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#inFlight++
+    while (this.#inFlight >= inFlightBlocksMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
+    if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: performance.now() }
+    let giveUp: (error: Error) => void = () => {}
     try {
-      const block = await this.#patiently(index)
+      const block = await new Promise<Uint8Array | null>((resolve, reject) => {
+        giveUp = reject
+        this.#givenUp.add(giveUp)
+        this.#core.get(index).then(resolve, reject)
+      })
+      if (block === null) throw new NotToBeHad()
       if (block.length > blockBytesMax) throw new RangeError(`a block of ${block.length} bytes, over the limit`)
       return block
     } finally {
+      this.#givenUp.delete(giveUp)
       this.#inFlight--
-      this.#waiting.shift()?.()
+      this.#queue.shift()?.()
     }
   }
 
-  async #patiently(index: number): Promise<Uint8Array> {
-    for (;;) {
-      try {
-        const block = await this.#core.get(index, { timeout: this.#patienceMs })
-        if (block === null) throw new NotToBeHad()
-        this.#lastArrivalMs = performance.now()
-        this.#patienceMs = quietMsMax
-        return block
-      } catch (error) {
-        if ((error as { code?: unknown }).code !== 'REQUEST_TIMEOUT') throw error
-        const isQuiet = performance.now() - this.#lastArrivalMs >= this.#patienceMs
-        if (!isQuiet || !this.#hasPeers()) continue
-        this.#patienceMs = quietMsMin
-        throw new NotToBeHad()
-      }
+  /** Gives up what is waited for when peers are there and stay silent. */
+  #listen(): void {
+    const received = this.#arrivals.received()
+    const nowMs = performance.now()
+    if (received - this.#before.received >= silenceBytesMax || !this.#arrivals.hasPeers()) {
+      this.#before = { received, atMs: nowMs }
+      this.#patienceMs = quietMsMax
+    } else if (nowMs - this.#before.atMs >= this.#patienceMs && this.#givenUp.size > 0) {
+      this.#patienceMs = quietMsMin
+      this.#before = { received, atMs: nowMs }
+      for (const giveUp of this.#givenUp) giveUp(new NotToBeHad())
     }
   }
 }

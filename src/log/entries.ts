@@ -1,3 +1,4 @@
+import b4a from 'b4a'
 import Hyperbee, { type Node } from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { decodeEntry, decodeUtf8 } from '../format/entry-codec.ts'
@@ -12,7 +13,7 @@ const headerLength = 1
 /** Paths only: our own keys begin with NUL. */
 const paths = { gte: Buffer.of(1) }
 
-const head = Buffer.from(headKey)
+const head = b4a.from(headKey)
 
 /** What a log says of one path; `undefined` where it was removed. */
 export type LogEntry = readonly [path: TreePath, entry: Entry | undefined]

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { messageOf, SyncError } from '../errors.ts'
@@ -14,6 +15,8 @@ import { type LogStore, parseKey } from './store.ts'
 const contentInFlight = [64, 512] as const
 // A Hyperbee's blocks are one entry each, so a cold reader needs a wide window.
 const entriesInFlight = [512, 2048] as const
+
+const askAgainMs = 5000
 
 /** The log of a folder, seen from one who follows it. */
 export class LogReader {
@@ -107,19 +110,12 @@ export class LogReader {
    * round trip each, and slower ten times over.
    */
   async fetch(version: Version, signal: AbortSignal): Promise<void> {
-    const range = this.#entries.download({ start: 0, end: version.length })
-    await new Promise<void>((resolve, reject) => {
-      const onAbort = () => {
-        range.destroy()
-        reject(signal.reason)
-      }
-      if (signal.aborted) onAbort()
-      signal.addEventListener('abort', onAbort, { once: true })
-      range
-        .done()
-        .then(resolve, reject)
-        .finally(() => signal.removeEventListener('abort', onAbort))
-    })
+    while (!(await this.#entries.has(0, version.length))) {
+      const range = this.#entries.download({ start: 0, end: version.length })
+      // Asked for anew now and then: a peer may have gone with what it was asked for.
+      await Promise.race([range.done(), sleep(askAgainMs, undefined, { signal, ref: false })])
+      range.destroy()
+    }
   }
 
   head(version: Version): Promise<Head> {
@@ -136,9 +132,13 @@ export class LogReader {
     return changesOf(this.#bee, from, to, onProblem)
   }
 
-  /** The contents that the entries name, for one pass; to be closed after it. */
-  async content(): Promise<ContentReader> {
-    return new ContentReader(await this.#contentCore(), () => this.hasPeers)
+  /**
+   * The contents that the entries name, for one pass; to be closed after it.
+   *
+   * @param received tells the bytes received from all peers so far
+   */
+  async content(received: () => number): Promise<ContentReader> {
+    return new ContentReader(await this.#contentCore(), { received, hasPeers: () => this.hasPeers })
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
+import b4a from 'b4a'
 import Corestore from 'corestore'
 import type Hypercore from 'hypercore'
 import ids from 'hypercore-id-encoding'
@@ -99,7 +100,7 @@ export function parseKey(text: string): Buffer {
       `Not a key: ${shown(key)} has the character ${JSON.stringify(bad)}, which no key has`
     )
   }
-  return Buffer.from(ids.decode(key.length === 64 ? key.toLowerCase() : key))
+  return b4a.from(ids.decode(key.length === 64 ? key.toLowerCase() : key))
 }
 
 /** A key as it is printed. */

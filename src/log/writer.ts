@@ -1,3 +1,4 @@
+import b4a from 'b4a'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { encodeEntry } from '../format/entry-codec.ts'
@@ -74,10 +75,10 @@ export class LogWriter {
   async commit(changes: ReadonlyMap<TreePath, Entry | undefined>, head: Head): Promise<Version> {
     const batch = this.#bee.batch()
     try {
-      await batch.put(Buffer.from(headKey), encodeHead(head))
+      await batch.put(b4a.from(headKey), encodeHead(head))
       for (const [path, entry] of changes) {
-        if (entry === undefined) await batch.del(Buffer.from(path))
-        else await batch.put(Buffer.from(path), encodeEntry(entry))
+        if (entry === undefined) await batch.del(b4a.from(path))
+        else await batch.put(b4a.from(path), encodeEntry(entry))
       }
       await batch.flush()
     } catch (error) {

@@ -50,7 +50,7 @@ export class ClonedFolder extends FolderHandle {
     this.#store = await LogStore.open(folder.store)
     this.#reader = await LogReader.open(this.#store, key)
     this.#state = await State.open(folder.state)
-    this.#mirror = new Mirror(folder, this.#reader, this.#state, this.monitor)
+    this.#mirror = new Mirror(folder, this.#reader, this.#state, this.monitor, () => this.traffic.received)
     await this.connect(this.#store, this.#reader.topic, bootstrap)
     this.monitor.emit({ type: 'ready', role: 'reader', key, folder: folder.root })
     this.#mirror.start()

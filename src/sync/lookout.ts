@@ -73,6 +73,7 @@ export class Lookout {
   /** A directory took the place of another, or can be read only now: its watch isn't worth anything. */
   doubtWatch(): void {
     this.#stale = !this.#polling
+    this.#schedule.poke()
   }
 
   /** Starts the watch anew where it is in doubt, or another directory stands in the root's place. */

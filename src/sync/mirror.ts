@@ -46,6 +46,7 @@ export class Mirror {
   readonly #state: State
   readonly #monitor: Monitor
   readonly #staging: Staging
+  readonly #received: () => number
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline(new Map())
@@ -60,11 +61,13 @@ export class Mirror {
   #failure: string | undefined
   #running: Promise<void> | undefined
 
-  constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor) {
+  /** @param received tells the bytes received from all peers so far */
+  constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor, received: () => number) {
     this.#folder = folder
     this.#reader = reader
     this.#state = state
     this.#monitor = monitor
+    this.#received = received
     this.#staging = new Staging(folder.staging)
     reader.onFailure = (error) => this.#report(error)
   }
@@ -214,12 +217,14 @@ export class Mirror {
     this.#triedMs = performance.now()
     this.#hurry = changed.size > 0 ? this.#hurry + 1 : 0
     if (this.#hurry < hurryMax) return
+    const told = new Set(this.#monitor.problems.map(({ path }) => path))
     for (const path of changed) {
+      if (told.has(path)) continue
       this.#monitor.problem({ path, action: 'write', message: 'It changes here again and again; it is tried again' })
     }
   }
 
-  /** Whether a path changed while it was to be written: it is planned anew at once, a few times. */
+  /** Whether a path changed while it was to be written, or couldn't be had: it is planned anew at once, a few times. */
   get #isHurried(): boolean {
     return this.#hurry > 0 && this.#hurry < hurryMax
   }
@@ -350,7 +355,8 @@ export class Mirror {
   ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath> }> {
     const failed = new Set<TreePath>()
     if (plan.steps.length === 0) return { failed, changed: failed }
-    const content = await this.#reader.content()
+    const content = await this.#reader.content(this.#received)
+    const notHad = new Set<TreePath>()
     // Closing it is what ends the wait for a block that nobody has.
     const end = () => void content.close().catch(() => {})
     signal.addEventListener('abort', end, { once: true })
@@ -378,12 +384,13 @@ export class Mirror {
           onProblem: (problem) => {
             failed.add(problem.path as TreePath)
             this.#monitor.problem(problem)
+            if (problem.action === 'fetch') notHad.add(problem.path as TreePath)
           },
           onConflict: (path, keptAs) => this.#monitor.emit({ type: 'conflict', path, keptAs }),
           onBytes: counter.bytes
         }
       )
-      return { failed, changed: new Set(changed) }
+      return { failed, changed: new Set([...changed, ...notHad]) }
     } finally {
       signal.removeEventListener('abort', end)
       await content.close().catch(() => {})

@@ -21,7 +21,7 @@ async function openContent(t: Parameters<typeof openWriter>[0]): Promise<Content
   const small = Array.from({ length: 100 }, (_, i) => Buffer.from(String(i).padStart(2, '0')))
   await writer.appendBlocks([one, two, three, ...packs, ...small])
   await arrival(reader, await commit(writer, {}))
-  const content = await reader.content()
+  const content = await reader.content(() => 0)
   t.teardown(() => content.close().then(() => reader.close()), { order: -1 })
   return content
 }
