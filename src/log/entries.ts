@@ -19,7 +19,7 @@ const head = b4a.from(headKey)
 export type LogEntry = readonly [path: TreePath, entry: Entry | undefined]
 
 /** The Hyperbee over an entries core. */
-export function beeOf(core: Hypercore, contentKey?: Buffer): Hyperbee {
+export function beeOf(core: Hypercore, contentKey?: Uint8Array): Hyperbee {
   return new Hyperbee(core, {
     keyEncoding: 'binary',
     valueEncoding: 'binary',

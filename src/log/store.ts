@@ -53,7 +53,7 @@ export class LogStore {
   }
 
   /** Anybody's core, by its key. */
-  async keyed(key: Buffer): Promise<Hypercore> {
+  async keyed(key: Uint8Array): Promise<Hypercore> {
     const core = this.#corestore.get({ key })
     await core.ready()
     return core
@@ -84,7 +84,7 @@ export class LogStore {
  *
  * @throws {SyncError} BAD_KEY
  */
-export function parseKey(text: string): Buffer {
+export function parseKey(text: string): Uint8Array {
   const key = text.trim()
   if (key.length !== 52 && key.length !== 64) {
     throw new SyncError(
@@ -104,7 +104,7 @@ export function parseKey(text: string): Buffer {
 }
 
 /** A key as it is printed. */
-export function printKey(key: Buffer): string {
+export function printKey(key: Uint8Array): string {
   return ids.encode(key)
 }
 

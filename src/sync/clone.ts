@@ -16,7 +16,7 @@ export interface CloneOptions {
 
 /** A folder that follows one published elsewhere. */
 export class ClonedFolder extends FolderHandle {
-  readonly #key: Buffer
+  readonly #key: Uint8Array
   readonly #directory: string
   readonly #options: CloneOptions
   #folder: Folder | undefined

@@ -49,15 +49,15 @@ declare module 'hyperbee' {
   }
 
   export interface Range {
-    readonly gt?: Buffer
-    readonly gte?: Buffer
-    readonly lt?: Buffer
-    readonly lte?: Buffer
+    readonly gt?: Uint8Array
+    readonly gte?: Uint8Array
+    readonly lt?: Uint8Array
+    readonly lte?: Uint8Array
   }
 
   export interface Batch {
-    put(key: Buffer, value: Buffer): Promise<void>
-    del(key: Buffer): Promise<void>
+    put(key: Uint8Array, value: Uint8Array): Promise<void>
+    del(key: Uint8Array): Promise<void>
     flush(): Promise<void>
     close(): Promise<void>
   }
@@ -69,14 +69,14 @@ declare module 'hyperbee' {
         readonly keyEncoding?: 'binary'
         readonly valueEncoding?: 'binary'
         readonly extension?: boolean
-        readonly metadata?: { readonly contentFeed: Buffer }
+        readonly metadata?: { readonly contentFeed: Uint8Array }
       }
     )
     readonly core: Hypercore
     readonly version: number
     ready(): Promise<void>
     close(): Promise<void>
-    get(key: Buffer): Promise<Node | null>
+    get(key: Uint8Array): Promise<Node | null>
     batch(): Batch
     checkout(version: number): Hyperbee
     getHeader(): Promise<{ readonly metadata: { readonly contentFeed: Buffer | null } | null }>
@@ -114,7 +114,7 @@ declare module 'corestore' {
     readonly storage: CorestoreStorage
     ready(): Promise<void>
     close(): Promise<void>
-    get(options: { readonly name: string } | { readonly key: Buffer }): Hypercore
+    get(options: { readonly name: string } | { readonly key: Uint8Array }): Hypercore
     createKeyPair(name: string): Promise<{ readonly publicKey: Buffer; readonly secretKey: Buffer }>
     replicate(stream: Duplex): void
   }
