@@ -299,7 +299,11 @@ test('planMirror orders its steps so that each finds what it needs', (t) =>
           if (removes && earlier.op === 'remove') must(!isBeneath(step.path, earlier.path), `${earlier.path} too early`)
           if (step.op === 'make-directory') must(!isBeneath(earlier.path, step.path), `${step.path} too late`)
         }
-        if (step.op === 'write' && step.copyOf) must(sameContent(local.get(step.copyOf), step.entry), 'a wrong copy')
+        if (step.op !== 'write' || step.copyOf === undefined) continue
+        const moved = steps.slice(0, i).find(({ op, path }) => op === 'move' && path === step.copyOf)
+        const gone = steps.some((other) => other.op === 'move' && other.from === step.copyOf)
+        must(sameContent(moved?.entry ?? local.get(step.copyOf), step.entry), 'a copy of other content')
+        must(moved !== undefined || !gone, 'a copy of what was moved away')
       }
     }),
     { numRuns: 1000 }
