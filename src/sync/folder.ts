@@ -79,6 +79,20 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
   }
 }
 
+/**
+ * Checks that the folder is still the one that was opened: a disk that isn't mounted is no empty folder.
+ *
+ * @throws {SyncError} HALTED
+ */
+export function assertMarker({ root, marker }: Folder): void {
+  if (readMarker(root)?.id === marker.id) return
+  throw new SyncError(
+    'HALTED',
+    `${root} is not the folder it was: its marker ${stateDirectoryName}/folder.json is missing or another's. ` +
+      'Is its disk mounted? Nothing is read or written until it is back'
+  )
+}
+
 /** The root without symlinks on its way: notifications tell of what a link points to under that name only. */
 function realRoot(directory: string): string {
   const path = resolve(directory)

@@ -1,14 +1,13 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
-import { readMarker } from '../disk/marker.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { observe } from '../disk/observe.ts'
 import { hashFile, type ReadFile, TornRead } from '../disk/read.ts'
 import { scanFolder } from '../disk/scan.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
-import { messageOf, SyncError, systemCode } from '../errors.ts'
+import { messageOf, systemCode } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
@@ -18,7 +17,7 @@ import { type Plan, planPaths } from '../tree/plan.ts'
 import { refuseHomeless } from '../tree/target.ts'
 import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
-import type { Folder } from './folder.ts'
+import { assertMarker, type Folder } from './folder.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { Schedule } from './schedule.ts'
 
@@ -125,7 +124,7 @@ export class Mirror {
   }
 
   async #open(): Promise<void> {
-    this.#assertMarker()
+    assertMarker(this.#folder)
     this.#staging.open()
     this.#baseline = new LiveBaseline(await this.#state.baseline())
     this.#applied = await this.#state.note('applied')
@@ -169,7 +168,7 @@ export class Mirror {
   // One pass
 
   async #pass(version: Version, full: boolean): Promise<void> {
-    this.#assertMarker()
+    assertMarker(this.#folder)
     const { signal, end } = this.#passSignal(version)
     try {
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
@@ -185,7 +184,7 @@ export class Mirror {
 
   async #apply(version: Version, full: boolean, signal: AbortSignal): Promise<void> {
     // Waiting may have taken long: the disk may have gone, the log may have another past.
-    this.#assertMarker()
+    assertMarker(this.#folder)
     if (this.#reader.version?.fork !== version.fork) throw new Stalled('The log has another past')
     const head = await this.#reader.head(version)
     const wanted = full ? await this.#wholeTarget(version, head) : await this.#changedTarget(version, head)
@@ -379,7 +378,7 @@ export class Mirror {
           host: hostname(),
           now: () => new Date(),
           signal,
-          guard: () => this.#assertMarker(),
+          guard: () => assertMarker(this.#folder),
           onApplied: (applied) => this.#record(applied, counter.files),
           onProblem: (problem) => {
             failed.add(problem.path as TreePath)
@@ -448,16 +447,6 @@ export class Mirror {
     if (news || changes > 0) {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
-  }
-
-  #assertMarker(): void {
-    const { root, marker } = this.#folder
-    if (readMarker(root)?.id === marker.id) return
-    throw new SyncError(
-      'HALTED',
-      `${root} is not the folder it was: its marker .p2psync/folder.json is missing or another's. ` +
-        'Is its disk mounted? Nothing is written until it is back'
-    )
   }
 }
 

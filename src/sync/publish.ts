@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
 import { isAbsence } from '../disk/beneath.ts'
 import { readIgnoreFile } from '../disk/ignore-file.ts'
-import { readMarker } from '../disk/marker.ts'
 import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
 import type { State } from '../disk/state.ts'
@@ -13,7 +12,7 @@ import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { LiveBaseline } from './baseline.ts'
-import type { Folder } from './folder.ts'
+import { assertMarker, type Folder } from './folder.ts'
 import { Ingest } from './ingest.ts'
 import { Lookout, type LookoutOptions } from './lookout.ts'
 import { type Monitor, versionFields } from './monitor.ts'
@@ -92,7 +91,7 @@ export class Publisher {
   }
 
   async #open(): Promise<void> {
-    this.#assertMarker()
+    assertMarker(this.#folder)
     this.#baseline = new LiveBaseline(
       await reconcileState(this.#state, this.#writer, (problem) => this.#monitor.problem(problem))
     )
@@ -105,7 +104,7 @@ export class Publisher {
   // One pass
 
   async #pass(startup: boolean): Promise<void> {
-    this.#assertMarker()
+    assertMarker(this.#folder)
     await this.#lookout.renew()
     if (this.#lookout.isDirty(ignoreFileName) && this.#loadRules()) {
       this.#lookout.markAll()
@@ -234,7 +233,7 @@ export class Publisher {
     const isDue = changes.size > 0 || this.#writer.version === undefined || (this.#partial && !partial)
     if (!isDue && records.size === 0 && chunks.size === 0) return
     // The marker once more: a disk that went meanwhile has not deleted its files.
-    if (changes.size > 0) this.#assertMarker()
+    if (changes.size > 0) assertMarker(this.#folder)
     for (const [path, record] of records) {
       if (record === undefined) this.#baseline.remove(path)
       else this.#baseline.put(path, record)
@@ -263,17 +262,7 @@ export class Publisher {
     this.#monitor.emit({ type: 'published', ...versionFields(version), files, bytes, puts, removals, stored, partial })
   }
 
-  // The folder's own files
-
-  #assertMarker(): void {
-    const { root, marker } = this.#folder
-    if (readMarker(root)?.id === marker.id) return
-    throw new SyncError(
-      'HALTED',
-      `${root} is not the folder it was: its marker .p2psync/folder.json is missing or another's. ` +
-        'Is its disk mounted? Nothing is published until it is back'
-    )
-  }
+  // The ignore file
 
   /** Reads the ignore file. @returns whether the rules are others now */
   #loadRules(): boolean {

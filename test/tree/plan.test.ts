@@ -299,15 +299,19 @@ test('planMirror orders its steps so that each finds what it needs', (t) =>
           if (removes && earlier.op === 'remove') must(!isBeneath(step.path, earlier.path), `${earlier.path} too early`)
           if (step.op === 'make-directory') must(!isBeneath(earlier.path, step.path), `${step.path} too late`)
         }
-        if (step.op !== 'write' || step.copyOf === undefined) continue
-        const moved = steps.slice(0, i).find(({ op, path }) => op === 'move' && path === step.copyOf)
-        const gone = steps.some((other) => other.op === 'move' && other.from === step.copyOf)
-        must(sameContent(moved?.entry ?? local.get(step.copyOf), step.entry), 'a copy of other content')
-        must(moved !== undefined || !gone, 'a copy of what was moved away')
+        if (step.op === 'write' && step.copyOf) mustHold(step.copyOf, step.entry, steps, local)
       }
     }),
     { numRuns: 1000 }
   ))
+
+/** What is to be copied is there when the moves are done. */
+function mustHold(path: TreePath, entry: Entry, steps: readonly Step[], local: Tree): void {
+  const moved = steps.find((step) => step.op === 'move' && step.path === path)
+  const gone = steps.some((step) => step.op === 'move' && step.from === path)
+  must(sameContent(moved?.entry ?? local.get(path), entry), 'a copy of other content')
+  must(moved !== undefined || !gone, 'a copy of what was moved away')
+}
 
 function sameTrees(actual: Tree, expected: Tree): void {
   for (const path of new Set([...actual.keys(), ...expected.keys()])) {
