@@ -53,12 +53,18 @@ export async function* readChunks(root: string, path: TreePath, signal?: AbortSi
   }
 }
 
-/** Reads a file for its hash alone. Throws as `readChunks` does. */
-export async function hashFile(root: string, path: TreePath, signal?: AbortSignal): Promise<ReadFile> {
+/** Reads a file for its hash alone, telling of each chunk. Throws as `readChunks` does. */
+export async function hashFile(
+  root: string,
+  path: TreePath,
+  signal?: AbortSignal,
+  onChunk?: () => void
+): Promise<ReadFile> {
   const chunks = readChunks(root, path, signal)
   for (;;) {
     const { done, value } = await chunks.next()
     if (done) return value
+    onChunk?.()
   }
 }
 

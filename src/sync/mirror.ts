@@ -33,8 +33,9 @@ const owedRetryMs = 30_000
 /** What changed while it was to be written is planned anew so many times before that. */
 const hurryMax = 5
 const retryMs = 2000
-/** A pass that gets no byte for so long is given up when a newer version is there. */
+/** A pass that gets no more bytes than keep a connection alive is given up when a newer version is there. */
 const stallMs = 5000
+const stallBytesMin = 4096
 /** A writer that hasn't finished its first look, but has said nothing for so long, counts as finished. */
 const partialQuietMs = 10_000
 
@@ -54,9 +55,10 @@ export class Mirror {
   readonly #owed = new Map<TreePath, Entry | undefined>()
   #triedMs = 0
   #hurry = 0
+  /** When a pass has last come forward, by what it received or by its own work. */
+  #activeMs = 0
   #inSync: Version | undefined
   #arrivals = { received: 0, atMs: 0 }
-  #lastByteMs = 0
   #failure: string | undefined
   #running: Promise<void> | undefined
 
@@ -103,9 +105,9 @@ export class Mirror {
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
         if (signal.aborted) break
+        if (error instanceof Stalled) continue
         // Everything is looked at anew: what was done is found done.
         opened = false
-        if (error instanceof Stalled) continue
         this.#report(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
       }
@@ -299,6 +301,7 @@ export class Mirror {
         signatures.set(path, record.signature)
       } else {
         const read = await this.#readLocal(path)
+        this.#activeMs = performance.now()
         if (read === undefined) unclear.add(path)
         else {
           const { signature, ...content } = read
@@ -325,7 +328,9 @@ export class Mirror {
 
   async #readLocal(path: TreePath): Promise<ReadFile | undefined> {
     try {
-      return await hashFile(this.#folder.root, path, this.#stop.signal)
+      return await hashFile(this.#folder.root, path, this.#stop.signal, () => {
+        this.#activeMs = performance.now()
+      })
     } catch (error) {
       if (!(error instanceof TornRead) && systemCode(error) === undefined) throw error
       this.#monitor.problem({ path, action: 'read', message: messageOf(error) })
@@ -399,10 +404,16 @@ export class Mirror {
   /** Aborted at the end of all, or when a pass stalls on contents that a newer version may not need. */
   #passSignal(version: Version): { readonly signal: AbortSignal; end(): void } {
     const stalled = new AbortController()
-    this.#lastByteMs = performance.now()
+    let received = this.#received()
+    this.#activeMs = performance.now()
     const timer = setInterval(() => {
-      const quiet = performance.now() - this.#lastByteMs > stallMs
-      if (quiet && !sameVersion(this.#reader.version, version)) stalled.abort(new Stalled('A newer version is there'))
+      const nowMs = performance.now()
+      if (this.#received() - received >= stallBytesMin) {
+        received = this.#received()
+        this.#activeMs = nowMs
+      } else if (nowMs - this.#activeMs >= stallMs && !sameVersion(this.#reader.version, version)) {
+        stalled.abort(new Stalled('A newer version is there'))
+      }
     }, stallMs / 5)
     return { signal: AbortSignal.any([this.#stop.signal, stalled.signal]), end: () => clearInterval(timer) }
   }
@@ -416,7 +427,7 @@ export class Mirror {
     return {
       bytes: (count) => {
         progress.bytes += count
-        this.#lastByteMs = performance.now()
+        this.#activeMs = performance.now()
         emit()
       },
       files: (count) => {
