@@ -1,7 +1,8 @@
 import type { ClonedFolder, SharedFolder } from '../index.ts'
+import { outputFor } from './choose-output.ts'
 import { exitStatus } from './exit-status.ts'
 import type { CommonOptions } from './options.ts'
-import { type Output, outputFor } from './output.ts'
+import type { Output } from './output.ts'
 
 /** How long an end may take before the process goes without it, in milliseconds. */
 const endMsMax = 4500
