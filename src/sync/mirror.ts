@@ -235,6 +235,11 @@ export class Mirror {
     const refused = new Set<string>()
     const onProblem = this.#refuser(refused)
     const target = new Map<TreePath, Entry>()
+    if (sameVersion(version, this.#applied)) {
+      // Applied to the last path, or it would not be noted: the baseline is what it wants.
+      for (const [path, { entry }] of this.#baseline.records) target.set(path, entry)
+      return { target, paths: new Set(target.keys()), refused }
+    }
     for await (const [path, entry] of this.#reader.entriesAt(version, onProblem)) {
       if (this.#namesBlocks(path, entry, head, onProblem)) target.set(path, entry)
     }
@@ -451,10 +456,11 @@ export class Mirror {
   async #applyVersion(version: Version, plan: Plan): Promise<void> {
     const news = !sameVersion(this.#applied, version)
     this.#applied = version
-    await this.#state.commit((batch) => batch.note('applied', version))
     const { files, bytes } = this.#baseline.totals
     const changes = plan.steps.length
     const problems = this.#monitor.problems.length
+    // With something owed or wrong, the next start has to look at all that the version wants.
+    if (this.#owed.size === 0 && problems === 0) await this.#state.commit((batch) => batch.note('applied', version))
     if (news || changes > 0) {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
