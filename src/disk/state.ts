@@ -99,7 +99,7 @@ function parseRecord(value: Buffer): BaselineRecord | undefined {
 /** Single values that a peer remembers. */
 export interface Notes {
   readonly format: number
-  /** The version of the log that the baseline stands for. */
+  /** The version of the log that the baseline stands for, path by path; absent while it is between two. */
   readonly applied: { readonly fork: number; readonly length: number }
   /** The content core when the chunk index was last written. */
   readonly content: { readonly fork: number; readonly length: number }
@@ -127,6 +127,11 @@ export class StateBatch {
 
   note<N extends keyof Notes>(name: N, value: Notes[N]): void {
     this.#batch.tryPut(`m${name}`, JSON.stringify(value))
+  }
+
+  /** Takes a note back. */
+  forget(name: keyof Notes): void {
+    this.#batch.tryDelete(`m${name}`)
   }
 }
 

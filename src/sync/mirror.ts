@@ -105,9 +105,10 @@ export class Mirror {
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
         if (signal.aborted) break
-        if (error instanceof Stalled) continue
-        // Everything is looked at anew: what was done is found done.
+        // Everything is looked at anew: what was done is found done. What changed since the version that
+        // was applied last wouldn't do: a path may be ahead of it, and the log have gone back since.
         opened = false
+        if (error instanceof Stalled) continue
         this.#report(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
       }
@@ -447,6 +448,8 @@ export class Mirror {
     for (const [path, record] of put) this.#baseline.put(path, record)
     for (const path of removed) this.#baseline.remove(path)
     await this.#state.commit((batch) => {
+      // From here on until all is done, the baseline is of no single version.
+      batch.forget('applied')
       for (const path of removed) batch.remove(path)
       for (const [path, record] of put) batch.put(path, record)
     })

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
+import { State } from '../../src/disk/state.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { startClone, startShare } from '../support/cli.ts'
 import { becomeSame } from '../support/snapshot.ts'
@@ -85,6 +86,34 @@ test('a reader killed in the middle goes on where it was', async (t) => {
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
   await becomeSame(t, source, mirror)
   t.alike(readdirSync(join(mirror, '.p2psync/staging')), [], 'nothing is left of what was cut off')
+})
+
+test('a reader killed between two versions does not take what it holds for the older', async (t) => {
+  const { bootstrap, source, mirror, at } = await startFolders(t)
+  writeFileSync(at('small'), 'small')
+  const writer = await startShare(t, source, { bootstrap })
+  const first = startClone(t, writer.key, mirror, { bootstrap })
+  const { version } = await first.event('in-sync')
+  await first.kill('SIGTERM')
+  // Each is a batch of its own, recorded before the next.
+  const names = ['a', 'b', 'c'] as const
+  for (const [i, name] of names.entries()) writeFileSync(at(name), bytesOf(70_000_000, i + 1))
+  await writer.event('published', ({ files }) => files === 4)
+  const second = startClone(t, writer.key, mirror, { bootstrap })
+  await second.event('progress', ({ phase, files }) => phase === 'fetch' && files > 0)
+  await second.kill('SIGKILL')
+
+  const state = await State.open(join(mirror, '.p2psync/state'))
+  const baseline = await state.baseline()
+  const applied = await state.note('applied')
+  await state.close()
+  t.ok(
+    [...baseline.keys()].some((path) => path === 'a'),
+    'it had begun'
+  )
+  t.ok(applied?.length !== version, 'the older version is not noted any more')
+  t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
+  await becomeSame(t, source, mirror)
 })
 
 test('a writer killed in the middle goes on, and its readers follow', async (t) => {
