@@ -2,24 +2,21 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
 import { type Applied, materialise } from '../disk/materialise.ts'
-import { observe } from '../disk/observe.ts'
-import { hashFile, type ReadFile, TornRead } from '../disk/read.ts'
-import { scanFolder } from '../disk/scan.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
-import { messageOf, systemCode } from '../errors.ts'
-import type { Head } from '../format/head-codec.ts'
+import { messageOf } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
-import { ancestorsOf, type TreePath } from '../tree/path.ts'
+import type { TreePath } from '../tree/path.ts'
 import { type Plan, planPaths } from '../tree/plan.ts'
-import { refuseHomeless } from '../tree/target.ts'
 import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
 import { assertMarker, type Folder } from './folder.ts'
+import { type Look, lookAt } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { Schedule } from './schedule.ts'
+import { changedTarget, type Wanted, wholeTarget } from './target.ts'
 
 const trace = debuglog('p2psync:mirror')
 
@@ -190,11 +187,13 @@ export class Mirror {
     assertMarker(this.#folder)
     if (this.#reader.version?.fork !== version.fork) throw new Stalled('The log has another past')
     const head = await this.#reader.head(version)
-    const wanted = full ? await this.#wholeTarget(version, head) : await this.#changedTarget(version, head)
-    trace('%d paths to plan for', wanted.paths.size)
-    const { local, seen, signatures, unclear } = await this.#look(full ? undefined : wanted.paths, wanted.target)
-    const paths = [...wanted.paths].filter((path) => !unclear.has(path))
     const baseline = this.#baseline
+    const onProblem = (problem: Problem) => this.#monitor.problem(problem)
+    const from = { reader: this.#reader, baseline, version, head, applied: this.#applied, onProblem }
+    const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
+    trace('%d paths to plan for', wanted.paths.size)
+    const { local, seen, signatures, unclear } = await this.#look(wanted, full)
+    const paths = [...wanted.paths].filter((path) => !unclear.has(path))
     const plan = planPaths({
       base: { get: (path) => baseline.entry(path) },
       local,
@@ -231,117 +230,21 @@ export class Mirror {
     return this.#hurry > 0 && this.#hurry < hurryMax
   }
 
-  /** All that a version wants, whatever was there before. */
-  async #wholeTarget(version: Version, head: Head): Promise<Wanted> {
-    const refused = new Set<string>()
-    const onProblem = this.#refuser(refused)
-    const target = new Map<TreePath, Entry>()
-    if (sameVersion(version, this.#applied)) {
-      // Applied to the last path, or it would not be noted: the baseline is what it wants.
-      for (const [path, { entry }] of this.#baseline.records) target.set(path, entry)
-      return { target, paths: new Set(target.keys()), refused }
-    }
-    for await (const [path, entry] of this.#reader.entriesAt(version, onProblem)) {
-      if (this.#namesBlocks(path, entry, head, onProblem)) target.set(path, entry)
-    }
-    for (const path of refuseHomeless([...target.keys()].sort(), (path) => target.get(path), onProblem)) {
-      target.delete(path)
-    }
-    // What is refused changes nothing: it stays as it was.
-    for (const [path, { entry }] of this.#baseline.records) if (refused.has(path)) target.set(path, entry)
-    return { target, paths: new Set([...target.keys(), ...this.#baseline.records.keys()]), refused }
-  }
-
-  /** What has changed since the version that was applied last, and what is owed. */
-  async #changedTarget(version: Version, head: Head): Promise<Wanted> {
-    const refused = new Set<string>()
-    const onProblem = this.#refuser(refused)
-    const changes = new Map(this.#owed)
-    if (!sameVersion(this.#applied, version)) {
-      for await (const [path, entry] of this.#reader.changes(this.#applied as Version, version, onProblem)) {
-        if (entry === undefined || this.#namesBlocks(path, entry, head, onProblem)) changes.set(path, entry)
-      }
-    }
-    const base = this.#baseline
-    const entryAt = (path: TreePath) => (changes.has(path) ? changes.get(path) : base.entry(path))
-    for (const path of refuseHomeless([...changes.keys()].sort(), entryAt, onProblem)) changes.delete(path)
-
-    const paths = new Set<TreePath>()
-    for (const path of changes.keys()) {
-      paths.add(path)
-      for (const above of ancestorsOf(path)) paths.add(above)
-    }
-    return { target: { get: entryAt }, paths, refused }
-  }
-
-  #refuser(refused: Set<string>): (problem: Problem) => void {
-    return (problem) => {
-      refused.add(problem.path)
-      this.#monitor.problem(problem)
-    }
-  }
-
-  #namesBlocks(path: TreePath, entry: Entry, head: Head, onProblem: (problem: Problem) => void): boolean {
-    if (entry.type !== 'file') return true
-    const beyond = entry.extents.some(({ block, blocks }) => block + blocks > head.contentLength)
-    if (beyond) onProblem({ path, action: 'log', message: 'Refused: an extent outside the content core' })
-    return !beyond
-  }
-
-  /** What the folder holds, read where the baseline doesn't tell. */
-  async #look(paths: ReadonlySet<TreePath> | undefined, target: TreeView): Promise<Look> {
-    const unclear = new Set<TreePath>()
-    const onProblem = (problem: Problem) => {
-      unclear.add(problem.path as TreePath)
-      this.#monitor.problem(problem)
-    }
-    const seen = paths === undefined ? await this.#scan(unclear) : observe(this.#folder.root, paths, onProblem)
-    const local = new Map<TreePath, Entry>()
-    const signatures = new Map<TreePath, string>()
-    for (const [path, what] of seen) {
-      const record = this.#baseline.records.get(path)
-      if (record === undefined && target.get(path) === undefined) continue // The user's own: not even read.
-      if (what.type !== 'file') local.set(path, what)
-      else if (record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature) {
-        local.set(path, record.entry)
-        signatures.set(path, record.signature)
-      } else {
-        const read = await this.#readLocal(path)
-        this.#activeMs = performance.now()
-        if (read === undefined) unclear.add(path)
-        else {
-          const { signature, ...content } = read
-          local.set(path, { type: 'file', ...content, extents: [] })
-          signatures.set(path, signature)
+  #look({ target, paths }: Wanted, full: boolean): Promise<Look> {
+    return lookAt(
+      this.#folder.root,
+      { baseline: this.#baseline, target, paths: full ? undefined : paths },
+      {
+        signal: this.#stop.signal,
+        onProblem: (problem) => this.#monitor.problem(problem),
+        onScanned: (files) => {
+          this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
+        },
+        onRead: () => {
+          this.#activeMs = performance.now()
         }
       }
-    }
-    return { local, seen, signatures, unclear }
-  }
-
-  async #scan(unclear: Set<TreePath>): Promise<ReadonlyMap<TreePath, Seen>> {
-    const { seen, frozen } = await scanFolder(this.#folder.root, {
-      signal: this.#stop.signal,
-      onProblem: () => {}, // What of the user's own can't be read is no concern of a mirror.
-      onProgress: (files) => {
-        this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
-      }
-    })
-    // What can't be looked at is not deleted.
-    for (const path of this.#baseline.records.keys()) if (!seen.has(path) && frozen(path, 'file')) unclear.add(path)
-    return seen
-  }
-
-  async #readLocal(path: TreePath): Promise<ReadFile | undefined> {
-    try {
-      return await hashFile(this.#folder.root, path, this.#stop.signal, () => {
-        this.#activeMs = performance.now()
-      })
-    } catch (error) {
-      if (!(error instanceof TornRead) && systemCode(error) === undefined) throw error
-      this.#monitor.problem({ path, action: 'read', message: messageOf(error) })
-      return undefined
-    }
+    )
   }
 
   /** Records what needs nothing to be done. */
@@ -468,24 +371,6 @@ export class Mirror {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
   }
-}
-
-interface Wanted {
-  readonly target: TreeView
-  /** The paths to plan for. */
-  readonly paths: ReadonlySet<TreePath>
-  /** Paths whose entries are no good: they stay as they were. */
-  readonly refused: ReadonlySet<string>
-}
-
-interface Look {
-  /** Only what was looked at. */
-  readonly local: TreeView
-  readonly seen: ReadonlyMap<TreePath, Seen>
-  /** The signatures under which what is said of files holds. */
-  readonly signatures: ReadonlyMap<TreePath, string>
-  /** Paths that couldn't be read, or not in one piece. */
-  readonly unclear: ReadonlySet<TreePath>
 }
 
 /** A pass was given up in favour of a newer version. */
