@@ -1,9 +1,12 @@
 import { observe } from '../disk/observe.ts'
 import { hashFile, type ReadFile, TornRead } from '../disk/read.ts'
+import { finishRealigning, realign } from '../disk/realign.ts'
 import { scanFolder } from '../disk/scan.ts'
 import { messageOf, systemCode } from '../errors.ts'
 import type { Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
+import { asWanted, type FileSystemTraits, foldName, foldsNames } from '../tree/file-system.ts'
+import { Realigned, WantedNames } from '../tree/local-names.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, TreeView } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
@@ -21,6 +24,9 @@ export interface Look {
 
 export interface LookOptions {
   readonly signal: AbortSignal
+  readonly traits: FileSystemTraits
+  /** Called with recorded paths that are called otherwise now, before anything is read; none where names are exact. */
+  readonly onRealigned: (moved: ReadonlyMap<TreePath, TreePath>) => Promise<void>
   readonly onProblem: (problem: Problem) => void
   /** Called with the number of paths seen so far. */
   readonly onScanned: (paths: number) => void
@@ -32,6 +38,7 @@ export interface LookOptions {
  * Looks at what a mirror's folder holds, and reads it where the baseline doesn't tell. The user's own
  * files, which neither baseline nor target know of, aren't read.
  *
+ * @param wanted the paths that the target has; of use only where the file system takes some names for one
  * @param paths the paths to look at; the whole folder when left out
  */
 export async function lookAt(
@@ -39,8 +46,14 @@ export async function lookAt(
   {
     baseline,
     target,
+    wanted,
     paths
-  }: Readonly<{ baseline: LiveBaseline; target: TreeView; paths?: ReadonlySet<TreePath> | undefined }>,
+  }: Readonly<{
+    baseline: LiveBaseline
+    target: TreeView
+    wanted: Iterable<TreePath>
+    paths?: ReadonlySet<TreePath> | undefined
+  }>,
   options: LookOptions
 ): Promise<Look> {
   const unclear = new Set<TreePath>()
@@ -48,13 +61,15 @@ export async function lookAt(
     unclear.add(problem.path as TreePath)
     options.onProblem(problem)
   }
-  const seen = paths === undefined ? await scan(root, baseline, unclear, options) : observe(root, paths, onProblem)
+  const seen =
+    paths === undefined ? await scanWhole(root, baseline, wanted, unclear, options) : observe(root, paths, onProblem)
   const local = new Map<TreePath, Entry>()
   const signatures = new Map<TreePath, string>()
+  const put = (path: TreePath, have: Entry) => local.set(path, asWanted(have, target.get(path), options.traits))
   for (const [path, what] of seen) {
     const record = baseline.records.get(path)
     if (record === undefined && target.get(path) === undefined) continue // The user's own: not even read.
-    if (what.type !== 'file') local.set(path, what)
+    if (what.type !== 'file') put(path, what)
     else if (record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature) {
       local.set(path, record.entry)
       signatures.set(path, record.signature)
@@ -63,27 +78,51 @@ export async function lookAt(
       options.onRead()
       if (read === undefined) continue
       const { signature, ...content } = read
-      local.set(path, { type: 'file', ...content, extents: [] })
+      put(path, { type: 'file', ...content, extents: [] })
       signatures.set(path, signature)
     }
   }
   return { local, seen, signatures, unclear }
 }
 
-async function scan(
+async function scanWhole(
   root: string,
   baseline: LiveBaseline,
+  wanted: Iterable<TreePath>,
   unclear: Set<TreePath>,
-  { signal, onScanned }: LookOptions
+  options: LookOptions
 ): Promise<ReadonlyMap<TreePath, Seen>> {
-  const { seen, frozen } = await scanFolder(root, {
-    signal,
+  const scanOptions = {
+    signal: options.signal,
     onProblem: () => {}, // What of the user's own can't be read is no concern of a mirror.
-    onProgress: onScanned
-  })
+    onProgress: options.onScanned
+  }
+  let scan = await scanFolder(root, scanOptions)
+  let { seen } = scan
+  if (foldsNames(options.traits)) {
+    const names = new WantedNames(wanted, (name) => foldName(name, options.traits))
+    if (finishRealigning(root, seen, names)) scan = await scanFolder(root, scanOptions)
+    seen = realign(root, scan, names, options.traits)
+    await options.onRealigned(movedRecords(baseline, seen, names))
+  }
   // What can't be looked at is not deleted.
-  for (const path of baseline.records.keys()) if (!seen.has(path) && frozen(path, 'file')) unclear.add(path)
+  for (const path of baseline.records.keys()) if (!seen.has(path) && scan.frozen(path, 'file')) unclear.add(path)
   return seen
+}
+
+/** What is recorded under another spelling of a wanted name, and doesn't stand under the recorded one any more. */
+function movedRecords(
+  { records }: LiveBaseline,
+  seen: ReadonlyMap<TreePath, Seen>,
+  wanted: WantedNames
+): Map<TreePath, TreePath> {
+  const moved = new Map<TreePath, TreePath>()
+  const realigned = new Realigned(wanted)
+  for (const path of [...records.keys()].sort()) {
+    const now = realigned.of(path, (from, to) => !seen.has(from) && !records.has(to))
+    if (now !== path && !records.has(now)) moved.set(path, now)
+  }
+  return moved
 }
 
 async function readLocal(

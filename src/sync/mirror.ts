@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
+import { probeFileSystem } from '../disk/capabilities.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
@@ -8,6 +9,7 @@ import { messageOf } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
+import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
 import { type Plan, planPaths } from '../tree/plan.ts'
 import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
@@ -27,6 +29,9 @@ const lonelyTickMs = 1000
 const idleTickMs = 10_000
 /** What couldn't be done is tried again this often. */
 const owedRetryMs = 30_000
+/** Where that looks at the whole folder, it waits so many times as long as the last look took, within bounds. */
+const owedRetryShare = 20
+const owedRetryMsMax = 600_000
 /** What changed while it was to be written is planned anew so many times before that. */
 const hurryMax = 5
 const retryMs = 2000
@@ -35,6 +40,9 @@ const stallMs = 5000
 const stallBytesMin = 4096
 /** A writer that hasn't finished its first look, but has said nothing for so long, counts as finished. */
 const partialQuietMs = 10_000
+
+/** A time step from which on the times of files don't tell changes that follow each other closely. */
+const coarseStepMs = 1000
 
 /** The reader's loop: follows the log, and makes the folder follow it. */
 export class Mirror {
@@ -48,9 +56,15 @@ export class Mirror {
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline(new Map())
   #applied: Version | undefined
+  /** The version that is noted as applied: the baseline stands for it to the last path. */
+  #noted: Version | undefined
+  /** The file system as it was when the folder was opened. */
+  #traits: FileSystemTraits = exactFileSystem
   /** What a version wanted and couldn't be done: tried again. */
   readonly #owed = new Map<TreePath, Entry | undefined>()
   #triedMs = 0
+  /** How long the last look at the folder took. */
+  #lookMs = 0
   #hurry = 0
   /** When a pass has last come forward, by what it received or by its own work. */
   #activeMs = 0
@@ -126,19 +140,22 @@ export class Mirror {
   async #open(): Promise<void> {
     assertMarker(this.#folder)
     this.#staging.open()
+    this.#traits = probeFileSystem(this.#folder.staging)
     this.#baseline = new LiveBaseline(await this.#state.baseline())
-    this.#applied = await this.#state.note('applied')
+    this.#noted = await this.#state.note('applied')
+    this.#applied = this.#noted
     this.#owed.clear()
     this.#inSync = undefined
   }
 
   async #follow(full: boolean): Promise<void> {
     const version = this.#reader.version
-    const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= owedRetryMs)
+    const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= this.#retryMs)
     if (version !== undefined && (full || owes || !sameVersion(version, this.#applied))) {
       if (this.#goesBack(version)) return
       this.#inSync = sameVersion(version, this.#inSync) ? this.#inSync : undefined
-      const fresh = full || this.#applied?.fork !== version.fork
+      // A new path may give others another name there, far from where anything changed.
+      const fresh = full || this.#applied?.fork !== version.fork || foldsNames(this.#traits)
       await this.#pass(version, fresh)
     }
     await this.#checkInSync()
@@ -189,11 +206,15 @@ export class Mirror {
     const head = await this.#reader.head(version)
     const baseline = this.#baseline
     const onProblem = (problem: Problem) => this.#monitor.problem(problem)
-    const from = { reader: this.#reader, baseline, version, head, applied: this.#applied, onProblem }
+    const applied = full ? this.#noted : this.#applied
+    const from = { reader: this.#reader, baseline, version, head, applied, traits: this.#traits, onProblem }
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
     trace('%d paths to plan for', wanted.paths.size)
+    const startMs = performance.now()
     const { local, seen, signatures, unclear } = await this.#look(wanted, full)
-    const paths = [...wanted.paths].filter((path) => !unclear.has(path))
+    this.#lookMs = performance.now() - startMs
+    const planned = full ? { ...wanted, paths: new Set([...wanted.paths, ...baseline.records.keys()]) } : wanted
+    const paths = [...planned.paths].filter((path) => !unclear.has(path))
     const plan = planPaths({
       base: { get: (path) => baseline.entry(path) },
       local,
@@ -204,17 +225,25 @@ export class Mirror {
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     await this.#settle(plan, wanted.target, signatures)
     const { failed, changed } = await this.#materialise(plan, wanted.target, seen, signal)
-    this.#keepAccount(wanted, new Set([...failed, ...changed, ...unclear]), changed)
+    if (full) this.#owed.clear()
+    this.#keepAccount(planned, full, new Set([...failed, ...changed, ...unclear]), changed)
     trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
     await this.#applyVersion(version, plan)
   }
 
-  #keepAccount({ paths, target, refused }: Wanted, owed: ReadonlySet<TreePath>, changed: ReadonlySet<TreePath>): void {
+  #keepAccount(
+    { paths, target, refused }: Wanted,
+    full: boolean,
+    owed: ReadonlySet<TreePath>,
+    changed: ReadonlySet<TreePath>
+  ): void {
     for (const path of paths) {
       if (owed.has(path)) this.#owed.set(path, target.get(path))
       else this.#owed.delete(path)
     }
-    this.#monitor.solve(({ path }) => paths.has(path as TreePath) && !owed.has(path as TreePath) && !refused.has(path))
+    // A whole pass has met all that is wrong, also with paths that nobody wants any more.
+    const isPlanned = (path: string) => full || paths.has(path as TreePath)
+    this.#monitor.solve(({ path }) => isPlanned(path) && !owed.has(path as TreePath) && !refused.has(path))
     this.#triedMs = performance.now()
     this.#hurry = changed.size > 0 ? this.#hurry + 1 : 0
     if (this.#hurry < hurryMax) return
@@ -225,17 +254,26 @@ export class Mirror {
     }
   }
 
+  /** What is owed is not to take much of the time where every pass looks at all. */
+  get #retryMs(): number {
+    if (!foldsNames(this.#traits)) return owedRetryMs
+    return Math.min(Math.max(owedRetryMs, owedRetryShare * this.#lookMs), owedRetryMsMax)
+  }
+
   /** Whether a path changed while it was to be written, or couldn't be had: it is planned anew at once, a few times. */
   get #isHurried(): boolean {
     return this.#hurry > 0 && this.#hurry < hurryMax
   }
 
   #look({ target, paths }: Wanted, full: boolean): Promise<Look> {
+    const wantedPaths = [...paths].filter((path) => target.get(path) !== undefined)
     return lookAt(
       this.#folder.root,
-      { baseline: this.#baseline, target, paths: full ? undefined : paths },
+      { baseline: this.#baseline, target, wanted: wantedPaths, paths: full ? undefined : paths },
       {
         signal: this.#stop.signal,
+        traits: this.#traits,
+        onRealigned: (moved) => this.#rename(moved),
         onProblem: (problem) => this.#monitor.problem(problem),
         onScanned: (files) => {
           this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
@@ -245,6 +283,13 @@ export class Mirror {
         }
       }
     )
+  }
+
+  /** Records that paths are called otherwise now. */
+  #rename(moved: ReadonlyMap<TreePath, TreePath>): Promise<void> {
+    const put = new Map<TreePath, BaselineRecord>()
+    for (const [from, to] of moved) put.set(to, this.#baseline.records.get(from) as BaselineRecord)
+    return this.#record({ put, removed: new Set(moved.keys()) })
   }
 
   /** Records what needs nothing to be done. */
@@ -346,10 +391,12 @@ export class Mirror {
     }
   }
 
-  async #record({ put, removed }: Applied, onFiles?: (count: number) => void): Promise<void> {
-    if (put.size === 0 && removed.size === 0) return
+  async #record({ put: written, removed }: Applied, onFiles?: (count: number) => void): Promise<void> {
+    if (written.size === 0 && removed.size === 0) return
+    const put = this.#trusted(written)
     for (const [path, record] of put) this.#baseline.put(path, record)
     for (const path of removed) this.#baseline.remove(path)
+    this.#noted = undefined
     await this.#state.commit((batch) => {
       // From here on until all is done, the baseline is of no single version.
       batch.forget('applied')
@@ -359,6 +406,19 @@ export class Mirror {
     onFiles?.(put.size + removed.size)
   }
 
+  /** Records without the signatures that a change of this moment might not show in: times may be coarse here. */
+  #trusted(records: ReadonlyMap<TreePath, BaselineRecord>): ReadonlyMap<TreePath, BaselineRecord> {
+    const { timeStepMs } = this.#traits
+    if (timeStepMs < coarseStepMs) return records
+    const sinceMs = Date.now() - timeStepMs
+    return new Map(
+      [...records].map(([path, record]) => {
+        const { entry } = record
+        return [path, entry.type === 'file' && entry.mtimeMs > sinceMs ? { entry, signature: '' } : record]
+      })
+    )
+  }
+
   async #applyVersion(version: Version, plan: Plan): Promise<void> {
     const news = !sameVersion(this.#applied, version)
     this.#applied = version
@@ -366,7 +426,10 @@ export class Mirror {
     const changes = plan.steps.length
     const problems = this.#monitor.problems.length
     // With something owed or wrong, the next start has to look at all that the version wants.
-    if (this.#owed.size === 0 && problems === 0) await this.#state.commit((batch) => batch.note('applied', version))
+    if (this.#owed.size === 0 && problems === 0) {
+      await this.#state.commit((batch) => batch.note('applied', version))
+      this.#noted = version
+    }
     if (news || changes > 0) {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }

@@ -204,6 +204,7 @@ declare module 'fs-native-extensions' {
   const extensions: {
     tryLock(fd: number): boolean
     unlock(fd: number): void
+    setAttr(fd: number, name: string, value: Uint8Array): Promise<void>
   }
   export default extensions
 }

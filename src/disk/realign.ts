@@ -1,0 +1,87 @@
+import { renameSync } from 'node:fs'
+import type { Scan, Seen } from '../tree/diff.ts'
+import { type FileSystemTraits, keepsName } from '../tree/file-system.ts'
+import { Realigned, type WantedNames } from '../tree/local-names.ts'
+import { markedName } from '../tree/marked-name.ts'
+import { baseName, childPath, isBeneath, parentPath, type TreePath } from '../tree/path.ts'
+import { Beneath } from './beneath.ts'
+import { seeAt } from './seen.ts'
+
+/** In the name of what is being renamed to another spelling of its name, for a moment. */
+const renamingMark = '~renaming'
+
+/**
+ * On a file system that takes some names for one: makes what stands under another spelling of a wanted
+ * name stand under that name, parents first. What the file system tells apart after all is left alone.
+ *
+ * @returns what was seen, under the names that it has now
+ * @throws the system's error when something can't be renamed
+ */
+export function realign(
+  root: string,
+  { seen, unreadable }: Pick<Scan, 'seen' | 'unreadable'>,
+  wanted: WantedNames,
+  traits: FileSystemTraits
+): Map<TreePath, Seen> {
+  const beneath = new Beneath(root)
+  const aligned = new Map<TreePath, Seen>()
+  const realigned = new Realigned(wanted)
+  // What couldn't be looked at is known by the names that it has.
+  const isUnclear = (path: TreePath) => [...unreadable].some((each) => each === path || isBeneath(each, path))
+  try {
+    for (const [path, what] of seen) {
+      const now = realigned.of(path, (from, to) => {
+        const isListed = seen.has(childPath(parentPath(path), baseName(to)))
+        if (isListed || aligned.has(to) || isUnclear(path) || beneath.stat(to) === undefined) return false
+        return keepsName(baseName(from), baseName(to), traits) || respell(beneath, from, to)
+      })
+      // Under another name it may have another inode number, or another time of its last change.
+      const stats = now === path ? undefined : beneath.stat(now)
+      const anew = stats && seeAt(beneath.locate(now), stats)
+      aligned.set(now, typeof anew === 'object' ? anew : what)
+    }
+  } finally {
+    beneath.release()
+  }
+  return aligned
+}
+
+/**
+ * Gives something another spelling of its name. It goes by a third name, since some systems ignore a
+ * rename between two spellings, and since only then it shows whether `to` is the same thing indeed: if it
+ * is another, it must not be overwritten.
+ */
+function respell(beneath: Beneath, from: TreePath, to: TreePath): boolean {
+  const directory = beneath.directory(parentPath(to))
+  const between = markedName(baseName(to), renamingMark)
+  if (beneath.stat(childPath(parentPath(to), between)) !== undefined) return false
+  renameSync(`${directory}/${baseName(from)}`, `${directory}/${between}`)
+  const isSame = beneath.stat(to) === undefined
+  renameSync(`${directory}/${between}`, `${directory}/${baseName(isSame ? to : from)}`)
+  return isSame
+}
+
+/**
+ * Brings to its end what was cut off between the two renames of `realign`.
+ *
+ * @returns whether there was something
+ */
+export function finishRealigning(root: string, seen: ReadonlyMap<TreePath, Seen>, wanted: WantedNames): boolean {
+  const beneath = new Beneath(root)
+  let found = false
+  try {
+    for (const path of seen.keys()) {
+      if (!baseName(path).includes(renamingMark)) continue
+      const parent = parentPath(path)
+      const name = baseName(path).replace(renamingMark, '')
+      const isWanted = wanted.get(parent, baseName(path)) !== undefined
+      if (isWanted || wanted.get(parent, name) !== name || beneath.stat(childPath(parent, name)) !== undefined) continue
+      const directory = beneath.directory(parent)
+      renameSync(`${directory}/${baseName(path)}`, `${directory}/${name}`)
+      found = true
+    }
+  } finally {
+    beneath.release()
+  }
+  return found
+}
