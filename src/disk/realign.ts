@@ -1,10 +1,10 @@
-import { renameSync } from 'node:fs'
+import { closeSync, constants, existsSync, lstatSync, opendirSync, openSync, renameSync } from 'node:fs'
 import type { Scan, Seen } from '../tree/diff.ts'
 import { type FileSystemTraits, keepsName } from '../tree/file-system.ts'
 import { Realigned, type WantedNames } from '../tree/local-names.ts'
 import { markedName } from '../tree/marked-name.ts'
 import { baseName, childPath, isBeneath, parentPath, type TreePath } from '../tree/path.ts'
-import { Beneath } from './beneath.ts'
+import { Beneath, isAbsence } from './beneath.ts'
 import { seeAt } from './seen.ts'
 
 /** In the name of what is being renamed to another spelling of its name, for a moment. */
@@ -53,12 +53,35 @@ export function realign(
  */
 function respell(beneath: Beneath, from: TreePath, to: TreePath): boolean {
   const directory = beneath.directory(parentPath(to))
-  const between = markedName(baseName(to), renamingMark)
-  if (beneath.stat(childPath(parentPath(to), between)) !== undefined) return false
-  renameSync(`${directory}/${baseName(from)}`, `${directory}/${between}`)
-  const isSame = beneath.stat(to) === undefined
-  renameSync(`${directory}/${between}`, `${directory}/${baseName(isSame ? to : from)}`)
-  return isSame
+  const between = `${directory}/${markedName(baseName(to), renamingMark)}`
+  const wanted = `${directory}/${baseName(to)}`
+  const given = `${directory}/${baseName(from)}`
+  if (existsSync(between)) return false
+  renameSync(given, between)
+  const isOther = stands(wanted) && lstatSync(wanted, { throwIfNoEntry: false })?.ino !== lstatSync(between).ino
+  renameSync(between, isOther ? given : wanted)
+  return !isOther
+}
+
+/**
+ * Whether something is at a name by now. The kernel keeps for a while what a file system in user space has
+ * said of a name; only when it is to be read, that is asked again.
+ */
+function stands(at: string): boolean {
+  try {
+    if (lstatSync(at).isDirectory()) {
+      const directory = opendirSync(at)
+      try {
+        directory.readSync()
+      } finally {
+        directory.closeSync()
+      }
+      lstatSync(at) // What has gone may be listed as if it were empty.
+    } else closeSync(openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK))
+    return true
+  } catch (error) {
+    return !isAbsence(error)
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   writeSync
 } from 'node:fs'
 import { join } from 'node:path'
+import { systemCode } from '../errors.ts'
 import type { FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { setMetadata } from './metadata.ts'
 
@@ -72,10 +73,17 @@ export class Staging {
     }
   }
 
-  /** Makes a staged symlink; its target is only data. */
+  /** Makes a staged symlink; its target is only data. Throws the system's error, in plain words where there are none. */
   symlink(entry: SymlinkEntry): string {
     const path = this.#nextPath()
-    symlinkSync(entry.target, path)
+    try {
+      symlinkSync(entry.target, path)
+    } catch (error) {
+      // In a directory of our own nothing else is refused with these.
+      const code = systemCode(error)
+      if (code !== 'EPERM' && code !== 'ENOSYS' && code !== 'ENOTSUP') throw error
+      throw Object.assign(new Error("The file system here can't hold symlinks"), { code })
+    }
     setMetadata(path, entry)
     return path
   }
