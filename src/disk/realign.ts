@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, lstatSync, opendirSync, openSync, renameSync } from 'node:fs'
 import type { Scan, Seen } from '../tree/diff.ts'
 import { type FileSystemTraits, keepsName } from '../tree/file-system.ts'
-import { Realigned, type WantedNames } from '../tree/local-names.ts'
+import { type Names, Realigned } from '../tree/local-names.ts'
 import { markedName } from '../tree/marked-name.ts'
 import { baseName, childPath, isBeneath, parentPath, type TreePath } from '../tree/path.ts'
 import { Beneath, isAbsence } from './beneath.ts'
@@ -14,18 +14,20 @@ const renamingMark = '~renaming'
  * On a file system that takes some names for one: makes what stands under another spelling of a wanted
  * name stand under that name, parents first. What the file system tells apart after all is left alone.
  *
+ * @param names the wanted ones, and those under which something is recorded that isn't wanted: by such a
+ *   one it is known, but not given it
  * @returns what was seen, under the names that it has now
  * @throws the system's error when something can't be renamed
  */
 export function realign(
   root: string,
   { seen, unreadable }: Pick<Scan, 'seen' | 'unreadable'>,
-  wanted: WantedNames,
+  { wanted, recorded }: Readonly<Record<'wanted' | 'recorded', Names>>,
   traits: FileSystemTraits
 ): Map<TreePath, Seen> {
   const beneath = new Beneath(root)
   const aligned = new Map<TreePath, Seen>()
-  const realigned = new Realigned(wanted)
+  const realigned = new Realigned({ get: (parent, name) => wanted.get(parent, name) ?? recorded.get(parent, name) })
   // What couldn't be looked at is known by the names that it has.
   const isUnclear = (path: TreePath) => [...unreadable].some((each) => each === path || isBeneath(each, path))
   try {
@@ -33,6 +35,7 @@ export function realign(
       const now = realigned.of(path, (from, to) => {
         const isListed = seen.has(childPath(parentPath(path), baseName(to)))
         if (isListed || aligned.has(to) || isUnclear(path) || beneath.stat(to) === undefined) return false
+        if (wanted.get(parentPath(to), baseName(to)) !== baseName(to)) return true
         return keepsName(baseName(from), baseName(to), traits) || respell(beneath, from, to)
       })
       // Under another name it may have another inode number, or another time of its last change.
@@ -89,7 +92,7 @@ function stands(at: string): boolean {
  *
  * @returns whether there was something
  */
-export function finishRealigning(root: string, seen: ReadonlyMap<TreePath, Seen>, wanted: WantedNames): boolean {
+export function finishRealigning(root: string, seen: ReadonlyMap<TreePath, Seen>, wanted: Names): boolean {
   const beneath = new Beneath(root)
   let found = false
   try {

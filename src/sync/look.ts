@@ -6,7 +6,7 @@ import { messageOf, systemCode } from '../errors.ts'
 import type { Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { asWanted, type FileSystemTraits, foldName, foldsNames } from '../tree/file-system.ts'
-import { Realigned, WantedNames } from '../tree/local-names.ts'
+import { type Names, NamesOf, Realigned } from '../tree/local-names.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, TreeView } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
@@ -100,26 +100,33 @@ async function scanWhole(
   let scan = await scanFolder(root, scanOptions)
   let { seen } = scan
   if (foldsNames(options.traits)) {
-    const names = new WantedNames(wanted, (name) => foldName(name, options.traits))
+    const fold = (name: string) => foldName(name, options.traits)
+    const names = new NamesOf(wanted, fold)
     if (finishRealigning(root, seen, names)) scan = await scanFolder(root, scanOptions)
-    seen = realign(root, scan, names, options.traits)
-    await options.onRealigned(movedRecords(baseline, seen, names))
+    const moved = movedRecords(baseline, names, () => true)
+    const recorded = new NamesOf([...baseline.records.keys(), ...moved.values()], fold)
+    seen = realign(root, scan, { wanted: names, recorded }, options.traits)
+    await options.onRealigned(movedRecords(baseline, names, (path) => !seen.has(path)))
   }
   // What can't be looked at is not deleted.
   for (const path of baseline.records.keys()) if (!seen.has(path) && scan.frozen(path, 'file')) unclear.add(path)
   return seen
 }
 
-/** What is recorded under another spelling of a wanted name, and doesn't stand under the recorded one any more. */
+/**
+ * What is recorded under another spelling of a wanted name, and would be recorded under that one.
+ *
+ * @param isFree whether what is recorded doesn't stand under its recorded name any more
+ */
 function movedRecords(
   { records }: LiveBaseline,
-  seen: ReadonlyMap<TreePath, Seen>,
-  wanted: WantedNames
+  wanted: Names,
+  isFree: (path: TreePath) => boolean
 ): Map<TreePath, TreePath> {
   const moved = new Map<TreePath, TreePath>()
   const realigned = new Realigned(wanted)
   for (const path of [...records.keys()].sort()) {
-    const now = realigned.of(path, (from, to) => !seen.has(from) && !records.has(to))
+    const now = realigned.of(path, (from, to) => isFree(from) && !records.has(to))
     if (now !== path && !records.has(now)) moved.set(path, now)
   }
   return moved

@@ -105,18 +105,22 @@ function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-/** The names that a folder is to hold, found by any that the file system takes for the same. */
-export class WantedNames {
+/** Finds names by any that the file system takes for the same. */
+export interface Names {
+  /** What `name` in the directory `parent` is called; `undefined` where nothing like it is known. */
+  get(parent: TreePath | '', name: string): string | undefined
+}
+
+/** The names of some paths. */
+export class NamesOf implements Names {
   readonly #directories: ReadonlyMap<TreePath | '', ReadonlyMap<string, readonly string[]>>
   readonly #fold: (name: string) => string
 
-  /** @param paths as they are to be on disk */
   constructor(paths: Iterable<TreePath>, fold: (name: string) => string) {
     this.#fold = fold
     this.#directories = siblingsByKey(paths, fold)
   }
 
-  /** What `name` in `parent` is to be called; `undefined` where nothing like it is wanted. */
   get(parent: TreePath | '', name: string): string | undefined {
     const names = this.#directories.get(parent)?.get(this.#fold(name))
     return names?.includes(name) ? name : names?.[0]
@@ -128,11 +132,11 @@ export class WantedNames {
  * taken for one that is, becomes that one. Paths are to be asked for parents first.
  */
 export class Realigned {
-  readonly #wanted: WantedNames
+  readonly #wanted: Names
   /** What has become another path by itself; what lies beneath follows. */
   readonly #moved = new Map<TreePath, TreePath>()
 
-  constructor(wanted: WantedNames) {
+  constructor(wanted: Names) {
     this.#wanted = wanted
   }
 

@@ -4,19 +4,27 @@ import { type Assert, test } from 'brittle'
 import { probeFileSystem } from '../../src/disk/capabilities.ts'
 import { finishRealigning, realign } from '../../src/disk/realign.ts'
 import { scanFolder } from '../../src/disk/scan.ts'
-import { exactFileSystem, foldName } from '../../src/tree/file-system.ts'
-import { WantedNames } from '../../src/tree/local-names.ts'
+import { exactFileSystem, type FileSystemTraits, foldName } from '../../src/tree/file-system.ts'
+import { NamesOf } from '../../src/tree/local-names.ts'
 import { pathOf } from '../support/entries.ts'
 import { OddDisk, oddTest } from '../support/odd-file-system.ts'
 
 const folding = { ...exactFileSystem, foldsCase: true }
 
-function wantedOf(paths: readonly string[]): WantedNames {
-  return new WantedNames(paths.map(pathOf), (name) => foldName(name, folding))
+function wantedOf(paths: readonly string[]): NamesOf {
+  return new NamesOf(paths.map(pathOf), (name) => foldName(name, folding))
 }
 
-async function align(root: string, paths: readonly string[], traits = folding): Promise<readonly string[]> {
-  return [...realign(root, await scanFolder(root), wantedOf(paths), traits).keys()].sort()
+async function align(
+  root: string,
+  paths: readonly string[],
+  {
+    traits = folding,
+    recorded = []
+  }: { readonly traits?: FileSystemTraits; readonly recorded?: readonly string[] } = {}
+): Promise<readonly string[]> {
+  const names = { wanted: wantedOf(paths), recorded: wantedOf(recorded) }
+  return [...realign(root, await scanFolder(root), names, traits).keys()].sort()
 }
 
 oddTest('names are spelled anew, parents first, with all that lies beneath', 'exfat', async (t) => {
@@ -35,8 +43,16 @@ oddTest('names that cannot be spelled as wanted are known by the wanted ones', '
   const { root } = await OddDisk.make(t, 'ntfs')
   mkdirSync(join(root, 'Docs'))
   writeFileSync(join(root, 'Docs/A.txt'), 'a')
-  t.alike(await align(root, ['Docs', 'Docs/A.txt'], probeFileSystem(root)), ['Docs', 'Docs/A.txt'])
+  t.alike(await align(root, ['Docs', 'Docs/A.txt'], { traits: probeFileSystem(root) }), ['Docs', 'Docs/A.txt'])
   t.alike(readdirSync(root), ['docs'])
+})
+
+oddTest('what is recorded under a name, but not wanted, is known by it', 'exfat', async (t) => {
+  const { root } = await OddDisk.make(t, 'exfat')
+  mkdirSync(join(root, 'docs'))
+  writeFileSync(join(root, 'docs/a'), 'a')
+  t.alike(await align(root, [], { recorded: ['Docs', 'Docs/A'] }), ['Docs', 'Docs/A'])
+  t.alike(readdirSync(root), ['docs'], 'but keeps the one it has')
 })
 
 oddTest('a renaming that was cut off is brought to its end', 'exfat', async (t) => {
@@ -69,7 +85,12 @@ test('a file of its own at the wanted name is never overwritten', async (t) => {
   const { seen, unreadable } = await scanFolder(root)
   // As when it came after the scan.
   const earlier = new Map([...seen].filter(([path]) => path !== 'a'))
-  const aligned = realign(root, { seen: earlier, unreadable }, wantedOf(['a']), folding)
+  const aligned = realign(
+    root,
+    { seen: earlier, unreadable },
+    { wanted: wantedOf(['a']), recorded: wantedOf([]) },
+    folding
+  )
   t.alike([...aligned.keys()], ['A'])
   t.alike(
     readdirSync(root)
@@ -89,6 +110,7 @@ test('what lies above something unreadable keeps its name', async (t) => {
   const { seen } = await scanFolder(root)
   const earlier = new Map([...seen].filter(([path]) => path !== 'docs'))
   const unreadable = new Set([pathOf('Docs/secret')])
-  const aligned = realign(root, { seen: earlier, unreadable }, wantedOf(['docs']), { ...folding, keepsCase: false })
+  const names = { wanted: wantedOf(['docs']), recorded: wantedOf([]) }
+  const aligned = realign(root, { seen: earlier, unreadable }, names, { ...folding, keepsCase: false })
   t.alike([...aligned.keys()].sort(), ['Docs', 'Docs/secret'])
 })

@@ -16,7 +16,16 @@ const fat = {
 const areOne = (a: string, b: string, traits: typeof exactFileSystem) => foldName(a, traits) === foldName(b, traits)
 
 test('names that some file system takes for one have one key', (t) => {
-  const pairs = ['aA', '\u00e9\u00c9', '\u03c2\u03c3', '\u03c3\u03a3', '\u212ak', '\u00b5\u03bc', '\u01c4\u01c5', '\u017fs']
+  const pairs = [
+    'aA',
+    '\u00e9\u00c9',
+    '\u03c2\u03c3',
+    '\u03c3\u03a3',
+    '\u212ak',
+    '\u00b5\u03bc',
+    '\u01c4\u01c5',
+    '\u017fs'
+  ]
   for (const pair of pairs) {
     const [a, b] = pair as unknown as [string, string]
     t.ok(areOne(a, b, caseless), pair)
@@ -48,7 +57,11 @@ test('a mode and a time that the file system can not keep are taken for the want
   const have = { ...want, mode: 0o777, mtimeMs: someTimeMs - 1089 }
   t.alike(asWanted(have, want, fat), want)
   t.is(asWanted(have, want, exactFileSystem), have, 'as it is, where it could be exact')
-  t.is(asWanted({ ...have, mtimeMs: someTimeMs - 2000 }, want, fat).mtimeMs, someTimeMs - 2000, 'a time set by somebody')
+  t.is(
+    asWanted({ ...have, mtimeMs: someTimeMs - 2000 }, want, fat).mtimeMs,
+    someTimeMs - 2000,
+    'a time set by somebody'
+  )
   const early = { ...want, mtimeMs: -5500 }
   t.alike(asWanted({ ...have, mtimeMs: Date.UTC(1980, 0, 1) }, early, fat), early, 'before its first time')
   const wantDirectory = directoryOf({ mode: 0o700 })

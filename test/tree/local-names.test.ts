@@ -1,7 +1,7 @@
 import { test } from 'brittle'
 import fc from 'fast-check'
 import { exactFileSystem, type FileSystemTraits, foldName } from '../../src/tree/file-system.ts'
-import { localNames, Realigned, WantedNames } from '../../src/tree/local-names.ts'
+import { localNames, NamesOf, Realigned } from '../../src/tree/local-names.ts'
 import { ancestorsOf, baseName, nameBytesMax, parentPath, pathFault, type TreePath } from '../../src/tree/path.ts'
 import { pathOf } from '../support/entries.ts'
 import { holds, must } from '../support/property.ts'
@@ -19,7 +19,11 @@ function named(paths: readonly string[], traits = caseless): Record<string, stri
 test('of two names that are one, the first in the order of bytes stays, the other is marked', (t) => {
   t.alike(named(['a.txt', 'A.txt', 'b']), { 'a.txt': 'a~18b7cb.txt', 'A.txt': 'A.txt', b: 'b' })
   t.alike(named(['\u00e9', 'e\u0301'], normalising), { '\u00e9': '\u00e9~4a9955', 'e\u0301': 'e\u0301' })
-  t.alike(named(['\u00e9', 'e\u0301'], caseless), { '\u00e9': '\u00e9', 'e\u0301': 'e\u0301' }, 'only where they are one')
+  t.alike(
+    named(['\u00e9', 'e\u0301'], caseless),
+    { '\u00e9': '\u00e9', 'e\u0301': 'e\u0301' },
+    'only where they are one'
+  )
   // As UTF-16 the first would come second.
   t.is(named(['\u{1F600}\uff21', '\u{1F600}\uff41'])['\u{1F600}\uff21'], '\u{1F600}\uff21')
 })
@@ -109,7 +113,7 @@ test('where no names are one, every path stays as it is', async (t) => {
 })
 
 test('paths become as they are wanted, with all that lies beneath', (t) => {
-  const realigned = new Realigned(new WantedNames(['docs', 'docs/a'].map(pathOf), foldBy(caseless)))
+  const realigned = new Realigned(new NamesOf(['docs', 'docs/a'].map(pathOf), foldBy(caseless)))
   const now = (path: string) => realigned.of(pathOf(path), () => true)
   t.alike(['Docs', 'Docs/A', 'Docs/own', 'Docs/own/X', 'other'].map(now), [
     'docs',
@@ -118,7 +122,7 @@ test('paths become as they are wanted, with all that lies beneath', (t) => {
     'docs/own/X',
     'other'
   ])
-  const refused = new Realigned(new WantedNames([pathOf('docs')], foldBy(caseless)))
+  const refused = new Realigned(new NamesOf([pathOf('docs')], foldBy(caseless)))
   t.alike(
     ['Docs', 'Docs/A'].map((path) => refused.of(pathOf(path), () => false)),
     ['Docs', 'Docs/A'],
@@ -127,7 +131,7 @@ test('paths become as they are wanted, with all that lies beneath', (t) => {
 })
 
 test('a name that is wanted itself stays, whatever else is wanted', (t) => {
-  const names = new WantedNames(['A', 'a'].map(pathOf), foldBy(caseless))
+  const names = new NamesOf(['A', 'a'].map(pathOf), foldBy(caseless))
   t.is(names.get('', 'a'), 'a')
   t.is(names.get('', 'A'), 'A')
   t.is(names.get('', 'b'), undefined)
