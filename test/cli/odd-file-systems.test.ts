@@ -2,7 +2,6 @@ import {
   chmodSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,6 +16,7 @@ import { type Command, startClone, startShare } from '../support/cli.ts'
 import { OddDisk, type OddKind, oddKinds, oddTest } from '../support/odd-file-system.ts'
 import { says } from '../support/says.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { contentsOf, hasFetched, tracesOf, troublesOf } from '../support/traces.ts'
 import { until } from '../support/until.ts'
 
 /** A folder that is shared, and a disk of an odd kind to mirror it on. */
@@ -30,31 +30,6 @@ async function startSource(t: Assert, kind: OddKind, fill: (at: (path: string) =
   const writer = await startShare(t, source, { bootstrap })
   const follow = (...args: string[]) => startClone(t, writer.key, mirror, { bootstrap, args })
   return { bootstrap, at, disk, mirror, writer, follow, here: (path: string) => join(mirror, path) }
-}
-
-/** The contents of all files and links of a folder, by path. */
-function contentsOf(root: string): Record<string, string> {
-  const contents: Record<string, string> = {}
-  const walk = (prefix: string) => {
-    for (const name of readdirSync(join(root, prefix)).sort()) {
-      if (name === '.p2psync') continue
-      const path = prefix + name
-      if (lstatSync(join(root, path)).isDirectory()) walk(`${path}/`)
-      else contents[path] = readFileSync(join(root, path), 'utf8')
-    }
-  }
-  walk('')
-  return contents
-}
-
-/** What tells that a file was written anew: inode number and times. */
-function tracesOf(root: string): Record<string, string> {
-  const traces: Record<string, string> = {}
-  for (const path of Object.keys(contentsOf(root))) {
-    const { ino, mtimeMs, size } = lstatSync(join(root, path))
-    traces[path] = `${ino} ${mtimeMs} ${size}`
-  }
-  return traces
 }
 
 /** The names as NTFS lists them here. */
@@ -76,16 +51,6 @@ async function becomes(t: Assert, kind: OddKind, root: string, contents: Record<
   }
   await until(() => sorted(now()) === sorted(wanted), { what: 'these files', ms: 30_000 }).catch(() => {})
   t.is(sorted(now()), sorted(wanted))
-}
-
-/** Whether content was fetched or copied, from the `from`th event on. */
-function hasFetched({ events }: Command, from = 0): boolean {
-  return events.slice(from).some((event) => event.type === 'progress' && event.phase === 'fetch' && event.bytes > 0)
-}
-
-/** What a reader said that it says only when something is other than it should be. */
-function troublesOf({ events }: Command): readonly unknown[] {
-  return events.filter(({ type }) => ['diverged', 'conflict', 'problem', 'error'].includes(type))
 }
 
 for (const kind of oddKinds) {

@@ -1,7 +1,9 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Assert, test } from 'brittle'
+import type { FuseOptions } from './fuse-server.ts'
+import { until } from './until.ts'
 
 /**
  * exFAT takes `A` and `a` for one name, keeps neither modes nor milliseconds, knows no links, and numbers
@@ -18,15 +20,16 @@ const tools: Readonly<Record<OddKind, readonly string[]>> = {
 const packages: Readonly<Record<OddKind, string>> = { exfat: 'exfatprogs and exfat-fuse', ntfs: 'ntfs-3g' }
 
 /** A test that needs a file system of an odd kind; it is skipped, and says why, where there can be none. */
-export function oddTest(name: string, kind: OddKind, body: (t: Assert) => Promise<void>): void {
+export function oddTest(name: string, kind: OddKind | 'memory', body: (t: Assert) => Promise<void>): void {
   const why = whyNot(kind)
   test(`${name} (${kind}${why === false ? '' : `: ${why}`})`, { skip: why !== false }, body)
 }
 
-function whyNot(kind: OddKind): string | false {
+function whyNot(kind: OddKind | 'memory'): string | false {
   if (process.platform !== 'linux') return 'only on Linux'
   if (process.getuid?.() !== 0) return 'only root can mount'
   if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse'
+  if (kind === 'memory') return false
   if (kind === 'exfat' && !existsSync('/dev/loop-control')) return 'there are no loop devices'
   return tools[kind].every(isInstalled) ? false : `needs the packages ${packages[kind]}`
 }
@@ -35,6 +38,32 @@ function isInstalled(tool: string): boolean {
   return `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/sbin`
     .split(delimiter)
     .some((directory) => existsSync(join(directory, tool)))
+}
+
+/** A file system in memory as `fuse-server.ts` makes it, mounted until the test ends. @returns where */
+export async function memoryDisk(t: Assert, options: Partial<FuseOptions>): Promise<string> {
+  const root = await t.tmp()
+  const all: FuseOptions = { decomposes: false, foldsCase: false, refusesModes: false, ...options }
+  const server = join(import.meta.dirname, 'fuse-server.js')
+  const child = spawn(process.execPath, [server, root, JSON.stringify(all)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  const listen = (data: Buffer) => {
+    said += data
+  }
+  child.stdout.on('data', listen)
+  child.stderr.on('data', listen)
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  t.teardown(
+    async () => {
+      if (said.startsWith('mounted')) unmountWhole(root)
+      else child.kill()
+      await ended
+    },
+    { order: 500, force: true }
+  )
+  await until(() => said.includes('\n'), { what: `the file system\n${said}` })
+  if (!said.startsWith('mounted')) throw new Error(said)
+  return root
 }
 
 /** A small disk of an odd kind, mounted until the test ends. */
