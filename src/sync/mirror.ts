@@ -11,7 +11,7 @@ import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
-import { type Plan, planPaths } from '../tree/plan.ts'
+import { type Divergence, type Plan, planPaths } from '../tree/plan.ts'
 import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
 import { assertMarker, type Folder } from './folder.ts'
@@ -62,6 +62,8 @@ export class Mirror {
   #traits: FileSystemTraits = exactFileSystem
   /** What a version wanted and couldn't be done: tried again. */
   readonly #owed = new Map<TreePath, Entry | undefined>()
+  /** What the last whole pass found changed here only. */
+  #diverged: ReadonlyMap<TreePath, Divergence['kind']> = new Map()
   #triedMs = 0
   /** How long the last look at the folder took. */
   #lookMs = 0
@@ -224,6 +226,7 @@ export class Mirror {
     })
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     await this.#settle(plan, wanted.target, signatures)
+    this.#tellDiverged(plan, full)
     const { failed, changed } = await this.#materialise(plan, wanted.target, seen, signal)
     if (full) this.#owed.clear()
     this.#keepAccount(planned, full, new Set([...failed, ...changed, ...unclear]), changed)
@@ -302,7 +305,14 @@ export class Mirror {
       if (record?.entry !== entry || record.signature !== signature) put.set(path, { entry, signature })
     }
     await this.#record({ put, removed: new Set(plan.forgotten) })
-    for (const { path, kind } of plan.diverged) this.#monitor.emit({ type: 'diverged', path, kind })
+  }
+
+  /** A whole pass meets again what an earlier one has told of. */
+  #tellDiverged({ diverged }: Plan, full: boolean): void {
+    for (const { path, kind } of diverged) {
+      if (!full || this.#diverged.get(path) !== kind) this.#monitor.emit({ type: 'diverged', path, kind })
+    }
+    if (full) this.#diverged = new Map(diverged.map(({ path, kind }) => [path, kind]))
   }
 
   async #materialise(

@@ -210,6 +210,20 @@ oddTest('a change of the same second and size is found, and kept aside', 'exfat'
   await becomes(t, 'exfat', mirror, { file: 'two', [keptAs]: 'own' })
 })
 
+oddTest('what was changed here only is told of once', 'exfat', async (t) => {
+  const { mirror, at, here, follow } = await startSource(t, 'exfat', (at) => {
+    for (const name of ['mine', 'other']) writeFileSync(at(name), name)
+  })
+  const reader = follow()
+  await reader.event('in-sync')
+  writeFileSync(here('mine'), 'my own')
+  for (const content of ['one', 'two', 'three']) {
+    writeFileSync(at('other'), content)
+    await becomes(t, 'exfat', mirror, { mine: 'my own', other: content })
+  }
+  t.alike(troublesOf(reader), [{ type: 'diverged', path: 'mine', kind: 'changed' }])
+})
+
 oddTest('what a file system can not hold is a problem of its own, the rest goes on', 'exfat', async (t) => {
   const { mirror, follow } = await startSource(t, 'exfat', (at) => {
     symlinkSync('file', at('link'))

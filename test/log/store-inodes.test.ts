@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import { LogStore } from '../../src/log/store.ts'
@@ -31,12 +31,18 @@ test('a store is opened again where inode numbers are made up at each mount', as
 
 test('a store is opened again where its time was moved by a time zone', async (t) => {
   const directory = await renumbered(t, (text) => withoutAttribute(text).replace(/created=.*/, 'created=1000'))
+  const path = join(directory, 'CORESTORE')
+  writeFileSync(path, readFileSync(path, 'utf8').replace('inode=1\n', `inode=${statSync(path).ino}\n`))
+  t.is(await codeOf(() => LogStore.open(directory)), 'DAMAGED')
   const store = await LogStore.open(directory, { inodesLast: false })
+  t.is((await store.named('entries')).length, 1)
   await store.close()
-  t.pass()
 })
 
 test('a store that was made where attributes are kept is a copy anywhere else', async (t) => {
   const directory = await renumbered(t, (text) => `${withoutAttribute(text)}device/attribute=original\n`)
+  const path = join(directory, 'CORESTORE')
+  const before = readFileSync(path, 'utf8')
   t.is(await codeOf(() => LogStore.open(directory, { inodesLast: false })), 'DAMAGED')
+  t.is(readFileSync(path, 'utf8'), before, 'untouched')
 })
