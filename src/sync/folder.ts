@@ -82,15 +82,27 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
 /**
  * Checks that the folder is still the one that was opened: a disk that isn't mounted is no empty folder.
  *
+ * @param at a name for the directory that is to be the folder; by its path when left out
  * @throws {SyncError} HALTED
  */
-export function assertMarker({ root, marker }: Folder): void {
-  if (readMarker(root)?.id === marker.id) return
+export function assertMarker({ root, marker }: Folder, at: string = root): void {
+  const what = whatStandsAt(at, marker)
+  if (what === undefined) return
   throw new SyncError(
     'HALTED',
-    `${root} is not the folder it was: its marker ${stateDirectoryName}/folder.json is missing or another's. ` +
-      'Is its disk mounted? Nothing is read or written until it is back'
+    `${root} is not the folder it was: ${what}. Is its disk mounted? Nothing is read or written until it is back`
   )
+}
+
+/** What is wrong with the marker of a directory, in words. */
+function whatStandsAt(at: string, { id }: Marker): string | undefined {
+  try {
+    const found = readMarker(at)
+    if (found === undefined) return `its marker ${stateDirectoryName}/folder.json is missing`
+    return found.id === id ? undefined : 'another folder stands there'
+  } catch (error) {
+    return `its marker ${stateDirectoryName}/folder.json can't be read (${messageOf(error)})`
+  }
 }
 
 /** The root without symlinks on its way: notifications tell of what a link points to under that name only. */

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
+import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
@@ -35,6 +36,9 @@ const stallMs = 5000
 const stallBytesMin = 4096
 /** A writer that hasn't finished its first look, but has said nothing for so long, counts as finished. */
 const partialQuietMs = 10_000
+
+/** What conflict copies are named after. */
+const naming: KeepOptions = { host: hostname(), now: () => new Date() }
 
 /** The reader's loop: follows the log, and makes the folder follow it. */
 export class Mirror {
@@ -125,11 +129,25 @@ export class Mirror {
 
   async #open(): Promise<void> {
     assertMarker(this.#folder)
-    this.#staging.open()
+    const aside = this.#staging.open()
     this.#baseline = new LiveBaseline(await this.#state.baseline())
+    await this.#rescue(aside)
     this.#applied = await this.#state.note('applied')
     this.#owed.clear()
     this.#inSync = undefined
+  }
+
+  /** What a run that was cut off has taken out of the folder is kept where it isn't what the baseline says. */
+  async #rescue(aside: readonly string[]): Promise<void> {
+    const targets = new Set<string>()
+    if (aside.length > 0) {
+      for (const { entry } of this.#baseline.records.values()) if (entry.type === 'symlink') targets.add(entry.target)
+    }
+    const isKnown = (bytes: Bytes) =>
+      bytes.type === 'symlink' ? targets.has(bytes.target) : this.#baseline.holderOf(bytes.hash) !== undefined
+    for (const [path, keptAs] of await rescue(this.#folder.root, aside, isKnown, naming)) {
+      this.#monitor.emit({ type: 'conflict', path, keptAs })
+    }
   }
 
   async #follow(full: boolean): Promise<void> {
@@ -289,10 +307,9 @@ export class Mirror {
           }
         },
         {
-          host: hostname(),
-          now: () => new Date(),
+          ...naming,
           signal,
-          guard: () => assertMarker(this.#folder),
+          guard: (at) => assertMarker(this.#folder, at),
           onApplied: (applied) => this.#record(applied, counter.files),
           onProblem: (problem) => {
             failed.add(problem.path as TreePath)

@@ -4,6 +4,7 @@ import { isAbsence } from '../disk/beneath.ts'
 import { readIgnoreFile } from '../disk/ignore-file.ts'
 import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
+import { mountedMark } from '../disk/seen.ts'
 import type { State } from '../disk/state.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { LogWriter } from '../log/writer.ts'
@@ -130,6 +131,8 @@ export class Publisher {
     const scan = await scanFolder(this.#folder.root, {
       ...(dirty === undefined ? {} : { dirty }),
       rules: this.#rules,
+      guard: (at) => assertMarker(this.#folder, at),
+      wasMounted: (path) => this.#baseline.records.get(path)?.signature.endsWith(mountedMark) ?? false,
       signal: this.#stop.signal,
       isKnown: (path, signature) => this.#baseline.records.get(path)?.signature === signature,
       onProblem: (problem) => {

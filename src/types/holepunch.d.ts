@@ -204,6 +204,7 @@ declare module 'fs-native-extensions' {
   const extensions: {
     tryLock(fd: number): boolean
     unlock(fd: number): void
+    swapSync(from: string, to: string): void
   }
   export default extensions
 }
