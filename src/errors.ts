@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'NO_PEER'
   | 'HALTED'
   | 'DAMAGED'
+  | 'ROLLED_BACK'
   | 'DISK_FULL'
   | 'NOT_READY'
   | 'CLOSED'

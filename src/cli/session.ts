@@ -1,4 +1,4 @@
-import type { ClonedFolder, SharedFolder } from '../index.ts'
+import { type ClonedFolder, type SharedFolder, SyncError } from '../index.ts'
 import { outputFor } from './choose-output.ts'
 import { exitStatus } from './exit-status.ts'
 import type { CommonOptions } from './options.ts'
@@ -38,6 +38,21 @@ export async function runFolder(
 export function forever(): Promise<number> {
   // Something has to keep the process alive while nothing happens.
   return new Promise(() => setInterval(() => {}, 2 ** 30))
+}
+
+/**
+ * For a command that has an end: rejects when the work as a whole can't go on. Where it follows a folder
+ * it would wait until the reason is gone.
+ */
+export function failure(folder: SharedFolder | ClonedFolder): Promise<never> {
+  const failed = new Promise<never>((_, reject) => {
+    folder.subscribe((event) => {
+      if (event.type !== 'error' || event.code === 'UNEXPECTED') return
+      reject(new SyncError(event.code, event.message))
+    })
+  })
+  failed.catch(() => {}) // It may be asked for only later.
+  return failed
 }
 
 function listenForSignals(): { readonly received: Promise<number>; end(): void } {

@@ -37,6 +37,8 @@ export interface OpenFolderOptions {
   readonly state?: string | undefined
   /** Lets a reader take a directory that isn't empty. */
   readonly adopt?: boolean | undefined
+  /** Refuses a directory that isn't a folder yet. */
+  readonly existing?: boolean | undefined
 }
 
 /**
@@ -144,7 +146,10 @@ function checkDirectory(root: string, role: 'writer' | 'reader'): void {
   }
 }
 
-function checkUnclaimed(root: string, { role, adopt }: OpenFolderOptions): void {
+function checkUnclaimed(root: string, { role, adopt, existing }: OpenFolderOptions): void {
+  if (existing === true) {
+    throw new SyncError('FOLDER_MISSING', `${root} is not a folder of p2psync. Share it first, or mount its disk`)
+  }
   if (!existsSync(root)) return
   const own = join(root, stateDirectoryName)
   if (existsSync(join(own, 'store'))) {

@@ -5,13 +5,13 @@ import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { type Plan, planPaths } from '../tree/plan.ts'
-import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
+import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { type Look, lookAt } from './look.ts'
@@ -52,6 +52,10 @@ export class Mirror {
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline(new Map())
   #applied: Version | undefined
+  /** The latest version that was ever followed. */
+  #seen: Version | undefined
+  /** Whether all is to be looked at, as at a start. */
+  #whole = true
   /** What a version wanted and couldn't be done: tried again. */
   readonly #owed = new Map<TreePath, Entry | undefined>()
   #triedMs = 0
@@ -99,9 +103,8 @@ export class Mirror {
     while (!signal.aborted) {
       try {
         if (!opened) await this.#open()
-        const full = !opened
         opened = true
-        await this.#follow(full)
+        await this.#follow()
         if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
@@ -133,8 +136,10 @@ export class Mirror {
     this.#baseline = new LiveBaseline(await this.#state.baseline())
     await this.#rescue(aside)
     this.#applied = await this.#state.note('applied')
+    this.#seen = (await this.#state.note('seen')) ?? this.#applied
     this.#owed.clear()
     this.#inSync = undefined
+    this.#whole = true
   }
 
   /** What a run that was cut off has taken out of the folder is kept where it isn't what the baseline says. */
@@ -150,23 +155,34 @@ export class Mirror {
     }
   }
 
-  async #follow(full: boolean): Promise<void> {
+  async #follow(): Promise<void> {
+    assertMarker(this.#folder)
     const version = this.#reader.version
     const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= owedRetryMs)
-    if (version !== undefined && (full || owes || !sameVersion(version, this.#applied))) {
+    if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#applied))) {
       if (this.#goesBack(version)) return
       this.#inSync = sameVersion(version, this.#inSync) ? this.#inSync : undefined
-      const fresh = full || this.#applied?.fork !== version.fork
-      await this.#pass(version, fresh)
+      await this.#pass(version, this.#whole || this.#applied?.fork !== version.fork)
+      this.#whole = false
     }
     await this.#checkInSync()
   }
 
-  /** A log never gets shorter within a fork; where it seems to, ours is the truth. */
+  /**
+   * A log never goes back: not within a fork, nor to an earlier one. Where it seems to, the store was set
+   * back, or the peers', and what is newer is waited for.
+   */
   #goesBack(version: Version): boolean {
-    const applied = this.#applied
-    if (applied === undefined || version.fork > applied.fork) return false
-    return version.fork < applied.fork || version.length < applied.length
+    const seen = this.#seen
+    if (seen === undefined || !isEarlier(version, seen)) return false
+    if (this.#reader.isNewest(version)) this.#report(rolledBack(version, seen))
+    return true
+  }
+
+  async #see(version: Version): Promise<void> {
+    if (this.#seen !== undefined && !isEarlier(this.#seen, version)) return
+    await this.#state.commit((batch) => batch.note('seen', version))
+    this.#seen = version
   }
 
   async #checkInSync(): Promise<void> {
@@ -189,6 +205,7 @@ export class Mirror {
     assertMarker(this.#folder)
     const { signal, end } = this.#passSignal(version)
     try {
+      await this.#see(version)
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       await this.#reader.fetch(version, signal)
       await this.#apply(version, full, signal)
@@ -388,6 +405,15 @@ export class Mirror {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
   }
+}
+
+function rolledBack(version: Version, seen: Version): SyncError {
+  const name = ({ fork, length }: Version) => `version ${length}${fork > 0 ? ` of fork ${fork}` : ''}`
+  return new SyncError(
+    'ROLLED_BACK',
+    `All that peers have is ${name(version)} of the log, and ${name(seen)} was here already. ` +
+      'Nothing is taken back; it goes on when a peer has what comes after'
+  )
 }
 
 /** A pass was given up in favour of a newer version. */
