@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'DAMAGED'
   | 'ROLLED_BACK'
   | 'DISK_FULL'
+  | 'DISK_FAILED'
   | 'NOT_READY'
   | 'CLOSED'
 

@@ -30,6 +30,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   DAMAGED: exitStatus.damaged,
   ROLLED_BACK: exitStatus.damaged,
   DISK_FULL: exitStatus.failure,
+  DISK_FAILED: exitStatus.failure,
   NOT_READY: exitStatus.failure,
   CLOSED: exitStatus.failure
 }

@@ -1,4 +1,4 @@
-import { type ClonedFolder, type SharedFolder, SyncError } from '../index.ts'
+import { type ClonedFolder, type SharedFolder, SyncError, type SyncEvent } from '../index.ts'
 import { outputFor } from './choose-output.ts'
 import { exitStatus } from './exit-status.ts'
 import type { CommonOptions } from './options.ts'
@@ -10,15 +10,19 @@ const endMsMax = 4500
 /**
  * Runs a folder until `until` resolves with an exit status, or a signal comes; then closes it.
  *
+ * @param isShown which events are shown; all when left out
  * @returns the exit status
  */
 export async function runFolder(
   folder: SharedFolder | ClonedFolder,
   options: CommonOptions,
-  until: () => Promise<number>
+  until: () => Promise<number>,
+  isShown: (event: SyncEvent) => boolean = () => true
 ): Promise<number> {
   const output = outputFor(options, folder)
-  const unsubscribe = folder.subscribe((event) => output.show(event))
+  const unsubscribe = folder.subscribe((event) => {
+    if (isShown(event)) output.show(event)
+  })
   const signals = listenForSignals()
   let status: number | undefined
   try {

@@ -25,6 +25,20 @@ export function memoryMount(t: Assert, to: string): Mount {
   return mounted(t, to, () => execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=755', 'tmpfs', to]))
 }
 
+/** A file system of its own, on a disk that is a file: whatever is in that file is on the disk. */
+export interface Disk extends Mount {
+  readonly image: string
+}
+
+/** Mounts a disk of `megabytes` with an empty ext4 at `to`. */
+export function diskMount(t: Assert, to: string, megabytes: number): Disk {
+  const image = `${to}.img`
+  execFileSync('truncate', ['-s', `${megabytes}M`, image])
+  execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', image])
+  const mount = mounted(t, to, () => execFileSync('mount', ['-o', 'loop', image, to]))
+  return { ...mount, image }
+}
+
 function mounted(t: Assert, at: string, mount: () => void): Mount {
   mkdirSync(at, { recursive: true })
   let stands = false

@@ -44,6 +44,8 @@ While the directory is being shared, end that first; share --checksum does the s
       const failed = failure(folder)
       const done = () =>
         Promise.race([failed, published.then(() => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok))])
-      onStatus(await runFolder(folder, options, done))
+      // What it did is all that there is to say.
+      const shown = { ...options, verbose: options.quiet !== true }
+      onStatus(await runFolder(folder, shown, done, ({ type }) => options.json === true || type !== 'ready'))
     })
 }
