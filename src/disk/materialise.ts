@@ -130,26 +130,33 @@ class Work {
     this.#planned.add(path)
   }
 
-  /** Renames what has moved; the answer is what has changed since and must be written. */
+  /** Renames what has moved; the answer is what couldn't be, and must be written. */
   #moves(steps: readonly Step[]): WriteStep[] {
     const writes: WriteStep[] = []
     for (const step of steps) {
       if (step.op !== 'move') continue
       this.#attempt(step, () => {
-        if (this.#move(step)) return
-        writes.push({ op: 'write', path: step.path, entry: step.entry })
-        this.changedMeanwhile.push(step.from)
+        const taken = this.#takeOut(step)
+        if (taken === undefined) {
+          writes.push({ op: 'write', path: step.path, entry: step.entry, copyOf: step.from })
+          this.changedMeanwhile.push(step.from)
+          return
+        }
+        this.#wrote(step.path, step.entry, this.#placer.putIn(step.path, taken, step.from, step.entry))
+        this.#wentFrom(step.from)
       })
     }
     return writes
   }
 
-  #move({ from, path, entry }: MoveStep): boolean {
-    const signature = this.#placer.move(from, path, entry)
-    if (signature === undefined) return false
-    this.#wrote(path, entry, signature)
-    this.#wentFrom(from)
-    return true
+  #takeOut({ from }: MoveStep): string | undefined {
+    try {
+      return this.#placer.takeOut(from)
+    } catch (error) {
+      if (error instanceof ChangedMeanwhile || isFatal(error, this.#options.signal)) throw error
+      this.#problem(from, 'remove', error) // It may be read all the same.
+      return undefined
+    }
   }
 
   #remove(path: TreePath, entry: Entry): void {

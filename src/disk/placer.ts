@@ -73,14 +73,22 @@ export class Placer {
   }
 
   /**
-   * Renames a file and gives it the entry's mode and time.
+   * The first half of a move: takes a file out of the folder.
    *
-   * @returns its signature, or `undefined` when there is nothing at `from` any more that could be moved
+   * @returns where it is now, or `undefined` when there is nothing at `from` any more that could be moved
    */
-  move(from: TreePath, path: TreePath, entry: FileEntry): string | undefined {
+  takeOut(from: TreePath): string | undefined {
     const stats = this.#parents.stat(from)
-    if (stats === undefined || !this.#isStill(from, stats)) return undefined
-    const taken = this.#take(from, stats)
+    return stats !== undefined && this.#isStill(from, stats) ? this.#take(from, stats) : undefined
+  }
+
+  /**
+   * The second half: gives what was taken out another path, and the entry's mode and time; or, when that
+   * fails, its old path again.
+   *
+   * @returns its signature, as `place` does
+   */
+  putIn(path: TreePath, taken: string, from: TreePath, entry: FileEntry): string {
     try {
       setMetadata(taken, entry)
       return this.place(path, taken)
