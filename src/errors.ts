@@ -15,7 +15,9 @@ export type ErrorCode =
   | 'NO_PEER'
   | 'HALTED'
   | 'DAMAGED'
+  | 'ROLLED_BACK'
   | 'DISK_FULL'
+  | 'DISK_FAILED'
   | 'NOT_READY'
   | 'CLOSED'
 

@@ -28,7 +28,9 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   NO_PEER: exitStatus.noPeer,
   HALTED: exitStatus.halted,
   DAMAGED: exitStatus.damaged,
+  ROLLED_BACK: exitStatus.damaged,
   DISK_FULL: exitStatus.failure,
+  DISK_FAILED: exitStatus.failure,
   NOT_READY: exitStatus.failure,
   CLOSED: exitStatus.failure
 }

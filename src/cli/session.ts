@@ -1,4 +1,4 @@
-import type { ClonedFolder, SharedFolder } from '../index.ts'
+import { type ClonedFolder, type SharedFolder, SyncError, type SyncEvent } from '../index.ts'
 import { outputFor } from './choose-output.ts'
 import { exitStatus } from './exit-status.ts'
 import type { CommonOptions } from './options.ts'
@@ -10,15 +10,19 @@ const endMsMax = 4500
 /**
  * Runs a folder until `until` resolves with an exit status, or a signal comes; then closes it.
  *
+ * @param isShown which events are shown; all when left out
  * @returns the exit status
  */
 export async function runFolder(
   folder: SharedFolder | ClonedFolder,
   options: CommonOptions,
-  until: () => Promise<number>
+  until: () => Promise<number>,
+  isShown: (event: SyncEvent) => boolean = () => true
 ): Promise<number> {
   const output = outputFor(options, folder)
-  const unsubscribe = folder.subscribe((event) => output.show(event))
+  const unsubscribe = folder.subscribe((event) => {
+    if (isShown(event)) output.show(event)
+  })
   const signals = listenForSignals()
   let status: number | undefined
   try {
@@ -38,6 +42,21 @@ export async function runFolder(
 export function forever(): Promise<number> {
   // Something has to keep the process alive while nothing happens.
   return new Promise(() => setInterval(() => {}, 2 ** 30))
+}
+
+/**
+ * For a command that has an end: rejects when the work as a whole can't go on. Where it follows a folder
+ * it would wait until the reason is gone.
+ */
+export function failure(folder: SharedFolder | ClonedFolder): Promise<never> {
+  const failed = new Promise<never>((_, reject) => {
+    folder.subscribe((event) => {
+      if (event.type !== 'error' || event.code === 'UNEXPECTED') return
+      reject(new SyncError(event.code, event.message))
+    })
+  })
+  failed.catch(() => {}) // It may be asked for only later.
+  return failed
 }
 
 function listenForSignals(): { readonly received: Promise<number>; end(): void } {

@@ -14,13 +14,33 @@ import { baseName, isBeneath, parentPath } from '../tree/path.ts'
  *
  * One descriptor is kept for the next call, since work goes directory by directory. `release` it
  * whenever a pause follows: a directory that is held is followed wherever its owner moves it.
+ *
+ * The folder itself is found by its name each time, unless it was pinned.
  */
 export class Beneath {
   readonly root: string
-  #held: { readonly path: TreePath | ''; readonly fd: number; readonly at: string } | undefined
+  #held: Held | undefined
+  #pinned: Held | undefined
 
   constructor(root: string) {
     this.root = root
+  }
+
+  /**
+   * Holds on to the directory that is the folder now, until `close` or the next `pin`: whatever takes
+   * its place, or is mounted over it, isn't touched, and nothing is mistaken for it.
+   *
+   * @param verify is given a name for it, and throws when it isn't the folder that is meant
+   */
+  pin(verify: (at: string) => void = () => {}): void {
+    this.close()
+    this.#pinned = viaDescriptors ? openDirectory(this.root, openPath | constants.O_DIRECTORY, '') : undefined
+    try {
+      verify(this.#pinned?.at ?? this.root)
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
 
   /**
@@ -30,6 +50,7 @@ export class Beneath {
    */
   directory(path: TreePath | ''): string {
     if (this.#held?.path === path) return this.#held.at
+    if (path === '' && this.#pinned !== undefined) return this.#pinned.at
     return viaDescriptors ? this.#open(path) : this.#check(path)
   }
 
@@ -48,25 +69,35 @@ export class Beneath {
     }
   }
 
-  /** Lets go of the directory held. */
+  /** Lets go of the directory held. What is pinned stays so. */
   release(): void {
     if (this.#held !== undefined && this.#held.fd !== -1) closeSync(this.#held.fd)
     this.#held = undefined
   }
 
+  /** Lets go of everything. */
+  close(): void {
+    this.release()
+    if (this.#pinned !== undefined) closeSync(this.#pinned.fd)
+    this.#pinned = undefined
+  }
+
   #open(path: TreePath | ''): string {
     let held = this.#held
-    if (held === undefined || (path !== held.path && !isBeneath(path as TreePath, held.path))) {
+    if (held !== undefined && path !== held.path && !isBeneath(path as TreePath, held.path)) {
       this.release()
-      const fd = openSync(this.root, openPath | constants.O_DIRECTORY)
-      held = this.#held = { path: '', fd, at: `/proc/self/fd/${fd}` }
+      held = undefined
     }
-    for (const next of stepsBetween(held.path, path)) {
-      const fd = openSync(`${held.at}/${baseName(next)}`, openDirectoryFlags)
-      closeSync(held.fd)
-      held = this.#held = { path: next, fd, at: `/proc/self/fd/${fd}` }
+    if (held === undefined && this.#pinned === undefined) {
+      held = this.#held = openDirectory(this.root, openPath | constants.O_DIRECTORY, '')
     }
-    return held.at
+    for (const next of stepsBetween(held?.path ?? '', path)) {
+      const from = (held ?? this.#pinned) as Held
+      const opened = openDirectory(`${from.at}/${baseName(next)}`, openDirectoryFlags, next)
+      if (held !== undefined) closeSync(held.fd)
+      held = this.#held = opened
+    }
+    return (held as Held).at
   }
 
   #check(path: TreePath | ''): string {
@@ -79,10 +110,22 @@ export class Beneath {
   }
 }
 
+/** A directory that is open, and a name by which it can be reached as long as it is. */
+interface Held {
+  readonly path: TreePath | ''
+  readonly fd: number
+  readonly at: string
+}
+
 const viaDescriptors = process.platform === 'linux'
 // Linux's O_PATH, for which Node has no name, asks for no permission to list what is only passed through.
 const openPath = viaDescriptors ? 0o10000000 : constants.O_RDONLY
 const openDirectoryFlags = openPath | constants.O_DIRECTORY | constants.O_NOFOLLOW
+
+function openDirectory(name: string, flags: number, path: TreePath | ''): Held {
+  const fd = openSync(name, flags)
+  return { path, fd, at: `/proc/self/fd/${fd}` }
+}
 
 /** Whether an error only says that there is nothing at a path. */
 export function isAbsence(error: unknown): boolean {

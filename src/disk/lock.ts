@@ -1,7 +1,7 @@
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import extensions from 'fs-native-extensions'
-import { SyncError } from '../errors.ts'
+import { messageOf, SyncError } from '../errors.ts'
 
 /** A lock held on a file until it is released, or its process ends, however it ends. */
 export interface Lock {
@@ -12,11 +12,10 @@ export interface Lock {
 /**
  * Takes the lock on `path`, and writes down who holds it.
  *
- * @throws {SyncError} LOCKED, naming the process that has it
+ * @throws {SyncError} LOCKED, naming the process that has it; FOLDER_UNREADABLE
  */
 export function takeLock(path: string, what: string): Lock {
-  // Not exclusive to the owner's eyes: the file says who holds the lock.
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644)
+  const fd = openLock(path, what)
   let granted = false
   try {
     granted = extensions.tryLock(fd)
@@ -39,6 +38,15 @@ export function takeLock(path: string, what: string): Lock {
     }
   }
   throw new SyncError('LOCKED', `${what} is in use by ${holderOf(path)}. End that one first`)
+}
+
+function openLock(path: string, what: string): number {
+  try {
+    // Not exclusive to the owner's eyes: the file says who holds the lock.
+    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644)
+  } catch (error) {
+    throw new SyncError('FOLDER_UNREADABLE', `${what} can't be written to: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 function holderOf(path: string): string {

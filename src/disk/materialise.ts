@@ -1,18 +1,17 @@
-import { chmodSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { lstatSync } from 'node:fs'
 import { debuglog } from 'node:util'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type DirectoryEntry, type Entry, type FileEntry, permissionBits } from '../tree/entry.ts'
-import { baseName, childPath, parentPath, type TreePath } from '../tree/path.ts'
+import type { TreePath } from '../tree/path.ts'
 import type { Step } from '../tree/plan.ts'
 import type { Problem } from '../tree/tree.ts'
-import { Beneath, isAbsence } from './beneath.ts'
-import { conflictName } from './conflict-name.ts'
+import { isAbsence } from './beneath.ts'
 import { makeDurable } from './durable.ts'
 import { setMetadata } from './metadata.ts'
+import { Parents } from './parents.ts'
+import { ChangedMeanwhile, Placer } from './placer.ts'
 import { readChunks } from './read.ts'
-import { mtimeOf, signatureOf } from './seen.ts'
 import type { ContentSource, Staging } from './stage.ts'
 
 const trace = debuglog('p2psync:disk')
@@ -40,8 +39,8 @@ export interface MaterialiseOptions {
   readonly host: string
   readonly now: () => Date
   readonly signal: AbortSignal
-  /** Throws when the folder isn't the one it was; asked before it is changed. */
-  readonly guard: () => void
+  /** Throws when the directory that can be reached by this name isn't the folder; asked before it is changed. */
+  readonly guard: (at: string) => void
   readonly onApplied: (applied: Applied) => Promise<void>
   readonly onProblem: (problem: Problem) => void
   readonly onConflict: (path: TreePath, keptAs: TreePath) => void
@@ -77,7 +76,7 @@ export async function materialise(input: MaterialiseInput, options: MaterialiseO
   try {
     await work.run()
   } finally {
-    work.release()
+    work.close()
   }
   return work.changedMeanwhile
 }
@@ -86,32 +85,30 @@ class Work {
   readonly changedMeanwhile: TreePath[] = []
   readonly #input: MaterialiseInput
   readonly #options: MaterialiseOptions
-  readonly #beneath: Beneath
-  readonly #movedFrom: Beneath
-  /** Directories whose time, and mode where it was widened, is to be put right at the end. */
-  readonly #touched = new Map<TreePath, { mode: number | undefined }>()
+  readonly #parents: Parents
+  readonly #placer: Placer
+  /** Directories that get mode and time of their entry at the end. */
   readonly #planned = new Set<TreePath>()
-  readonly #removing = new Set<TreePath>()
   #put = new Map<TreePath, BaselineRecord>()
   #removed = new Set<TreePath>()
-  #dirtyDirectories = new Set<string>()
 
   constructor(input: MaterialiseInput, options: MaterialiseOptions) {
     this.#input = input
     this.#options = options
-    this.#beneath = new Beneath(input.root)
-    this.#movedFrom = new Beneath(input.root)
-    for (const step of input.steps) if (step.op === 'remove') this.#removing.add(step.path)
+    const removing = new Set<TreePath>()
+    for (const step of input.steps) if (step.op === 'remove') removing.add(step.path)
+    const isOurs = (path: TreePath) => input.directoryEntry(path) !== undefined || removing.has(path)
+    this.#parents = new Parents(input.root, isOurs)
+    this.#placer = new Placer({ ...input, parents: this.#parents }, options)
   }
 
-  release(): void {
-    this.#beneath.release()
-    this.#movedFrom.release()
+  close(): void {
+    this.#parents.close()
   }
 
   async run(): Promise<void> {
     const { steps } = this.#input
-    this.#options.guard()
+    this.#parents.pin(this.#options.guard)
     for (const step of steps)
       if (step.op === 'make-directory') this.#attempt(step, () => this.#makeDirectory(step.path))
     const late: Staged[] = []
@@ -129,78 +126,57 @@ class Work {
   // Step by step
 
   #makeDirectory(path: TreePath): void {
-    const stats = this.#clear(path)
-    if (stats !== undefined && !stats.isDirectory()) this.#inParent(path, (at) => unlinkSync(at))
-    if (stats === undefined || !stats.isDirectory()) {
-      this.#inParent(path, (at) => mkdirSync(at, 0o700))
-    }
+    this.#placer.makeDirectory(path)
     this.#planned.add(path)
   }
 
-  /** Renames what has moved; the answer is what has changed since and must be written. */
+  /** Renames what has moved; the answer is what couldn't be, and must be written. */
   #moves(steps: readonly Step[]): WriteStep[] {
     const writes: WriteStep[] = []
     for (const step of steps) {
       if (step.op !== 'move') continue
       this.#attempt(step, () => {
-        if (this.#move(step)) return
-        writes.push({ op: 'write', path: step.path, entry: step.entry })
-        this.changedMeanwhile.push(step.from)
+        const taken = this.#takeOut(step)
+        if (taken === undefined) {
+          writes.push({ op: 'write', path: step.path, entry: step.entry, copyOf: step.from })
+          this.changedMeanwhile.push(step.from)
+          return
+        }
+        this.#wrote(step.path, step.entry, this.#placer.putIn(step.path, taken, step.from, step.entry))
+        this.#wentFrom(step.from)
       })
     }
     return writes
   }
 
-  #move(step: MoveStep): boolean {
-    const from = this.#movedFrom.stat(step.from)
-    const expected = this.#input.observed.get(step.from)
-    if (from === undefined || !isStill(expected, from, () => '')) return false
-    this.#clear(step.path)
-    this.#inParent(step.path, (at) => {
-      this.#inParentOf(this.#movedFrom, step.from, (from) => renameSync(from, at))
-    })
-    const at = this.#beneath.locate(step.path)
-    setMetadata(at, step.entry)
-    this.#wrote(step.path, step.entry, lstatSync(at))
-    this.#wentFrom(step.from)
-    return true
+  #takeOut({ from }: MoveStep): string | undefined {
+    try {
+      return this.#placer.takeOut(from)
+    } catch (error) {
+      if (error instanceof ChangedMeanwhile || isFatal(error, this.#options.signal)) throw error
+      this.#problem(from, 'remove', error) // It may be read all the same.
+      return undefined
+    }
   }
 
   #remove(path: TreePath, entry: Entry): void {
-    const stats = this.#beneath.stat(path)
-    if (stats !== undefined && !this.#unchanged(path, stats)) throw new ChangedMeanwhile()
-    if (stats?.isDirectory() && entry.type === 'directory') {
-      try {
-        this.#inParent(path, (at) => rmdirSync(at))
-      } catch (error) {
-        // The user's own files are in it: it becomes the user's own too.
-        if (systemCode(error) !== 'ENOTEMPTY' && systemCode(error) !== 'EEXIST') throw error
-      }
-      this.release()
-    } else if (stats !== undefined && !stats.isDirectory()) {
-      this.#inParent(path, (at) => unlinkSync(at))
-    }
+    this.#placer.remove(path, entry)
     this.#wentFrom(path)
   }
 
   #setMetadata(path: TreePath, entry: Entry): void {
-    if (entry.type === 'directory') {
-      this.#planned.add(path)
-      return
-    }
-    const at = this.#beneath.locate(path)
-    if (!this.#unchanged(path, lstatSync(at))) throw new ChangedMeanwhile()
-    setMetadata(at, entry)
-    this.#wrote(path, entry, lstatSync(at))
+    if (entry.type === 'directory') this.#planned.add(path)
+    else this.#wrote(path, entry, this.#placer.setMetadata(path, entry))
   }
 
   /** Modes and times of directories come last: whatever happens in one changes its time. */
   #finishDirectories(): void {
-    for (const path of [...new Set([...this.#touched.keys(), ...this.#planned])].sort().reverse()) {
+    const { touched } = this.#parents
+    for (const path of [...new Set([...touched.keys(), ...this.#planned])].sort().reverse()) {
       const entry = this.#input.directoryEntry(path)
       if (entry === undefined) continue
       try {
-        const at = this.#beneath.locate(path)
+        const at = this.#parents.locate(path)
         const stats = lstatSync(at)
         if (!stats.isDirectory()) continue
         if (this.#planned.has(path)) {
@@ -208,13 +184,13 @@ class Work {
           this.#put.set(path, { entry, signature: '' })
         } else {
           // Its mode is its owner's business: only its time has changed by our doing.
-          setMetadata(at, { ...entry, mode: this.#touched.get(path)?.mode ?? stats.mode & permissionBits })
+          setMetadata(at, { ...entry, mode: touched.get(path)?.mode ?? stats.mode & permissionBits })
         }
       } catch (error) {
         if (!isAbsence(error)) this.#problem(path, 'write', error)
       }
     }
-    this.release()
+    this.#parents.release()
   }
 
   // Writing
@@ -296,65 +272,18 @@ class Work {
     const files = staged.filter(({ step }) => step.entry.type === 'file')
     await makeDurable(new Set(files.map(({ at }) => at)), staging.directory)
     trace('they are durable')
-    this.#options.guard()
+    // Receiving may have taken long: another directory may stand there by now, or another disk.
+    this.#parents.pin(this.#options.guard)
     // Parents before what they hold, and file after file of one directory.
     for (const { step, at } of [...staged].sort((a, b) => (a.step.path < b.step.path ? -1 : 1))) {
       let placed = false
       this.#attempt(step, () => {
-        this.#placeOne(step, at)
+        this.#wrote(step.path, step.entry, this.#placer.place(step.path, at))
         placed = true
       })
       if (!placed) staging.discard(at)
     }
-    this.release()
-  }
-
-  #placeOne({ path, entry }: WriteStep, staged: string): void {
-    const stats = this.#clear(path)
-    if (stats?.isDirectory()) this.#clearDirectory(path)
-    this.#inParent(path, (at) => renameSync(staged, at))
-    this.#wrote(path, entry, lstatSync(this.#beneath.locate(path)))
-  }
-
-  /** A directory whose entries are gone makes way; with the user's files in it, it is kept aside. */
-  #clearDirectory(path: TreePath): void {
-    try {
-      this.#inParent(path, (at) => rmdirSync(at))
-    } catch (error) {
-      if (systemCode(error) !== 'ENOTEMPTY' && systemCode(error) !== 'EEXIST') throw error
-      this.#setAside(path)
-    }
-    this.release()
-  }
-
-  /**
-   * Checks that what stands at a path is what the plan was made for, and sets a conflict aside.
-   *
-   * @returns what stands there afterwards
-   */
-  #clear(path: TreePath): Stats | undefined {
-    const stats = this.#beneath.stat(path)
-    if (stats !== undefined && !isOfTree(stats)) throw new Error('A FIFO, socket or device is in the way. Move it away')
-    if (!this.#unchanged(path, stats)) throw new ChangedMeanwhile()
-    if (stats === undefined || !this.#input.conflicts.has(path)) return stats
-    this.#setAside(path)
-    return undefined
-  }
-
-  #setAside(path: TreePath): void {
-    const { host, now, onConflict } = this.#options
-    for (let attempt = 1; ; attempt++) {
-      const keptAs = childPath(parentPath(path), conflictName(baseName(path), now(), host, attempt))
-      if (this.#beneath.stat(keptAs) !== undefined) continue
-      this.#inParent(path, (at, parent) => renameSync(at, join(parent, baseName(keptAs))))
-      this.release()
-      onConflict(path, keptAs)
-      return
-    }
-  }
-
-  #unchanged(path: TreePath, stats: Stats | undefined): boolean {
-    return isStill(this.#input.observed.get(path), stats, () => readlinkSync(this.#beneath.locate(path)))
+    this.#parents.release()
   }
 
   // Keeping account
@@ -370,61 +299,22 @@ class Work {
     }
   }
 
-  /** Acts on a path; where its directory is ours and not writable, it is made so for the while. */
-  #inParent(path: TreePath, act: (at: string, parent: string) => void): void {
-    this.#inParentOf(this.#beneath, path, act)
-  }
-
-  #inParentOf(beneath: Beneath, path: TreePath, act: (at: string, parent: string) => void): void {
-    const parent = parentPath(path)
-    const directory = beneath.directory(parent)
-    this.#dirtyDirectories.add(join(this.#input.root, parent))
-    this.#touch(parent)
-    const at = `${directory}/${baseName(path)}`
-    try {
-      act(at, directory)
-    } catch (error) {
-      if (systemCode(error) !== 'EACCES' || !this.#isOurs(parent)) throw error
-      this.#widen(parent, directory)
-      act(at, directory)
-    }
-  }
-
-  #isOurs(path: TreePath | ''): path is TreePath {
-    if (path === '') return false
-    return this.#input.directoryEntry(path) !== undefined || this.#removing.has(path)
-  }
-
-  #touch(path: TreePath | ''): void {
-    if (path !== '' && !this.#touched.has(path)) this.#touched.set(path, { mode: undefined })
-  }
-
-  #widen(path: TreePath, directory: string): void {
-    const mode = lstatSync(`${directory}/.`).mode & permissionBits
-    this.#touched.set(path, { mode })
-    chmodSync(directory, mode | 0o700)
-  }
-
-  #wrote(path: TreePath, entry: Entry, stats: Stats): void {
-    const ours = entry.type === 'file' && stats.size === entry.size && mtimeOf(stats) === entry.mtimeMs
-    this.#put.set(path, { entry, signature: ours ? signatureOf(stats) : '' })
+  #wrote(path: TreePath, entry: Entry, signature: string): void {
+    this.#put.set(path, { entry, signature })
     this.#removed.delete(path)
   }
 
   #wentFrom(path: TreePath): void {
-    this.#dirtyDirectories.add(join(this.#input.root, parentPath(path)))
-    this.#touch(parentPath(path))
-    this.#touched.delete(path)
+    this.#parents.wentFrom(path)
     if (!this.#put.has(path)) this.#removed.add(path)
   }
 
   async #record(): Promise<void> {
     if (this.#put.size === 0 && this.#removed.size === 0) return
     const applied: Applied = { put: this.#put, removed: this.#removed }
-    const directories = this.#dirtyDirectories
+    const directories = this.#parents.takeDirty()
     this.#put = new Map()
     this.#removed = new Set()
-    this.#dirtyDirectories = new Set()
     await makeDurable(directories, this.#input.root)
     trace('%d paths done', applied.put.size + applied.removed.size)
     await this.#options.onApplied(applied)
@@ -433,21 +323,6 @@ class Work {
   #problem(path: TreePath, action: Problem['action'], error: unknown): void {
     this.#options.onProblem({ path, action, message: messageOf(error) })
   }
-}
-
-/** Somebody changed the path after the plan was made. */
-class ChangedMeanwhile extends Error {}
-
-function isStill(expected: Seen | undefined, stats: Stats | undefined, linkTarget: () => string): boolean {
-  if (expected === undefined || stats === undefined) return expected === stats
-  if (expected.type === 'directory') return stats.isDirectory()
-  if (expected.type === 'symlink') return stats.isSymbolicLink() && linkTarget() === expected.target
-  return stats.isFile() && signatureOf(stats) === expected.signature
-}
-
-/** Whether it is of a kind that a tree can hold. */
-function isOfTree(stats: Stats): boolean {
-  return stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()
 }
 
 function isFatal(error: unknown, signal: AbortSignal): boolean {

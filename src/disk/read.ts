@@ -1,11 +1,11 @@
 import { createHash, hash } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { chunkBytesMax, cutPoint } from '../chunk/chunker.ts'
 import { emptyHash, permissionBits } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { Beneath } from './beneath.ts'
-import { isRacy, mtimeOf, signatureOf } from './seen.ts'
+import { isRacy, mtimeOf, signatureOf, tickOf } from './seen.ts'
 
 /** A chunk of a file's content, and its SHA-256 in hexadecimal. */
 export interface Chunk {
@@ -19,38 +19,53 @@ export interface ReadFile {
   readonly mtimeMs: number
   readonly size: number
   readonly hash: string
-  /** The signature under which this holds, `''` where a later change might not show in it. */
+  /** The signature under which this holds. */
   readonly signature: string
 }
 
 /** Thrown when a file changed while it was read: what was read of it is torn. */
 export class TornRead extends Error {}
 
+/** A file that is changed again and again isn't waited for longer. */
+const settleAttempts = 3
+const settleMsMax = 100
+
 /** How much is read before the event loop gets its turn. */
 const readBytesMax = 2 * chunkBytesMax
 
 /**
- * Reads a file chunk by chunk, and tells at the end what was read.
+ * Reads a file chunk by chunk, and tells at the end what was read. One that was changed a moment ago is
+ * let rest for a tick of the clock of file times first: until then a change in the middle of reading
+ * might not show.
  *
  * @throws {TornRead} when it changed meanwhile; the system's error when it can't be read; the signal's reason
  */
 export async function* readChunks(root: string, path: TreePath, signal?: AbortSignal): AsyncGenerator<Chunk, ReadFile> {
   const fd = openBeneath(root, path)
   try {
-    const before = fstatSync(fd)
-    if (!before.isFile()) throw new TornRead('It is no regular file any more')
-    const nowMs = Date.now()
+    const before = await settledStat(fd)
     let content = { size: 0, hash: emptyHash }
     if (before.size > 0) content = yield* chunksOf(fd, before.size, signal)
     const after = fstatSync(fd)
     if (content.size !== after.size || signatureOf(before) !== signatureOf(after)) {
       throw new TornRead('It changes while it is read')
     }
-    const signature = isRacy(before, nowMs) ? '' : signatureOf(after)
-    return { mode: after.mode & permissionBits, mtimeMs: mtimeOf(after), ...content, signature }
+    return { mode: after.mode & permissionBits, mtimeMs: mtimeOf(after), ...content, signature: signatureOf(after) }
   } finally {
     closeSync(fd)
   }
+}
+
+async function settledStat(fd: number): Promise<Stats> {
+  for (let attempt = 1; attempt <= settleAttempts; attempt++) {
+    const stats = fstatSync(fd)
+    if (!stats.isFile()) throw new TornRead('It is no regular file any more')
+    if (!isRacy(stats, Date.now())) return stats
+    // Where times are coarse that is long: it's for the caller to come back.
+    if (tickOf(stats) > settleMsMax) break
+    await sleep(tickOf(stats))
+  }
+  throw new TornRead('It was changed a moment ago')
 }
 
 /** Reads a file for its hash alone, telling of each chunk. Throws as `readChunks` does. */

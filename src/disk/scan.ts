@@ -2,14 +2,14 @@ import { isUtf8 } from 'node:buffer'
 import { lstatSync, readdirSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { messageOf, SyncError } from '../errors.ts'
-import type { Scan, Seen } from '../tree/diff.ts'
+import type { Scan, Seen, SeenDirectory } from '../tree/diff.ts'
 import { beneathAny } from '../tree/diff.ts'
 import type { IgnoreRules } from '../tree/ignore.ts'
 import type { TreePath } from '../tree/path.ts'
 import { childPath, parentPath, pathFault, stateDirectoryName } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
 import { Beneath, isAbsence } from './beneath.ts'
-import { seeAt } from './seen.ts'
+import { mountedMark, seeAt } from './seen.ts'
 
 /** How far to look at a path: at itself and, of a directory, its children; or at all beneath it. */
 export type Depth = 'shallow' | 'deep'
@@ -19,6 +19,10 @@ export interface ScanOptions {
   readonly dirty?: ReadonlyMap<TreePath, Depth>
   /** Whether a directory is one that was looked at before; others are always looked at whole. */
   readonly isKnown?: (path: TreePath, signature: string) => boolean
+  /** Whether a directory held another file system when it was looked at before. */
+  readonly wasMounted?: (path: TreePath) => boolean
+  /** Throws when the directory that can be reached by this name isn't the folder; asked before it is looked at. */
+  readonly guard?: (at: string) => void
   readonly rules?: IgnoreRules
   readonly onProblem?: (problem: Problem) => void
   /** Called now and then with the number of paths seen so far. */
@@ -30,17 +34,23 @@ export interface ScanOptions {
 const pathsPerTurn = 1000
 
 /**
- * Looks at a folder, or at the dirty parts of it, without reading a file.
+ * Looks at a folder, or at the dirty parts of it, without reading a file. The directory that is the
+ * folder at the beginning is held to the end: a disk that goes meanwhile leaves no empty folder, but
+ * one that can't be read.
  *
- * @throws {SyncError} HALTED when the folder itself can't be listed
+ * @throws {SyncError} HALTED when the folder itself can't be listed; whatever the guard does
  */
 export async function scanFolder(root: string, options: ScanOptions = {}): Promise<Scan> {
   const walk = new Walk(root, options)
   try {
+    walk.beneath.pin(options.guard)
     if (options.dirty === undefined) await walk.whole()
     else await walk.parts(options.dirty)
+  } catch (error) {
+    if (!isAbsence(error)) throw error
+    throw new SyncError('HALTED', `Can't find ${root} any more`, { cause: error })
   } finally {
-    walk.beneath.release()
+    walk.beneath.close()
   }
   return walk.result()
 }
@@ -53,6 +63,8 @@ class Walk {
   /** What was covered: everything when undefined; else single paths, listings and subtrees. */
   #roots: { readonly single: Set<TreePath>; readonly listed: Set<TreePath>; readonly deep: Set<TreePath> } | undefined
   #sinceTurn = 0
+  /** The file system of the folder itself. */
+  #device: number | undefined
 
   constructor(root: string, options: ScanOptions) {
     this.beneath = new Beneath(root)
@@ -179,7 +191,24 @@ class Walk {
       this.#problem(path, `Left out: a ${seen}`)
       return undefined
     }
+    if (seen.type === 'directory') return this.#lookAtDirectory(path, seen, stats.dev)
     this.#seen.set(path, seen)
+    return seen.type
+  }
+
+  /** A disk that isn't mounted has not deleted its files, wherever in the folder it belongs. */
+  #lookAtDirectory(path: TreePath, seen: SeenDirectory, device: number): 'directory' | undefined {
+    this.#device ??= lstatSync(`${this.beneath.directory('')}/.`).dev
+    const mounted = device !== this.#device
+    if (!mounted && this.#options.wasMounted?.(path)) {
+      this.#unreadable.add(path)
+      this.#problem(
+        path,
+        "A disk was mounted here and isn't any more. What is recorded of it stays. If that is meant, remove the directory"
+      )
+      return undefined
+    }
+    this.#seen.set(path, mounted ? { ...seen, signature: seen.signature + mountedMark } : seen)
     return seen.type
   }
 

@@ -19,11 +19,22 @@ export function signatureOf(stats: Stats): string {
   return `${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}:${stats.ino}`
 }
 
-/** Whether content read at `nowMs` could be changed afterwards without a new signature ("racily clean" in git). */
+/** Ends the signature of a directory on another file system than the folder's: something is mounted there. */
+export const mountedMark = ':mounted'
+
+/**
+ * Whether content read at `nowMs` could be changed afterwards without a new signature ("racily clean"
+ * in git). A change that lies in the future was made before the clock was set back: the next one would
+ * get another time.
+ */
 export function isRacy(stats: Stats, nowMs: number): boolean {
+  return Math.abs(nowMs - stats.ctimeMs) < tickOf(stats)
+}
+
+/** How long after a change a file has to be left, in milliseconds, until another would show in its times. */
+export function tickOf(stats: Stats): number {
   // The ctime alone: the mtime is whatever somebody has set it to.
-  const coarse = stats.mtimeMs % 1000 === 0 && stats.ctimeMs % 1000 === 0
-  return nowMs - stats.ctimeMs < (coarse ? coarseTickMs : tickMs)
+  return stats.mtimeMs % 1000 === 0 && stats.ctimeMs % 1000 === 0 ? coarseTickMs : tickMs
 }
 
 /** Whole milliseconds, as they travel: cut off, so that a restored time reads back as the same. */

@@ -10,9 +10,11 @@ import {
   unlinkSync,
   writeSync
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import type { FileEntry, SymlinkEntry } from '../tree/entry.ts'
+import { cutToBytes } from '../tree/marked-name.ts'
+import { baseName, type TreePath } from '../tree/path.ts'
 import { setMetadata } from './metadata.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
@@ -34,10 +36,17 @@ export class Staging {
     this.directory = directory
   }
 
-  /** Makes the directory and empties it of what an earlier run has left. */
-  open(): void {
+  /**
+   * Makes the directory and empties it of what an earlier run has left.
+   *
+   * @returns the paths of what was taken out of the folder when that run was cut off: it is left
+   */
+  open(): readonly string[] {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 })
-    for (const name of readdirSync(this.directory)) rmSync(join(this.directory, name), { recursive: true, force: true })
+    const paths = readdirSync(this.directory).map((name) => join(this.directory, name))
+    const aside = paths.filter((path) => asideName.test(basename(path)))
+    for (const path of paths) if (!aside.includes(path)) rmSync(path, { recursive: true, force: true })
+    return aside
   }
 
   /**
@@ -97,9 +106,27 @@ export class Staging {
     }
   }
 
-  #nextPath(): string {
-    return join(this.directory, `${this.#run}-${(this.#count++).toString(36)}`)
+  /** A place for what is taken out of the folder, by which it is known what it was should this run be cut off. */
+  asidePath(path: TreePath): string {
+    return join(this.directory, `aside-${this.#nextName()}-${cutToBytes(baseName(path), asideBytesMax)}`)
   }
+
+  #nextPath(): string {
+    return join(this.directory, this.#nextName())
+  }
+
+  #nextName(): string {
+    return `${this.#run}-${(this.#count++).toString(36)}`
+  }
+}
+
+const asideName = /^aside-[0-9a-f]+-[0-9a-z]+-(.+)$/s
+/** Leaves room for what stands before the name. */
+const asideBytesMax = 200
+
+/** The name in the folder of what lies aside. */
+export function nameOfAside(path: string): string {
+  return asideName.exec(basename(path))?.[1] ?? basename(path)
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

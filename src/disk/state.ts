@@ -101,6 +101,8 @@ export interface Notes {
   readonly format: number
   /** The version of the log that the baseline stands for, path by path; absent while it is between two. */
   readonly applied: { readonly fork: number; readonly length: number }
+  /** The latest version of the log that was ever followed here, to its end or not. */
+  readonly seen: { readonly fork: number; readonly length: number }
   /** The content core when the chunk index was last written. */
   readonly content: { readonly fork: number; readonly length: number }
 }

@@ -37,6 +37,8 @@ export interface OpenFolderOptions {
   readonly state?: string | undefined
   /** Lets a reader take a directory that isn't empty. */
   readonly adopt?: boolean | undefined
+  /** Refuses a directory that isn't a folder yet. */
+  readonly existing?: boolean | undefined
 }
 
 /**
@@ -82,15 +84,27 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
 /**
  * Checks that the folder is still the one that was opened: a disk that isn't mounted is no empty folder.
  *
+ * @param at a name for the directory that is to be the folder; by its path when left out
  * @throws {SyncError} HALTED
  */
-export function assertMarker({ root, marker }: Folder): void {
-  if (readMarker(root)?.id === marker.id) return
+export function assertMarker({ root, marker }: Folder, at: string = root): void {
+  const what = whatStandsAt(at, marker)
+  if (what === undefined) return
   throw new SyncError(
     'HALTED',
-    `${root} is not the folder it was: its marker ${stateDirectoryName}/folder.json is missing or another's. ` +
-      'Is its disk mounted? Nothing is read or written until it is back'
+    `${root} is not the folder it was: ${what}. Is its disk mounted? Nothing is read or written until it is back`
   )
+}
+
+/** What is wrong with the marker of a directory, in words. */
+function whatStandsAt(at: string, { id }: Marker): string | undefined {
+  try {
+    const found = readMarker(at)
+    if (found === undefined) return `its marker ${stateDirectoryName}/folder.json is missing`
+    return found.id === id ? undefined : 'another folder stands there'
+  } catch (error) {
+    return `its marker ${stateDirectoryName}/folder.json can't be read (${messageOf(error)})`
+  }
 }
 
 /** The root without symlinks on its way: notifications tell of what a link points to under that name only. */
@@ -132,7 +146,10 @@ function checkDirectory(root: string, role: 'writer' | 'reader'): void {
   }
 }
 
-function checkUnclaimed(root: string, { role, adopt }: OpenFolderOptions): void {
+function checkUnclaimed(root: string, { role, adopt, existing }: OpenFolderOptions): void {
+  if (existing === true) {
+    throw new SyncError('FOLDER_MISSING', `${root} is not a folder of p2psync. Share it first, or mount its disk`)
+  }
   if (!existsSync(root)) return
   const own = join(root, stateDirectoryName)
   if (existsSync(join(own, 'store'))) {

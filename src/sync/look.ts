@@ -1,15 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { observe } from '../disk/observe.ts'
 import { hashFile, type ReadFile, TornRead } from '../disk/read.ts'
 import { finishRealigning, realign } from '../disk/realign.ts'
 import { scanFolder } from '../disk/scan.ts'
 import { messageOf, systemCode } from '../errors.ts'
-import type { Seen } from '../tree/diff.ts'
-import type { Entry } from '../tree/entry.ts'
-import { asWanted, type FileSystemTraits, foldName, foldsNames } from '../tree/file-system.ts'
+import type { BaselineRecord, Seen, SeenFile } from '../tree/diff.ts'
+import { type Entry, sameEntry } from '../tree/entry.ts'
+import { asWanted, type FileSystemTraits, foldName, foldsNames, hasCoarseTimes } from '../tree/file-system.ts'
 import { type Names, NamesOf, Realigned } from '../tree/local-names.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, TreeView } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
+
+/** How long a file may have to rest, where its times are coarse, before it can be read. */
+const coarseWaitMsMax = 2100
 
 /** What a mirror's folder holds where a plan is to be made. */
 export interface Look {
@@ -73,6 +77,8 @@ export async function lookAt(
     else if (record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature) {
       local.set(path, record.entry)
       signatures.set(path, record.signature)
+    } else if (record !== undefined && isFresh(record, what, target.get(path), options.traits)) {
+      local.set(path, record.entry)
     } else {
       const read = await readLocal(root, path, onProblem, options)
       options.onRead()
@@ -132,16 +138,38 @@ function movedRecords(
   return moved
 }
 
+/**
+ * Whether a file is as it was left a moment ago, as far as coarse times tell. Nothing is to be done with
+ * it, so it is read only when another change would show.
+ */
+function isFresh(
+  { entry, signature }: BaselineRecord,
+  what: SeenFile,
+  want: Entry | undefined,
+  traits: FileSystemTraits
+): boolean {
+  if (!hasCoarseTimes(traits) || signature !== '' || entry.type !== 'file' || !sameEntry(want, entry)) return false
+  const isNear = (timeMs: number) => Math.abs(what.mtimeMs - timeMs) < traits.timeStepMs
+  return what.size === entry.size && isNear(entry.mtimeMs) && isNear(Date.now())
+}
+
 async function readLocal(
   root: string,
   path: TreePath,
   onProblem: (problem: Problem) => void,
-  { signal, onRead }: LookOptions
+  options: LookOptions,
+  attempt = 1
 ): Promise<ReadFile | undefined> {
+  const { signal, traits, onRead } = options
   try {
     return await hashFile(root, path, signal, onRead)
   } catch (error) {
     if (!(error instanceof TornRead) && systemCode(error) === undefined) throw error
+    if (error instanceof TornRead && hasCoarseTimes(traits) && attempt === 1) {
+      // What was changed in this moment is so for long where times are coarse.
+      await sleep(Math.min(traits.timeStepMs + 100, coarseWaitMsMax), undefined, { signal })
+      return readLocal(root, path, onProblem, options, attempt + 1)
+    }
     onProblem({ path, action: 'read', message: messageOf(error) })
     return undefined
   }

@@ -22,6 +22,8 @@ export interface Dirty {
 
 const settleMs = 50
 const settleMsMax = 1000
+/** Notifications may not tell that the disk has gone, or another has come: it is looked whether it is there. */
+const presenceMs = 2000
 /** A watch is started anew no sooner than this after the last start. */
 const restartMsMin = 1000
 
@@ -54,8 +56,8 @@ export class Lookout {
     this.#startedMs = performance.now()
     await this.#watch?.close()
     this.#watch = undefined
-    if (this.#polling) return
     this.#watched = rootIdentity(this.#root)
+    if (this.#polling) return
     const watch = watchFolder(this.#root, {
       rules,
       onDirty: (path, depth) => this.mark(path, depth),
@@ -111,9 +113,15 @@ export class Lookout {
 
   /** Resolves when there is something to look at, or `signal` is aborted. */
   async wait(signal: AbortSignal): Promise<void> {
-    const timeoutMs = this.#polling ? this.#options.pollMs : this.#options.rescanMs
-    const what = await this.#schedule.settled(timeoutMs, signal)
-    if (what === 'timeout') this.#everything = true
+    const endMs = performance.now() + (this.#polling ? this.#options.pollMs : this.#options.rescanMs)
+    for (;;) {
+      const leftMs = Math.max(0, endMs - performance.now())
+      const what = await this.#schedule.settled(Math.min(leftMs, presenceMs), signal)
+      if (what !== 'timeout') return
+      if (leftMs > presenceMs && rootIdentity(this.#root) === this.#watched) continue
+      this.#everything = true
+      return
+    }
   }
 
   async close(): Promise<void> {

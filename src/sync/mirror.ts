@@ -2,18 +2,19 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
 import { probeFileSystem } from '../disk/capabilities.ts'
+import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
 import { type Divergence, type Plan, planPaths } from '../tree/plan.ts'
-import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
-import { LiveBaseline } from './baseline.ts'
+import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
+import { LiveBaseline, withoutFresh } from './baseline.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { type Look, lookAt } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
@@ -41,8 +42,8 @@ const stallBytesMin = 4096
 /** A writer that hasn't finished its first look, but has said nothing for so long, counts as finished. */
 const partialQuietMs = 10_000
 
-/** A time step from which on the times of files don't tell changes that follow each other closely. */
-const coarseStepMs = 1000
+/** What conflict copies are named after. */
+const naming: KeepOptions = { host: hostname(), now: () => new Date() }
 
 /** The reader's loop: follows the log, and makes the folder follow it. */
 export class Mirror {
@@ -60,6 +61,10 @@ export class Mirror {
   #noted: Version | undefined
   /** The file system as it was when the folder was opened. */
   #traits: FileSystemTraits = exactFileSystem
+  /** The latest version that was ever followed. */
+  #seen: Version | undefined
+  /** Whether all is to be looked at, as at a start. */
+  #whole = true
   /** What a version wanted and couldn't be done: tried again. */
   readonly #owed = new Map<TreePath, Entry | undefined>()
   /** What the last whole pass found changed here only. */
@@ -111,9 +116,8 @@ export class Mirror {
     while (!signal.aborted) {
       try {
         if (!opened) await this.#open()
-        const full = !opened
         opened = true
-        await this.#follow(full)
+        await this.#follow()
         if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
@@ -141,33 +145,61 @@ export class Mirror {
 
   async #open(): Promise<void> {
     assertMarker(this.#folder)
-    this.#staging.open()
+    const aside = this.#staging.open()
     this.#traits = probeFileSystem(this.#folder.staging)
     this.#baseline = new LiveBaseline(await this.#state.baseline())
+    await this.#rescue(aside)
     this.#noted = await this.#state.note('applied')
     this.#applied = this.#noted
+    this.#seen = (await this.#state.note('seen')) ?? this.#applied
     this.#owed.clear()
     this.#inSync = undefined
+    this.#whole = true
   }
 
-  async #follow(full: boolean): Promise<void> {
+  /** What a run that was cut off has taken out of the folder is kept where it isn't what the baseline says. */
+  async #rescue(aside: readonly string[]): Promise<void> {
+    const targets = new Set<string>()
+    if (aside.length > 0) {
+      for (const { entry } of this.#baseline.records.values()) if (entry.type === 'symlink') targets.add(entry.target)
+    }
+    const isKnown = (bytes: Bytes) =>
+      bytes.type === 'symlink' ? targets.has(bytes.target) : this.#baseline.holderOf(bytes.hash) !== undefined
+    for (const [path, keptAs] of await rescue(this.#folder.root, aside, isKnown, naming)) {
+      this.#monitor.emit({ type: 'conflict', path, keptAs })
+    }
+  }
+
+  async #follow(): Promise<void> {
+    assertMarker(this.#folder)
     const version = this.#reader.version
     const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= this.#retryMs)
-    if (version !== undefined && (full || owes || !sameVersion(version, this.#applied))) {
+    if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#applied))) {
       if (this.#goesBack(version)) return
       this.#inSync = sameVersion(version, this.#inSync) ? this.#inSync : undefined
       // A new path may give others another name there, far from where anything changed.
-      const fresh = full || this.#applied?.fork !== version.fork || foldsNames(this.#traits)
-      await this.#pass(version, fresh)
+      const full = this.#whole || this.#applied?.fork !== version.fork || foldsNames(this.#traits)
+      await this.#pass(version, full)
+      this.#whole = false
     }
     await this.#checkInSync()
   }
 
-  /** A log never gets shorter within a fork; where it seems to, ours is the truth. */
+  /**
+   * A log never goes back: not within a fork, nor to an earlier one. Where it seems to, the store was set
+   * back, or the peers', and what is newer is waited for.
+   */
   #goesBack(version: Version): boolean {
-    const applied = this.#applied
-    if (applied === undefined || version.fork > applied.fork) return false
-    return version.fork < applied.fork || version.length < applied.length
+    const seen = this.#seen
+    if (seen === undefined || !isEarlier(version, seen)) return false
+    if (this.#reader.isNewest(version)) this.#report(rolledBack(version, seen))
+    return true
+  }
+
+  async #see(version: Version): Promise<void> {
+    if (this.#seen !== undefined && !isEarlier(this.#seen, version)) return
+    await this.#state.commit((batch) => batch.note('seen', version))
+    this.#seen = version
   }
 
   async #checkInSync(): Promise<void> {
@@ -190,6 +222,7 @@ export class Mirror {
     assertMarker(this.#folder)
     const { signal, end } = this.#passSignal(version)
     try {
+      await this.#see(version)
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       await this.#reader.fetch(version, signal)
       await this.#apply(version, full, signal)
@@ -344,10 +377,9 @@ export class Mirror {
           }
         },
         {
-          host: hostname(),
-          now: () => new Date(),
+          ...naming,
           signal,
-          guard: () => assertMarker(this.#folder),
+          guard: (at) => assertMarker(this.#folder, at),
           onApplied: (applied) => this.#record(applied, counter.files),
           onProblem: (problem) => {
             failed.add(problem.path as TreePath)
@@ -403,7 +435,7 @@ export class Mirror {
 
   async #record({ put: written, removed }: Applied, onFiles?: (count: number) => void): Promise<void> {
     if (written.size === 0 && removed.size === 0) return
-    const put = this.#trusted(written)
+    const put = withoutFresh(written, this.#traits)
     for (const [path, record] of put) this.#baseline.put(path, record)
     for (const path of removed) this.#baseline.remove(path)
     this.#noted = undefined
@@ -414,19 +446,6 @@ export class Mirror {
       for (const [path, record] of put) batch.put(path, record)
     })
     onFiles?.(put.size + removed.size)
-  }
-
-  /** Records without the signatures that a change of this moment might not show in: times may be coarse here. */
-  #trusted(records: ReadonlyMap<TreePath, BaselineRecord>): ReadonlyMap<TreePath, BaselineRecord> {
-    const { timeStepMs } = this.#traits
-    if (timeStepMs < coarseStepMs) return records
-    const sinceMs = Date.now() - timeStepMs
-    return new Map(
-      [...records].map(([path, record]) => {
-        const { entry } = record
-        return [path, entry.type === 'file' && entry.mtimeMs > sinceMs ? { entry, signature: '' } : record]
-      })
-    )
   }
 
   async #applyVersion(version: Version, plan: Plan): Promise<void> {
@@ -444,6 +463,15 @@ export class Mirror {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
   }
+}
+
+function rolledBack(version: Version, seen: Version): SyncError {
+  const name = ({ fork, length }: Version) => `version ${length}${fork > 0 ? ` of fork ${fork}` : ''}`
+  return new SyncError(
+    'ROLLED_BACK',
+    `All that peers have is ${name(version)} of the log, and ${name(seen)} was here already. ` +
+      'Nothing is taken back; it goes on when a peer has what comes after'
+  )
 }
 
 /** A pass was given up in favour of a newer version. */

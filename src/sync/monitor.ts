@@ -1,4 +1,4 @@
-import { type ErrorCode, SyncError } from '../errors.ts'
+import { type ErrorCode, messageOf, SyncError, systemCode } from '../errors.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 
 /** What happens in a folder, as it happens. FORMAT: the fields of each type only ever grow. */
@@ -109,7 +109,12 @@ export class Monitor {
   /** Reports what stops the work as a whole. */
   error(error: unknown): void {
     if (error instanceof SyncError) this.emit({ type: 'error', code: error.code, message: error.message })
-    else {
+    else if (systemCode(error) !== undefined) {
+      const path = (error as NodeJS.ErrnoException).path
+      const where = path === undefined ? '' : ` on ${path}`
+      const message = `The system refuses to go on: ${messageOf(error)}${where}. It is tried again`
+      this.emit({ type: 'error', code: 'DISK_FAILED', message })
+    } else {
       const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.emit({ type: 'error', code: 'UNEXPECTED', message })
     }

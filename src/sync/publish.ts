@@ -4,6 +4,7 @@ import { isAbsence } from '../disk/beneath.ts'
 import { readIgnoreFile } from '../disk/ignore-file.ts'
 import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
+import { mountedMark } from '../disk/seen.ts'
 import type { State } from '../disk/state.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { LogWriter } from '../log/writer.ts'
@@ -31,6 +32,11 @@ const tornReported = 5
 const retryMs = 2000
 const parallelReads = 4
 
+export interface PublisherOptions extends LookoutOptions {
+  /** Reads every file on the first look, whatever is recorded of it. */
+  readonly checksum: boolean
+}
+
 /** The writer's loop: looks at the folder, and writes what has changed into the log. */
 export class Publisher {
   readonly #folder: Folder
@@ -46,14 +52,17 @@ export class Publisher {
   #unreadable: ReadonlySet<TreePath> = new Set()
   /** Whether the latest version says that more is to come. */
   #partial = false
+  /** Whether what is recorded of files is still to be compared with what they hold. */
+  #distrust: boolean
   #running: Promise<void> | undefined
 
-  constructor(folder: Folder, writer: LogWriter, state: State, monitor: Monitor, options: LookoutOptions) {
+  constructor(folder: Folder, writer: LogWriter, state: State, monitor: Monitor, options: PublisherOptions) {
     this.#folder = folder
     this.#writer = writer
     this.#state = state
     this.#monitor = monitor
     this.#lookout = new Lookout(folder.root, monitor, options)
+    this.#distrust = options.checksum
   }
 
   start(): void {
@@ -77,6 +86,7 @@ export class Publisher {
         await this.#pass(startup)
         if (failure !== undefined) this.#monitor.emit({ type: 'notice', message: `Going on with ${this.#folder.root}` })
         startup = false
+        this.#distrust = false
         failure = undefined
         await this.#lookout.wait(signal)
       } catch (error) {
@@ -92,9 +102,9 @@ export class Publisher {
 
   async #open(): Promise<void> {
     assertMarker(this.#folder)
-    this.#baseline = new LiveBaseline(
-      await reconcileState(this.#state, this.#writer, (problem) => this.#monitor.problem(problem))
-    )
+    const records = await reconcileState(this.#state, this.#writer, (problem) => this.#monitor.problem(problem))
+    if (this.#distrust) for (const [path, { entry }] of records) records.set(path, { entry, signature: '' })
+    this.#baseline = new LiveBaseline(records)
     this.#partial = (await this.#writer.head())?.partial ?? false
     this.#loadRules()
     this.#lookout.markAll()
@@ -130,6 +140,8 @@ export class Publisher {
     const scan = await scanFolder(this.#folder.root, {
       ...(dirty === undefined ? {} : { dirty }),
       rules: this.#rules,
+      guard: (at) => assertMarker(this.#folder, at),
+      wasMounted: (path) => this.#baseline.records.get(path)?.signature.endsWith(mountedMark) ?? false,
       signal: this.#stop.signal,
       isKnown: (path, signature) => this.#baseline.records.get(path)?.signature === signature,
       onProblem: (problem) => {

@@ -21,6 +21,12 @@ export interface ShareOptions {
   readonly pollIntervalMs?: number
   /** Between two looks at everything beside notifications, in milliseconds. 10 minutes when left out. */
   readonly rescanIntervalMs?: number
+  /** Reads every file on the first look, also those that look unchanged: a disk may have changed one without a trace. */
+  readonly checksum?: boolean
+  /** Publishes without looking for peers: they get it when the folder is next shared. */
+  readonly offline?: boolean
+  /** Refuses a directory that isn't a shared folder yet. */
+  readonly existing?: boolean
 }
 
 /** A folder that is published from here. */
@@ -51,8 +57,9 @@ export class SharedFolder extends FolderHandle {
   }
 
   protected override async open(): Promise<void> {
-    const { bootstrap, state, poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
-    const folder = openFolder(this.#directory, { role: 'writer', state })
+    const { bootstrap, state, existing, checksum = false, offline = false } = this.#options
+    const { poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
+    const folder = openFolder(this.#directory, { role: 'writer', state, existing })
     this.#folder = folder
     const store = await openStore(folder)
     this.#store = store
@@ -63,9 +70,10 @@ export class SharedFolder extends FolderHandle {
     this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
       poll,
       pollMs: pollIntervalMs,
-      rescanMs: rescanIntervalMs
+      rescanMs: rescanIntervalMs,
+      checksum
     })
-    await this.connect(store, writer.topic, bootstrap)
+    if (!offline) await this.connect(store, writer.topic, bootstrap)
     this.monitor.emit({ type: 'ready', role: 'writer', key: this.key, folder: folder.root })
     this.#publisher.start()
   }

@@ -34,6 +34,11 @@ export function foldsNames({ foldsCase, foldsUnicode }: FileSystemTraits): boole
   return foldsCase || foldsUnicode !== 'none'
 }
 
+/** Whether changes that follow each other closely may not show in the times of a file. */
+export function hasCoarseTimes({ timeStepMs }: FileSystemTraits): boolean {
+  return timeStepMs >= 1000
+}
+
 const noWidth = /\p{Default_Ignorable_Code_Point}/gu
 const trailing = /[. ]+$/
 

@@ -27,6 +27,11 @@ export function sameVersion(a: Version | undefined, b: Version | undefined): boo
   return a?.fork === b?.fork && a?.length === b?.length
 }
 
+/** Whether version `a` came before `b`: in an earlier fork, or earlier in the same. */
+export function isEarlier(a: Version, b: Version): boolean {
+  return a.fork < b.fork || (a.fork === b.fork && a.length < b.length)
+}
+
 /** What went wrong with one path. The run goes on without it. */
 export interface Problem {
   readonly path: string

@@ -205,6 +205,7 @@ declare module 'fs-native-extensions' {
     tryLock(fd: number): boolean
     unlock(fd: number): void
     setAttr(fd: number, name: string, value: Uint8Array): Promise<void>
+    swapSync(from: string, to: string): void
   }
   export default extensions
 }

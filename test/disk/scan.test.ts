@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'brittle'
@@ -19,6 +19,38 @@ async function pathsIn(root: string, options: Parameters<typeof scanFolder>[1] =
   const { seen } = await scanFolder(root, options)
   return [...seen.keys()].sort()
 }
+
+test('a scan sees the folder that it began with, also when another takes its place', { skip: !onLinux }, async (t) => {
+  const root = join(await t.tmp(), 'folder')
+  const many = 30
+  for (let i = 0; i < many; i++) {
+    mkdirSync(join(root, `d${i}`), { recursive: true })
+    for (let j = 0; j < 100; j++) writeFileSync(join(root, `d${i}/f${j}`), '')
+  }
+  let moved = false
+  const onProgress = () => {
+    if (moved) return
+    moved = true
+    renameSync(root, `${root}-moved`)
+    mkdirSync(root)
+  }
+  const { seen, unreadable } = await scanFolder(root, { onProgress })
+  t.ok(moved, 'it was replaced in the middle')
+  t.is(seen.size, many * 101)
+  t.is(unreadable.size, 0)
+})
+
+test('a scan asks whether the folder is the right one by the name that it holds it by', async (t) => {
+  const root = await t.tmp()
+  writeFileSync(join(root, 'mark'), '')
+  const guard = (at: string) => {
+    if (!existsSync(join(at, 'mark'))) throw new Error('another folder')
+  }
+  t.alike(await pathsIn(root, { guard }), ['mark'])
+  renameSync(join(root, 'mark'), join(root, 'other'))
+  t.is(((await failureOf(() => scanFolder(root, { guard }))) as Error).message, 'another folder')
+  t.is(await codeOf(() => scanFolder(join(root, 'nowhere'), { guard })), 'HALTED')
+})
 
 test('a scan sees files, directories and links with their metadata', async (t) => {
   const root = await t.tmp()

@@ -73,7 +73,7 @@ test('a file is racy for as long as a change might not show in its times', async
   t.ok(isRacy(stats, stats.ctimeMs), 'at the same moment')
   t.ok(isRacy(stats, stats.ctimeMs + 10), 'within a tick')
   t.absent(isRacy(stats, stats.ctimeMs + 100), 'later')
-  t.ok(isRacy(stats, stats.ctimeMs - 5000), 'with a clock that was set back')
+  t.absent(isRacy(stats, stats.ctimeMs - 5000), 'with a clock that was set back a further change has another time')
 })
 
 test('a time is cut off to whole milliseconds, before 1970 too', async (t) => {

@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { lchownSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Assert } from 'brittle'
@@ -27,7 +28,8 @@ export class Command {
     this.#child = spawn(process.execPath, [file, ...args], {
       env: { ...process.env, P2PSYNC_BOOTSTRAP: options.bootstrap ?? unreachable, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd })
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.ordinary === true && isRoot ? { uid: nobody, gid: nobody } : {})
     })
     this.#closed = once(this.#child, 'close')
     const { stdout, stderr } = this.#child
@@ -85,6 +87,24 @@ export interface StartOptions {
   readonly bootstrap?: string
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
+  /** As an ordinary user, to whom modes mean something; what it needs has to be `own`. */
+  readonly ordinary?: boolean
+}
+
+const isRoot = process.getuid?.() === 0
+const nobody = 65534
+
+/** Whether commands can be run as an ordinary user: as root that takes a place that others may read. */
+export const canBeOrdinary =
+  !isRoot || spawnSync(process.execPath, [program, '--version'], { uid: nobody, gid: nobody }).status === 0
+
+/** Gives a directory, with all in it, to the user as whom an `ordinary` command runs. */
+export function own(directory: string): string {
+  if (!isRoot) return directory
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }))
+    lchownSync(join(directory, name), nobody, nobody)
+  lchownSync(directory, nobody, nobody)
+  return directory
 }
 
 /** Loopback, a port where nobody is: no test may reach the public DHT. */

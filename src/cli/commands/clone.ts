@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { type ClonedFolder, clone, SyncError } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addCommonOptions, type CommonOptions, parseDuration } from '../options.ts'
-import { forever, runFolder } from '../session.ts'
+import { failure, forever, runFolder } from '../session.ts'
 
 interface Options extends CommonOptions {
   readonly adopt?: boolean
@@ -51,9 +51,11 @@ function untilDone(folder: ClonedFolder, { once, timeout }: Options): () => Prom
   // Asked for before the folder opens, so that nothing is missed.
   const inSync = folder.inSync()
   inSync.catch(() => {}) // Closed first.
+  const failed = failure(folder)
   return async () => {
     const timeoutMs = timeout ?? (once ? onceTimeoutMs : undefined)
-    const work = once ? inSync.then(() => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok)) : forever()
+    const done = () => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok)
+    const work = once ? Promise.race([inSync.then(done), failed]) : forever()
     return timeoutMs === undefined ? work : Promise.race([work, failWithoutPeer(folder, timeoutMs)])
   }
 }

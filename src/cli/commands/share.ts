@@ -6,6 +6,7 @@ import { forever, runFolder } from '../session.ts'
 interface Options extends CommonOptions {
   readonly poll?: number | true
   readonly rescanInterval?: number
+  readonly checksum?: boolean
 }
 
 export function addShareCommand(program: Command, onStatus: (status: number) => void): void {
@@ -29,6 +30,7 @@ export function addShareCommand(program: Command, onStatus: (status: number) => 
       'look at everything so often beside notifications (default: 10m)',
       parseDuration
     )
+    .option('--checksum', 'read every file at the start, also those that look unchanged')
     .addHelpText(
       'after',
       `
@@ -40,8 +42,9 @@ Examples:
 What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left out.`
     )
     .action(async (directory: string, options: Options) => {
-      const { bootstrap, state, poll, rescanInterval } = options
+      const { bootstrap, state, poll, rescanInterval, checksum = false } = options
       const folder = share(directory, {
+        checksum,
         ...(bootstrap === undefined ? {} : { bootstrap }),
         ...(state === undefined ? {} : { state }),
         ...(poll === undefined ? {} : { poll: true }),

@@ -1,0 +1,51 @@
+import type { Command } from 'commander'
+import { share } from '../../index.ts'
+import { exitStatus } from '../exit-status.ts'
+import { addCommonOptions, type CommonOptions } from '../options.ts'
+import { failure, runFolder } from '../session.ts'
+
+interface Options extends CommonOptions {
+  readonly checksum?: boolean
+}
+
+export function addScanCommand(program: Command, onStatus: (status: number) => void): void {
+  addCommonOptions(
+    program
+      .command('scan')
+      .summary('look at a shared directory once and publish what has changed')
+      .description(
+        'Looks at a directory that was shared before, publishes what has changed, and ends. It does so without a ' +
+          'network: mirrors get it when the directory is next shared.'
+      )
+      .argument('<dir>', 'a directory that was shared before')
+  )
+    .option('--checksum', 'read every file, also those whose size and times say that nothing has changed')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ p2psync scan ./photos
+  $ p2psync scan ./photos --checksum    finds what a disk or a program has changed without a trace
+
+While the directory is being shared, end that first; share --checksum does the same at its start.`
+    )
+    .action(async (directory: string, options: Options) => {
+      const { state, checksum = false } = options
+      const folder = share(directory, {
+        checksum,
+        ...(state === undefined ? {} : { state }),
+        offline: true,
+        existing: true,
+        // Nothing is to be waited for: one look does.
+        poll: true
+      })
+      const published = folder.published()
+      published.catch(() => {}) // Closed first.
+      const failed = failure(folder)
+      const done = () =>
+        Promise.race([failed, published.then(() => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok))])
+      // What it did is all that there is to say.
+      const shown = { ...options, verbose: options.quiet !== true }
+      onStatus(await runFolder(folder, shown, done, ({ type }) => options.json === true || type !== 'ready'))
+    })
+}
