@@ -1,9 +1,9 @@
 import {
   chmodSync,
   closeSync,
+  constants,
   existsSync,
   lstatSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import extensions from 'fs-native-extensions'
-import { systemCode } from '../errors.ts'
+import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { FileSystemTraits } from '../tree/file-system.ts'
 import { secondsOf } from './metadata.ts'
 
@@ -31,15 +31,23 @@ const fatTimesMs = [Date.UTC(1980, 0, 2), Date.UTC(2107, 11, 30)] as const
 /**
  * Finds out by trying what the file system that `directory` lies on does to names, modes and times.
  *
- * @throws the system's error when nothing can be written there
+ * @throws {SyncError} DISK_FULL, FOLDER_UNREADABLE when nothing can be written there
  */
 export function probeFileSystem(directory: string): FileSystemTraits {
-  mkdirSync(directory, { recursive: true })
-  const at = mkdtempSync(join(directory, 'probe-'))
+  let at: string | undefined
   try {
+    at = mkdtempSync(join(directory, 'probe-'))
     return { ...probeNames(at), keepsModes: probeModes(at), ...probeTimes(at) }
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === undefined) throw error
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+    const what = isFull ? 'The disk is full' : `Can't write to ${directory}: ${messageOf(error)}`
+    throw new SyncError(isFull ? 'DISK_FULL' : 'FOLDER_UNREADABLE', `${what}. It goes on when it can be written to`, {
+      cause: error
+    })
   } finally {
-    rmSync(at, { recursive: true, force: true })
+    if (at !== undefined) rmSync(at, { recursive: true, force: true })
   }
 }
 
@@ -105,22 +113,18 @@ function probeTimes(at: string): Pick<FileSystemTraits, 'timeStepMs' | 'timesMs'
 }
 
 /**
- * Whether files can carry attributes of their own in `directory`. Where they can't, as on FAT and its kin,
- * inode numbers don't last either: they are made up anew whenever the disk is mounted.
+ * Whether the file at `path` could carry attributes of its own. Where files can't, as on FAT and its kin, inode
+ * numbers don't last either: they are made up anew whenever the disk is mounted. True where there is no file.
  */
-export async function keepsAttributes(directory: string): Promise<boolean> {
-  mkdirSync(directory, { recursive: true })
-  const at = mkdtempSync(join(directory, 'probe-'))
-  const path = join(at, 'attribute')
-  writeFileSync(path, '')
-  const fd = openSync(path, 'r+')
+export function keepsAttributes(path: string): boolean {
+  if (!existsSync(path)) return true
+  const fd = openSync(path, constants.O_RDONLY)
   try {
-    await extensions.setAttr(fd, 'user.p2psync', Buffer.from('1'))
+    extensions.getAttrSync(fd, 'user.p2psync')
     return true
   } catch {
     return false
   } finally {
     closeSync(fd)
-    rmSync(at, { recursive: true, force: true })
   }
 }

@@ -132,7 +132,7 @@ function refuseForeign(directory: string): void {
 }
 
 /** Corestore's own, by which it tells its store from a copy: it holds its inode number and when it was made. */
-const deviceFileName = 'CORESTORE'
+export const deviceFileName = 'CORESTORE'
 /** What Corestore lets the times of that file be off, in milliseconds. */
 const deviceFileSlackMs = 5000
 

@@ -1,9 +1,9 @@
-import { dirname } from 'node:path'
+import { join } from 'node:path'
 import { keepsAttributes } from '../disk/capabilities.ts'
-import { LogStore } from '../log/store.ts'
+import { deviceFileName, LogStore } from '../log/store.ts'
 import type { Folder } from './folder.ts'
 
 /** Opens a folder's store, as the file system that it lies on needs it. Throws as `LogStore.open` does. */
-export async function openStore({ store }: Folder): Promise<LogStore> {
-  return LogStore.open(store, { inodesLast: await keepsAttributes(dirname(store)) })
+export function openStore({ store }: Folder): Promise<LogStore> {
+  return LogStore.open(store, { inodesLast: keepsAttributes(join(store, deviceFileName)) })
 }

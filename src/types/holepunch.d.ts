@@ -204,7 +204,7 @@ declare module 'fs-native-extensions' {
   const extensions: {
     tryLock(fd: number): boolean
     unlock(fd: number): void
-    setAttr(fd: number, name: string, value: Uint8Array): Promise<void>
+    getAttrSync(fd: number, name: string): Uint8Array | null
     swapSync(from: string, to: string): void
   }
   export default extensions
