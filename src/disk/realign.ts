@@ -1,9 +1,11 @@
 import { closeSync, constants, existsSync, lstatSync, opendirSync, openSync, renameSync } from 'node:fs'
+import { messageOf, systemCode } from '../errors.ts'
 import type { Scan, Seen } from '../tree/diff.ts'
 import { type FileSystemTraits, keepsName } from '../tree/file-system.ts'
 import { type Names, Realigned } from '../tree/local-names.ts'
 import { markedName } from '../tree/marked-name.ts'
 import { baseName, childPath, isBeneath, parentPath, type TreePath } from '../tree/path.ts'
+import type { Problem } from '../tree/tree.ts'
 import { Beneath, isAbsence } from './beneath.ts'
 import { seeAt } from './seen.ts'
 
@@ -16,14 +18,15 @@ const renamingMark = '~renaming'
  *
  * @param names the wanted ones, and those under which something is recorded that isn't wanted: by such a
  *   one it is known, but not given it
+ * @param onProblem told of what can't be renamed; it is known by the wanted name all the same
  * @returns what was seen, under the names that it has now
- * @throws the system's error when something can't be renamed
  */
 export function realign(
   root: string,
   { seen, unreadable }: Pick<Scan, 'seen' | 'unreadable'>,
   { wanted, recorded }: Readonly<Record<'wanted' | 'recorded', Names>>,
-  traits: FileSystemTraits
+  traits: FileSystemTraits,
+  onProblem: (problem: Problem) => void
 ): Map<TreePath, Seen> {
   const beneath = new Beneath(root)
   const aligned = new Map<TreePath, Seen>()
@@ -36,7 +39,14 @@ export function realign(
         const isListed = seen.has(childPath(parentPath(path), baseName(to)))
         if (isListed || aligned.has(to) || isUnclear(path) || beneath.stat(to) === undefined) return false
         if (wanted.get(parentPath(to), baseName(to)) !== baseName(to)) return true
-        return keepsName(baseName(from), baseName(to), traits) || respell(beneath, from, to)
+        if (keepsName(baseName(from), baseName(to), traits)) return true
+        try {
+          return respell(beneath, from, to)
+        } catch (error) {
+          if (systemCode(error) === undefined) throw error
+          onProblem({ path: to, action: 'write', message: `Can't be renamed from ${from}: ${messageOf(error)}` })
+          return true
+        }
       })
       // Under another name it may have another inode number, or another time of its last change.
       const stats = now === path ? undefined : beneath.stat(now)

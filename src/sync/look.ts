@@ -38,35 +38,27 @@ export interface LookOptions {
   readonly onRead: () => void
 }
 
+export interface LookInput {
+  readonly baseline: LiveBaseline
+  readonly target: TreeView
+  /** The paths that a plan is to be made for. */
+  readonly paths: ReadonlySet<TreePath>
+  /** Whether to look at the whole folder, rather than at these paths alone. */
+  readonly full: boolean
+}
+
 /**
  * Looks at what a mirror's folder holds, and reads it where the baseline doesn't tell. The user's own
  * files, which neither baseline nor target know of, aren't read.
- *
- * @param wanted the paths that the target has; of use only where the file system takes some names for one
- * @param paths the paths to look at; the whole folder when left out
  */
-export async function lookAt(
-  root: string,
-  {
-    baseline,
-    target,
-    wanted,
-    paths
-  }: Readonly<{
-    baseline: LiveBaseline
-    target: TreeView
-    wanted: Iterable<TreePath>
-    paths?: ReadonlySet<TreePath> | undefined
-  }>,
-  options: LookOptions
-): Promise<Look> {
+export async function lookAt(root: string, input: LookInput, options: LookOptions): Promise<Look> {
+  const { baseline, target, paths, full } = input
   const unclear = new Set<TreePath>()
   const onProblem = (problem: Problem) => {
     unclear.add(problem.path as TreePath)
     options.onProblem(problem)
   }
-  const seen =
-    paths === undefined ? await scanWhole(root, baseline, wanted, unclear, options) : observe(root, paths, onProblem)
+  const seen = full ? await scanWhole(root, input, { ...options, onProblem }, unclear) : observe(root, paths, onProblem)
   const local = new Map<TreePath, Entry>()
   const signatures = new Map<TreePath, string>()
   const put = (path: TreePath, have: Entry) => local.set(path, asWanted(have, target.get(path), options.traits))
@@ -93,10 +85,9 @@ export async function lookAt(
 
 async function scanWhole(
   root: string,
-  baseline: LiveBaseline,
-  wanted: Iterable<TreePath>,
-  unclear: Set<TreePath>,
-  options: LookOptions
+  { baseline, target, paths }: LookInput,
+  options: LookOptions,
+  unclear: Set<TreePath>
 ): Promise<ReadonlyMap<TreePath, Seen>> {
   const scanOptions = {
     signal: options.signal,
@@ -107,11 +98,12 @@ async function scanWhole(
   let { seen } = scan
   if (foldsNames(options.traits)) {
     const fold = (name: string) => foldName(name, options.traits)
+    const wanted = [...paths].filter((path) => target.get(path) !== undefined)
     const names = new NamesOf(wanted, fold)
     if (finishRealigning(root, seen, names)) scan = await scanFolder(root, scanOptions)
     const moved = movedRecords(baseline, names, () => true)
     const recorded = new NamesOf([...baseline.records.keys(), ...moved.values()], fold)
-    seen = realign(root, scan, { wanted: names, recorded }, options.traits)
+    seen = realign(root, scan, { wanted: names, recorded }, options.traits, options.onProblem)
     await options.onRealigned(movedRecords(baseline, names, (path) => !seen.has(path)))
   }
   // What can't be looked at is not deleted.

@@ -248,7 +248,10 @@ export class Mirror {
     const startMs = performance.now()
     const { local, seen, signatures, unclear } = await this.#look(wanted, full)
     this.#lookMs = performance.now() - startMs
-    const planned = full ? { ...wanted, paths: new Set([...wanted.paths, ...baseline.records.keys()]) } : wanted
+    // What is recorded may be called otherwise since.
+    const planned = foldsNames(this.#traits)
+      ? { ...wanted, paths: new Set([...wanted.paths, ...baseline.records.keys()]) }
+      : wanted
     const paths = [...planned.paths].filter((path) => !unclear.has(path))
     const plan = planPaths({
       base: { get: (path) => baseline.entry(path) },
@@ -302,10 +305,9 @@ export class Mirror {
   }
 
   #look({ target, paths }: Wanted, full: boolean): Promise<Look> {
-    const wantedPaths = [...paths].filter((path) => target.get(path) !== undefined)
     return lookAt(
       this.#folder.root,
-      { baseline: this.#baseline, target, wanted: wantedPaths, paths: full ? undefined : paths },
+      { baseline: this.#baseline, target, paths, full },
       {
         signal: this.#stop.signal,
         traits: this.#traits,

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import { probeFileSystem } from '../../src/disk/capabilities.ts'
@@ -8,6 +8,8 @@ import { exactFileSystem, type FileSystemTraits, foldName } from '../../src/tree
 import { NamesOf } from '../../src/tree/local-names.ts'
 import { pathOf } from '../support/entries.ts'
 import { OddDisk, oddTest } from '../support/odd-file-system.ts'
+import { Problems } from '../support/problems.ts'
+import { says } from '../support/says.ts'
 
 const folding = { ...exactFileSystem, foldsCase: true }
 
@@ -24,7 +26,7 @@ async function align(
   }: { readonly traits?: FileSystemTraits; readonly recorded?: readonly string[] } = {}
 ): Promise<readonly string[]> {
   const names = { wanted: wantedOf(paths), recorded: wantedOf(recorded) }
-  return [...realign(root, await scanFolder(root), names, traits).keys()].sort()
+  return [...realign(root, await scanFolder(root), names, traits, () => {}).keys()].sort()
 }
 
 oddTest('names are spelled anew, parents first, with all that lies beneath', 'exfat', async (t) => {
@@ -89,7 +91,8 @@ test('a file of its own at the wanted name is never overwritten', async (t) => {
     root,
     { seen: earlier, unreadable },
     { wanted: wantedOf(['a']), recorded: wantedOf([]) },
-    folding
+    folding,
+    () => {}
   )
   t.alike([...aligned.keys()], ['A'])
   t.alike(
@@ -111,6 +114,17 @@ test('what lies above something unreadable keeps its name', async (t) => {
   const earlier = new Map([...seen].filter(([path]) => path !== 'docs'))
   const unreadable = new Set([pathOf('Docs/secret')])
   const names = { wanted: wantedOf(['docs']), recorded: wantedOf([]) }
-  const aligned = realign(root, { seen: earlier, unreadable }, names, { ...folding, keepsCase: false })
+  const aligned = realign(root, { seen: earlier, unreadable }, names, { ...folding, keepsCase: false }, () => {})
   t.alike([...aligned.keys()].sort(), ['Docs', 'Docs/secret'])
+})
+
+test('what can not be renamed is a problem of its own', async (t) => {
+  const root = await twoFiles(t)
+  const { seen, unreadable } = await scanFolder(root)
+  rmSync(join(root, 'A'))
+  const earlier = new Map([...seen].filter(([path]) => path !== 'a'))
+  const problems = new Problems()
+  const names = { wanted: wantedOf(['a']), recorded: wantedOf([]) }
+  t.alike([...realign(root, { seen: earlier, unreadable }, names, folding, problems.add).keys()], ['a'])
+  says(t, problems.of('a') ?? '', /Can't be renamed from A: no such file/)
 })
