@@ -1,6 +1,7 @@
 import * as c from 'compact-encoding'
 import type { Entry, Extent, FileEntry } from '../tree/entry.ts'
 import { emptyHash, mtimeMsMax, permissionBits } from '../tree/entry.ts'
+import { overlapInPart } from './extent-overlap.ts'
 
 /** Version of the record that this code writes. Readers skip fields that a later one adds. */
 export const entryFormat = 1
@@ -122,6 +123,7 @@ function readContent(state: c.State): Pick<FileEntry, 'size' | 'hash' | 'extents
     extents.push(extent)
   }
   if (total !== size) throw new RangeError(`extents of ${total} bytes for a file of ${size}`)
+  if (overlapInPart(extents)) throw new RangeError('extents that overlap in part')
   if (size === 0 && hash !== emptyHash) throw new RangeError('an empty file whose hash is not that of nothing')
   return { size, hash, extents }
 }

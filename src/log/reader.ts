@@ -117,24 +117,41 @@ export class LogReader {
     }
   }
 
-  head(version: Version): Promise<Head> {
-    return headOf(this.#bee, version)
+  /** What a version says of itself. @throws {SyncError} DAMAGED */
+  async head(version: Version): Promise<Head> {
+    try {
+      return await headOf(this.#bee, version)
+    } catch (error) {
+      throw damaged(version, error)
+    }
   }
 
-  /** All entries of a version. */
-  entriesAt(version: Version, onProblem: (problem: Problem) => void): AsyncIterable<readonly [TreePath, Entry]> {
-    return entriesOf(this.#bee, version, onProblem)
+  /** All entries of a version. @throws {SyncError} DAMAGED */
+  async *entriesAt(
+    version: Version,
+    onProblem: (problem: Problem) => void
+  ): AsyncGenerator<readonly [TreePath, Entry]> {
+    try {
+      yield* entriesOf(this.#bee, version, onProblem)
+    } catch (error) {
+      throw damaged(version, error)
+    }
   }
 
-  /** What changed between two versions of one fork. */
-  changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncIterable<LogEntry> {
-    return changesOf(this.#bee, from, to, onProblem)
+  /** What changed between two versions of one fork. @throws {SyncError} DAMAGED */
+  async *changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncGenerator<LogEntry> {
+    try {
+      yield* changesOf(this.#bee, from, to, onProblem)
+    } catch (error) {
+      throw damaged(to, error)
+    }
   }
 
   /**
    * The contents that the entries name, for one pass; to be closed after it.
    *
    * @param received tells the bytes received from all peers so far
+   * @throws {SyncError} DAMAGED when the log doesn't tell where they are
    */
   async content(received: () => number): Promise<ContentReader> {
     return new ContentReader(await this.#contentCore(), { received, hasPeers: () => this.hasPeers })
@@ -158,12 +175,22 @@ export class LogReader {
   }
 
   async #openContent(): Promise<Hypercore> {
-    const header = await this.#bee.getHeader()
-    const key = header.metadata?.contentFeed
-    if (key === undefined || key === null || key.length !== 32) throw new RangeError('The log names no content core')
+    const header = await this.#bee.getHeader().catch(() => undefined)
+    const key = header?.metadata?.contentFeed
+    if (this.#entries.closing) throw new SyncError('CLOSED', 'The log was closed')
+    if (key?.length !== 32 || this.#entries.key.equals(key)) {
+      throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
+    }
     const core = await this.#store.keyed(key)
     core.replicator.setInflightRange(...contentInFlight)
     this.#watchOver(core)
     return core
   }
+}
+
+/** What is wrong with the whole of a version, rather than with an entry; other errors stay as they are. */
+function damaged({ fork, length }: Version, error: unknown): unknown {
+  if (!(error instanceof RangeError)) return error
+  const message = `Version ${length} of fork ${fork} of the log is damaged: ${error.message}. Nothing of it is applied`
+  return new SyncError('DAMAGED', message, { cause: error })
 }

@@ -4,7 +4,7 @@ import { debuglog } from 'node:util'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
@@ -36,6 +36,13 @@ const stallBytesMin = 4096
 /** A writer that hasn't finished its first look, but has said nothing for so long, counts as finished. */
 const partialQuietMs = 10_000
 
+export interface MirrorOptions {
+  /** Tells the bytes received from all peers so far. */
+  readonly received: () => number
+  /** Refuses symlinks that could lead out of the folder. */
+  readonly safeLinks: boolean
+}
+
 /** The reader's loop: follows the log, and makes the folder follow it. */
 export class Mirror {
   readonly #folder: Folder
@@ -44,6 +51,7 @@ export class Mirror {
   readonly #monitor: Monitor
   readonly #staging: Staging
   readonly #received: () => number
+  readonly #safeLinks: boolean
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline(new Map())
@@ -57,15 +65,17 @@ export class Mirror {
   #inSync: Version | undefined
   #arrivals = { received: 0, atMs: 0 }
   #failure: string | undefined
+  /** A version that can't be read: the same bytes again would be no better. */
+  #damaged: Version | undefined
   #running: Promise<void> | undefined
 
-  /** @param received tells the bytes received from all peers so far */
-  constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor, received: () => number) {
+  constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor, options: MirrorOptions) {
     this.#folder = folder
     this.#reader = reader
     this.#state = state
     this.#monitor = monitor
-    this.#received = received
+    this.#received = options.received
+    this.#safeLinks = options.safeLinks
     this.#staging = new Staging(folder.staging)
     reader.onFailure = (error) => this.#report(error)
   }
@@ -92,12 +102,16 @@ export class Mirror {
     const { signal } = this.#stop
     const unsubscribe = this.#reader.onChange(() => this.#schedule.poke())
     let opened = false
+    let full = true
     while (!signal.aborted) {
       try {
         if (!opened) await this.#open()
-        const full = !opened
+        full ||= !opened
         opened = true
-        await this.#follow(full)
+        if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) {
+          await this.#follow(full)
+          full = false
+        }
         if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
@@ -176,6 +190,7 @@ export class Mirror {
       await this.#apply(version, full, signal)
     } catch (error) {
       signal.throwIfAborted() // What was cut short fails in many ways; this is why.
+      if (error instanceof SyncError && error.code === 'DAMAGED') this.#damaged = version
       throw error
     } finally {
       end()
@@ -189,7 +204,15 @@ export class Mirror {
     const head = await this.#reader.head(version)
     const baseline = this.#baseline
     const onProblem = (problem: Problem) => this.#monitor.problem(problem)
-    const from = { reader: this.#reader, baseline, version, head, applied: this.#applied, onProblem }
+    const from = {
+      reader: this.#reader,
+      baseline,
+      version,
+      head,
+      applied: this.#applied,
+      safeLinks: this.#safeLinks,
+      onProblem
+    }
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
     trace('%d paths to plan for', wanted.paths.size)
     const { local, seen, signatures, unclear } = await this.#look(wanted, full)

@@ -25,11 +25,13 @@ declare module 'hypercore' {
     readonly fork: number
     readonly writable: boolean
     readonly closed: boolean
+    readonly closing: Promise<void> | null
     readonly peers: readonly Peer[]
     readonly replicator: { setInflightRange(min: number, max: number): void }
     ready(): Promise<void>
     close(): Promise<void>
     session(options?: { readonly wait?: boolean }): Hypercore
+    snapshot(): Hypercore
     append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
     get(index: number, options?: { readonly wait?: boolean; readonly timeout?: number }): Promise<Buffer | null>
     has(start: number, end?: number): Promise<boolean>
@@ -85,6 +87,19 @@ declare module 'hyperbee' {
       right: number | Hyperbee,
       range?: Range
     ): AsyncIterable<{ readonly left: Node | null; readonly right: Node | null }>
+  }
+}
+
+declare module 'hyperbee/lib/messages.js' {
+  export interface Level {
+    readonly keys: readonly number[]
+    /** Pairs of a block and the index of a node in it. */
+    readonly children: readonly number[]
+  }
+
+  export const YoloIndex: { decode(bytes: Uint8Array): { readonly levels: readonly Level[] } }
+  export const Node: {
+    decode(bytes: Uint8Array): { readonly key: Buffer; readonly value?: Buffer | null; readonly index: Buffer }
   }
 }
 

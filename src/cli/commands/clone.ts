@@ -7,6 +7,7 @@ import { forever, runFolder } from '../session.ts'
 interface Options extends CommonOptions {
   readonly adopt?: boolean
   readonly once?: boolean
+  readonly safeLinks?: boolean
   readonly timeout?: number
 }
 
@@ -27,6 +28,7 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
   )
     .option('--once', 'end when it holds the newest version that its peers have')
     .option('--timeout <time>', 'give up when no peer is found in this time (default with --once: 60s)', parseDuration)
+    .option('--safe-links', 'refuse symlinks whose target is absolute or could lead out of the folder')
     .option('--adopt', 'take a directory that is not empty; its files are kept')
     .addHelpText(
       'after',
@@ -37,11 +39,12 @@ Examples:
   $ p2psync clone <key> ./copy-from-usb-disk --adopt`
     )
     .action(async (key: string, directory: string, options: Options) => {
-      const { bootstrap, state, adopt } = options
+      const { bootstrap, state, adopt, safeLinks } = options
       const folder = clone(key, directory, {
         ...(bootstrap === undefined ? {} : { bootstrap }),
         ...(state === undefined ? {} : { state }),
-        ...(adopt === undefined ? {} : { adopt })
+        ...(adopt === undefined ? {} : { adopt }),
+        ...(safeLinks === undefined ? {} : { safeLinks })
       })
       onStatus(await runFolder(folder, options, untilDone(folder, options)))
     })
@@ -51,11 +54,24 @@ function untilDone(folder: ClonedFolder, { once, timeout }: Options): () => Prom
   // Asked for before the folder opens, so that nothing is missed.
   const inSync = folder.inSync()
   inSync.catch(() => {}) // Closed first.
+  const damage = failWhenDamaged(folder)
+  damage.catch(() => {}) // Heard of only with --once.
   return async () => {
     const timeoutMs = timeout ?? (once ? onceTimeoutMs : undefined)
     const work = once ? inSync.then(() => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok)) : forever()
-    return timeoutMs === undefined ? work : Promise.race([work, failWithoutPeer(folder, timeoutMs)])
+    const failures = once ? [damage] : []
+    if (timeoutMs !== undefined) failures.push(failWithoutPeer(folder, timeoutMs))
+    return Promise.race([work, ...failures])
   }
+}
+
+/** Rejects when the log turns out to be damaged, and else never settles. */
+function failWhenDamaged(folder: ClonedFolder): Promise<never> {
+  return new Promise((_, reject) => {
+    folder.subscribe((event) => {
+      if (event.type === 'error' && event.code === 'DAMAGED') reject(new SyncError('DAMAGED', event.message))
+    })
+  })
 }
 
 /** Rejects when no peer is there for so long, and else never settles. */
