@@ -97,9 +97,23 @@ declare module 'hyperbee/lib/messages.js' {
     readonly children: readonly number[]
   }
 
-  export const YoloIndex: { decode(bytes: Uint8Array): { readonly levels: readonly Level[] } }
+  interface Index {
+    readonly levels: readonly Level[]
+  }
+
+  interface Pair {
+    readonly key: Buffer
+    readonly value?: Buffer | null
+    readonly index: Buffer
+  }
+
+  export const YoloIndex: {
+    encode(index: Index): Buffer
+    decode(bytes: Uint8Array): Index
+  }
   export const Node: {
-    decode(bytes: Uint8Array): { readonly key: Buffer; readonly value?: Buffer | null; readonly index: Buffer }
+    encode(node: Pair): Buffer
+    decode(bytes: Uint8Array): Pair
   }
 }
 

@@ -4,13 +4,7 @@ import { brotliCompressSync, constants } from 'node:zlib'
 import { type Assert, test } from 'brittle'
 import { type Command, startClone } from '../support/cli.ts'
 import { hashOf } from '../support/entries.ts'
-import {
-  directoryRecord,
-  fileRecord,
-  HostileWriter,
-  linkRecord,
-  uints
-} from '../support/hostile-writer.ts'
+import { directoryRecord, fileRecord, HostileWriter, linkRecord, uints } from '../support/hostile-writer.ts'
 import { snapshot } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'

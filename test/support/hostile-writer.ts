@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
+import { Node, YoloIndex } from 'hyperbee/lib/messages.js'
 import type Hypercore from 'hypercore'
 import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
@@ -105,6 +106,16 @@ export class HostileWriter {
     await this.content.append(Buffer.from(content))
     return [0, block, 1, 0, Buffer.byteLength(content)]
   }
+}
+
+/** A block of a Hyperbee as told: `levels` are its nodes, the first the root of a tree. */
+export function beeBlock(
+  key: string,
+  value: Buffer,
+  levels: readonly { readonly keys: readonly number[]; readonly children?: readonly number[] }[]
+): Buffer {
+  const index = YoloIndex.encode({ levels: levels.map(({ keys, children = [] }) => ({ keys, children })) })
+  return Node.encode({ key: Buffer.from(key), value, index })
 }
 
 export const headKey = '\0head'
