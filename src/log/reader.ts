@@ -6,8 +6,10 @@ import type { Head } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
+import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
 import { beeOf, changesOf, entriesOf, headOf, type LogEntry, versionOf } from './entries.ts'
+import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 
 // Hypercore's own window begins at 16 requests; measured at 40 ms and 0.5 % loss, 64 gives a third more.
@@ -23,6 +25,8 @@ export class LogReader {
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
   #content: Promise<Hypercore> | undefined
+  readonly #claims = new Claims()
+  readonly #stalls = new StallWatch()
 
   private constructor(store: LogStore, entries: Hypercore) {
     this.#store = store
@@ -74,6 +78,7 @@ export class LogReader {
 
   /** Hypercore tells of a full disk, and of a log with two histories, by events alone. */
   #watchOver(core: Hypercore): void {
+    this.#stalls.add(core)
     core.on('verification-error', (error: Error) => {
       const cause = messageOf(error.cause ?? error)
       if (!/no space left|quota/i.test(cause)) return
@@ -93,15 +98,17 @@ export class LogReader {
     return this.#entries.peers.length > 0
   }
 
-  /** Whether at least one peer is connected and none of them knows of a later version than `version`. */
+  /**
+   * Whether at least one peer is connected and none of them knows of a later version than `version`, as
+   * far as it is to be believed.
+   */
   isNewest(version: Version | undefined): boolean {
     const peers = this.#entries.peers.filter((peer) => peer.remoteOpened && peer.remoteSynced)
-    const fork = version?.fork ?? 0
-    const length = version?.length ?? 0
-    return (
-      peers.length > 0 &&
-      peers.every((peer) => peer.remoteFork < fork || (peer.remoteFork === fork && peer.remoteLength <= length))
-    )
+    const ours = version ?? { fork: 0, length: 0 }
+    const nowMs = performance.now()
+    // Each is weighed, whatever comes of the others: doubts begin with the claim.
+    const more = peers.filter((peer) => this.#claims.hasMore(peer, ours, nowMs))
+    return peers.length > 0 && more.length === 0
   }
 
   /**
@@ -158,6 +165,7 @@ export class LogReader {
   }
 
   async close(): Promise<void> {
+    this.#stalls.close()
     await this.#bee.close()
     // Not awaited: before the first block has come, nobody knows which core it is.
     this.#content?.then((core) => core.close()).catch(() => {})

@@ -9,6 +9,10 @@ declare module 'hypercore' {
     readonly remoteSynced: boolean
     readonly remoteLength: number
     readonly remoteFork: number
+    /** Requests that it was sent and hasn't answered. */
+    readonly inflight: number
+    readonly stats: { readonly wireData: { readonly rx: number } }
+    readonly stream: { readonly rawStream: { readonly bytesReceived?: number }; destroy(): void }
   }
 
   export interface Download {
