@@ -2,7 +2,7 @@ import type Hypercore from 'hypercore'
 import type { Peer } from 'hypercore'
 
 /** A peer that was asked and says nothing for so long is let go, so that others are asked. */
-const silentMsMax = 8000
+const silentMsMax = 5000
 /** A peer that sends, but answers nothing: it may be on a slow line, behind a large block. */
 const answerlessMsMax = 120_000
 /** What keeps a connection alive, and is no more than that. */
