@@ -13,7 +13,7 @@ import { makeDurable } from './durable.ts'
 import { setMetadata } from './metadata.ts'
 import { readChunks } from './read.ts'
 import { mtimeOf, signatureOf } from './seen.ts'
-import type { ContentSource, Staging } from './stage.ts'
+import { type ContentSource, type Staging, stagingFault } from './stage.ts'
 
 const trace = debuglog('p2psync:disk')
 
@@ -258,7 +258,7 @@ class Work {
         .then((at) => void staged.push({ step, at }))
         .catch((error: unknown) => {
           if (isFatal(error, this.#options.signal)) failure = fatal(error)
-          else this.#problem(step.path, systemCode(error) === undefined ? 'fetch' : 'write', error)
+          else this.#problem(step.path, stagingFault(error), error)
         })
         .finally(() => {
           bytesInFlight -= cost

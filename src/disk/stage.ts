@@ -11,7 +11,9 @@ import {
   writeSync
 } from 'node:fs'
 import { join } from 'node:path'
+import { systemCode } from '../errors.ts'
 import type { FileEntry, SymlinkEntry } from '../tree/entry.ts'
+import type { Problem } from '../tree/tree.ts'
 import { setMetadata } from './metadata.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
@@ -92,6 +94,12 @@ export class Staging {
   #nextPath(): string {
     return join(this.directory, `${this.#run}-${(this.#count++).toString(36)}`)
   }
+}
+
+/** What failed: our disk; the log, whose blocks are verified and won't be others the next time; or the way to it. */
+export function stagingFault(error: unknown): Problem['action'] {
+  if (systemCode(error) !== undefined) return 'write'
+  return error instanceof WrongContent || error instanceof RangeError ? 'log' : 'fetch'
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

@@ -11,6 +11,8 @@ export const limits = {
   /** 2 PiB: keeps every sum of two positions below 2^53. */
   sizeBytes: 2 ** 53 / 4,
   extents: 1 << 20,
+  /** A file has at most one more extent than its size has this: what a record costs a reader is in proportion. */
+  extentBytes: 4096,
   linkTargetBytes: 4095,
   /** The range of the codec's signed integers: 142,000 years each way. */
   mtimeMs: mtimeMsMax
@@ -114,7 +116,9 @@ function readContent(state: c.State): Pick<FileEntry, 'size' | 'hash' | 'extents
   const hash = Buffer.from(c.fixed32.decode(state)).toString('hex')
   if (hash.length !== hashBytes * 2) throw new RangeError('a record that ends too early')
   const count = c.uint.decode(state)
-  if (count > limits.extents) throw new RangeError(`${count} extents, too many`)
+  if (count > limits.extents || count > 1 + size / limits.extentBytes) {
+    throw new RangeError(`${count} extents for ${size} bytes, too many`)
+  }
   const extents: Extent[] = []
   let total = 0
   for (let i = 0; i < count; i++) {

@@ -7,7 +7,7 @@ const inFlightBytesMax = 8 * 1024 * 1024
 /** Blocks on their way at once, for all that is read: what an entry claims of their sizes may be wrong. */
 const inFlightBlocksMax = 32
 /** So many at first, and one more with each that is no larger than it may be. */
-const inFlightBlocksMin = 4
+const inFlightBlocksMin = 2
 /** No block is larger; FORMAT.md. */
 const blockBytesMax = 2 * 1024 * 1024
 /** With peers there, but nothing coming from any for so long, what is waited for counts as not to be had. */

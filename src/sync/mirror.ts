@@ -226,8 +226,9 @@ export class Mirror {
     })
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     await this.#settle(plan, wanted.target, signatures)
-    const { failed, changed } = await this.#materialise(plan, wanted.target, seen, signal)
-    this.#keepAccount(wanted, new Set([...failed, ...changed, ...unclear]), changed)
+    const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, seen, signal)
+    const refused = new Set([...wanted.refused, ...wrong])
+    this.#keepAccount({ ...wanted, refused }, new Set([...failed, ...changed, ...unclear]), changed)
     trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
     await this.#applyVersion(version, plan)
   }
@@ -288,9 +289,11 @@ export class Mirror {
     target: TreeView,
     seen: ReadonlyMap<TreePath, Seen>,
     signal: AbortSignal
-  ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath> }> {
+  ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath>; wrong: ReadonlySet<TreePath> }> {
     const failed = new Set<TreePath>()
-    if (plan.steps.length === 0) return { failed, changed: failed }
+    // Their contents aren't what the log says: not worth another try before the log says something else.
+    const wrong = new Set<TreePath>()
+    if (plan.steps.length === 0) return { failed, changed: failed, wrong }
     const content = await this.#reader.content(this.#received)
     const notHad = new Set<TreePath>()
     // Closing it is what ends the wait for a block that nobody has.
@@ -318,7 +321,8 @@ export class Mirror {
           guard: () => assertMarker(this.#folder),
           onApplied: (applied) => this.#record(applied, counter.files),
           onProblem: (problem) => {
-            failed.add(problem.path as TreePath)
+            if (problem.action === 'log') wrong.add(problem.path as TreePath)
+            else failed.add(problem.path as TreePath)
             this.#monitor.problem(problem)
             if (problem.action === 'fetch') notHad.add(problem.path as TreePath)
           },
@@ -326,7 +330,7 @@ export class Mirror {
           onBytes: counter.bytes
         }
       )
-      return { failed, changed: new Set([...changed, ...notHad]) }
+      return { failed, changed: new Set([...changed, ...notHad]), wrong }
     } finally {
       signal.removeEventListener('abort', end)
       await content.close().catch(() => {})

@@ -90,13 +90,18 @@ async function badRecords(writer: HostileWriter): Promise<Bad[]> {
     ['extent-pack', fileRecord('ten bytes.', bare([1, index, 1, 0, 10])), /pack is too large or of an unknown kind/],
     [
       'extent-overlap',
-      fileRecord('ten bytes.', {
+      fileRecord(Buffer.alloc(10_000), {
         extents: [
-          [0, index, 1, 0, 5],
-          [0, index, 1, 1, 5]
+          [0, large, 1, 0, 5000],
+          [0, large, 1, 1, 5000]
         ]
       }),
       /overlap in part/
+    ],
+    [
+      'extents-tiny',
+      fileRecord('ten bytes.', { extents: [0, 2, 4, 6, 8].map((at) => [0, index, 1, at, 2]) }),
+      /too many/
     ],
     ['hash-wrong', fileRecord('ten bytes.', { ...bare(block), hash: hashOf('something else') }), /hash of its entry/],
     ['hash-of-nothing', fileRecord('', { hash: hashOf('something') }), /not that of nothing/],

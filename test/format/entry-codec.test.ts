@@ -20,7 +20,7 @@ const extent: fc.Arbitrary<Extent> = fc
     block: position,
     blocks: fc.integer({ min: 1, max: limits.sizeBytes }),
     offset: position,
-    length: fc.integer({ min: 1, max: limits.sizeBytes / 8 }),
+    length: fc.integer({ min: limits.extentBytes, max: limits.sizeBytes / 8 }),
     packed: fc.boolean()
   })
   .map((it) => (it.packed ? { ...it, blocks: 1 } : it))
@@ -110,10 +110,11 @@ test('a record made by hand is accepted, so that what follows fails for its one 
   t.alike(decodeEntry(fileRecord({})), { ...file('v1', { mtimeMs: 0 }), extents })
 })
 
-/** A record of a file of so many bytes, each an extent. */
-function recordOfExtents(count: number): Buffer {
-  const head = fileRecord({ size: count, count, extents: [] })
-  return Buffer.concat([head, Buffer.alloc(5 * count, Buffer.of(0, 3, 1, 0, 1))])
+/** A record of a file of so many extents, each as long as it has to be. */
+function recordOfExtents(count: number, length: number = limits.extentBytes): Buffer {
+  const head = fileRecord({ size: count * length, count, extents: [] })
+  const extent = uints(0, 3, 1, 0, length)
+  return Buffer.concat([head, Buffer.alloc(extent.length * count, extent)])
 }
 
 const over = limits.sizeBytes + 1
@@ -143,6 +144,7 @@ const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
     })
   ],
   ['too many extents', recordOfExtents(limits.extents + 1)],
+  ['extents of few bytes each', recordOfExtents(100, limits.extentBytes - 50)],
   ['extents of fewer bytes than the file', fileRecord({ size: 3 })],
   ['extents of more bytes than the file', fileRecord({ size: 1 })],
   ['a file of some size without extents', fileRecord({ extents: [] })],
@@ -152,8 +154,9 @@ const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
   [
     'an extent of no bytes',
     fileRecord({
+      size: 4096,
       extents: [
-        [0, 3, 1, 0, 2],
+        [0, 3, 1, 0, 4096],
         [0, 4, 1, 0, 0]
       ]
     })
@@ -161,10 +164,10 @@ const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
   [
     'extents that overlap in part',
     fileRecord({
-      size: 4,
+      size: 8192,
       extents: [
-        [1, 3, 1, 0, 2],
-        [1, 3, 1, 1, 2]
+        [1, 3, 1, 0, 4096],
+        [1, 3, 1, 1, 4096]
       ]
     })
   ],
