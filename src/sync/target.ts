@@ -13,7 +13,7 @@ import { extentsBeyondOne } from './totals.ts'
  * 70 bytes each: a file that was appended to or edited many thousand times has as many, a log made to harm could
  * have a million in every entry.
  */
-const extentsMax = 2 ** 21
+const extentsMax = 2 ** 20
 
 /** What a version wants of a folder, as far as it is to be planned for. */
 export interface Wanted {
