@@ -13,6 +13,19 @@ declare module 'hypercore' {
     readonly inflight: number
     readonly stats: { readonly wireData: { readonly rx: number } }
     readonly stream: { readonly rawStream: { readonly bytesReceived?: number }; destroy(): void }
+    /** Requests of the peer that wait for an answer. */
+    readonly remoteRequests: ReadonlyMap<number, unknown>
+    // What is called with each message of the peer.
+    onrange(message: RangeMessage): unknown
+    onbitfield(message: { readonly start: number; readonly bitfield: Uint32Array }): unknown
+    onrequest(message: { readonly id: number }): unknown
+    onsync(message: { readonly fork: number }): unknown
+  }
+
+  export interface RangeMessage {
+    readonly drop: boolean
+    readonly start: number
+    readonly length: number
   }
 
   export interface Download {

@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
+import type Hypercore from 'hypercore'
 import { bytesOf } from '../support/bytes.ts'
 import { type Command, startClone, startShare } from '../support/cli.ts'
-import { HostilePeer } from '../support/hostile-peer.ts'
+import { type BentPeer, HostilePeer } from '../support/hostile-peer.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
@@ -69,4 +70,83 @@ test('peers that take requests and never answer hold up neither contents nor ver
   await becomeSame(t, source, mirror)
   writeFileSync(join(source, 'later'), 'later')
   await becomeSame(t, source, mirror)
+})
+
+/** What a command holds in memory, in megabytes. */
+function memoryMb({ pid }: Command): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+}
+
+/** What a peer may do with the protocol, once for each of its channels. */
+const floods: ReadonlyArray<[name: string, flood: (peer: BentPeer, core: Hypercore) => void]> = [
+  ['a range without end', (peer) => peer.wireRange.send({ drop: false, start: 1, length: 2 ** 50 })],
+  ['a range far away', (peer) => peer.wireRange.send({ drop: false, start: 2 ** 51, length: 1 })],
+  ['a bitfield far away', (peer) => peer.wireBitfield.send({ start: 2 ** 51, bitfield: new Uint32Array(1024) })],
+  ['ranges everywhere', (peer) => repeat(20_000, (i) => range(peer, 2 ** 25 * i))],
+  ['a dropped range without end', (peer) => peer.wireRange.send({ drop: true, start: 0, length: 2 ** 50 })],
+  ['everything', (peer) => peer.wireRange.send({ drop: false, start: 0, length: 2 ** 50 })],
+  ['wants of everything', (peer) => repeat(20_000, (i) => want(peer, 2 ** 21 * i))],
+  [
+    'data that nobody asked for',
+    (peer) => repeat(1000, (i) => peer.wireData.send({ request: i, fork: 0, ...nothing, block: unasked(i) }))
+  ],
+  ['requests of nonsense', (peer) => repeat(5000, (i) => request(peer, i + 1, 2 ** 40 + i))],
+  ['requests without number', (peer, core) => repeat(60_000, (i) => request(peer, i + 1, i % core.length))],
+  ['forks without number', (peer) => repeat(5000, (i) => sync(peer, { fork: i + 1, length: 2 ** 40 }))]
+]
+
+const nothing = { block: null, hash: null, seek: null, upgrade: null, manifest: null }
+const unasked = (index: number) => ({ index, nodes: [], value: Buffer.alloc(1000) })
+
+function repeat(count: number, act: (i: number) => void): void {
+  for (let i = 0; i < count; i++) act(i)
+}
+
+function range(peer: BentPeer, start: number): void {
+  peer.wireRange.send({ drop: false, start, length: 1 })
+}
+
+function want(peer: BentPeer, start: number): void {
+  peer.wireWant.send({ start, length: 2 ** 21, any: false })
+}
+
+function request(peer: BentPeer, id: number, index: number): void {
+  const fields = { hash: null, seek: null, upgrade: null, manifest: false, priority: 0 }
+  peer.wireRequest.send({ id, fork: 0, block: { index, nodes: 0 }, ...fields })
+}
+
+function sync(peer: BentPeer, { fork, length }: { readonly fork: number; readonly length: number }): void {
+  const honest = { uploading: true, downloading: true, hasManifest: true, allowPush: false }
+  peer.wireSync.send({ fork, length, remoteLength: 0, canUpgrade: true, ...honest })
+}
+
+test('whatever a peer says in the protocol, writer and reader stay, small, and sync', {
+  timeout: 100_000
+}, async (t) => {
+  const { source, mirror, writer, peer, bootstrap } = await openScene(t, (source) => {
+    writeFileSync(join(source, 'file'), bytesOf(3_000_000))
+  })
+  const reader = startClone(t, writer.key, mirror, { bootstrap })
+  await peersOf(reader, 2)
+  await reader.event('in-sync')
+  for (const [i, [name, flood]] of floods.entries()) {
+    await until(() => peer.entries.peers.length > 0 || peer.content.peers.length > 0, {
+      what: 'a connection',
+      ms: 30_000
+    })
+    for (const core of [peer.entries, peer.content]) {
+      for (const each of [...core.peers]) {
+        try {
+          flood(each as BentPeer, core)
+        } catch (error) {
+          t.comment(`${name}: ${String(error)}`) // The connection is gone already.
+        }
+      }
+    }
+    writeFileSync(join(source, 'file'), `after ${name}`)
+    await until(() => readFileSync(join(mirror, 'file'), 'utf8') === `after ${name}`, { what: name, ms: 20_000 })
+    t.ok(writer.running && reader.running, `${i}: ${name}`)
+  }
+  t.ok(memoryMb(writer) < 400, `the writer holds ${Math.round(memoryMb(writer))} MB`)
+  t.ok(memoryMb(reader) < 400, `the reader holds ${Math.round(memoryMb(reader))} MB`)
 })

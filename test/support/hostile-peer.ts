@@ -11,15 +11,12 @@ import { until } from './until.ts'
 
 /** What Hypercore's replicator has of a peer, as far as one who means harm bends it. */
 export interface BentPeer extends Peer {
-  onrequest: (request: {
-    readonly id: number
-    readonly upgrade: unknown
-    readonly block: { index: number } | null
-  }) => unknown
   readonly wireSync: { send(message: object): void }
-  readonly wireData: { send(message: object): void }
   readonly wireRequest: { send(message: object): void }
+  readonly wireRange: { send(message: object): void }
+  readonly wireBitfield: { send(message: object): void }
   readonly wireWant: { send(message: object): void }
+  readonly wireData: { send(message: object): void }
 }
 
 /** A peer that has the key and the log, and does with real connections whatever it is told. */
