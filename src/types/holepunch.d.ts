@@ -254,6 +254,13 @@ declare module 'fs-native-extensions' {
   export default extensions
 }
 
+declare module 'hyperdht' {
+  const DHT: {
+    keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+  }
+  export default DHT
+}
+
 declare module 'hyperdht/testnet.js' {
   export interface Testnet {
     readonly bootstrap: readonly { readonly host: string; readonly port: number }[]

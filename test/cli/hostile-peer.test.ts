@@ -2,6 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import type Hypercore from 'hypercore'
+import DHT from 'hyperdht'
+import Hyperswarm, { type Connection } from 'hyperswarm'
 import { bytesOf } from '../support/bytes.ts'
 import { type Command, startClone, startShare } from '../support/cli.ts'
 import { type BentPeer, HostilePeer } from '../support/hostile-peer.ts'
@@ -149,4 +151,67 @@ test('whatever a peer says in the protocol, writer and reader stay, small, and s
   }
   t.ok(memoryMb(writer) < 400, `the writer holds ${Math.round(memoryMb(writer))} MB`)
   t.ok(memoryMb(reader) < 400, `the reader holds ${Math.round(memoryMb(reader))} MB`)
+})
+
+/** What a stranger who found the topic may write into an authenticated stream. */
+const garbage: ReadonlyArray<[name: string, write: (stream: Connection) => void]> = [
+  ['nothing', () => {}],
+  ['noise', (stream) => repeat(200, (i) => stream.write(bytesOf(1 + ((i * 37) % 2000), i + 1)))],
+  ['large frames', (stream) => repeat(20, (i) => stream.write(bytesOf(8_000_000, i + 1)))],
+  ['a batch of itself', (stream) => stream.write(Buffer.concat([Buffer.of(0, 0, 0), Buffer.alloc(100_000, 1)]))],
+  ['channels without number', (stream) => repeat(20_000, (i) => stream.write(channel(i, bytesOf(32, i + 1))))],
+  ['channels of one name', (stream) => repeat(5000, (i) => stream.write(channel(i, Buffer.alloc(32, 7))))],
+  [
+    'messages on channels that are not open',
+    (stream) => repeat(20_000, (i) => stream.write(Buffer.of(i % 250, 3, 1, 2)))
+  ]
+]
+
+/** A request to open a channel, as Protomux reads it. */
+function channel(i: number, id: Buffer): Buffer {
+  const name = Buffer.from('hypercore/alpha')
+  const number = Buffer.alloc(3, 0xfd)
+  number.writeUInt16LE(i + 1, 1)
+  return Buffer.concat([
+    Buffer.of(0, 1),
+    number,
+    Buffer.of(name.length),
+    name,
+    Buffer.of(1, id.length),
+    id,
+    Buffer.alloc(40)
+  ])
+}
+
+test('strangers who send garbage are dropped, and a good pair goes on meanwhile', { timeout: 100_000 }, async (t) => {
+  const { source, mirror, writer, peer, bootstrap, addresses } = await openScene(t, (source) => {
+    writeFileSync(join(source, 'file'), bytesOf(3_000_000))
+  })
+  const reader = startClone(t, writer.key, mirror, { bootstrap })
+  await reader.event('in-sync')
+  const met = garbage.map(([name, write], i) => {
+    const stranger = new Hyperswarm({ keyPair: DHT.keyPair(Buffer.alloc(32, i + 1)), bootstrap: addresses })
+    t.teardown(() => stranger.destroy())
+    const meetings = { name, count: 0 }
+    stranger.on('connection', (stream: Connection) => {
+      stream.on('error', () => {})
+      meetings.count++
+      write(stream)
+    })
+    stranger.join(peer.entries.discoveryKey, { server: false, client: true })
+    return meetings
+  })
+  let round = 0
+  const isMet = () => met.every(({ count }) => count >= 2)
+  for (const endMs = performance.now() + 30_000; !isMet() && performance.now() < endMs; round++) {
+    writeFileSync(join(source, 'file'), `round ${round}`)
+    await until(() => readFileSync(join(mirror, 'file'), 'utf8') === `round ${round}`, { what: 'a sync', ms: 20_000 })
+  }
+  t.ok(isMet(), `all were met: ${met.map(({ name, count }) => `${name} ${count}`).join(', ')}`)
+  t.ok(round > 0, `${round} syncs meanwhile`)
+  t.ok(writer.running && reader.running, 'both are there')
+  t.ok(memoryMb(writer) < 400, `the writer holds ${Math.round(memoryMb(writer))} MB`)
+  t.ok(memoryMb(reader) < 400, `the reader holds ${Math.round(memoryMb(reader))} MB`)
+  t.is(await writer.kill('SIGTERM'), 130)
+  t.absent(/\n\s+at /.test(writer.stderr + reader.stderr), 'no stack trace')
 })
