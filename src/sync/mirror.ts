@@ -40,6 +40,13 @@ const partialQuietMs = 10_000
 /** What conflict copies are named after. */
 const naming: KeepOptions = { host: hostname(), now: () => new Date() }
 
+export interface MirrorOptions {
+  /** Tells the bytes received from all peers so far. */
+  readonly received: () => number
+  /** Refuses symlinks that could lead out of the folder. */
+  readonly safeLinks: boolean
+}
+
 /** The reader's loop: follows the log, and makes the folder follow it. */
 export class Mirror {
   readonly #folder: Folder
@@ -48,6 +55,7 @@ export class Mirror {
   readonly #monitor: Monitor
   readonly #staging: Staging
   readonly #received: () => number
+  readonly #safeLinks: boolean
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline(new Map())
@@ -65,15 +73,17 @@ export class Mirror {
   #inSync: Version | undefined
   #arrivals = { received: 0, atMs: 0 }
   #failure: string | undefined
+  /** A version that can't be read: the same bytes again would be no better. */
+  #damaged: Version | undefined
   #running: Promise<void> | undefined
 
-  /** @param received tells the bytes received from all peers so far */
-  constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor, received: () => number) {
+  constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor, options: MirrorOptions) {
     this.#folder = folder
     this.#reader = reader
     this.#state = state
     this.#monitor = monitor
-    this.#received = received
+    this.#received = options.received
+    this.#safeLinks = options.safeLinks
     this.#staging = new Staging(folder.staging)
     reader.onFailure = (error) => this.#report(error)
   }
@@ -104,7 +114,7 @@ export class Mirror {
       try {
         if (!opened) await this.#open()
         opened = true
-        await this.#follow()
+        if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) await this.#follow()
         if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
@@ -211,6 +221,7 @@ export class Mirror {
       await this.#apply(version, full, signal)
     } catch (error) {
       signal.throwIfAborted() // What was cut short fails in many ways; this is why.
+      if (error instanceof SyncError && error.code === 'DAMAGED') this.#damaged = version
       throw error
     } finally {
       end()
@@ -224,7 +235,15 @@ export class Mirror {
     const head = await this.#reader.head(version)
     const baseline = this.#baseline
     const onProblem = (problem: Problem) => this.#monitor.problem(problem)
-    const from = { reader: this.#reader, baseline, version, head, applied: this.#applied, onProblem }
+    const from = {
+      reader: this.#reader,
+      baseline,
+      version,
+      head,
+      applied: this.#applied,
+      safeLinks: this.#safeLinks,
+      onProblem
+    }
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
     trace('%d paths to plan for', wanted.paths.size)
     const { local, seen, signatures, unclear } = await this.#look(wanted, full)
@@ -238,8 +257,9 @@ export class Mirror {
     })
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     await this.#settle(plan, wanted.target, signatures)
-    const { failed, changed } = await this.#materialise(plan, wanted.target, seen, signal)
-    this.#keepAccount(wanted, new Set([...failed, ...changed, ...unclear]), changed)
+    const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, seen, signal)
+    const refused = new Set([...wanted.refused, ...wrong])
+    this.#keepAccount({ ...wanted, refused }, new Set([...failed, ...changed, ...unclear]), changed)
     trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
     await this.#applyVersion(version, plan)
   }
@@ -300,9 +320,11 @@ export class Mirror {
     target: TreeView,
     seen: ReadonlyMap<TreePath, Seen>,
     signal: AbortSignal
-  ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath> }> {
+  ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath>; wrong: ReadonlySet<TreePath> }> {
     const failed = new Set<TreePath>()
-    if (plan.steps.length === 0) return { failed, changed: failed }
+    // Their contents aren't what the log says: not worth another try before the log says something else.
+    const wrong = new Set<TreePath>()
+    if (plan.steps.length === 0) return { failed, changed: failed, wrong }
     const content = await this.#reader.content(this.#received)
     const notHad = new Set<TreePath>()
     // Closing it is what ends the wait for a block that nobody has.
@@ -329,7 +351,8 @@ export class Mirror {
           guard: (at) => assertMarker(this.#folder, at),
           onApplied: (applied) => this.#record(applied, counter.files),
           onProblem: (problem) => {
-            failed.add(problem.path as TreePath)
+            if (problem.action === 'log') wrong.add(problem.path as TreePath)
+            else failed.add(problem.path as TreePath)
             this.#monitor.problem(problem)
             if (problem.action === 'fetch') notHad.add(problem.path as TreePath)
           },
@@ -337,7 +360,7 @@ export class Mirror {
           onBytes: counter.bytes
         }
       )
-      return { failed, changed: new Set([...changed, ...notHad]) }
+      return { failed, changed: new Set([...changed, ...notHad]), wrong }
     } finally {
       signal.removeEventListener('abort', end)
       await content.close().catch(() => {})
