@@ -22,6 +22,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
 const owners: Readonly<Record<string, string>> = {
   hypercore: 'log',
   hyperbee: 'log',
+  'hyperbee/lib/messages.js': 'log',
   corestore: 'log',
   'hypercore-storage': 'log',
   hyperswarm: 'net',

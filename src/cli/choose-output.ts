@@ -3,6 +3,7 @@ import type { CommonOptions } from './options.ts'
 import { type Output, printKey, type Source } from './output.ts'
 import { plainOutput } from './plain.ts'
 import { terminalOutput } from './terminal.ts'
+import { showJson } from './text.ts'
 
 /** Progress is shown so often, in milliseconds; what else happens at once. */
 const progressMs = 100
@@ -17,7 +18,7 @@ export function outputFor(options: CommonOptions, source: Source): Output {
 
 function jsonOutput(): Output {
   return {
-    show: (event) => void process.stdout.write(`${JSON.stringify(event)}\n`),
+    show: (event) => void process.stdout.write(`${showJson(event)}\n`),
     end: () => {}
   }
 }

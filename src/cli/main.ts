@@ -5,6 +5,7 @@ import { addCloneCommand } from './commands/clone.ts'
 import { addScanCommand } from './commands/scan.ts'
 import { addShareCommand } from './commands/share.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
+import { showJson, showLines, showName } from './text.ts'
 
 /**
  * Runs the command line.
@@ -33,6 +34,7 @@ export function createProgram(onStatus: (status: number) => void): Command {
     .version(version(), '-V, --version')
     .showHelpAfterError('Try p2psync --help, or p2psync <command> --help.')
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(showLines(text)) })
     .addHelpText(
       'after',
       `
@@ -55,9 +57,9 @@ function report(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.ok : exitStatus.usage
   const code = error instanceof SyncError ? error.code : 'UNEXPECTED'
   const message = error instanceof Error ? error.message : String(error)
-  if (json) process.stdout.write(`${JSON.stringify({ type: 'error', code, message })}\n`)
-  process.stderr.write(`p2psync: ${message} [${code}]\n`)
-  if (code === 'UNEXPECTED' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  if (json) process.stdout.write(`${showJson({ type: 'error', code, message })}\n`)
+  process.stderr.write(`p2psync: ${showName(message)} [${code}]\n`)
+  if (code === 'UNEXPECTED' && error instanceof Error) process.stderr.write(`${showLines(String(error.stack))}\n`)
   return statusOf(error)
 }
 

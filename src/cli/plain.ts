@@ -1,6 +1,6 @@
 import type { SyncEvent } from '../index.ts'
 import { type Output, printKey } from './output.ts'
-import { showBytes, showMany, showName } from './text.ts'
+import { showBytes, showLines, showMany, showName } from './text.ts'
 
 /** Lines on stderr, for logs and for terminals that can't redraw. */
 export function plainOutput(verbose: boolean): Output {
@@ -43,9 +43,10 @@ export function linesOf(event: SyncEvent, verbose: boolean): readonly string[] {
     case 'problem':
       return [`Problem: ${showName(event.path)}: ${showName(event.message)}`]
     case 'notice':
-      return [event.message]
+      return [showName(event.message)]
     case 'error':
-      return [`p2psync: ${event.message} [${event.code}]`]
+      // A stack, of what nobody expected, has lines of its own.
+      return [`p2psync: ${(event.code === 'UNEXPECTED' ? showLines : showName)(event.message)} [${event.code}]`]
     case 'up-to-date':
       return verbose ? [`Up to date with version ${event.version}`] : []
     case 'progress':

@@ -31,16 +31,29 @@ export function showSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)}h${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')}m`
 }
 
-// What a terminal would obey, or that would show a name as another than it is.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is what it is for
-const unprintable = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+// What a terminal would obey, or that would show a name as another than it is: controls, changes of direction,
+// and what has no width. What only picks the looks of an emoji may stay.
+const unprintable = /(?![\ufe00-\ufe0f])[\p{Control}\p{Default_Ignorable_Code_Point}\p{Surrogate}\u2028\u2029]/gu
 
-/** A name for a terminal: what could control it is escaped. */
+/** A name, or a message that may hold one, for a terminal: what could control it is escaped. */
 export function showName(name: string): string {
   return name.replaceAll(unprintable, (character) => {
     if (character === '\n') return '\\n'
     if (character === '\t') return '\\t'
-    const code = character.charCodeAt(0)
+    const code = character.codePointAt(0) as number
     return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
+  })
+}
+
+/** The same for text of several lines. */
+export function showLines(text: string): string {
+  return text.split('\n').map(showName).join('\n')
+}
+
+/** A value as JSON on one line that is safe to see in a terminal too; for a program it is the same value. */
+export function showJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(unprintable, (character) => {
+    const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i))
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
   })
 }

@@ -12,7 +12,7 @@ import { setMetadata } from './metadata.ts'
 import { Parents } from './parents.ts'
 import { ChangedMeanwhile, Placer } from './placer.ts'
 import { readChunks } from './read.ts'
-import type { ContentSource, Staging } from './stage.ts'
+import { type ContentSource, type Staging, stagingFault } from './stage.ts'
 
 const trace = debuglog('p2psync:disk')
 
@@ -234,7 +234,7 @@ class Work {
         .then((at) => void staged.push({ step, at }))
         .catch((error: unknown) => {
           if (isFatal(error, this.#options.signal)) failure = fatal(error)
-          else this.#problem(step.path, systemCode(error) === undefined ? 'fetch' : 'write', error)
+          else this.#problem(step.path, stagingFault(error), error)
         })
         .finally(() => {
           bytesInFlight -= cost

@@ -41,7 +41,8 @@ function withoutModes(setMode: () => void): void {
   try {
     setMode()
   } catch (error) {
-    if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error
+    // Not ENOTSUP: with that a symlink in the place of a file is refused.
+    if (systemCode(error) !== 'EPERM' && systemCode(error) !== 'ENOSYS') throw error
   }
 }
 

@@ -15,6 +15,7 @@ import { systemCode } from '../errors.ts'
 import type { FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { cutToBytes } from '../tree/marked-name.ts'
 import { baseName, type TreePath } from '../tree/path.ts'
+import type { Problem } from '../tree/tree.ts'
 import { setMetadata } from './metadata.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
@@ -127,6 +128,12 @@ const asideBytesMax = 200
 /** The name in the folder of what lies aside. */
 export function nameOfAside(path: string): string {
   return asideName.exec(basename(path))?.[1] ?? basename(path)
+}
+
+/** What failed: our disk; the log, whose blocks are verified and won't be others the next time; or the way to it. */
+export function stagingFault(error: unknown): Problem['action'] {
+  if (systemCode(error) !== undefined) return 'write'
+  return error instanceof WrongContent || error instanceof RangeError ? 'log' : 'fetch'
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

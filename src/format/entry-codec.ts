@@ -1,6 +1,7 @@
 import * as c from 'compact-encoding'
 import type { Entry, Extent, FileEntry } from '../tree/entry.ts'
 import { emptyHash, mtimeMsMax, permissionBits } from '../tree/entry.ts'
+import { overlapInPart } from './extent-overlap.ts'
 
 /** Version of the record that this code writes. Readers skip fields that a later one adds. */
 export const entryFormat = 1
@@ -10,6 +11,8 @@ export const limits = {
   /** 2 PiB: keeps every sum of two positions below 2^53. */
   sizeBytes: 2 ** 53 / 4,
   extents: 1 << 20,
+  /** A file has at most one more extent than its size has this: what a record costs a reader is in proportion. */
+  extentBytes: 4096,
   linkTargetBytes: 4095,
   /** The range of the codec's signed integers: 142,000 years each way. */
   mtimeMs: mtimeMsMax
@@ -113,7 +116,9 @@ function readContent(state: c.State): Pick<FileEntry, 'size' | 'hash' | 'extents
   const hash = Buffer.from(c.fixed32.decode(state)).toString('hex')
   if (hash.length !== hashBytes * 2) throw new RangeError('a record that ends too early')
   const count = c.uint.decode(state)
-  if (count > limits.extents) throw new RangeError(`${count} extents, too many`)
+  if (count > limits.extents || count > 1 + size / limits.extentBytes) {
+    throw new RangeError(`${count} extents for ${size} bytes, too many`)
+  }
   const extents: Extent[] = []
   let total = 0
   for (let i = 0; i < count; i++) {
@@ -122,6 +127,7 @@ function readContent(state: c.State): Pick<FileEntry, 'size' | 'hash' | 'extents
     extents.push(extent)
   }
   if (total !== size) throw new RangeError(`extents of ${total} bytes for a file of ${size}`)
+  if (overlapInPart(extents)) throw new RangeError('extents that overlap in part')
   if (size === 0 && hash !== emptyHash) throw new RangeError('an empty file whose hash is not that of nothing')
   return { size, hash, extents }
 }

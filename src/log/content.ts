@@ -6,6 +6,8 @@ import type { Extent, FileEntry } from '../tree/entry.ts'
 const inFlightBytesMax = 8 * 1024 * 1024
 /** Blocks on their way at once, for all that is read: what an entry claims of their sizes may be wrong. */
 const inFlightBlocksMax = 32
+/** So many at first, and one more with each that is no larger than it may be. */
+const inFlightBlocksMin = 2
 /** No block is larger; FORMAT.md. */
 const blockBytesMax = 2 * 1024 * 1024
 /** With peers there, but nothing coming from any for so long, what is waited for counts as not to be had. */
@@ -37,6 +39,7 @@ export class ContentReader {
   readonly #givenUp = new Set<(error: Error) => void>()
   #queue: (() => void)[] = []
   #inFlight = 0
+  #inFlightMax = inFlightBlocksMin
   #before = { received: 0, atMs: 0 }
   #patienceMs = quietMsMax
 
@@ -103,7 +106,7 @@ export class ContentReader {
   }
 
   async #get(index: number): Promise<Uint8Array> {
-    while (this.#inFlight >= inFlightBlocksMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
+    while (this.#inFlight >= this.#inFlightMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
     if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: performance.now() }
     let giveUp: (error: Error) => void = () => {}
     try {
@@ -113,13 +116,23 @@ export class ContentReader {
         this.#core.get(index).then(resolve, reject)
       })
       if (block === null) throw new NotToBeHad()
-      if (block.length > blockBytesMax) throw new RangeError(`a block of ${block.length} bytes, over the limit`)
+      this.#weigh(block)
       return block
     } finally {
       this.#givenUp.delete(giveUp)
       this.#inFlight--
-      this.#queue.shift()?.()
+      for (let free = this.#inFlightMax - this.#inFlight; free > 0; free--) this.#queue.shift()?.()
     }
+  }
+
+  /** A block may be of up to 15 MiB when its writer means harm: from the first one on they come one by one. */
+  #weigh({ length }: Uint8Array): void {
+    if (length <= blockBytesMax) {
+      if (this.#inFlightMax > 1) this.#inFlightMax = Math.min(inFlightBlocksMax, this.#inFlightMax + 1)
+      return
+    }
+    this.#inFlightMax = 1
+    throw new RangeError(`a block of ${length} bytes, over the limit`)
   }
 
   /** Gives up what is waited for when peers are there and stay silent. */

@@ -1,19 +1,19 @@
 import b4a from 'b4a'
-import Hyperbee, { type Node } from 'hyperbee'
+import Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { decodeEntry, decodeUtf8 } from '../format/entry-codec.ts'
 import { decodeHead, type Head, headKey } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
 import { pathFault, type TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
+import { BeeView, type Pair } from './bee-view.ts'
 
 /** A core of this length holds the Hyperbee's header alone: no version yet. */
 const headerLength = 1
 
-/** Paths only: our own keys begin with NUL. */
-const paths = { gte: Buffer.of(1) }
-
 const head = b4a.from(headKey)
+
+const nothing = Buffer.alloc(0)
 
 /** What a log says of one path; `undefined` where it was removed. */
 export type LogEntry = readonly [path: TreePath, entry: Entry | undefined]
@@ -35,27 +35,30 @@ export function versionOf(core: Hypercore): Version | undefined {
 
 /** What the batch that made a version says of it. Throws a `RangeError` when that can't be read. */
 export async function headOf(bee: Hyperbee, version: Version): Promise<Head> {
-  const view = bee.checkout(version.length)
+  const view = new BeeView(bee.core, version.length)
   try {
-    const node = await view.get(head)
-    if (node === null) throw new RangeError('a version without a head')
-    return decodeHead(node.value)
+    const pair = await view.get(head)
+    if (!pair?.value) throw new RangeError('a version without a head')
+    return decodeHead(pair.value)
   } finally {
     await view.close()
   }
 }
 
-/** All entries of a version, in the log's order. Whatever is no valid entry is refused and reported. */
+/**
+ * All entries of a version, in the log's order. Whatever is no valid entry is refused and reported.
+ * Throws a `RangeError` where the log holds no tree.
+ */
 export async function* entriesOf(
   bee: Hyperbee,
   version: Version,
   onProblem: (problem: Problem) => void
 ): AsyncGenerator<readonly [TreePath, Entry]> {
-  const view = bee.checkout(version.length)
+  const view = new BeeView(bee.core, version.length)
   try {
-    for await (const node of view.createReadStream(paths)) {
-      const path = readPath(node, onProblem)
-      const entry = path && readEntry(path, node, onProblem)
+    for await (const pair of view.pairs()) {
+      const path = isOurs(pair.key) ? undefined : readPath(pair.key, onProblem)
+      const entry = path && readEntry(path, pair, onProblem)
       if (path !== undefined && entry !== undefined) yield [path, entry]
     }
   } finally {
@@ -63,29 +66,36 @@ export async function* entriesOf(
   }
 }
 
-/** What changed from one version to a later one of the same fork. */
+/**
+ * What changed from one version to a later one of the same fork: each path once, as the later one
+ * has it, also where it is as it was.
+ * Throws a `RangeError` where the log holds no tree.
+ */
 export async function* changesOf(
   bee: Hyperbee,
   from: Version,
   to: Version,
   onProblem: (problem: Problem) => void
 ): AsyncGenerator<LogEntry> {
-  const view = bee.checkout(to.length)
-  const before = bee.checkout(from.length)
+  const view = new BeeView(bee.core, to.length)
   try {
-    for await (const { left, right } of view.createDiffStream(before, paths)) {
-      const path = readPath((left ?? right) as Node, onProblem)
+    for await (const [key, pair] of view.since(from.length)) {
+      const path = isOurs(key) ? undefined : readPath(key, onProblem)
       if (path === undefined) continue
-      const entry = left === null ? undefined : readEntry(path, left, onProblem)
-      if (left === null || entry !== undefined) yield [path, entry]
+      const entry = pair && readEntry(path, pair, onProblem)
+      if (pair === undefined || entry !== undefined) yield [path, entry]
     }
   } finally {
     await view.close()
-    await before.close()
   }
 }
 
-function readPath({ key }: Node, onProblem: (problem: Problem) => void): TreePath | undefined {
+/** Our own keys begin with NUL, and are no paths. */
+function isOurs(key: Buffer): boolean {
+  return key[0] === 0
+}
+
+function readPath(key: Buffer, onProblem: (problem: Problem) => void): TreePath | undefined {
   const text = decodeUtf8(key)
   const fault = text === undefined ? 'a name that is not UTF-8' : pathFault(text)
   if (fault === undefined) return text as TreePath
@@ -93,9 +103,9 @@ function readPath({ key }: Node, onProblem: (problem: Problem) => void): TreePat
   return undefined
 }
 
-function readEntry(path: TreePath, { value }: Node, onProblem: (problem: Problem) => void): Entry | undefined {
+function readEntry(path: TreePath, { value }: Pair, onProblem: (problem: Problem) => void): Entry | undefined {
   try {
-    return decodeEntry(value)
+    return decodeEntry(value ?? nothing)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     onProblem({ path, action: 'log', message: `Refused: ${error.message}` })

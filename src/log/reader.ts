@@ -6,8 +6,10 @@ import type { Head } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
+import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
 import { beeOf, changesOf, entriesOf, headOf, type LogEntry, versionOf } from './entries.ts'
+import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 
 // Hypercore's own window begins at 16 requests; measured at 40 ms and 0.5 % loss, 64 gives a third more.
@@ -23,6 +25,8 @@ export class LogReader {
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
   #content: Promise<Hypercore> | undefined
+  readonly #claims = new Claims()
+  readonly #stalls = new StallWatch()
 
   private constructor(store: LogStore, entries: Hypercore) {
     this.#store = store
@@ -74,6 +78,7 @@ export class LogReader {
 
   /** Hypercore tells of a full disk, and of a log with two histories, by events alone. */
   #watchOver(core: Hypercore): void {
+    this.#stalls.add(core)
     core.on('verification-error', (error: Error) => {
       const cause = messageOf(error.cause ?? error)
       if (!/no space left|quota/i.test(cause)) return
@@ -93,15 +98,17 @@ export class LogReader {
     return this.#entries.peers.length > 0
   }
 
-  /** Whether at least one peer is connected and none of them knows of a later version than `version`. */
+  /**
+   * Whether at least one peer is connected and none of them knows of a later version than `version`, as
+   * far as it is to be believed.
+   */
   isNewest(version: Version | undefined): boolean {
     const peers = this.#entries.peers.filter((peer) => peer.remoteOpened && peer.remoteSynced)
-    const fork = version?.fork ?? 0
-    const length = version?.length ?? 0
-    return (
-      peers.length > 0 &&
-      peers.every((peer) => peer.remoteFork < fork || (peer.remoteFork === fork && peer.remoteLength <= length))
-    )
+    const ours = version ?? { fork: 0, length: 0 }
+    const nowMs = performance.now()
+    // Each is weighed, whatever comes of the others: doubts begin with the claim.
+    const more = peers.filter((peer) => this.#claims.hasMore(peer, ours, nowMs))
+    return peers.length > 0 && more.length === 0
   }
 
   /**
@@ -117,30 +124,48 @@ export class LogReader {
     }
   }
 
-  head(version: Version): Promise<Head> {
-    return headOf(this.#bee, version)
+  /** What a version says of itself. @throws {SyncError} DAMAGED */
+  async head(version: Version): Promise<Head> {
+    try {
+      return await headOf(this.#bee, version)
+    } catch (error) {
+      throw damaged(version, error)
+    }
   }
 
-  /** All entries of a version. */
-  entriesAt(version: Version, onProblem: (problem: Problem) => void): AsyncIterable<readonly [TreePath, Entry]> {
-    return entriesOf(this.#bee, version, onProblem)
+  /** All entries of a version. @throws {SyncError} DAMAGED */
+  async *entriesAt(
+    version: Version,
+    onProblem: (problem: Problem) => void
+  ): AsyncGenerator<readonly [TreePath, Entry]> {
+    try {
+      yield* entriesOf(this.#bee, version, onProblem)
+    } catch (error) {
+      throw damaged(version, error)
+    }
   }
 
-  /** What changed between two versions of one fork. */
-  changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncIterable<LogEntry> {
-    return changesOf(this.#bee, from, to, onProblem)
+  /** What changed between two versions of one fork. @throws {SyncError} DAMAGED */
+  async *changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncGenerator<LogEntry> {
+    try {
+      yield* changesOf(this.#bee, from, to, onProblem)
+    } catch (error) {
+      throw damaged(to, error)
+    }
   }
 
   /**
    * The contents that the entries name, for one pass; to be closed after it.
    *
    * @param received tells the bytes received from all peers so far
+   * @throws {SyncError} DAMAGED when the log doesn't tell where they are
    */
   async content(received: () => number): Promise<ContentReader> {
     return new ContentReader(await this.#contentCore(), { received, hasPeers: () => this.hasPeers })
   }
 
   async close(): Promise<void> {
+    this.#stalls.close()
     await this.#bee.close()
     // Not awaited: before the first block has come, nobody knows which core it is.
     this.#content?.then((core) => core.close()).catch(() => {})
@@ -158,12 +183,22 @@ export class LogReader {
   }
 
   async #openContent(): Promise<Hypercore> {
-    const header = await this.#bee.getHeader()
-    const key = header.metadata?.contentFeed
-    if (key === undefined || key === null || key.length !== 32) throw new RangeError('The log names no content core')
+    const header = await this.#bee.getHeader().catch(() => undefined)
+    const key = header?.metadata?.contentFeed
+    if (this.#entries.closing) throw new SyncError('CLOSED', 'The log was closed')
+    if (key?.length !== 32 || this.#entries.key.equals(key)) {
+      throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
+    }
     const core = await this.#store.keyed(key)
     core.replicator.setInflightRange(...contentInFlight)
     this.#watchOver(core)
     return core
   }
+}
+
+/** What is wrong with the whole of a version, rather than with an entry; other errors stay as they are. */
+function damaged({ fork, length }: Version, error: unknown): unknown {
+  if (!(error instanceof RangeError)) return error
+  const message = `Version ${length} of fork ${fork} of the log is damaged: ${error.message}. Nothing of it is applied`
+  return new SyncError('DAMAGED', message, { cause: error })
 }

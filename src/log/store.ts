@@ -7,6 +7,7 @@ import type Hypercore from 'hypercore'
 import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
+import { guardPeers } from './peer-guard.ts'
 
 /** A pair of Ed25519 keys. */
 export interface KeyPair {
@@ -51,6 +52,7 @@ export class LogStore {
   /** A core of our own making, by name. */
   async named(name: string): Promise<Hypercore> {
     const core = this.#corestore.get({ name })
+    guardPeers(core)
     await core.ready()
     return core
   }
@@ -58,6 +60,7 @@ export class LogStore {
   /** Anybody's core, by its key. */
   async keyed(key: Uint8Array): Promise<Hypercore> {
     const core = this.#corestore.get({ key })
+    guardPeers(core)
     await core.ready()
     return core
   }

@@ -29,6 +29,16 @@ export class LiveBaseline {
     this.records.delete(path)
   }
 
+  /** What to put and to remove where paths are called otherwise now. */
+  renamed(moved: ReadonlyMap<TreePath, TreePath>): {
+    readonly put: ReadonlyMap<TreePath, BaselineRecord>
+    readonly removed: ReadonlySet<TreePath>
+  } {
+    const put = new Map<TreePath, BaselineRecord>()
+    for (const [from, to] of moved) put.set(to, this.records.get(from) as BaselineRecord)
+    return { put, removed: new Set(moved.keys()) }
+  }
+
   entry(path: TreePath): Entry | undefined {
     return this.records.get(path)?.entry
   }

@@ -13,6 +13,8 @@ export interface CloneOptions {
   readonly state?: string
   /** Takes a directory that isn't empty: files that match are kept, others stay as the user's own. */
   readonly adopt?: boolean
+  /** Refuses symlinks whose target is absolute or could lead out of the folder; a link that is there already stays. */
+  readonly safeLinks?: boolean
 }
 
 /** A folder that follows one published elsewhere. */
@@ -44,14 +46,17 @@ export class ClonedFolder extends FolderHandle {
   }
 
   protected override async open(): Promise<void> {
-    const { bootstrap, state, adopt } = this.#options
+    const { bootstrap, state, adopt, safeLinks = false } = this.#options
     const { key } = this
     const folder = openFolder(this.#directory, { role: 'reader', key, state, adopt })
     this.#folder = folder
     this.#store = await openStore(folder)
     this.#reader = await LogReader.open(this.#store, key)
     this.#state = await State.open(folder.state)
-    this.#mirror = new Mirror(folder, this.#reader, this.#state, this.monitor, () => this.traffic.received)
+    this.#mirror = new Mirror(folder, this.#reader, this.#state, this.monitor, {
+      received: () => this.traffic.received,
+      safeLinks
+    })
     await this.connect(this.#store, this.#reader.topic, bootstrap)
     this.monitor.emit({ type: 'ready', role: 'reader', key, folder: folder.root })
     this.#mirror.start()

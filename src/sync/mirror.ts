@@ -45,6 +45,13 @@ const partialQuietMs = 10_000
 /** What conflict copies are named after. */
 const naming: KeepOptions = { host: hostname(), now: () => new Date() }
 
+export interface MirrorOptions {
+  /** Tells the bytes received from all peers so far. */
+  readonly received: () => number
+  /** Refuses symlinks that could lead out of the folder. */
+  readonly safeLinks: boolean
+}
+
 /** The reader's loop: follows the log, and makes the folder follow it. */
 export class Mirror {
   readonly #folder: Folder
@@ -53,6 +60,7 @@ export class Mirror {
   readonly #monitor: Monitor
   readonly #staging: Staging
   readonly #received: () => number
+  readonly #safeLinks: boolean
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline(new Map())
@@ -78,15 +86,17 @@ export class Mirror {
   #inSync: Version | undefined
   #arrivals = { received: 0, atMs: 0 }
   #failure: string | undefined
+  /** A version that can't be read: the same bytes again would be no better. */
+  #damaged: Version | undefined
   #running: Promise<void> | undefined
 
-  /** @param received tells the bytes received from all peers so far */
-  constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor, received: () => number) {
+  constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor, options: MirrorOptions) {
     this.#folder = folder
     this.#reader = reader
     this.#state = state
     this.#monitor = monitor
-    this.#received = received
+    this.#received = options.received
+    this.#safeLinks = options.safeLinks
     this.#staging = new Staging(folder.staging)
     reader.onFailure = (error) => this.#report(error)
   }
@@ -117,7 +127,7 @@ export class Mirror {
       try {
         if (!opened) await this.#open()
         opened = true
-        await this.#follow()
+        if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) await this.#follow()
         if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
@@ -228,6 +238,7 @@ export class Mirror {
       await this.#apply(version, full, signal)
     } catch (error) {
       signal.throwIfAborted() // What was cut short fails in many ways; this is why.
+      if (error instanceof SyncError && error.code === 'DAMAGED') this.#damaged = version
       throw error
     } finally {
       end()
@@ -241,8 +252,16 @@ export class Mirror {
     const head = await this.#reader.head(version)
     const baseline = this.#baseline
     const onProblem = (problem: Problem) => this.#monitor.problem(problem)
-    const applied = full ? this.#noted : this.#applied
-    const from = { reader: this.#reader, baseline, version, head, applied, traits: this.#traits, onProblem }
+    const from = {
+      reader: this.#reader,
+      baseline,
+      version,
+      head,
+      applied: full ? this.#noted : this.#applied,
+      safeLinks: this.#safeLinks,
+      traits: this.#traits,
+      onProblem
+    }
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
     trace('%d paths to plan for', wanted.paths.size)
     const startMs = performance.now()
@@ -263,9 +282,10 @@ export class Mirror {
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     await this.#settle(plan, wanted.target, signatures)
     this.#tellDiverged(plan, full)
-    const { failed, changed } = await this.#materialise(plan, wanted.target, seen, signal)
+    const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, seen, signal)
     if (full) this.#owed.clear()
-    this.#keepAccount(planned, full, new Set([...failed, ...changed, ...unclear]), changed)
+    const refused = new Set([...wanted.refused, ...wrong])
+    this.#keepAccount({ ...planned, refused }, full, new Set([...failed, ...changed, ...unclear]), changed)
     trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
     await this.#applyVersion(version, plan)
   }
@@ -311,7 +331,7 @@ export class Mirror {
       {
         signal: this.#stop.signal,
         traits: this.#traits,
-        onRealigned: (moved) => this.#rename(moved),
+        onRealigned: (moved) => this.#record(this.#baseline.renamed(moved)),
         onProblem: (problem) => this.#monitor.problem(problem),
         onScanned: (files) => {
           this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
@@ -321,13 +341,6 @@ export class Mirror {
         }
       }
     )
-  }
-
-  /** Records that paths are called otherwise now. */
-  #rename(moved: ReadonlyMap<TreePath, TreePath>): Promise<void> {
-    const put = new Map<TreePath, BaselineRecord>()
-    for (const [from, to] of moved) put.set(to, this.#baseline.records.get(from) as BaselineRecord)
-    return this.#record({ put, removed: new Set(moved.keys()) })
   }
 
   /** Records what needs nothing to be done. */
@@ -355,9 +368,11 @@ export class Mirror {
     target: TreeView,
     seen: ReadonlyMap<TreePath, Seen>,
     signal: AbortSignal
-  ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath> }> {
+  ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath>; wrong: ReadonlySet<TreePath> }> {
     const failed = new Set<TreePath>()
-    if (plan.steps.length === 0) return { failed, changed: failed }
+    // Their contents aren't what the log says: not worth another try before the log says something else.
+    const wrong = new Set<TreePath>()
+    if (plan.steps.length === 0) return { failed, changed: failed, wrong }
     const content = await this.#reader.content(this.#received)
     const notHad = new Set<TreePath>()
     // Closing it is what ends the wait for a block that nobody has.
@@ -384,7 +399,8 @@ export class Mirror {
           guard: (at) => assertMarker(this.#folder, at),
           onApplied: (applied) => this.#record(applied, counter.files),
           onProblem: (problem) => {
-            failed.add(problem.path as TreePath)
+            if (problem.action === 'log') wrong.add(problem.path as TreePath)
+            else failed.add(problem.path as TreePath)
             this.#monitor.problem(problem)
             if (problem.action === 'fetch') notHad.add(problem.path as TreePath)
           },
@@ -392,7 +408,7 @@ export class Mirror {
           onBytes: counter.bytes
         }
       )
-      return { failed, changed: new Set([...changed, ...notHad]) }
+      return { failed, changed: new Set([...changed, ...notHad]), wrong }
     } finally {
       signal.removeEventListener('abort', end)
       await content.close().catch(() => {})

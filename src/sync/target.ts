@@ -4,9 +4,18 @@ import type { Entry } from '../tree/entry.ts'
 import { type FileSystemTraits, foldName, foldsNames } from '../tree/file-system.ts'
 import { localNames, type Twin } from '../tree/local-names.ts'
 import { ancestorsOf, parseTreePath, type TreePath } from '../tree/path.ts'
+import { linkFault } from '../tree/safe-link.ts'
 import { refuseHomeless } from '../tree/target.ts'
 import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
+import { extentsBeyondOne } from './totals.ts'
+
+/**
+ * Extents that a target may have beyond one for each file, all files together. They are held in memory, at some
+ * 70 bytes each: a file that was appended to or edited many thousand times has as many, a log made to harm could
+ * have a million in every entry.
+ */
+const extentsMax = 2 ** 20
 
 /** What a version wants of a folder, as far as it is to be planned for, by the paths that the folder has for it. */
 export interface Wanted {
@@ -26,28 +35,26 @@ export interface TargetInput {
   /** The version that the baseline stands for, path by path, as far as it was noted. */
   readonly applied: Version | undefined
   readonly traits: FileSystemTraits
+  /** Refuses symlinks that could lead out of the folder. */
+  readonly safeLinks: boolean
   readonly onProblem: (problem: Problem) => void
 }
 
 /** All that a version wants, whatever was there before. */
-export async function wholeTarget({
-  reader,
-  baseline,
-  version,
-  head,
-  applied,
-  traits,
-  onProblem
-}: TargetInput): Promise<Wanted> {
-  const refusal = new Refusal(onProblem)
+export async function wholeTarget(input: TargetInput): Promise<Wanted> {
+  const { reader, baseline, version, applied, traits } = input
+  const refusal = new Refusal(input)
   const target = new Map<TreePath, Entry>()
   if (sameVersion(version, applied)) {
     // Applied to the last path, or it would not be noted: the baseline is what it wants.
-    for (const [path, { entry }] of baseline.records) target.set(path, entry)
+    for (const [path, { entry }] of baseline.records) {
+      refusal.acceptsLink(path, entry) // It stays, as all that is refused, but not unsaid.
+      target.set(path, entry)
+    }
     return { target, paths: new Set(target.keys()), refused: refusal.paths }
   }
   for await (const [path, entry] of reader.entriesAt(version, refusal.refuse)) {
-    if (refusal.accepts(path, entry, head)) target.set(path, entry)
+    if (refusal.accepts(path, entry)) target.set(path, entry)
   }
   for (const path of refuseHomeless([...target.keys()].sort(), (path) => target.get(path), refusal.refuse)) {
     target.delete(path)
@@ -89,14 +96,15 @@ function twinProblem({ path, other, keptAs }: Twin): Problem {
  * @param owed what earlier versions wanted and couldn't be done
  */
 export async function changedTarget(
-  { reader, baseline, version, head, applied, onProblem }: TargetInput,
+  input: TargetInput,
   owed: ReadonlyMap<TreePath, Entry | undefined>
 ): Promise<Wanted> {
-  const refusal = new Refusal(onProblem)
+  const { reader, baseline, version, applied } = input
+  const refusal = new Refusal(input, baseline)
   const changes = new Map(owed)
   if (!sameVersion(applied, version)) {
     for await (const [path, entry] of reader.changes(applied as Version, version, refusal.refuse)) {
-      if (entry === undefined || refusal.accepts(path, entry, head)) changes.set(path, entry)
+      if (entry === undefined || refusal.accepts(path, entry)) changes.set(path, entry)
     }
   }
   const entryAt = (path: TreePath) => (changes.has(path) ? changes.get(path) : baseline.entry(path))
@@ -113,15 +121,20 @@ export async function changedTarget(
 /** Reports what is refused of a log, and remembers where. */
 class Refusal {
   readonly paths = new Set<string>()
-  readonly #onProblem: (problem: Problem) => void
+  readonly #input: TargetInput
+  readonly #kept: LiveBaseline | undefined
+  #extents: number
 
-  constructor(onProblem: (problem: Problem) => void) {
-    this.#onProblem = onProblem
+  /** @param kept what stays of the target beside what is judged, but for the same paths */
+  constructor(input: TargetInput, kept?: LiveBaseline) {
+    this.#input = input
+    this.#kept = kept
+    this.#extents = kept?.totals.extents ?? 0
   }
 
   readonly refuse = (problem: Problem): void => {
     this.paths.add(problem.path)
-    this.#onProblem(problem)
+    this.#input.onProblem(problem)
   };
 
   /** What was refused and is a path at all. */
@@ -133,10 +146,27 @@ class Refusal {
   }
 
   /** Whether an entry is one to follow, as far as it can be told without its neighbours. */
-  accepts(path: TreePath, entry: Entry, head: Head): boolean {
-    if (entry.type !== 'file') return true
-    const beyond = entry.extents.some(({ block, blocks }) => block + blocks > head.contentLength)
-    if (beyond) this.refuse({ path, action: 'log', message: 'Refused: an extent outside the content core' })
-    return !beyond
+  accepts(path: TreePath, entry: Entry): boolean {
+    if (entry.type !== 'file') return this.acceptsLink(path, entry)
+    const { contentLength } = this.#input.head
+    if (entry.extents.some(({ block, blocks }) => block + blocks > contentLength)) {
+      this.refuse({ path, action: 'log', message: 'Refused: an extent outside the content core' })
+      return false
+    }
+    const more = extentsBeyondOne(entry) - extentsBeyondOne(this.#kept?.entry(path))
+    if (this.#extents + more > extentsMax) {
+      this.refuse({ path, action: 'log', message: `Refused: with it the log would have over ${extentsMax} extents` })
+      return false
+    }
+    this.#extents += more
+    return true
+  }
+
+  /** Whether `entry` is no link, or one to follow. */
+  acceptsLink(path: TreePath, entry: Entry): boolean {
+    if (!this.#input.safeLinks || entry.type !== 'symlink') return true
+    const fault = linkFault(path, entry.target)
+    if (fault !== undefined) this.refuse({ path, action: 'log', message: `Refused by --safe-links: ${fault}` })
+    return fault === undefined
   }
 }

@@ -7,6 +7,8 @@ export class Totals {
   symlinks = 0
   /** Bytes of all files' content. */
   bytes = 0
+  /** Extents of all files, beyond one for each. */
+  extents = 0
 
   /** Counts one path's entry in place of the one before. */
   replace(before: Entry | undefined, after: Entry | undefined): void {
@@ -20,6 +22,12 @@ export class Totals {
     else if (entry?.type === 'file') {
       this.files += by
       this.bytes += by * entry.size
+      this.extents += by * extentsBeyondOne(entry)
     }
   }
+}
+
+/** Nearly every file has one extent; what there is of others is held in memory beyond that. */
+export function extentsBeyondOne(entry: Entry | undefined): number {
+  return entry?.type === 'file' ? Math.max(0, entry.extents.length - 1) : 0
 }

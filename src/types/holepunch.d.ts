@@ -9,6 +9,23 @@ declare module 'hypercore' {
     readonly remoteSynced: boolean
     readonly remoteLength: number
     readonly remoteFork: number
+    /** Requests that it was sent and hasn't answered. */
+    readonly inflight: number
+    readonly stats: { readonly wireData: { readonly rx: number } }
+    readonly stream: { readonly rawStream: { readonly bytesReceived?: number }; destroy(): void }
+    /** Requests of the peer that wait for an answer. */
+    readonly remoteRequests: ReadonlyMap<number, unknown>
+    // What is called with each message of the peer.
+    onrange(message: RangeMessage): unknown
+    onbitfield(message: { readonly start: number; readonly bitfield: Uint32Array }): unknown
+    onrequest(message: { readonly id: number }): unknown
+    onsync(message: { readonly fork: number }): unknown
+  }
+
+  export interface RangeMessage {
+    readonly drop: boolean
+    readonly start: number
+    readonly length: number
   }
 
   export interface Download {
@@ -25,11 +42,13 @@ declare module 'hypercore' {
     readonly fork: number
     readonly writable: boolean
     readonly closed: boolean
+    readonly closing: Promise<void> | null
     readonly peers: readonly Peer[]
     readonly replicator: { setInflightRange(min: number, max: number): void }
     ready(): Promise<void>
     close(): Promise<void>
     session(options?: { readonly wait?: boolean }): Hypercore
+    snapshot(): Hypercore
     append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
     get(index: number, options?: { readonly wait?: boolean; readonly timeout?: number }): Promise<Buffer | null>
     has(start: number, end?: number): Promise<boolean>
@@ -85,6 +104,33 @@ declare module 'hyperbee' {
       right: number | Hyperbee,
       range?: Range
     ): AsyncIterable<{ readonly left: Node | null; readonly right: Node | null }>
+  }
+}
+
+declare module 'hyperbee/lib/messages.js' {
+  export interface Level {
+    readonly keys: readonly number[]
+    /** Pairs of a block and the index of a node in it. */
+    readonly children: readonly number[]
+  }
+
+  interface Index {
+    readonly levels: readonly Level[]
+  }
+
+  interface Pair {
+    readonly key: Buffer
+    readonly value?: Buffer | null
+    readonly index: Buffer
+  }
+
+  export const YoloIndex: {
+    encode(index: Index): Buffer
+    decode(bytes: Uint8Array): Index
+  }
+  export const Node: {
+    encode(node: Pair): Buffer
+    decode(bytes: Uint8Array): Pair
   }
 }
 
@@ -208,6 +254,13 @@ declare module 'fs-native-extensions' {
     swapSync(from: string, to: string): void
   }
   export default extensions
+}
+
+declare module 'hyperdht' {
+  const DHT: {
+    keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+  }
+  export default DHT
 }
 
 declare module 'hyperdht/testnet.js' {

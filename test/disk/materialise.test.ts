@@ -140,7 +140,7 @@ test('wrong content is refused, reported, and stops nothing else', async (t) => 
   ])
   t.alike(shop.tree(), { file: 'old', fine: 'fine' })
   t.alike(outcome.problems.paths, ['file', 'not-to-be-had'])
-  t.alike(outcome.problems.list.map(({ action }) => action).sort(), ['fetch', 'fetch'])
+  t.alike(outcome.problems.list.map(({ action }) => action).sort(), ['fetch', 'log'])
   t.alike([...outcome.applied.put.keys()], ['fine'])
   t.alike(shop.staged(), [])
 })

@@ -2,9 +2,10 @@ import { test } from 'brittle'
 import * as c from 'compact-encoding'
 import fc from 'fast-check'
 import { decodeEntry, decodeUtf8, encodeEntry, entryFormat, limits } from '../../src/format/entry-codec.ts'
+import { overlapInPart } from '../../src/format/extent-overlap.ts'
 import { type Entry, type Extent, emptyHash, type FileEntry } from '../../src/tree/entry.ts'
 import { directoryOf as directory, fileOf as file, symlinkOf as symlink } from '../support/entries.ts'
-import { holds, must } from '../support/property.ts'
+import { fuzzRuns, holds, must } from '../support/property.ts'
 
 /** Beyond it the encoding of times has no numbers. */
 const mtimeMsEncodable = 2 ** 52 - 1
@@ -19,7 +20,7 @@ const extent: fc.Arbitrary<Extent> = fc
     block: position,
     blocks: fc.integer({ min: 1, max: limits.sizeBytes }),
     offset: position,
-    length: fc.integer({ min: 1, max: limits.sizeBytes / 8 }),
+    length: fc.integer({ min: limits.extentBytes, max: limits.sizeBytes / 8 }),
     packed: fc.boolean()
   })
   .map((it) => (it.packed ? { ...it, blocks: 1 } : it))
@@ -29,7 +30,7 @@ const anyFile: fc.Arbitrary<Entry> = fc
     mode,
     mtimeMs,
     bytes: fc.uint8Array({ minLength: 32, maxLength: 32 }),
-    extents: fc.array(extent, { maxLength: 8 })
+    extents: fc.array(extent, { maxLength: 8 }).filter((extents) => !overlapInPart(extents))
   })
   .map(({ bytes, extents, ...metadata }) => {
     const size = extents.reduce((sum, { length }) => sum + length, 0)
@@ -109,10 +110,11 @@ test('a record made by hand is accepted, so that what follows fails for its one 
   t.alike(decodeEntry(fileRecord({})), { ...file('v1', { mtimeMs: 0 }), extents })
 })
 
-/** A record of a file of so many bytes, each an extent. */
-function recordOfExtents(count: number): Buffer {
-  const head = fileRecord({ size: count, count, extents: [] })
-  return Buffer.concat([head, Buffer.alloc(5 * count, Buffer.of(0, 3, 1, 0, 1))])
+/** A record of a file of so many extents, each as long as it has to be. */
+function recordOfExtents(count: number, length: number = limits.extentBytes): Buffer {
+  const head = fileRecord({ size: count * length, count, extents: [] })
+  const extent = uints(0, 3, 1, 0, length)
+  return Buffer.concat([head, Buffer.alloc(extent.length * count, extent)])
 }
 
 const over = limits.sizeBytes + 1
@@ -142,6 +144,7 @@ const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
     })
   ],
   ['too many extents', recordOfExtents(limits.extents + 1)],
+  ['extents of few bytes each', recordOfExtents(100, limits.extentBytes - 50)],
   ['extents of fewer bytes than the file', fileRecord({ size: 3 })],
   ['extents of more bytes than the file', fileRecord({ size: 1 })],
   ['a file of some size without extents', fileRecord({ extents: [] })],
@@ -151,9 +154,20 @@ const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
   [
     'an extent of no bytes',
     fileRecord({
+      size: 4096,
       extents: [
-        [0, 3, 1, 0, 2],
+        [0, 3, 1, 0, 4096],
         [0, 4, 1, 0, 0]
+      ]
+    })
+  ],
+  [
+    'extents that overlap in part',
+    fileRecord({
+      size: 8192,
+      extents: [
+        [1, 3, 1, 0, 4096],
+        [1, 3, 1, 1, 4096]
       ]
     })
   ],
@@ -211,7 +225,7 @@ test('decodeEntry throws nothing but RangeError and keeps to its limits, whateve
       if (typeof outcome === 'string') must(outcome === 'RangeError', outcome)
       else mustBeWithinLimits(outcome)
     }),
-    { numRuns: 5000 }
+    { numRuns: fuzzRuns(5000) }
   ))
 
 function mustBeWithinLimits(entry: Entry): void {

@@ -2,7 +2,7 @@ import { test } from 'brittle'
 import fc from 'fast-check'
 import { decodeHead, encodeHead, type Head, headFormat, headKey } from '../../src/format/head-codec.ts'
 import { parseTreePath } from '../../src/tree/path.ts'
-import { holds, must } from '../support/property.ts'
+import { fuzzRuns, holds, must } from '../support/property.ts'
 
 const count = fc.maxSafeNat()
 const anyHead: fc.Arbitrary<Head> = fc.record({
@@ -70,7 +70,7 @@ test('decodeHead throws nothing but RangeError, whatever it is given', (t) =>
       if (!isRefused(record))
         for (const number of Object.values(decodeHead(record))) must(Number(number) >= 0, 'number')
     }),
-    { numRuns: 1000 }
+    { numRuns: fuzzRuns(1000) }
   ))
 
 /** Whether a record is refused as it should be; any other error is thrown on. */

@@ -3,7 +3,7 @@ import { test } from 'brittle'
 import fc from 'fast-check'
 import { decodePack, encodePack, packBytesMax } from '../../src/format/pack-codec.ts'
 import { bytesOf } from '../support/bytes.ts'
-import { holds } from '../support/property.ts'
+import { fuzzRuns, holds } from '../support/property.ts'
 
 const raw = 0
 const brotli = 1
@@ -79,5 +79,5 @@ test('decodePack throws nothing but RangeError, whatever it is given', (t) =>
       const result = await decodePack(block(codec, body)).catch((error: unknown) => error)
       return result instanceof Uint8Array || result instanceof RangeError
     }),
-    { numRuns: 300 }
+    { numRuns: fuzzRuns(300) }
   ))

@@ -13,6 +13,11 @@ export async function holds<T>(
   await t.execution(async () => fc.assert(property as fc.IAsyncProperty<T>, options), 'holds for every input tried')
 }
 
+/** How many inputs to try where bytes may be anything: `P2PSYNC_FUZZ_RUNS`, else as many as a quick run of all tests can bear. */
+export function fuzzRuns(usual: number): number {
+  return Number(process.env.P2PSYNC_FUZZ_RUNS) || usual
+}
+
 /** Fails the property that it is called in. */
 export function must(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(message)

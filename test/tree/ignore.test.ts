@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { parseIgnoreRules } from '../../src/tree/ignore.ts'
 import { parseTreePath } from '../../src/tree/path.ts'
 import { pathOf as path } from '../support/entries.ts'
-import { holds, must } from '../support/property.ts'
+import { fuzzRuns, holds, must } from '../support/property.ts'
 
 type Kind = 'directory' | 'other'
 
@@ -48,6 +48,24 @@ test('parseIgnoreRules takes any text and any path, and hides all that a hidden 
       const { ignores } = parseIgnoreRules(text)
       if (ignores(directory, 'directory')) must(ignores(path(`${directory}/z`), 'other'), 'z shows')
     }),
-    { numRuns: 500 }
+    { numRuns: fuzzRuns(500) }
+  )
+})
+
+test('parseIgnoreRules takes bytes of any kind as a text', (t) => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.uint8Array({ maxLength: 60 }).map((it) => Buffer.from(it).toString())
+  )
+  const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 })
+  return holds(
+    t,
+    fc.property(text, name, (rules, candidate) => {
+      const at = parseTreePath(candidate)
+      fc.pre(at !== undefined)
+      const { ignores } = parseIgnoreRules(rules)
+      for (const kind of ['directory', 'other'] as const) must(typeof ignores(at, kind) === 'boolean', 'an answer')
+    }),
+    { numRuns: fuzzRuns(500) }
   )
 })

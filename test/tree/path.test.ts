@@ -13,7 +13,7 @@ import {
   pathBytesMax
 } from '../../src/tree/path.ts'
 import { pathOf as path } from '../support/entries.ts'
-import { holds } from '../support/property.ts'
+import { fuzzRuns, holds } from '../support/property.ts'
 import { anyPath } from '../support/trees.ts'
 
 const accepted: ReadonlyArray<[name: string, text: string]> = [
@@ -72,7 +72,7 @@ test('parseTreePath accepts exactly what is safe', (t) => {
   return holds(
     t,
     fc.property(text, (candidate) => (parseTreePath(candidate) !== undefined) === isSafe(candidate)),
-    { numRuns: 1000 }
+    { numRuns: fuzzRuns(1000) }
   )
 })
 

@@ -7,6 +7,7 @@ import { failure, forever, runFolder } from '../session.ts'
 interface Options extends CommonOptions {
   readonly adopt?: boolean
   readonly once?: boolean
+  readonly safeLinks?: boolean
   readonly timeout?: number
 }
 
@@ -27,6 +28,7 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
   )
     .option('--once', 'end when it holds the newest version that its peers have')
     .option('--timeout <time>', 'give up when no peer is found in this time (default with --once: 60s)', parseDuration)
+    .option('--safe-links', 'refuse symlinks whose target is absolute or could lead out of the folder')
     .option('--adopt', 'take a directory that is not empty; its files are kept')
     .addHelpText(
       'after',
@@ -37,11 +39,12 @@ Examples:
   $ p2psync clone <key> ./copy-from-usb-disk --adopt`
     )
     .action(async (key: string, directory: string, options: Options) => {
-      const { bootstrap, state, adopt } = options
+      const { bootstrap, state, adopt, safeLinks } = options
       const folder = clone(key, directory, {
         ...(bootstrap === undefined ? {} : { bootstrap }),
         ...(state === undefined ? {} : { state }),
-        ...(adopt === undefined ? {} : { adopt })
+        ...(adopt === undefined ? {} : { adopt }),
+        ...(safeLinks === undefined ? {} : { safeLinks })
       })
       onStatus(await runFolder(folder, options, untilDone(folder, options)))
     })

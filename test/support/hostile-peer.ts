@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import type { Assert } from 'brittle'
+import Corestore from 'corestore'
+import Hyperbee from 'hyperbee'
+import type Hypercore from 'hypercore'
+import type { Peer } from 'hypercore'
+import ids from 'hypercore-id-encoding'
+import CorestoreStorage from 'hypercore-storage'
+import Hyperswarm, { type Connection } from 'hyperswarm'
+import { until } from './until.ts'
+
+/** What Hypercore's replicator has of a peer, as far as one who means harm bends it. */
+export interface BentPeer extends Peer {
+  readonly wireSync: { send(message: object): void }
+  readonly wireRequest: { send(message: object): void }
+  readonly wireRange: { send(message: object): void }
+  readonly wireBitfield: { send(message: object): void }
+  readonly wireWant: { send(message: object): void }
+  readonly wireData: { send(message: object): void }
+}
+
+/** A peer that has the key and the log, and does with real connections whatever it is told. */
+export class HostilePeer {
+  readonly entries: Hypercore
+  readonly content: Hypercore
+  readonly #swarm: Hyperswarm
+
+  private constructor(entries: Hypercore, content: Hypercore, swarm: Hyperswarm) {
+    this.entries = entries
+    this.content = content
+    this.#swarm = swarm
+  }
+
+  /** Gets the whole log honestly, so that it is known to have it. */
+  static async open(
+    t: Assert,
+    bootstrap: readonly { readonly host: string; readonly port: number }[],
+    key: string
+  ): Promise<HostilePeer> {
+    const store = new Corestore(new CorestoreStorage(join(await t.tmp(), 'store')))
+    await store.ready()
+    const entries = store.get({ key: ids.decode(key) })
+    await entries.ready()
+    const swarm = new Hyperswarm({ keyPair: await store.createKeyPair('peer'), bootstrap })
+    t.teardown(async () => {
+      await swarm.destroy()
+      await store.close()
+    })
+    swarm.on('connection', (connection: Connection) => {
+      connection.on('error', () => {})
+      store.replicate(connection)
+    })
+    swarm.join(entries.discoveryKey, { server: true, client: true })
+    const bee = new Hyperbee(entries, { extension: false })
+    const header = await bee.getHeader()
+    const content = store.get({ key: header.metadata?.contentFeed as Buffer })
+    await content.ready()
+    for (const core of [entries, content]) {
+      core.download({ start: 0, end: -1 })
+      await until(() => core.length > 0 && core.contiguousLength === core.length, {
+        what: 'the log at the hostile peer'
+      })
+    }
+    return new HostilePeer(entries, content, swarm)
+  }
+
+  /** Calls `bend` with every peer of a core, those to come too. */
+  bend(core: Hypercore, bend: (peer: BentPeer) => void): void {
+    for (const peer of core.peers) bend(peer as BentPeer)
+    core.on('peer-add', bend)
+  }
+
+  get connections(): ReadonlySet<Connection> {
+    return this.#swarm.connections
+  }
+}
