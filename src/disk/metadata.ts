@@ -1,4 +1,5 @@
 import { chmodSync, closeSync, constants, fchmodSync, futimesSync, lutimesSync, openSync, utimesSync } from 'node:fs'
+import { systemCode } from '../errors.ts'
 import type { Entry } from '../tree/entry.ts'
 
 // Linux's O_PATH: a hold on a file that needs no permission on it. Node has no name for it.
@@ -21,14 +22,27 @@ export function setMetadata(at: string, entry: Entry): void {
   const fd = openSync(at, flags | constants.O_NOFOLLOW)
   try {
     if (onLinux) {
-      chmodSync(`/proc/self/fd/${fd}`, entry.mode)
+      withoutModes(() => chmodSync(`/proc/self/fd/${fd}`, entry.mode))
       utimesSync(`/proc/self/fd/${fd}`, seconds, seconds)
     } else {
-      fchmodSync(fd, entry.mode)
+      withoutModes(() => fchmodSync(fd, entry.mode))
       futimesSync(fd, seconds, seconds)
     }
   } finally {
     closeSync(fd)
+  }
+}
+
+/**
+ * Lets a file system refuse modes that it has no bits for, as FAT does. Where the file isn't ours instead,
+ * its times are refused just after.
+ */
+function withoutModes(setMode: () => void): void {
+  try {
+    setMode()
+  } catch (error) {
+    // Not ENOTSUP: with that a symlink in the place of a file is refused.
+    if (systemCode(error) !== 'EPERM' && systemCode(error) !== 'ENOSYS') throw error
   }
 }
 

@@ -13,9 +13,9 @@ import {
 import { basename, join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import type { FileEntry, SymlinkEntry } from '../tree/entry.ts'
+import { cutToBytes } from '../tree/marked-name.ts'
 import { baseName, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
-import { cutToBytes } from './conflict-name.ts'
 import { setMetadata } from './metadata.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
@@ -83,10 +83,17 @@ export class Staging {
     }
   }
 
-  /** Makes a staged symlink; its target is only data. */
+  /** Makes a staged symlink; its target is only data. Throws the system's error, in plain words where there are none. */
   symlink(entry: SymlinkEntry): string {
     const path = this.#nextPath()
-    symlinkSync(entry.target, path)
+    try {
+      symlinkSync(entry.target, path)
+    } catch (error) {
+      // In a directory of our own nothing else is refused with these.
+      const code = systemCode(error)
+      if (code !== 'EPERM' && code !== 'ENOSYS' && code !== 'ENOTSUP') throw error
+      throw Object.assign(new Error("The file system here can't hold symlinks"), { code })
+    }
     setMetadata(path, entry)
     return path
   }

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import b4a from 'b4a'
 import Corestore from 'corestore'
@@ -25,10 +26,12 @@ export class LogStore {
   /**
    * Opens the store in `directory`, making it where there is none.
    *
+   * @param options.inodesLast whether a file has the same inode number whenever its disk is mounted
    * @throws {SyncError} LOCKED, DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
    */
-  static async open(directory: string): Promise<LogStore> {
+  static async open(directory: string, { inodesLast = true } = {}): Promise<LogStore> {
     refuseForeign(directory)
+    if (!inodesLast) recognise(join(directory, deviceFileName))
     // Smaller buffers than the defaults: half the memory while ingesting, a sixth of the disk when empty.
     const storage = new CorestoreStorage(directory, {
       writeBufferSize: 8 * 1024 * 1024,
@@ -124,11 +127,33 @@ function refuseForeign(directory: string): void {
     if (systemCode(error) === 'ENOENT') return
     throw new SyncError('FOLDER_UNREADABLE', `Can't read ${directory}: ${messageOf(error)}`, { cause: error })
   }
-  if (names.length === 0 || names.includes('CORESTORE')) return
+  if (names.length === 0 || names.some((name) => name.toUpperCase() === deviceFileName)) return
   throw new SyncError(
     'FOLDER_FORMAT',
     `${directory} holds files that aren't a store. Nothing was changed. Move them away`
   )
+}
+
+/** Corestore's own, by which it tells its store from a copy: it holds its inode number and when it was made. */
+export const deviceFileName = 'CORESTORE'
+/** What Corestore lets the times of that file be off, in milliseconds. */
+const deviceFileSlackMs = 5000
+
+/**
+ * Where inode numbers are made up at each mount, Corestore would take its own store for a copy. So this
+ * writes down the number that it has now; only where the file has no attribute to know it by, for a store
+ * that was made on a better file system and copied to this one is a copy.
+ */
+function recognise(deviceFile: string): void {
+  if (!existsSync(deviceFile)) return
+  const text = readFileSync(deviceFile, 'utf8')
+  if (/^device\/attribute=/m.test(text)) return
+  const { ino, mtimeMs } = statSync(deviceFile)
+  const created = Number(/^device\/created=(\d+)/m.exec(text)?.[1])
+  const isKnown = new RegExp(`^device/inode=${ino}\\s*$`, 'm').test(text)
+  if (isKnown && Math.abs(mtimeMs - created) < deviceFileSlackMs) return
+  const others = text.split(/\r?\n/).filter((line) => line !== '' && !/^device\/(inode|created)=/.test(line))
+  writeFileSync(deviceFile, [...others, `device/inode=${ino}`, `device/created=${Date.now()}`, ''].join('\n'))
 }
 
 function openFailure(directory: string, error: unknown): SyncError {

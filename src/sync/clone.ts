@@ -1,9 +1,10 @@
 import { State } from '../disk/state.ts'
 import { LogReader } from '../log/reader.ts'
-import { LogStore, parseKey, printKey } from '../log/store.ts'
+import { type LogStore, parseKey, printKey } from '../log/store.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { type Address, FolderHandle } from './handle.ts'
 import { Mirror } from './mirror.ts'
+import { openStore } from './open-store.ts'
 
 export interface CloneOptions {
   /** The first nodes of the DHT to join; the public one when left out. */
@@ -49,7 +50,7 @@ export class ClonedFolder extends FolderHandle {
     const { key } = this
     const folder = openFolder(this.#directory, { role: 'reader', key, state, adopt })
     this.#folder = folder
-    this.#store = await LogStore.open(folder.store)
+    this.#store = await openStore(folder)
     this.#reader = await LogReader.open(this.#store, key)
     this.#state = await State.open(folder.state)
     this.#mirror = new Mirror(folder, this.#reader, this.#state, this.monitor, {

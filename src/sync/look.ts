@@ -1,12 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { observe } from '../disk/observe.ts'
 import { hashFile, type ReadFile, TornRead } from '../disk/read.ts'
+import { finishRealigning, realign } from '../disk/realign.ts'
 import { scanFolder } from '../disk/scan.ts'
 import { messageOf, systemCode } from '../errors.ts'
-import type { Seen } from '../tree/diff.ts'
-import type { Entry } from '../tree/entry.ts'
+import type { BaselineRecord, Seen, SeenFile } from '../tree/diff.ts'
+import { type Entry, sameEntry } from '../tree/entry.ts'
+import { asWanted, type FileSystemTraits, foldName, foldsNames, hasCoarseTimes } from '../tree/file-system.ts'
+import { type Names, NamesOf, Realigned } from '../tree/local-names.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, TreeView } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
+
+/** How long a file may have to rest, where its times are coarse, before it can be read. */
+const coarseWaitMsMax = 2100
 
 /** What a mirror's folder holds where a plan is to be made. */
 export interface Look {
@@ -21,6 +28,9 @@ export interface Look {
 
 export interface LookOptions {
   readonly signal: AbortSignal
+  readonly traits: FileSystemTraits
+  /** Called with recorded paths that are called otherwise now, before anything is read; none where names are exact. */
+  readonly onRealigned: (moved: ReadonlyMap<TreePath, TreePath>) => Promise<void>
   readonly onProblem: (problem: Problem) => void
   /** Called with the number of paths seen so far. */
   readonly onScanned: (paths: number) => void
@@ -28,74 +38,130 @@ export interface LookOptions {
   readonly onRead: () => void
 }
 
+export interface LookInput {
+  readonly baseline: LiveBaseline
+  readonly target: TreeView
+  /** The paths that a plan is to be made for. */
+  readonly paths: ReadonlySet<TreePath>
+  /** Whether to look at the whole folder, rather than at these paths alone. */
+  readonly full: boolean
+}
+
 /**
  * Looks at what a mirror's folder holds, and reads it where the baseline doesn't tell. The user's own
  * files, which neither baseline nor target know of, aren't read.
- *
- * @param paths the paths to look at; the whole folder when left out
  */
-export async function lookAt(
-  root: string,
-  {
-    baseline,
-    target,
-    paths
-  }: Readonly<{ baseline: LiveBaseline; target: TreeView; paths?: ReadonlySet<TreePath> | undefined }>,
-  options: LookOptions
-): Promise<Look> {
+export async function lookAt(root: string, input: LookInput, options: LookOptions): Promise<Look> {
+  const { baseline, target, paths, full } = input
   const unclear = new Set<TreePath>()
   const onProblem = (problem: Problem) => {
     unclear.add(problem.path as TreePath)
     options.onProblem(problem)
   }
-  const seen = paths === undefined ? await scan(root, baseline, unclear, options) : observe(root, paths, onProblem)
+  const seen = full ? await scanWhole(root, input, { ...options, onProblem }, unclear) : observe(root, paths, onProblem)
   const local = new Map<TreePath, Entry>()
   const signatures = new Map<TreePath, string>()
+  const put = (path: TreePath, have: Entry) => local.set(path, asWanted(have, target.get(path), options.traits))
   for (const [path, what] of seen) {
     const record = baseline.records.get(path)
     if (record === undefined && target.get(path) === undefined) continue // The user's own: not even read.
-    if (what.type !== 'file') local.set(path, what)
+    if (what.type !== 'file') put(path, what)
     else if (record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature) {
       local.set(path, record.entry)
       signatures.set(path, record.signature)
+    } else if (record !== undefined && isFresh(record, what, target.get(path), options.traits)) {
+      local.set(path, record.entry)
     } else {
       const read = await readLocal(root, path, onProblem, options)
       options.onRead()
       if (read === undefined) continue
       const { signature, ...content } = read
-      local.set(path, { type: 'file', ...content, extents: [] })
+      put(path, { type: 'file', ...content, extents: [] })
       signatures.set(path, signature)
     }
   }
   return { local, seen, signatures, unclear }
 }
 
-async function scan(
+async function scanWhole(
   root: string,
-  baseline: LiveBaseline,
-  unclear: Set<TreePath>,
-  { signal, onScanned }: LookOptions
+  { baseline, target, paths }: LookInput,
+  options: LookOptions,
+  unclear: Set<TreePath>
 ): Promise<ReadonlyMap<TreePath, Seen>> {
-  const { seen, frozen } = await scanFolder(root, {
-    signal,
+  const scanOptions = {
+    signal: options.signal,
     onProblem: () => {}, // What of the user's own can't be read is no concern of a mirror.
-    onProgress: onScanned
-  })
+    onProgress: options.onScanned
+  }
+  let scan = await scanFolder(root, scanOptions)
+  let { seen } = scan
+  if (foldsNames(options.traits)) {
+    const fold = (name: string) => foldName(name, options.traits)
+    const wanted = [...paths].filter((path) => target.get(path) !== undefined)
+    const names = new NamesOf(wanted, fold)
+    if (finishRealigning(root, seen, names)) scan = await scanFolder(root, scanOptions)
+    const moved = movedRecords(baseline, names, () => true)
+    const recorded = new NamesOf([...baseline.records.keys(), ...moved.values()], fold)
+    seen = realign(root, scan, { wanted: names, recorded }, options.traits, options.onProblem)
+    await options.onRealigned(movedRecords(baseline, names, (path) => !seen.has(path)))
+  }
   // What can't be looked at is not deleted.
-  for (const path of baseline.records.keys()) if (!seen.has(path) && frozen(path, 'file')) unclear.add(path)
+  for (const path of baseline.records.keys()) if (!seen.has(path) && scan.frozen(path, 'file')) unclear.add(path)
   return seen
+}
+
+/**
+ * What is recorded under another spelling of a wanted name, and would be recorded under that one.
+ *
+ * @param isFree whether what is recorded doesn't stand under its recorded name any more
+ */
+function movedRecords(
+  { records }: LiveBaseline,
+  wanted: Names,
+  isFree: (path: TreePath) => boolean
+): Map<TreePath, TreePath> {
+  const moved = new Map<TreePath, TreePath>()
+  const realigned = new Realigned(wanted)
+  for (const path of [...records.keys()].sort()) {
+    const now = realigned.of(path, (from, to) => isFree(from) && !records.has(to))
+    if (now !== path && !records.has(now)) moved.set(path, now)
+  }
+  return moved
+}
+
+/**
+ * Whether a file is as it was left a moment ago, as far as coarse times tell. Nothing is to be done with
+ * it, so it is read only when another change would show.
+ */
+function isFresh(
+  { entry, signature }: BaselineRecord,
+  what: SeenFile,
+  want: Entry | undefined,
+  traits: FileSystemTraits
+): boolean {
+  if (!hasCoarseTimes(traits) || signature !== '' || entry.type !== 'file' || !sameEntry(want, entry)) return false
+  const isNear = (timeMs: number) => Math.abs(what.mtimeMs - timeMs) < traits.timeStepMs
+  return what.size === entry.size && isNear(entry.mtimeMs) && isNear(Date.now())
 }
 
 async function readLocal(
   root: string,
   path: TreePath,
   onProblem: (problem: Problem) => void,
-  { signal, onRead }: LookOptions
+  options: LookOptions,
+  attempt = 1
 ): Promise<ReadFile | undefined> {
+  const { signal, traits, onRead } = options
   try {
     return await hashFile(root, path, signal, onRead)
   } catch (error) {
     if (!(error instanceof TornRead) && systemCode(error) === undefined) throw error
+    if (error instanceof TornRead && hasCoarseTimes(traits) && attempt === 1) {
+      // What was changed in this moment is so for long where times are coarse.
+      await sleep(Math.min(traits.timeStepMs + 100, coarseWaitMsMax), undefined, { signal })
+      return readLocal(root, path, onProblem, options, attempt + 1)
+    }
     onProblem({ path, action: 'read', message: messageOf(error) })
     return undefined
   }

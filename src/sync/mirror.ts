@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
+import { probeFileSystem } from '../disk/capabilities.ts'
 import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
@@ -9,10 +10,11 @@ import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
+import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
-import { type Plan, planPaths } from '../tree/plan.ts'
+import { type Divergence, type Plan, planPaths } from '../tree/plan.ts'
 import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
-import { LiveBaseline } from './baseline.ts'
+import { LiveBaseline, withoutFresh } from './baseline.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { type Look, lookAt } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
@@ -28,6 +30,9 @@ const lonelyTickMs = 1000
 const idleTickMs = 10_000
 /** What couldn't be done is tried again this often. */
 const owedRetryMs = 30_000
+/** Where that looks at the whole folder, it waits so many times as long as the last look took, within bounds. */
+const owedRetryShare = 20
+const owedRetryMsMax = 600_000
 /** What changed while it was to be written is planned anew so many times before that. */
 const hurryMax = 5
 const retryMs = 2000
@@ -60,13 +65,21 @@ export class Mirror {
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline(new Map())
   #applied: Version | undefined
+  /** The version that is noted as applied: the baseline stands for it to the last path. */
+  #noted: Version | undefined
+  /** The file system as it was when the folder was opened. */
+  #traits: FileSystemTraits = exactFileSystem
   /** The latest version that was ever followed. */
   #seen: Version | undefined
   /** Whether all is to be looked at, as at a start. */
   #whole = true
   /** What a version wanted and couldn't be done: tried again. */
   readonly #owed = new Map<TreePath, Entry | undefined>()
+  /** What the last whole pass found changed here only. */
+  #diverged: ReadonlyMap<TreePath, Divergence['kind']> = new Map()
   #triedMs = 0
+  /** How long the last look at the folder took. */
+  #lookMs = 0
   #hurry = 0
   /** When a pass has last come forward, by what it received or by its own work. */
   #activeMs = 0
@@ -143,9 +156,11 @@ export class Mirror {
   async #open(): Promise<void> {
     assertMarker(this.#folder)
     const aside = this.#staging.open()
+    this.#traits = probeFileSystem(this.#folder.staging)
     this.#baseline = new LiveBaseline(await this.#state.baseline())
     await this.#rescue(aside)
-    this.#applied = await this.#state.note('applied')
+    this.#noted = await this.#state.note('applied')
+    this.#applied = this.#noted
     this.#seen = (await this.#state.note('seen')) ?? this.#applied
     this.#owed.clear()
     this.#inSync = undefined
@@ -168,11 +183,13 @@ export class Mirror {
   async #follow(): Promise<void> {
     assertMarker(this.#folder)
     const version = this.#reader.version
-    const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= owedRetryMs)
+    const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= this.#retryMs)
     if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#applied))) {
       if (this.#goesBack(version)) return
       this.#inSync = sameVersion(version, this.#inSync) ? this.#inSync : undefined
-      await this.#pass(version, this.#whole || this.#applied?.fork !== version.fork)
+      // A new path may give others another name there, far from where anything changed.
+      const full = this.#whole || this.#applied?.fork !== version.fork || foldsNames(this.#traits)
+      await this.#pass(version, full)
       this.#whole = false
     }
     await this.#checkInSync()
@@ -240,14 +257,21 @@ export class Mirror {
       baseline,
       version,
       head,
-      applied: this.#applied,
+      applied: full ? this.#noted : this.#applied,
       safeLinks: this.#safeLinks,
+      traits: this.#traits,
       onProblem
     }
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
     trace('%d paths to plan for', wanted.paths.size)
+    const startMs = performance.now()
     const { local, seen, signatures, unclear } = await this.#look(wanted, full)
-    const paths = [...wanted.paths].filter((path) => !unclear.has(path))
+    this.#lookMs = performance.now() - startMs
+    // What is recorded may be called otherwise since.
+    const planned = foldsNames(this.#traits)
+      ? { ...wanted, paths: new Set([...wanted.paths, ...baseline.records.keys()]) }
+      : wanted
+    const paths = [...planned.paths].filter((path) => !unclear.has(path))
     const plan = planPaths({
       base: { get: (path) => baseline.entry(path) },
       local,
@@ -257,19 +281,28 @@ export class Mirror {
     })
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     await this.#settle(plan, wanted.target, signatures)
+    this.#tellDiverged(plan, full)
     const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, seen, signal)
+    if (full) this.#owed.clear()
     const refused = new Set([...wanted.refused, ...wrong])
-    this.#keepAccount({ ...wanted, refused }, new Set([...failed, ...changed, ...unclear]), changed)
+    this.#keepAccount({ ...planned, refused }, full, new Set([...failed, ...changed, ...unclear]), changed)
     trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
     await this.#applyVersion(version, plan)
   }
 
-  #keepAccount({ paths, target, refused }: Wanted, owed: ReadonlySet<TreePath>, changed: ReadonlySet<TreePath>): void {
+  #keepAccount(
+    { paths, target, refused }: Wanted,
+    full: boolean,
+    owed: ReadonlySet<TreePath>,
+    changed: ReadonlySet<TreePath>
+  ): void {
     for (const path of paths) {
       if (owed.has(path)) this.#owed.set(path, target.get(path))
       else this.#owed.delete(path)
     }
-    this.#monitor.solve(({ path }) => paths.has(path as TreePath) && !owed.has(path as TreePath) && !refused.has(path))
+    // A whole pass has met all that is wrong, also with paths that nobody wants any more.
+    const isPlanned = (path: string) => full || paths.has(path as TreePath)
+    this.#monitor.solve(({ path }) => isPlanned(path) && !owed.has(path as TreePath) && !refused.has(path))
     this.#triedMs = performance.now()
     this.#hurry = changed.size > 0 ? this.#hurry + 1 : 0
     if (this.#hurry < hurryMax) return
@@ -280,6 +313,12 @@ export class Mirror {
     }
   }
 
+  /** What is owed is not to take much of the time where every pass looks at all. */
+  get #retryMs(): number {
+    if (!foldsNames(this.#traits)) return owedRetryMs
+    return Math.min(Math.max(owedRetryMs, owedRetryShare * this.#lookMs), owedRetryMsMax)
+  }
+
   /** Whether a path changed while it was to be written, or couldn't be had: it is planned anew at once, a few times. */
   get #isHurried(): boolean {
     return this.#hurry > 0 && this.#hurry < hurryMax
@@ -288,9 +327,11 @@ export class Mirror {
   #look({ target, paths }: Wanted, full: boolean): Promise<Look> {
     return lookAt(
       this.#folder.root,
-      { baseline: this.#baseline, target, paths: full ? undefined : paths },
+      { baseline: this.#baseline, target, paths, full },
       {
         signal: this.#stop.signal,
+        traits: this.#traits,
+        onRealigned: (moved) => this.#record(this.#baseline.renamed(moved)),
         onProblem: (problem) => this.#monitor.problem(problem),
         onScanned: (files) => {
           this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
@@ -312,7 +353,14 @@ export class Mirror {
       if (record?.entry !== entry || record.signature !== signature) put.set(path, { entry, signature })
     }
     await this.#record({ put, removed: new Set(plan.forgotten) })
-    for (const { path, kind } of plan.diverged) this.#monitor.emit({ type: 'diverged', path, kind })
+  }
+
+  /** A whole pass meets again what an earlier one has told of. */
+  #tellDiverged({ diverged }: Plan, full: boolean): void {
+    for (const { path, kind } of diverged) {
+      if (!full || this.#diverged.get(path) !== kind) this.#monitor.emit({ type: 'diverged', path, kind })
+    }
+    if (full) this.#diverged = new Map(diverged.map(({ path, kind }) => [path, kind]))
   }
 
   async #materialise(
@@ -403,10 +451,12 @@ export class Mirror {
     }
   }
 
-  async #record({ put, removed }: Applied, onFiles?: (count: number) => void): Promise<void> {
-    if (put.size === 0 && removed.size === 0) return
+  async #record({ put: written, removed }: Applied, onFiles?: (count: number) => void): Promise<void> {
+    if (written.size === 0 && removed.size === 0) return
+    const put = withoutFresh(written, this.#traits)
     for (const [path, record] of put) this.#baseline.put(path, record)
     for (const path of removed) this.#baseline.remove(path)
+    this.#noted = undefined
     await this.#state.commit((batch) => {
       // From here on until all is done, the baseline is of no single version.
       batch.forget('applied')
@@ -423,7 +473,10 @@ export class Mirror {
     const changes = plan.steps.length
     const problems = this.#monitor.problems.length
     // With something owed or wrong, the next start has to look at all that the version wants.
-    if (this.#owed.size === 0 && problems === 0) await this.#state.commit((batch) => batch.note('applied', version))
+    if (this.#owed.size === 0 && problems === 0) {
+      await this.#state.commit((batch) => batch.note('applied', version))
+      this.#noted = version
+    }
     if (news || changes > 0) {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }

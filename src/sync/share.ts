@@ -2,10 +2,11 @@ import { writeMarker } from '../disk/marker.ts'
 import { RunningMark } from '../disk/running-mark.ts'
 import { State } from '../disk/state.ts'
 import { SyncError } from '../errors.ts'
-import { LogStore } from '../log/store.ts'
+import type { LogStore } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { type Address, FolderHandle } from './handle.ts'
+import { openStore } from './open-store.ts'
 import { Publisher } from './publish.ts'
 import { beginRun } from './writer-state.ts'
 
@@ -60,7 +61,7 @@ export class SharedFolder extends FolderHandle {
     const { poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
     const folder = openFolder(this.#directory, { role: 'writer', state, existing })
     this.#folder = folder
-    const store = await LogStore.open(folder.store)
+    const store = await openStore(folder)
     this.#store = store
     const writer = await LogWriter.open(store)
     this.#writer = writer

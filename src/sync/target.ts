@@ -1,7 +1,9 @@
 import type { Head } from '../format/head-codec.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { Entry } from '../tree/entry.ts'
-import { ancestorsOf, type TreePath } from '../tree/path.ts'
+import { type FileSystemTraits, foldName, foldsNames } from '../tree/file-system.ts'
+import { localNames, type Twin } from '../tree/local-names.ts'
+import { ancestorsOf, parseTreePath, type TreePath } from '../tree/path.ts'
 import { linkFault } from '../tree/safe-link.ts'
 import { refuseHomeless } from '../tree/target.ts'
 import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
@@ -15,7 +17,7 @@ import { extentsBeyondOne } from './totals.ts'
  */
 const extentsMax = 2 ** 20
 
-/** What a version wants of a folder, as far as it is to be planned for. */
+/** What a version wants of a folder, as far as it is to be planned for, by the paths that the folder has for it. */
 export interface Wanted {
   readonly target: TreeView
   /** The paths to plan for. */
@@ -32,6 +34,7 @@ export interface TargetInput {
   readonly head: Head
   /** The version that the baseline stands for, path by path, as far as it was noted. */
   readonly applied: Version | undefined
+  readonly traits: FileSystemTraits
   /** Refuses symlinks that could lead out of the folder. */
   readonly safeLinks: boolean
   readonly onProblem: (problem: Problem) => void
@@ -39,7 +42,7 @@ export interface TargetInput {
 
 /** All that a version wants, whatever was there before. */
 export async function wholeTarget(input: TargetInput): Promise<Wanted> {
-  const { reader, baseline, version, applied } = input
+  const { reader, baseline, version, applied, traits } = input
   const refusal = new Refusal(input)
   const target = new Map<TreePath, Entry>()
   if (sameVersion(version, applied)) {
@@ -56,9 +59,35 @@ export async function wholeTarget(input: TargetInput): Promise<Wanted> {
   for (const path of refuseHomeless([...target.keys()].sort(), (path) => target.get(path), refusal.refuse)) {
     target.delete(path)
   }
+  const refused = [...refusal.known()]
+  const { local, of } = placed(target, refused, refusal, traits)
   // What is refused changes nothing: it stays as it was.
-  for (const [path, { entry }] of baseline.records) if (refusal.paths.has(path)) target.set(path, entry)
-  return { target, paths: new Set([...target.keys(), ...baseline.records.keys()]), refused: refusal.paths }
+  for (const path of refused) {
+    const was = baseline.entry(of(path))
+    if (was !== undefined) local.set(of(path), was)
+  }
+  return { target: local, paths: new Set([...local.keys(), ...baseline.records.keys()]), refused: refusal.paths }
+}
+
+/** A target by the paths that the folder has for it: others than the log's where its file system takes two for one. */
+function placed(
+  target: Map<TreePath, Entry>,
+  refused: readonly TreePath[],
+  refusal: Refusal,
+  traits: FileSystemTraits
+): { readonly local: Map<TreePath, Entry>; of(path: TreePath): TreePath } {
+  if (!foldsNames(traits)) return { local: target, of: (path) => path }
+  // With what is refused, which may still be there from an earlier version.
+  const { of, twins } = localNames([...target.keys(), ...refused], (name) => foldName(name, traits))
+  const local = new Map<TreePath, Entry>()
+  for (const [path, entry] of target) local.set(of(path), entry)
+  for (const twin of twins) if (!refusal.paths.has(twin.path)) refusal.refuse(twinProblem(twin))
+  return { local, of }
+}
+
+function twinProblem({ path, other, keptAs }: Twin): Problem {
+  const message = `The file system here doesn't tell it from ${other}. It is kept as ${keptAs}`
+  return { path, action: 'write', message }
 }
 
 /**
@@ -106,6 +135,14 @@ class Refusal {
   readonly refuse = (problem: Problem): void => {
     this.paths.add(problem.path)
     this.#input.onProblem(problem)
+  };
+
+  /** What was refused and is a path at all. */
+  *known(): Generator<TreePath> {
+    for (const text of this.paths) {
+      const path = parseTreePath(text)
+      if (path !== undefined) yield path
+    }
   }
 
   /** Whether an entry is one to follow, as far as it can be told without its neighbours. */

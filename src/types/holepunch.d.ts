@@ -250,6 +250,7 @@ declare module 'fs-native-extensions' {
   const extensions: {
     tryLock(fd: number): boolean
     unlock(fd: number): void
+    getAttrSync(fd: number, name: string): Uint8Array | null
     swapSync(from: string, to: string): void
   }
   export default extensions
