@@ -8,7 +8,7 @@ import { pathFault, type TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 
 /** A core of this length holds the Hyperbee's header alone: no version yet. */
-const headerLength = 1
+export const headerLength = 1
 
 /** Paths only: our own keys begin with NUL. */
 const paths = { gte: Buffer.of(1) }

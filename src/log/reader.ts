@@ -7,7 +7,7 @@ import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { ContentReader } from './content.ts'
-import { beeOf, changesOf, entriesOf, headOf, type LogEntry, versionOf } from './entries.ts'
+import { beeOf, changesOf, entriesOf, headerLength, headOf, type LogEntry, versionOf } from './entries.ts'
 import { type LogStore, parseKey } from './store.ts'
 
 // Hypercore's own window begins at 16 requests; measured at 40 ms and 0.5 % loss, 64 gives a third more.
@@ -115,6 +115,16 @@ export class LogReader {
       await Promise.race([range.done(), sleep(askAgainMs, undefined, { signal, ref: false })])
       range.destroy()
     }
+  }
+
+  /**
+   * The latest version that is whole, where the log has come up to `version`, whose entries are here;
+   * `undefined` before the first.
+   */
+  async finished(version: Version): Promise<Version | undefined> {
+    const { unfinished, before } = await this.head(version)
+    if (!unfinished) return version
+    return before > headerLength && before < version.length ? { fork: version.fork, length: before } : undefined
   }
 
   head(version: Version): Promise<Head> {

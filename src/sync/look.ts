@@ -49,24 +49,25 @@ export async function lookAt(
     options.onProblem(problem)
   }
   const seen = paths === undefined ? await scan(root, baseline, unclear, options) : observe(root, paths, onProblem)
-  const local = new Map<TreePath, Entry>()
+  const read = new Map<TreePath, Entry>()
   const signatures = new Map<TreePath, string>()
   for (const [path, what] of seen) {
     const record = baseline.records.get(path)
     if (record === undefined && target.get(path) === undefined) continue // The user's own: not even read.
-    if (what.type !== 'file') local.set(path, what)
+    if (what.type !== 'file') read.set(path, what)
     else if (record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature) {
-      local.set(path, record.entry)
       signatures.set(path, record.signature)
     } else {
-      const read = await readLocal(root, path, onProblem, options)
+      const file = await readLocal(root, path, onProblem, options)
       options.onRead()
-      if (read === undefined) continue
-      const { signature, ...content } = read
-      local.set(path, { type: 'file', ...content, extents: [] })
+      if (file === undefined) continue
+      const { signature, ...content } = file
+      read.set(path, { type: 'file', ...content, extents: [] })
       signatures.set(path, signature)
     }
   }
+  // What is as it was isn't held twice.
+  const local: TreeView = { get: (path) => read.get(path) ?? (signatures.has(path) ? baseline.entry(path) : undefined) }
   return { local, seen, signatures, unclear }
 }
 

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { debuglog } from 'node:util'
+import { debuglog, isDeepStrictEqual } from 'node:util'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
-import type { State } from '../disk/state.ts'
+import type { State, StateBatch } from '../disk/state.ts'
 import { messageOf } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
@@ -46,7 +46,7 @@ export class Mirror {
   readonly #received: () => number
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
-  #baseline = new LiveBaseline(new Map())
+  #baseline = new LiveBaseline()
   #applied: Version | undefined
   /** What a version wanted and couldn't be done: tried again. */
   readonly #owed = new Map<TreePath, Entry | undefined>()
@@ -126,14 +126,14 @@ export class Mirror {
   async #open(): Promise<void> {
     assertMarker(this.#folder)
     this.#staging.open()
-    this.#baseline = new LiveBaseline(await this.#state.baseline())
+    this.#baseline = await LiveBaseline.of(this.#state.records())
     this.#applied = await this.#state.note('applied')
     this.#owed.clear()
     this.#inSync = undefined
   }
 
   async #follow(full: boolean): Promise<void> {
-    const version = this.#reader.version
+    const version = await this.#finishedVersion()
     const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= owedRetryMs)
     if (version !== undefined && (full || owes || !sameVersion(version, this.#applied))) {
       if (this.#goesBack(version)) return
@@ -142,6 +142,23 @@ export class Mirror {
       await this.#pass(version, fresh)
     }
     await this.#checkInSync()
+  }
+
+  /** The latest version that is whole: what comes after it is waited for. */
+  async #finishedVersion(): Promise<Version | undefined> {
+    const { version } = this.#reader
+    if (version === undefined || sameVersion(version, this.#applied)) return version
+    const { signal, end } = this.#passSignal(version)
+    try {
+      trace('version %d, fork %d: fetching its entries', version.length, version.fork)
+      await this.#reader.fetch(version, signal)
+      return await this.#reader.finished(version)
+    } catch (error) {
+      signal.throwIfAborted() // What was cut short fails in many ways; this is why.
+      throw error
+    } finally {
+      end()
+    }
   }
 
   /** A log never gets shorter within a fork; where it seems to, ours is the truth. */
@@ -171,7 +188,6 @@ export class Mirror {
     assertMarker(this.#folder)
     const { signal, end } = this.#passSignal(version)
     try {
-      trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       await this.#reader.fetch(version, signal)
       await this.#apply(version, full, signal)
     } catch (error) {
@@ -254,7 +270,8 @@ export class Mirror {
       const entry = target.get(path) as Entry
       const signature = signatures.get(path) ?? ''
       const record = this.#baseline.records.get(path)
-      if (record?.entry !== entry || record.signature !== signature) put.set(path, { entry, signature })
+      if (record?.signature !== signature || !isDeepStrictEqual(record.entry, entry))
+        put.set(path, { entry, signature })
     }
     await this.#record({ put, removed: new Set(plan.forgotten) })
     for (const { path, kind } of plan.diverged) this.#monitor.emit({ type: 'diverged', path, kind })
@@ -350,12 +367,7 @@ export class Mirror {
     if (put.size === 0 && removed.size === 0) return
     for (const [path, record] of put) this.#baseline.put(path, record)
     for (const path of removed) this.#baseline.remove(path)
-    await this.#state.commit((batch) => {
-      // From here on until all is done, the baseline is of no single version.
-      batch.forget('applied')
-      for (const path of removed) batch.remove(path)
-      for (const [path, record] of put) batch.put(path, record)
-    })
+    await this.#state.commitAll(recordsOf(put, removed))
     onFiles?.(put.size + removed.size)
   }
 
@@ -371,6 +383,13 @@ export class Mirror {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
   }
+}
+
+function* recordsOf(put: Applied['put'], removed: Applied['removed']): Generator<(batch: StateBatch) => void> {
+  // From here on until all is done, the baseline is of no single version.
+  yield (batch) => batch.forget('applied')
+  for (const path of removed) yield (batch) => batch.remove(path)
+  for (const [path, record] of put) yield (batch) => batch.put(path, record)
 }
 
 /** A pass was given up in favour of a newer version. */

@@ -36,12 +36,12 @@ export async function wholeTarget({
   onProblem
 }: TargetInput): Promise<Wanted> {
   const refusal = new Refusal(onProblem)
-  const target = new Map<TreePath, Entry>()
   if (sameVersion(version, applied)) {
     // Applied to the last path, or it would not be noted: the baseline is what it wants.
-    for (const [path, { entry }] of baseline.records) target.set(path, entry)
-    return { target, paths: new Set(target.keys()), refused: refusal.paths }
+    const target: TreeView = { get: (path) => baseline.entry(path) }
+    return { target, paths: new Set(baseline.records.keys()), refused: refusal.paths }
   }
+  const target = new Map<TreePath, Entry>()
   for await (const [path, entry] of reader.entriesAt(version, refusal.refuse)) {
     if (refusal.accepts(path, entry, head)) target.set(path, entry)
   }
