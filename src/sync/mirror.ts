@@ -150,7 +150,6 @@ export class Mirror {
     if (version === undefined || sameVersion(version, this.#applied)) return version
     const { signal, end } = this.#passSignal(version)
     try {
-      trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       await this.#reader.fetch(version, signal)
       return await this.#reader.finished(version)
     } catch (error) {
@@ -188,6 +187,7 @@ export class Mirror {
     assertMarker(this.#folder)
     const { signal, end } = this.#passSignal(version)
     try {
+      trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       await this.#reader.fetch(version, signal)
       await this.#apply(version, full, signal)
     } catch (error) {

@@ -110,7 +110,7 @@ declare module 'corestore' {
   import type CorestoreStorage from 'hypercore-storage'
 
   export default class Corestore {
-    constructor(storage: CorestoreStorage)
+    constructor(storage: CorestoreStorage, options?: { readonly globalCache?: { readonly maxSize: number } })
     readonly storage: CorestoreStorage
     ready(): Promise<void>
     close(): Promise<void>
