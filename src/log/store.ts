@@ -35,6 +35,7 @@ export class LogStore {
     const storage = new CorestoreStorage(directory, {
       writeBufferSize: 4 * 1024 * 1024,
       maxOpenFiles: 256,
+      maxBackgroundJobs: 2,
       blobFileSize: 64 * 1024 * 1024,
       tableCacheIndexAndFilterBlocks: false,
       blockCache: false

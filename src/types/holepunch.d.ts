@@ -95,6 +95,7 @@ declare module 'hypercore-storage' {
       options?: {
         readonly writeBufferSize?: number
         readonly maxOpenFiles?: number
+        readonly maxBackgroundJobs?: number
         readonly blobFileSize?: number
         readonly blockCache?: boolean
         readonly tableCacheIndexAndFilterBlocks?: boolean

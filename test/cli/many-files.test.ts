@@ -8,7 +8,7 @@ import { startTestnet } from '../support/testnet.ts'
 
 const files = 20_000
 /** The most memory that either side may have needed, in megabytes. */
-const peakMax = 300
+const peakMax = 270
 
 test('a directory of very many files is shared and renamed in little memory, by few watches, without transfer', {
   skip: !tellsDescriptors,
