@@ -1,13 +1,13 @@
 import { createHash, hash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { chunkBytesMax, cutPoint } from '../chunk/chunker.ts'
+import { chunkBytesMax, chunkBytesMin, cutPoint } from '../chunk/chunker.ts'
 import { emptyHash, permissionBits } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { Beneath } from './beneath.ts'
 import { isRacy, mtimeOf, signatureOf, tickOf } from './seen.ts'
 
-/** A chunk of a file's content, and its SHA-256 in hexadecimal. */
+/** A chunk of a file's content, and its SHA-256 in hexadecimal. Its bytes hold until the next one is asked for. */
 export interface Chunk {
   readonly bytes: Buffer
   readonly hash: string
@@ -89,7 +89,28 @@ async function* chunksOf(
   signal?: AbortSignal
 ): AsyncGenerator<Chunk, { size: number; hash: string }> {
   // Room for one byte more than the file has tells its end from its growing.
-  const buffer = Buffer.allocUnsafe(Math.min(size + 1, readBytesMax))
+  const isSmall = size + 1 <= smallBufferBytes
+  const buffer = isSmall
+    ? (smallBuffers.pop() ?? newSmallBuffer())
+    : Buffer.allocUnsafeSlow(Math.min(size + 1, readBytesMax))
+  try {
+    return yield* chunksInto(buffer, fd, size, signal)
+  } finally {
+    if (isSmall) smallBuffers.push(buffer)
+  }
+}
+
+/** Buffers for small files are used again: new ones for each file left the process's memory full of holes. */
+const smallBufferBytes = chunkBytesMin
+const smallBuffers: Buffer[] = []
+const newSmallBuffer = () => Buffer.allocUnsafeSlow(smallBufferBytes)
+
+async function* chunksInto(
+  buffer: Buffer,
+  fd: number,
+  size: number,
+  signal?: AbortSignal
+): AsyncGenerator<Chunk, { size: number; hash: string }> {
   const whole = createHash('sha256')
   let total = 0
   let filled = 0
@@ -104,7 +125,7 @@ async function* chunksOf(
     for (;;) {
       const length = cutPoint(buffer.subarray(start, filled), ended)
       if (length === 0) break
-      const bytes = Buffer.from(buffer.subarray(start, start + length))
+      const bytes = buffer.subarray(start, start + length)
       start += length
       total += length
       if (total > size) throw new TornRead('It grows while it is read')

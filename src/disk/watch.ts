@@ -1,15 +1,21 @@
 import { statSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
+import { debuglog } from 'node:util'
 import { watch as chokidarWatch, type FSWatcher } from 'chokidar'
 import { messageOf, systemCode } from '../errors.ts'
 import type { IgnoreRules } from '../tree/ignore.ts'
 import { parseTreePath, stateDirectoryName, type TreePath } from '../tree/path.ts'
+import { OverflowGuess } from './overflow.ts'
 import type { Depth } from './scan.ts'
+
+const trace = debuglog('p2psync:watch')
 
 export interface WatchOptions {
   readonly rules: IgnoreRules
   /** A path may have changed. */
   readonly onDirty: (path: TreePath, depth: Depth) => void
+  /** Some notifications were probably lost, of new directories too: neither what was told is all, nor what is watched. */
+  readonly onLost: () => void
   /** Notifications don't reach us, at least not all: polling has to do. Called once. */
   readonly onFailure: (message: string) => void
 }
@@ -48,7 +54,12 @@ export function watchFolder(root: string, options: WatchOptions): Watch {
       return stats !== undefined && options.rules.ignores(path, 'directory')
     }
   })
+  const overflow = new OverflowGuess((events) => {
+    trace('%d events at once: others may be lost, so all is to be looked at', events)
+    options.onLost()
+  })
   watcher.on('raw', (_event, name, details) => {
+    overflow.count()
     const { watchedPath } = details as { readonly watchedPath?: string }
     if (watchedPath === undefined) return
     const path = toPath(join(watchedPath, typeof name === 'string' ? name : ''))
@@ -64,6 +75,7 @@ export function watchFolder(root: string, options: WatchOptions): Watch {
   const ready = readiness(watcher, options)
   const close = async () => {
     echo.end()
+    overflow.end()
     await watcher.close()
   }
   return { ready, close }

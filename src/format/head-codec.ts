@@ -6,6 +6,8 @@ export interface Head {
   readonly timeMs: number
   /** Whether the writer was still publishing what it found when it started: more is to come. */
   readonly partial: boolean
+  /** Whether the version is not whole yet: the batches that follow belong to it too, up to one that isn't so marked. */
+  readonly unfinished: boolean
   /** Entries in the tree at this version, by type. */
   readonly files: number
   readonly directories: number
@@ -17,19 +19,23 @@ export interface Head {
   readonly removals: number
   /** Length of the content core: no entry of this version names a block at or beyond it. */
   readonly contentLength: number
+  /** Length of the entries core at the version before this one; 0 when there is none, or where it isn't told. */
+  readonly before: number
 }
 
 /** Version of the record that this code writes. */
 export const headFormat = 1
 
 const partialFlag = 1
+const unfinishedFlag = 2
 const fields = ['timeMs', 'files', 'directories', 'symlinks', 'bytes', 'puts', 'removals', 'contentLength'] as const
 
 /** The key of the head: no path begins with NUL. */
 export const headKey = '\0head'
 
 export function encodeHead(head: Head): Buffer {
-  const numbers = [headFormat, head.partial ? partialFlag : 0, ...fields.map((field) => Math.max(0, head[field]))]
+  const flags = (head.partial ? partialFlag : 0) | (head.unfinished ? unfinishedFlag : 0)
+  const numbers = [headFormat, flags, ...fields.map((field) => Math.max(0, head[field])), head.before]
   return Buffer.concat(numbers.map((number) => c.encode(c.uint, number)))
 }
 
@@ -44,16 +50,19 @@ export function decodeHead(value: Uint8Array): Head {
     const format = c.uint.decode(state)
     if (format < 1) throw new RangeError(`a head of format ${format}`)
     const flags = c.uint.decode(state)
-    const head = { partial: (flags & partialFlag) !== 0 } as Record<(typeof fields)[number], number> & {
-      partial: boolean
-    }
-    for (const field of fields) {
-      head[field] = c.uint.decode(state)
-      if (!Number.isSafeInteger(head[field])) throw new RangeError(`${field} of the head out of range`)
-    }
-    return head
+    const head = {} as Record<(typeof fields)[number], number>
+    for (const field of fields) head[field] = readCount(state, field)
+    // Earlier writers, whose versions are one batch each, don't tell.
+    const before = state.start < state.end ? readCount(state, 'before') : 0
+    return { ...head, partial: (flags & partialFlag) !== 0, unfinished: (flags & unfinishedFlag) !== 0, before }
   } catch (error) {
     if (error instanceof RangeError) throw error
     throw new RangeError('a head that ends too early', { cause: error })
   }
+}
+
+function readCount(state: c.State, field: string): number {
+  const count = c.uint.decode(state)
+  if (!Number.isSafeInteger(count)) throw new RangeError(`${field} of the head out of range`)
+  return count
 }

@@ -21,15 +21,56 @@ const decompress = promisify(brotliDecompress)
 
 /** The block that holds `contents`, compressed where that pays. */
 export async function encodePack(contents: readonly Uint8Array[]): Promise<Buffer> {
-  const raw = Buffer.concat(contents)
-  if (raw.length > packBytesMax) throw new RangeError(`A pack of ${raw.length} bytes is over the limit`)
-  // Quality 1: measured on source text 3.8 times smaller at 300 MB/s; higher ones gain little.
-  const packed = await compress(raw, {
-    params: { [constants.BROTLI_PARAM_QUALITY]: 1, [constants.BROTLI_PARAM_SIZE_HINT]: raw.length }
-  })
-  const pays = packed.length < raw.length * (1 - savingMin)
-  return Buffer.concat([Buffer.of(pays ? codecBrotli : codecRaw), pays ? packed : raw])
+  const pack = new PackBuilder()
+  for (const content of contents) pack.add(content)
+  return pack.encode()
 }
+
+/** A pack in the making. Contents are copied once, behind room for the header: they are most of what a writer handles. */
+export class PackBuilder {
+  #buffer = Buffer.allocUnsafeSlow(0)
+  #bytes = 0
+
+  /** Bytes of content so far. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Adds a content, which may be overwritten afterwards. @returns where in the pack it begins */
+  add(content: Uint8Array): number {
+    const offset = this.#bytes
+    const length = 1 + offset + content.length
+    if (length > 1 + packBytesMax) throw new RangeError(`A pack of ${length - 1} bytes is over the limit`)
+    if (length > this.#buffer.length) this.#grow(length)
+    this.#buffer.set(content, 1 + offset)
+    this.#bytes += content.length
+    return offset
+  }
+
+  /** The block, compressed where that pays. Nothing may be added afterwards. */
+  async encode(): Promise<Buffer> {
+    const raw = this.#buffer.subarray(1, 1 + this.#bytes)
+    // Quality 1: measured on source text 3.8 times smaller at 300 MB/s; higher ones gain little.
+    const packed = await compress(raw, {
+      chunkSize: Math.max(compressChunkBytesMin, raw.length),
+      params: { [constants.BROTLI_PARAM_QUALITY]: 1, [constants.BROTLI_PARAM_SIZE_HINT]: raw.length }
+    })
+    if (packed.length < raw.length * (1 - savingMin)) return Buffer.concat([Buffer.of(codecBrotli), packed])
+    if (this.#buffer.length === 0) return Buffer.of(codecRaw)
+    this.#buffer[0] = codecRaw
+    return this.#buffer.subarray(0, 1 + this.#bytes)
+  }
+
+  #grow(length: number): void {
+    const room = Math.max(length, Math.min(2 * this.#buffer.length, 1 + packBytesTarget), firstBytes)
+    const buffer = Buffer.allocUnsafeSlow(room)
+    buffer.set(this.#buffer.subarray(0, 1 + this.#bytes))
+    this.#buffer = buffer
+  }
+}
+
+const firstBytes = 64 * 1024
+const compressChunkBytesMin = 1024
 
 /**
  * The contents of a pack, as one run of bytes.

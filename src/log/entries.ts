@@ -9,7 +9,7 @@ import type { Problem, Version } from '../tree/tree.ts'
 import { BeeView, type Pair } from './bee-view.ts'
 
 /** A core of this length holds the Hyperbee's header alone: no version yet. */
-const headerLength = 1
+export const headerLength = 1
 
 const head = b4a.from(headKey)
 

@@ -8,7 +8,7 @@ import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
-import { beeOf, changesOf, entriesOf, headOf, type LogEntry, versionOf } from './entries.ts'
+import { beeOf, changesOf, entriesOf, headerLength, headOf, type LogEntry, versionOf } from './entries.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 
@@ -122,6 +122,16 @@ export class LogReader {
       await Promise.race([range.done(), sleep(askAgainMs, undefined, { signal, ref: false })])
       range.destroy()
     }
+  }
+
+  /**
+   * The latest version that is whole, where the log has come up to `version`, whose entries are here;
+   * `undefined` before the first.
+   */
+  async finished(version: Version): Promise<Version | undefined> {
+    const { unfinished, before } = await this.head(version)
+    if (!unfinished) return version
+    return before > headerLength && before < version.length ? { fork: version.fork, length: before } : undefined
   }
 
   /** What a version says of itself. @throws {SyncError} DAMAGED */

@@ -15,6 +15,9 @@ export interface KeyPair {
   readonly secretKey: Buffer
 }
 
+/** Nodes and keys that each view of a Hyperbee keeps in memory. Its own choice is 65,536 of each view, 40 MB. */
+const cachedNodesMax = 8192
+
 /** Where a folder's cores are kept: a Corestore in a directory of its own, one process at a time. */
 export class LogStore {
   readonly #corestore: Corestore
@@ -34,13 +37,14 @@ export class LogStore {
     if (!inodesLast) recognise(join(directory, deviceFileName))
     // Smaller buffers than the defaults: half the memory while ingesting, a sixth of the disk when empty.
     const storage = new CorestoreStorage(directory, {
-      writeBufferSize: 8 * 1024 * 1024,
+      writeBufferSize: 4 * 1024 * 1024,
       maxOpenFiles: 256,
+      maxBackgroundJobs: 2,
       blobFileSize: 64 * 1024 * 1024,
       tableCacheIndexAndFilterBlocks: false,
       blockCache: false
     })
-    const corestore = new Corestore(storage)
+    const corestore = new Corestore(storage, { globalCache: { maxSize: cachedNodesMax } })
     try {
       await corestore.ready()
     } catch (error) {

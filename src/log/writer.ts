@@ -9,6 +9,9 @@ import type { Problem, Version } from '../tree/tree.ts'
 import { beeOf, entriesOf, headOf, versionOf } from './entries.ts'
 import { type LogStore, printKey } from './store.ts'
 
+/** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
+const batchChangesMax = 5000
+
 /** The log of a folder, seen from the one who writes it. */
 export class LogWriter {
   readonly #entries: Hypercore
@@ -71,8 +74,26 @@ export class LogWriter {
     return block
   }
 
-  /** Makes a version: all changes in one atomic append. An entry of `undefined` removes the path. */
-  async commit(changes: ReadonlyMap<TreePath, Entry | undefined>, head: Head): Promise<Version> {
+  /**
+   * Makes a version. An entry of `undefined` removes the path. Each batch is one atomic append; many
+   * changes are several, of which only the last finishes the version.
+   */
+  async commit(changes: ReadonlyMap<TreePath, Entry | undefined>, head: Omit<Head, 'before'>): Promise<Version> {
+    const latest = await this.head()
+    const before = latest?.unfinished ? latest.before : (this.version?.length ?? 0)
+    let part: [TreePath, Entry | undefined][] = []
+    let left = changes.size
+    for (const change of changes) {
+      left--
+      if (part.push(change) < batchChangesMax || left === 0) continue
+      await this.#append(part, { ...head, unfinished: true, before })
+      part = []
+    }
+    await this.#append(part, { ...head, unfinished: head.unfinished, before })
+    return this.version as Version
+  }
+
+  async #append(changes: readonly (readonly [TreePath, Entry | undefined])[], head: Head): Promise<void> {
     const batch = this.#bee.batch()
     try {
       await batch.put(b4a.from(headKey), encodeHead(head))
@@ -85,7 +106,6 @@ export class LogWriter {
       await batch.close()
       throw error
     }
-    return this.version as Version
   }
 
   /** What the latest version says of itself. */

@@ -2,20 +2,23 @@ import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { type FileSystemTraits, hasCoarseTimes } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
+import { PackedRecords } from './packed-records.ts'
 import { Totals } from './totals.ts'
 
 /** The baseline in memory, with its totals. */
 export class LiveBaseline {
-  readonly records: Map<TreePath, BaselineRecord>
+  readonly records = new PackedRecords()
   readonly totals = new Totals()
-  readonly #holders = new Map<string, TreePath>()
+  /** By the first 32 bits of the hash: where two contents share them, only the later one is found. */
+  readonly #holders = new Map<number, TreePath>()
 
-  constructor(records: Map<TreePath, BaselineRecord>) {
-    this.records = records
-    for (const [path, { entry }] of records) {
-      this.totals.replace(undefined, entry)
-      this.#hold(path, entry)
-    }
+  /** A baseline of these records. */
+  static async of(
+    records: Iterable<readonly [TreePath, BaselineRecord]> | AsyncIterable<readonly [TreePath, BaselineRecord]>
+  ): Promise<LiveBaseline> {
+    const baseline = new LiveBaseline()
+    for await (const [path, record] of records) baseline.put(path, record)
+    return baseline
   }
 
   put(path: TreePath, record: BaselineRecord): void {
@@ -45,13 +48,13 @@ export class LiveBaseline {
 
   /** A path that held this content when it was last looked at. One of several, perhaps; none, if that one went. */
   holderOf(hash: string): TreePath | undefined {
-    const path = this.#holders.get(hash)
+    const path = this.#holders.get(prefixOf(hash))
     const entry = path && this.entry(path)
     return entry?.type === 'file' && entry.hash === hash ? path : undefined
   }
 
   #hold(path: TreePath, entry: Entry): void {
-    if (entry.type === 'file') this.#holders.set(entry.hash, path)
+    if (entry.type === 'file') this.#holders.set(prefixOf(entry.hash), path)
   }
 }
 
@@ -71,4 +74,8 @@ export function withoutFresh(
       return [path, entry.type === 'file' && entry.mtimeMs > sinceMs ? { entry, signature: '' } : record]
     })
   )
+}
+
+function prefixOf(hash: string): number {
+  return Number.parseInt(hash.slice(0, 8), 16) | 0
 }

@@ -1,7 +1,7 @@
 import { chunkBytesMin } from '../chunk/chunker.ts'
 import { type Chunk, type ReadFile, readChunks } from '../disk/read.ts'
 import type { State } from '../disk/state.ts'
-import { encodePack, packBytesTarget } from '../format/pack-codec.ts'
+import { PackBuilder, packBytesTarget } from '../format/pack-codec.ts'
 import type { LogWriter } from '../log/writer.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Extent } from '../tree/entry.ts'
@@ -40,7 +40,8 @@ export class Ingest {
   #fresh = new Map<string, Place>()
   #queue: (Uint8Array | Promise<Uint8Array>)[] = []
   #queueBytes = 0
-  #pack: { readonly contents: Uint8Array[]; readonly places: Place[]; bytes: number } = emptyPack()
+  #pack = new PackBuilder()
+  #packed: { readonly place: Place; readonly offset: number; readonly length: number }[] = []
   #appending: Promise<void> = Promise.resolve()
   #nextBlock: number
 
@@ -49,6 +50,11 @@ export class Ingest {
     this.#writer = writer
     this.#state = state
     this.#nextBlock = writer.content.length
+  }
+
+  /** Files that were added since the last flush. */
+  get pending(): number {
+    return this.#files.size
   }
 
   /**
@@ -99,7 +105,7 @@ export class Ingest {
     const place: Place = { extent: undefined }
     this.#fresh.set(chunk.hash, place)
     if (chunk.bytes.length < chunkBytesMin) this.#addToPack(chunk.bytes, place)
-    else place.extent = this.#enqueue(chunk.bytes, chunk.bytes.length, false)
+    else place.extent = this.#enqueue(Buffer.from(chunk.bytes), chunk.bytes.length, false)
     if (this.#queueBytes >= queueBytesMax) {
       this.#append()
       await this.#appending
@@ -109,22 +115,17 @@ export class Ingest {
 
   #addToPack(bytes: Uint8Array, place: Place): void {
     if (this.#pack.bytes + bytes.length > packBytesTarget) this.#sealPack()
-    this.#pack.contents.push(bytes)
-    this.#pack.places.push(place)
-    this.#pack.bytes += bytes.length
+    this.#packed.push({ place, offset: this.#pack.add(bytes), length: bytes.length })
   }
 
   #sealPack(): void {
-    const { contents, places, bytes } = this.#pack
-    if (contents.length === 0) return
-    const { block } = this.#enqueue(encodePack(contents), bytes, true)
-    let offset = 0
-    for (const [i, place] of places.entries()) {
-      const length = (contents[i] as Uint8Array).length
+    if (this.#packed.length === 0) return
+    const { block } = this.#enqueue(this.#pack.encode(), this.#pack.bytes, true)
+    for (const { place, offset, length } of this.#packed) {
       place.extent = { block, blocks: 1, offset, length, packed: true }
-      offset += length
     }
-    this.#pack = emptyPack()
+    this.#packed = []
+    this.#pack = new PackBuilder()
   }
 
   #enqueue(block: Uint8Array | Promise<Uint8Array>, length: number, packed: boolean): Extent {
@@ -147,10 +148,6 @@ export class Ingest {
     })
     this.#appending.catch(() => {}) // Whoever waits for it gets it; this instance is of no use then.
   }
-}
-
-function emptyPack(): { contents: Uint8Array[]; places: Place[]; bytes: number } {
-  return { contents: [], places: [], bytes: 0 }
 }
 
 /** Joins extents that follow each other block by block into one. */

@@ -59,27 +59,28 @@ export async function lookAt(root: string, input: LookInput, options: LookOption
     options.onProblem(problem)
   }
   const seen = full ? await scanWhole(root, input, { ...options, onProblem }, unclear) : observe(root, paths, onProblem)
-  const local = new Map<TreePath, Entry>()
+  const read = new Map<TreePath, Entry>()
   const signatures = new Map<TreePath, string>()
-  const put = (path: TreePath, have: Entry) => local.set(path, asWanted(have, target.get(path), options.traits))
+  const put = (path: TreePath, have: Entry) => read.set(path, asWanted(have, target.get(path), options.traits))
   for (const [path, what] of seen) {
     const record = baseline.records.get(path)
     if (record === undefined && target.get(path) === undefined) continue // The user's own: not even read.
     if (what.type !== 'file') put(path, what)
     else if (record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature) {
-      local.set(path, record.entry)
       signatures.set(path, record.signature)
     } else if (record !== undefined && isFresh(record, what, target.get(path), options.traits)) {
-      local.set(path, record.entry)
+      read.set(path, record.entry)
     } else {
-      const read = await readLocal(root, path, onProblem, options)
+      const file = await readLocal(root, path, onProblem, options)
       options.onRead()
-      if (read === undefined) continue
-      const { signature, ...content } = read
+      if (file === undefined) continue
+      const { signature, ...content } = file
       put(path, { type: 'file', ...content, extents: [] })
       signatures.set(path, signature)
     }
   }
+  // What is as it was isn't held twice.
+  const local: TreeView = { get: (path) => read.get(path) ?? (signatures.has(path) ? baseline.entry(path) : undefined) }
   return { local, seen, signatures, unclear }
 }
 

@@ -61,6 +61,10 @@ export class Lookout {
     const watch = watchFolder(this.#root, {
       rules,
       onDirty: (path, depth) => this.mark(path, depth),
+      onLost: () => {
+        this.markAll()
+        this.doubtWatch()
+      },
       onFailure: (message) => {
         this.#polling = true
         this.#monitor.emit({ type: 'notice', message })
@@ -72,7 +76,7 @@ export class Lookout {
     void watch.ready.then(() => watch === this.#watch && this.markAll())
   }
 
-  /** A directory took the place of another, or can be read only now: its watch isn't worth anything. */
+  /** A directory took the place of another, can be read only now, or came unheard: its watch isn't worth anything. */
   doubtWatch(): void {
     this.#stale = !this.#polling
     this.#schedule.poke()

@@ -1,11 +1,11 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { debuglog } from 'node:util'
+import { debuglog, isDeepStrictEqual } from 'node:util'
 import { probeFileSystem } from '../disk/capabilities.ts'
 import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
-import type { State } from '../disk/state.ts'
+import type { State, StateBatch } from '../disk/state.ts'
 import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
@@ -15,10 +15,12 @@ import type { TreePath } from '../tree/path.ts'
 import { type Divergence, type Plan, planPaths } from '../tree/plan.ts'
 import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline, withoutFresh } from './baseline.ts'
+import { countFetched } from './fetch-progress.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { type Look, lookAt } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { Schedule } from './schedule.ts'
+import { PassWatch, Stalled } from './stall.ts'
 import { changedTarget, type Wanted, wholeTarget } from './target.ts'
 
 const trace = debuglog('p2psync:mirror')
@@ -36,10 +38,7 @@ const owedRetryMsMax = 600_000
 /** What changed while it was to be written is planned anew so many times before that. */
 const hurryMax = 5
 const retryMs = 2000
-/** A pass that gets no more bytes than keep a connection alive is given up when a newer version is there. */
-const stallMs = 5000
-const stallBytesMin = 4096
-/** A writer that hasn't finished its first look, but has said nothing for so long, counts as finished. */
+/** A writer that hasn't finished its first look, or a version, but has said nothing for so long, counts as gone. */
 const partialQuietMs = 10_000
 
 /** What conflict copies are named after. */
@@ -63,7 +62,7 @@ export class Mirror {
   readonly #safeLinks: boolean
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
-  #baseline = new LiveBaseline(new Map())
+  #baseline = new LiveBaseline()
   #applied: Version | undefined
   /** The version that is noted as applied: the baseline stands for it to the last path. */
   #noted: Version | undefined
@@ -81,9 +80,11 @@ export class Mirror {
   /** How long the last look at the folder took. */
   #lookMs = 0
   #hurry = 0
-  /** When a pass has last come forward, by what it received or by its own work. */
-  #activeMs = 0
+  /** Watches over the pass that is being made. */
+  #watch: PassWatch | undefined
   #inSync: Version | undefined
+  /** The end of the log, where its last version isn't whole. */
+  #unfinished: Version | undefined
   #arrivals = { received: 0, atMs: 0 }
   #failure: string | undefined
   /** A version that can't be read: the same bytes again would be no better. */
@@ -157,7 +158,7 @@ export class Mirror {
     assertMarker(this.#folder)
     const aside = this.#staging.open()
     this.#traits = probeFileSystem(this.#folder.staging)
-    this.#baseline = new LiveBaseline(await this.#state.baseline())
+    this.#baseline = await LiveBaseline.of(this.#state.records())
     await this.#rescue(aside)
     this.#noted = await this.#state.note('applied')
     this.#applied = this.#noted
@@ -171,7 +172,7 @@ export class Mirror {
   async #rescue(aside: readonly string[]): Promise<void> {
     const targets = new Set<string>()
     if (aside.length > 0) {
-      for (const { entry } of this.#baseline.records.values()) if (entry.type === 'symlink') targets.add(entry.target)
+      for (const [, { entry }] of this.#baseline.records) if (entry.type === 'symlink') targets.add(entry.target)
     }
     const isKnown = (bytes: Bytes) =>
       bytes.type === 'symlink' ? targets.has(bytes.target) : this.#baseline.holderOf(bytes.hash) !== undefined
@@ -182,7 +183,7 @@ export class Mirror {
 
   async #follow(): Promise<void> {
     assertMarker(this.#folder)
-    const version = this.#reader.version
+    const version = await this.#finishedVersion()
     const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= this.#retryMs)
     if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#applied))) {
       if (this.#goesBack(version)) return
@@ -193,6 +194,27 @@ export class Mirror {
       this.#whole = false
     }
     await this.#checkInSync()
+  }
+
+  /** The latest version that is whole: what comes after it is waited for. */
+  async #finishedVersion(): Promise<Version | undefined> {
+    const { version } = this.#reader
+    this.#unfinished = undefined
+    if (version === undefined || sameVersion(version, this.#applied)) return version
+    const watch = this.#watchPass(version)
+    const { signal } = watch
+    try {
+      await this.#reader.fetch(version, signal)
+      const finished = await this.#reader.finished(version)
+      if (!sameVersion(finished, version)) this.#unfinished = version
+      return finished
+    } catch (error) {
+      signal.throwIfAborted() // What was cut short fails in many ways; this is why.
+      if (error instanceof SyncError && error.code === 'DAMAGED') this.#damaged = version
+      throw error
+    } finally {
+      watch.end()
+    }
   }
 
   /**
@@ -218,19 +240,22 @@ export class Mirror {
     this.#inSync = undefined
     const received = await this.#reader.received()
     if (received !== this.#arrivals.received) this.#arrivals = { received, atMs: performance.now() }
-    if (version === undefined || !sameVersion(version, this.#applied) || !this.#reader.isNewest(version)) return
-    if (this.#isHurried) return
-    const { partial } = await this.#reader.head(version)
-    if (partial && performance.now() - this.#arrivals.atMs < partialQuietMs) return
+    const applied = this.#applied
+    if (version === undefined || applied === undefined || this.#isHurried || !this.#reader.isNewest(version)) return
+    const unfinished = sameVersion(version, this.#unfinished)
+    if (!unfinished && !sameVersion(version, applied)) return
+    const moreToCome = unfinished || (await this.#reader.head(version)).partial
+    if (moreToCome && performance.now() - this.#arrivals.atMs < partialQuietMs) return
     this.#inSync = version
-    this.#monitor.emit({ type: 'in-sync', ...versionFields(version) })
+    this.#monitor.emit({ type: 'in-sync', ...versionFields(applied) })
   }
 
   // One pass
 
   async #pass(version: Version, full: boolean): Promise<void> {
     assertMarker(this.#folder)
-    const { signal, end } = this.#passSignal(version)
+    const watch = this.#watchPass(version)
+    const { signal } = watch
     try {
       await this.#see(version)
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
@@ -241,7 +266,7 @@ export class Mirror {
       if (error instanceof SyncError && error.code === 'DAMAGED') this.#damaged = version
       throw error
     } finally {
-      end()
+      watch.end()
     }
   }
 
@@ -337,7 +362,7 @@ export class Mirror {
           this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
         },
         onRead: () => {
-          this.#activeMs = performance.now()
+          this.#watch?.active()
         }
       }
     )
@@ -350,7 +375,8 @@ export class Mirror {
       const entry = target.get(path) as Entry
       const signature = signatures.get(path) ?? ''
       const record = this.#baseline.records.get(path)
-      if (record?.entry !== entry || record.signature !== signature) put.set(path, { entry, signature })
+      if (record?.signature !== signature || !isDeepStrictEqual(record.entry, entry))
+        put.set(path, { entry, signature })
     }
     await this.#record({ put, removed: new Set(plan.forgotten) })
   }
@@ -378,7 +404,7 @@ export class Mirror {
     // Closing it is what ends the wait for a block that nobody has.
     const end = () => void content.close().catch(() => {})
     signal.addEventListener('abort', end, { once: true })
-    const counter = this.#counter(plan)
+    const counter = countFetched(plan, this.#monitor, () => this.#watch?.active())
     try {
       const changed = await materialise(
         {
@@ -415,40 +441,13 @@ export class Mirror {
     }
   }
 
-  /** Aborted at the end of all, or when a pass stalls on contents that a newer version may not need. */
-  #passSignal(version: Version): { readonly signal: AbortSignal; end(): void } {
-    const stalled = new AbortController()
-    let received = this.#received()
-    this.#activeMs = performance.now()
-    const timer = setInterval(() => {
-      const nowMs = performance.now()
-      if (this.#received() - received >= stallBytesMin) {
-        received = this.#received()
-        this.#activeMs = nowMs
-      } else if (nowMs - this.#activeMs >= stallMs && !sameVersion(this.#reader.version, version)) {
-        stalled.abort(new Stalled('A newer version is there'))
-      }
-    }, stallMs / 5)
-    return { signal: AbortSignal.any([this.#stop.signal, stalled.signal]), end: () => clearInterval(timer) }
-  }
-
-  #counter(plan: Plan): { bytes(count: number): void; files(count: number): void } {
-    const progress = { files: 0, filesTotal: plan.steps.length, bytes: 0, bytesTotal: 0 }
-    for (const step of plan.steps) {
-      if (step.op === 'write' && step.entry.type === 'file') progress.bytesTotal += step.entry.size
-    }
-    const emit = () => this.#monitor.emit({ type: 'progress', phase: 'fetch', ...progress })
-    return {
-      bytes: (count) => {
-        progress.bytes += count
-        this.#activeMs = performance.now()
-        emit()
-      },
-      files: (count) => {
-        progress.files += count
-        emit()
-      }
-    }
+  #watchPass(version: Version): PassWatch {
+    this.#watch = new PassWatch({
+      stop: this.#stop.signal,
+      received: this.#received,
+      isOutdated: () => !sameVersion(this.#reader.version, version)
+    })
+    return this.#watch
   }
 
   async #record({ put: written, removed }: Applied, onFiles?: (count: number) => void): Promise<void> {
@@ -457,12 +456,7 @@ export class Mirror {
     for (const [path, record] of put) this.#baseline.put(path, record)
     for (const path of removed) this.#baseline.remove(path)
     this.#noted = undefined
-    await this.#state.commit((batch) => {
-      // From here on until all is done, the baseline is of no single version.
-      batch.forget('applied')
-      for (const path of removed) batch.remove(path)
-      for (const [path, record] of put) batch.put(path, record)
-    })
+    await this.#state.commitAll(recordsOf(put, removed))
     onFiles?.(put.size + removed.size)
   }
 
@@ -492,5 +486,9 @@ function rolledBack(version: Version, seen: Version): SyncError {
   )
 }
 
-/** A pass was given up in favour of a newer version. */
-class Stalled extends Error {}
+function* recordsOf(put: Applied['put'], removed: Applied['removed']): Generator<(batch: StateBatch) => void> {
+  // From here on until all is done, the baseline is of no single version.
+  yield (batch) => batch.forget('applied')
+  for (const path of removed) yield (batch) => batch.remove(path)
+  for (const [path, record] of put) yield (batch) => batch.put(path, record)
+}

@@ -5,7 +5,7 @@ import { readIgnoreFile } from '../disk/ignore-file.ts'
 import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
 import { mountedMark } from '../disk/seen.ts'
-import type { State } from '../disk/state.ts'
+import type { State, StateBatch } from '../disk/state.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { type BaselineRecord, diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
@@ -21,9 +21,11 @@ import { noteWriter, reconcileState } from './writer-state.ts'
 
 const trace = debuglog('p2psync:publish')
 
-/** A first look commits early, so that readers work while it goes on; a change is one version. */
+/** A first look commits early, so that readers work while it goes on. */
 const early = { bytes: 32 * 1024 * 1024, ms: 2000 }
+/** A change is one version, but no more of it than this is kept in memory until it is appended. */
 const whole = { bytes: 256 * 1024 * 1024, ms: Number.POSITIVE_INFINITY }
+const pendingFilesMax = 5000
 /** A file that is being written, or comes and goes, is looked at again after so long, doubled each time. */
 const tornRetryMs = 100
 const tornRetryMsMax = 60_000
@@ -46,7 +48,7 @@ export class Publisher {
   readonly #lookout: Lookout
   readonly #stop = new AbortController()
   readonly #torn = new Map<TreePath, number>()
-  #baseline = new LiveBaseline(new Map())
+  #baseline = new LiveBaseline()
   #rulesText: string | undefined
   #rules: IgnoreRules = parseIgnoreRules('')
   #unreadable: ReadonlySet<TreePath> = new Set()
@@ -102,10 +104,11 @@ export class Publisher {
 
   async #open(): Promise<void> {
     assertMarker(this.#folder)
-    const records = await reconcileState(this.#state, this.#writer, (problem) => this.#monitor.problem(problem))
+    this.#baseline = await reconcileState(this.#state, this.#writer, (problem) => this.#monitor.problem(problem))
+    const { records } = this.#baseline
     if (this.#distrust) for (const [path, { entry }] of records) records.set(path, { entry, signature: '' })
-    this.#baseline = new LiveBaseline(records)
-    this.#partial = (await this.#writer.head())?.partial ?? false
+    const head = await this.#writer.head()
+    this.#partial = head?.partial === true || head?.unfinished === true
     this.#loadRules()
     this.#lookout.markAll()
     await this.#lookout.start(this.#rules)
@@ -183,7 +186,10 @@ export class Publisher {
     const todo = [...diff.suspects].reverse()
     while (todo.length > 0) {
       const startMs = performance.now()
-      const full = () => work.stored >= limits.bytes || performance.now() - startMs >= limits.ms
+      const full = () =>
+        work.stored >= limits.bytes ||
+        work.ingest.pending >= pendingFilesMax ||
+        performance.now() - startMs >= limits.ms
       const readers = Array.from({ length: parallelReads }, async () => {
         while (!full()) {
           const path = todo.pop()
@@ -197,9 +203,9 @@ export class Publisher {
         }
       })
       await allDone(readers)
-      if (todo.length > 0) await this.#commit(work, { partial: startup, last: false, everything })
+      if (todo.length > 0) await this.#commit(work, { startup, last: false, everything })
     }
-    await this.#commit(work, { partial: false, last: true, everything })
+    await this.#commit(work, { startup, last: true, everything })
     this.#monitor.emit({ type: 'progress', phase: 'publish', ...progress })
     if (this.#writer.version !== undefined) {
       this.#monitor.emit({ type: 'up-to-date', ...versionFields(this.#writer.version) })
@@ -233,8 +239,9 @@ export class Publisher {
 
   async #commit(
     work: PassWork,
-    { partial, last, everything }: { readonly partial: boolean; readonly last: boolean; readonly everything: boolean }
+    { startup, last, everything }: { readonly startup: boolean; readonly last: boolean; readonly everything: boolean }
   ): Promise<void> {
+    const partial = startup && !last
     const { changes, records, chunks } = await work.take(this.#baseline, last)
     // A directory's time changes with every file that comes and goes in it, ignored ones too. Alone it
     // makes no version until all is looked at again.
@@ -242,7 +249,8 @@ export class Publisher {
       for (const path of changes.keys()) records.delete(path)
       changes.clear()
     }
-    const isDue = changes.size > 0 || this.#writer.version === undefined || (this.#partial && !partial)
+    const finishes = last && (this.#partial || work.unfinished !== undefined)
+    const isDue = changes.size > 0 || this.#writer.version === undefined || finishes
     if (!isDue && records.size === 0 && chunks.size === 0) return
     // The marker once more: a disk that went meanwhile has not deleted its files.
     if (changes.size > 0) assertMarker(this.#folder)
@@ -250,26 +258,28 @@ export class Publisher {
       if (record === undefined) this.#baseline.remove(path)
       else this.#baseline.put(path, record)
     }
-    if (isDue) await this.#makeVersion(changes, work, partial)
-    await this.#state.commit((batch) => {
-      for (const [path, record] of records) {
-        if (record === undefined) batch.remove(path)
-        else batch.put(path, record)
-      }
-      for (const [hash, extent] of chunks) batch.chunk(hash, extent)
-      noteWriter(batch, this.#writer)
-    })
+    if (isDue) await this.#append(changes, work, { partial, unfinished: !startup && !last })
+    const writer = this.#writer
+    await this.#state.commitAll(stateChanges(records, chunks, (batch) => noteWriter(batch, writer)))
   }
 
-  async #makeVersion(changes: Taken['changes'], work: PassWork, partial: boolean): Promise<void> {
-    let removals = 0
-    for (const entry of changes.values()) if (entry === undefined) removals++
-    const puts = changes.size - removals
+  async #append(
+    changes: Taken['changes'],
+    work: PassWork,
+    { partial, unfinished }: { readonly partial: boolean; readonly unfinished: boolean }
+  ): Promise<void> {
+    let { puts, removals } = work.unfinished ?? { puts: 0, removals: 0 }
+    for (const entry of changes.values()) {
+      if (entry === undefined) removals++
+      else puts++
+    }
     const { files, directories, symlinks, bytes } = this.#baseline.totals
     const contentLength = this.#writer.content.length
     const numbers = { files, directories, symlinks, bytes, puts, removals, contentLength }
-    const version = await this.#writer.commit(changes, { timeMs: Date.now(), partial, ...numbers })
-    this.#partial = partial
+    const version = await this.#writer.commit(changes, { timeMs: Date.now(), partial, unfinished, ...numbers })
+    this.#partial = partial || unfinished
+    work.unfinished = unfinished ? { puts, removals } : undefined
+    if (unfinished) return
     const stored = work.takeStored()
     this.#monitor.emit({ type: 'published', ...versionFields(version), files, bytes, puts, removals, stored, partial })
   }
@@ -295,6 +305,19 @@ export class Publisher {
   }
 }
 
+function* stateChanges(
+  records: Taken['records'],
+  chunks: Taken['chunks'],
+  note: (batch: StateBatch) => void
+): Generator<(batch: StateBatch) => void> {
+  for (const [path, record] of records) {
+    yield (batch) => (record === undefined ? batch.remove(path) : batch.put(path, record))
+  }
+  for (const [hash, extent] of chunks) yield (batch) => batch.chunk(hash, extent)
+  // Last: what was cut off before is found by comparing with the log.
+  yield note
+}
+
 interface Taken {
   /** What the log is to say. */
   readonly changes: Map<TreePath, Entry | undefined>
@@ -306,6 +329,8 @@ interface Taken {
 /** What one pass has to put into the log, and has put so far. */
 class PassWork {
   readonly ingest: Ingest
+  /** What was put and removed so far by batches of a version that isn't finished. */
+  unfinished: { readonly puts: number; readonly removals: number } | undefined
   #storedBefore = 0
   #puts: ScanDiff['puts']
   /** Removals by when they are due: those that make way at once, all others when all that was moved is there. */

@@ -44,15 +44,14 @@ export interface TargetInput {
 export async function wholeTarget(input: TargetInput): Promise<Wanted> {
   const { reader, baseline, version, applied, traits } = input
   const refusal = new Refusal(input)
-  const target = new Map<TreePath, Entry>()
   if (sameVersion(version, applied)) {
     // Applied to the last path, or it would not be noted: the baseline is what it wants.
-    for (const [path, { entry }] of baseline.records) {
-      refusal.acceptsLink(path, entry) // It stays, as all that is refused, but not unsaid.
-      target.set(path, entry)
-    }
-    return { target, paths: new Set(target.keys()), refused: refusal.paths }
+    const target: TreeView = { get: (path) => baseline.entry(path) }
+    // It stays, as all that is refused, but not unsaid.
+    for (const [path, { entry }] of baseline.records) refusal.acceptsLink(path, entry)
+    return { target, paths: new Set(baseline.records.keys()), refused: refusal.paths }
   }
+  const target = new Map<TreePath, Entry>()
   for await (const [path, entry] of reader.entriesAt(version, refusal.refuse)) {
     if (refusal.accepts(path, entry)) target.set(path, entry)
   }

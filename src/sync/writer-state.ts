@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
 import { chunkBytesMin } from '../chunk/chunker.ts'
-import type { State } from '../disk/state.ts'
+import type { State, StateBatch } from '../disk/state.ts'
 import type { LogWriter } from '../log/writer.ts'
-import type { BaselineRecord } from '../tree/diff.ts'
 import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
-import type { TreePath } from '../tree/path.ts'
 import { type Problem, sameVersion } from '../tree/tree.ts'
+import { LiveBaseline } from './baseline.ts'
 
 /**
  * Begins a writer's run. Where the last one was cut off, or the state knows of more than the store
@@ -41,32 +40,33 @@ export async function reconcileState(
   state: State,
   writer: LogWriter,
   onProblem: (problem: Problem) => void
-): Promise<Map<TreePath, BaselineRecord>> {
+): Promise<LiveBaseline> {
   const applied = await state.note('applied')
-  const baseline = await state.baseline()
+  const baseline = await LiveBaseline.of(state.records())
   if (writer.version !== undefined && sameVersion(applied, writer.version)) return baseline
 
-  const log = new Map<TreePath, BaselineRecord>()
-  const news: [TreePath, Entry][] = []
-  for await (const [path, entry] of writer.entries(onProblem)) {
-    const known = baseline.get(path)
-    const same = known !== undefined && sameEntry(known.entry, entry)
-    log.set(path, { entry, signature: same ? known.signature : '' })
-    if (!same) news.push([path, entry])
-  }
+  const { records } = baseline
+  const log = new LiveBaseline()
   const chunks = new Map<string, Extent>()
-  for (const [, entry] of news) await indexChunks(writer, entry, chunks)
-  await state.commit((batch) => {
-    for (const path of baseline.keys()) if (!log.has(path)) batch.remove(path)
-    for (const [path, record] of log) batch.put(path, record)
-    for (const [hash, extent] of chunks) batch.chunk(hash, extent)
-    noteWriter(batch, writer)
-  })
+  for await (const [path, entry] of writer.entries(onProblem)) {
+    const known = records.get(path)
+    const same = known !== undefined && sameEntry(known.entry, entry)
+    log.put(path, { entry, signature: same ? known.signature : '' })
+    if (!same) await indexChunks(writer, entry, chunks)
+  }
+  await state.commitAll(
+    (function* (): Generator<(batch: StateBatch) => void> {
+      for (const path of records.keys()) if (!log.records.has(path)) yield (batch) => batch.remove(path)
+      for (const [path, record] of log.records) yield (batch) => batch.put(path, record)
+      for (const [hash, extent] of chunks) yield (batch) => batch.chunk(hash, extent)
+      yield (batch) => noteWriter(batch, writer)
+    })()
+  )
   return log
 }
 
 /** Notes what the state stands for; in the same batch as what it says. */
-export function noteWriter(batch: Parameters<Parameters<State['commit']>[0]>[0], writer: LogWriter): void {
+export function noteWriter(batch: StateBatch, writer: LogWriter): void {
   batch.note('content', writer.content)
   if (writer.version !== undefined) batch.note('applied', writer.version)
 }

@@ -27,7 +27,8 @@ export interface BaselineRecord {
   readonly signature: string
 }
 
-export type Baseline = ReadonlyMap<TreePath, BaselineRecord>
+/** Records by path. */
+export type Baseline = Pick<ReadonlyMap<TreePath, BaselineRecord>, 'get' | 'has' | 'keys'>
 
 /** What was seen of a folder, or of a part of it. */
 export interface Scan {

@@ -1,4 +1,4 @@
-import ignore from 'ignore'
+import ignore, { type Ignore } from 'ignore'
 import type { TreePath } from './path.ts'
 import { childPath } from './path.ts'
 
@@ -24,16 +24,28 @@ export interface IgnoreRules {
   ignores(path: TreePath, type: 'directory' | 'other'): boolean
 }
 
+/** The library remembers each path that it is asked for, for ever: after so many it begins anew. */
+const askedMax = 10_000
+
 /** The rules of an ignore file's `text`, after the defaults. The ignore file itself is never left out. */
 export function parseIgnoreRules(text: string): IgnoreRules {
-  // Paths are case-sensitive here, unlike the library's default; git's own default on Linux is the same.
-  const rules = ignore({ ignorecase: false, allowRelativePaths: true })
-    .add([...defaultIgnoreRules])
-    .add(text)
+  let rules = libraryRules(text)
+  let asked = 0
   return {
     ignores(path, type) {
       if (path === ignoreFileName) return false
+      if (++asked > askedMax) {
+        rules = libraryRules(text)
+        asked = 1
+      }
       return rules.ignores(type === 'directory' ? `${path}/` : path)
     }
   }
+}
+
+function libraryRules(text: string): Ignore {
+  // Paths are case-sensitive here, unlike the library's default; git's own default on Linux is the same.
+  return ignore({ ignorecase: false, allowRelativePaths: true })
+    .add([...defaultIgnoreRules])
+    .add(text)
 }

@@ -141,6 +141,7 @@ declare module 'hypercore-storage' {
       options?: {
         readonly writeBufferSize?: number
         readonly maxOpenFiles?: number
+        readonly maxBackgroundJobs?: number
         readonly blobFileSize?: number
         readonly blockCache?: boolean
         readonly tableCacheIndexAndFilterBlocks?: boolean
@@ -156,7 +157,7 @@ declare module 'corestore' {
   import type CorestoreStorage from 'hypercore-storage'
 
   export default class Corestore {
-    constructor(storage: CorestoreStorage)
+    constructor(storage: CorestoreStorage, options?: { readonly globalCache?: { readonly maxSize: number } })
     readonly storage: CorestoreStorage
     ready(): Promise<void>
     close(): Promise<void>

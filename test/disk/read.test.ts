@@ -38,7 +38,7 @@ async function readAll(
   for (;;) {
     const { done, value } = await reading.next()
     if (done) return { chunks, read: value }
-    chunks.push(value)
+    chunks.push({ ...value, bytes: Buffer.from(value.bytes) })
     onChunk(chunks.length - 1)
   }
 }

@@ -19,6 +19,7 @@ class Watched {
     this.watch = watchFolder(root, {
       rules: parseIgnoreRules(rules),
       onDirty: (path, depth) => void this.dirty.set(path, depth),
+      onLost: () => {},
       onFailure: (message) => this.failures.push(message)
     })
   }

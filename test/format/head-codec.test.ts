@@ -8,25 +8,29 @@ const count = fc.maxSafeNat()
 const anyHead: fc.Arbitrary<Head> = fc.record({
   timeMs: count,
   partial: fc.boolean(),
+  unfinished: fc.boolean(),
   files: count,
   directories: count,
   symlinks: count,
   bytes: count,
   puts: count,
   removals: count,
-  contentLength: count
+  contentLength: count,
+  before: count
 })
 
 const head: Head = {
   timeMs: 1000,
   partial: true,
+  unfinished: true,
   files: 2,
   directories: 3,
   symlinks: 4,
   bytes: 5,
   puts: 6,
   removals: 7,
-  contentLength: 8
+  contentLength: 8,
+  before: 9
 }
 
 test('a head is decoded as it was encoded, whatever a later format puts after it', (t) =>
@@ -40,13 +44,18 @@ test('a head is decoded as it was encoded, whatever a later format puts after it
   ))
 
 test('a head looks as FORMAT.md says, byte by byte', (t) =>
-  t.is(encodeHead(head).toString('hex'), '01' + '01' + 'fde803' + '02030405060708'))
+  t.is(encodeHead(head).toString('hex'), '01' + '03' + 'fde803' + '0203040506070809'))
 
 test('a head of a later format and with unknown flags is read as far as it is known', (t) => {
   const record = encodeHead(head)
   record[0] = headFormat + 1
-  record[1] = 0b101
+  record[1] = 0b111
   t.alike(decodeHead(record), head)
+})
+
+test('a head of before versions of several batches is read: it is finished, and tells of none before it', (t) => {
+  const record = encodeHead({ ...head, unfinished: false }).subarray(0, -1)
+  t.alike(decodeHead(record), { ...head, unfinished: false, before: 0 })
 })
 
 test('a clock before 1970 is written as 1970', (t) => t.is(decodeHead(encodeHead({ ...head, timeMs: -5 })).timeMs, 0))
@@ -56,7 +65,7 @@ test('the key of the head is no path', (t) => t.is(parseTreePath(headKey), undef
 const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
   ['nothing', Buffer.alloc(0)],
   ['format 0', Buffer.alloc(20)],
-  ['a head that ends too early', encodeHead(head).subarray(0, -1)],
+  ['a head that ends too early', encodeHead(head).subarray(0, -2)],
   ['a number beyond 2^53', Buffer.concat([Buffer.of(1, 0), Buffer.alloc(90, 255)])]
 ]
 for (const [name, record] of refused) {

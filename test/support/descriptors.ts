@@ -8,12 +8,12 @@ export function descriptorCount(): number {
   return readdirSync('/proc/self/fd').length
 }
 
-/** How many inotify watches this process holds. */
-export function inotifyWatchCount(): number {
+/** How many inotify watches a process holds, this one unless said otherwise. */
+export function inotifyWatchCount(pid: number | 'self' = 'self'): number {
   let count = 0
-  for (const fd of readdirSync('/proc/self/fdinfo')) {
+  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
     try {
-      count += readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').split('\n').filter(isWatch).length
+      count += readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8').split('\n').filter(isWatch).length
     } catch {
       // The descriptor by which the directory was listed.
     }

@@ -54,8 +54,8 @@ export async function link(t: Assert, a: LogStore, b: LogStore): Promise<() => v
 }
 
 export function headOf(head: Partial<Head> = {}): Head {
-  const zeros = { files: 0, directories: 0, symlinks: 0, bytes: 0, puts: 0, removals: 0, contentLength: 0 }
-  return { timeMs: 1_700_000_000_000, partial: false, ...zeros, ...head }
+  const zeros = { files: 0, directories: 0, symlinks: 0, bytes: 0, puts: 0, removals: 0, contentLength: 0, before: 0 }
+  return { timeMs: 1_700_000_000_000, partial: false, unfinished: false, ...zeros, ...head }
 }
 
 /** Makes a version in which each of `changes` is put, or removed where it is `undefined`. */

@@ -1,0 +1,52 @@
+/** A pass that gets no more bytes than keep a connection alive is given up when a newer version is there. */
+const stallMs = 5000
+const stallBytesMin = 4096
+
+/** A pass was given up in favour of a newer version. */
+export class Stalled extends Error {}
+
+export interface StallOptions {
+  /** Ends the pass whatever it does. */
+  readonly stop: AbortSignal
+  /** Tells the bytes received from all peers so far. */
+  readonly received: () => number
+  /** Whether a newer version is there. */
+  readonly isOutdated: () => boolean
+}
+
+/** Watches over one pass: whether it comes forward, by what it receives or by its own work. */
+export class PassWatch {
+  /** Aborted at the end of all, or with `Stalled` when the pass waits for contents that a newer version may not need. */
+  readonly signal: AbortSignal
+  readonly #options: StallOptions
+  readonly #stalled = new AbortController()
+  readonly #timer: NodeJS.Timeout
+  #received: number
+  #activeMs = performance.now()
+
+  constructor(options: StallOptions) {
+    this.#options = options
+    this.#received = options.received()
+    this.signal = AbortSignal.any([options.stop, this.#stalled.signal])
+    this.#timer = setInterval(() => this.#look(), stallMs / 5)
+  }
+
+  /** The pass has done something. */
+  active(): void {
+    this.#activeMs = performance.now()
+  }
+
+  end(): void {
+    clearInterval(this.#timer)
+  }
+
+  #look(): void {
+    const received = this.#options.received()
+    if (received - this.#received >= stallBytesMin) {
+      this.#received = received
+      this.active()
+    } else if (performance.now() - this.#activeMs >= stallMs && this.#options.isOutdated()) {
+      this.#stalled.abort(new Stalled('A newer version is there'))
+    }
+  }
+}
