@@ -197,6 +197,8 @@ export class Publisher {
           this.#stop.signal.throwIfAborted()
           await this.#read(work, path, (bytes) => {
             progress.bytes += bytes
+            // A file may have grown since it was seen.
+            progress.bytesTotal = Math.max(progress.bytesTotal, progress.bytes)
             this.#monitor.emit({ type: 'progress', phase: 'publish', ...progress })
           })
           progress.files++
