@@ -3,12 +3,12 @@ import { PackedRecords } from '../../src/sync/packed-records.ts'
 import { directoryOf, fileOf, hashOf, pathOf, symlinkOf } from '../support/entries.ts'
 
 const extents = [
-  { block: 3, blocks: 1, offset: 7, length: 50, packed: true },
-  { block: 4, blocks: 2, offset: 0, length: 50, packed: false }
+  { block: 3, blocks: 1, offset: 7, length: 5000, packed: true },
+  { block: 4, blocks: 2, offset: 0, length: 5000, packed: false }
 ]
 const records = [
   [pathOf('a'), { entry: directoryOf(), signature: '7:1.5' }],
-  [pathOf('a/ü'), { entry: fileOf('x'.repeat(100), { extents }), signature: '100:1.25:2:3' }],
+  [pathOf('a/ü'), { entry: fileOf('x'.repeat(10_000), { extents }), signature: '10000:1.25:2:3' }],
   [pathOf('b'), { entry: symlinkOf('ünicode|😀'), signature: '' }]
 ] as const
 
