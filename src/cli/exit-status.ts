@@ -28,6 +28,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   NO_PEER: exitStatus.noPeer,
   HALTED: exitStatus.halted,
   DAMAGED: exitStatus.damaged,
+  STORE_COPIED: exitStatus.damaged,
   DISK_FULL: exitStatus.failure,
   NOT_READY: exitStatus.failure,
   CLOSED: exitStatus.failure

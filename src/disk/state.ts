@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import RocksDB, { type WriteBatch } from 'rocksdb-native'
-import { messageOf } from '../errors.ts'
+import { databaseFailure, isDiskFull, messageOf } from '../errors.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import { parseTreePath, type TreePath } from '../tree/path.ts'
@@ -13,28 +13,44 @@ import { parseTreePath, type TreePath } from '../tree/path.ts'
  * Values are JSON.
  */
 export class State {
+  readonly #directory: string
   readonly #db: RocksDB
 
-  private constructor(db: RocksDB) {
+  private constructor(directory: string, db: RocksDB) {
+    this.#directory = directory
     this.#db = db
   }
 
-  /** Opens the state in `directory`, anew where what is there is of no use. */
-  static async open(directory: string): Promise<State> {
-    const options = { writeBufferSize: 8 * 1024 * 1024, maxOpenFiles: 64, maxBackgroundJobs: 2 }
-    let db = new RocksDB(directory, options)
+  /** Opens the state in `directory`, anew where what is there is of no use; `onLost` is told of that. */
+  static async open(directory: string, onLost: () => void = () => {}): Promise<State> {
     try {
-      await db.ready()
+      return await State.#open(directory)
     } catch (error) {
       // In use, or out of reach at the moment, is not of no use.
-      if (!isDamaged(error)) throw error
-      rmSync(directory, { recursive: true, force: true })
-      db = new RocksDB(directory, options)
-      await db.ready()
+      if (!isDamaged(error)) throw databaseFailure('state', directory, error) ?? error
+      State.discard(directory)
+      onLost()
+      return State.#open(directory)
     }
-    const state = new State(db)
-    if ((await state.note('format')) !== stateFormat) await state.clear()
+  }
+
+  static async #open(directory: string): Promise<State> {
+    const options = { writeBufferSize: 8 * 1024 * 1024, maxOpenFiles: 64, maxBackgroundJobs: 2 }
+    const db = new RocksDB(directory, options)
+    const state = new State(directory, db)
+    try {
+      await db.ready()
+      if ((await state.note('format')) !== stateFormat) await state.clear()
+    } catch (error) {
+      await db.close().catch(() => {})
+      throw error
+    }
     return state
+  }
+
+  /** Throws away the state in `directory`, which isn't open. */
+  static discard(directory: string): void {
+    rmSync(directory, { recursive: true, force: true })
   }
 
   close(): Promise<void> {
@@ -43,12 +59,16 @@ export class State {
 
   /** Forgets everything. */
   async clear(): Promise<void> {
-    await this.#db.deleteRange('a', 'z')
+    await this.#guarded(() => this.#db.deleteRange('a', 'z'))
     await this.commit((batch) => batch.note('format', stateFormat))
   }
 
   /** The whole baseline, in memory. */
-  async baseline(): Promise<Map<TreePath, BaselineRecord>> {
+  baseline(): Promise<Map<TreePath, BaselineRecord>> {
+    return this.#guarded(() => this.#readBaseline())
+  }
+
+  async #readBaseline(): Promise<Map<TreePath, BaselineRecord>> {
     const baseline = new Map<TreePath, BaselineRecord>()
     for await (const { key, value } of this.#db.iterator({ gte: 'b', lt: 'c', capacity: 1024 })) {
       const path = parseTreePath(key.toString('utf8', 1))
@@ -60,12 +80,12 @@ export class State {
 
   /** Where a chunk with this SHA-256 is stored, if it is. */
   async chunk(hash: string): Promise<Extent | undefined> {
-    const value = await this.#db.get(chunkKey(hash))
+    const value = await this.#guarded(() => this.#db.get(chunkKey(hash)))
     return value === null ? undefined : (JSON.parse(value.toString()) as Extent)
   }
 
   async note<N extends keyof Notes>(name: N): Promise<Notes[N] | undefined> {
-    const value = await this.#db.get(`m${name}`)
+    const value = await this.#guarded(() => this.#db.get(`m${name}`))
     return value === null ? undefined : (JSON.parse(value.toString()) as Notes[N])
   }
 
@@ -74,9 +94,18 @@ export class State {
     const batch = this.#db.write()
     try {
       fill(new StateBatch(batch))
-      await batch.flush()
+      await this.#guarded(() => batch.flush())
     } finally {
       batch.destroy()
+    }
+  }
+
+  /** Tells a database that can't be used from what else may go wrong. */
+  async #guarded<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      throw databaseFailure('state', this.#directory, error) ?? error
     }
   }
 }
@@ -84,7 +113,10 @@ export class State {
 const stateFormat = 1
 
 function isDamaged(error: unknown): boolean {
-  return !/lock|no space|permission|too many open|read-only|input\/output/i.test(messageOf(error))
+  return (
+    !isDiskFull(error) &&
+    !/could not be locked|lock hold|LOCK:|permission|too many open|read-only/i.test(messageOf(error))
+  )
 }
 
 function parseRecord(value: Buffer): BaselineRecord | undefined {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
-import { messageOf, SyncError } from '../errors.ts'
+import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -75,11 +75,8 @@ export class LogReader {
   /** Hypercore tells of a full disk, and of a log with two histories, by events alone. */
   #watchOver(core: Hypercore): void {
     core.on('verification-error', (error: Error) => {
-      const cause = messageOf(error.cause ?? error)
-      if (!/no space left|quota/i.test(cause)) return
-      this.onFailure(
-        new SyncError('DISK_FULL', 'No space left for the log. It goes on when there is', { cause: error })
-      )
+      const failure = databaseFailure('store', this.#store.directory, error)
+      if (failure !== undefined) this.onFailure(failure)
     })
     core.on('conflict', () => {
       const message =
@@ -137,7 +134,11 @@ export class LogReader {
    * @param received tells the bytes received from all peers so far
    */
   async content(received: () => number): Promise<ContentReader> {
-    return new ContentReader(await this.#contentCore(), { received, hasPeers: () => this.hasPeers })
+    return new ContentReader(
+      await this.#contentCore(),
+      { received, hasPeers: () => this.hasPeers },
+      this.#store.directory
+    )
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,13 @@
-import { readdirSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import b4a from 'b4a'
 import Corestore from 'corestore'
 import type Hypercore from 'hypercore'
 import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
-import { messageOf, SyncError, systemCode } from '../errors.ts'
+import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } from '../errors.ts'
 
 /** A pair of Ed25519 keys. */
 export interface KeyPair {
@@ -15,19 +17,47 @@ export interface KeyPair {
 
 /** Where a folder's cores are kept: a Corestore in a directory of its own, one process at a time. */
 export class LogStore {
+  readonly directory: string
   readonly #corestore: Corestore
 
-  private constructor(corestore: Corestore) {
+  private constructor(directory: string, corestore: Corestore) {
+    this.directory = directory
     this.#corestore = corestore
   }
 
   /**
    * Opens the store in `directory`, making it where there is none.
    *
-   * @throws {SyncError} LOCKED, DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
+   * @param copied what to do with a store that was copied here from elsewhere: refuse it, take it as the
+   *   one and only, or take it as one of many, under an identity of its own
+   * @throws {SyncError} LOCKED, DAMAGED, DISK_FULL, STORE_COPIED, FOLDER_FORMAT, FOLDER_UNREADABLE
    */
-  static async open(directory: string): Promise<LogStore> {
+  static async open(directory: string, copied: 'refuse' | 'only' | 'one-of-many' = 'refuse'): Promise<LogStore> {
     refuseForeign(directory)
+    const isBare = isBareStore(directory)
+    try {
+      if (!isBare) return await LogStore.#openHere(directory)
+    } catch (error) {
+      if (!isCopied(error)) throw error
+    }
+    if (copied === 'refuse') {
+      throw new SyncError(
+        'STORE_COPIED',
+        `The store ${directory} was copied or restored from elsewhere. Two that write one log break it for all its ` +
+          'readers: make sure that no other copy is ever used again, then give --moved'
+      )
+    }
+    // It is made anew for where the store is now.
+    rmSync(join(directory, deviceFileName), { force: true })
+    const store = await LogStore.#openHere(directory)
+    if (copied === 'only') return store
+    // Two peers of one identity would never be connected to each other.
+    await store.#corestore.storage.setSeed(randomBytes(32))
+    await store.close()
+    return LogStore.#openHere(directory)
+  }
+
+  static async #openHere(directory: string): Promise<LogStore> {
     // Smaller buffers than the defaults: half the memory while ingesting, a sixth of the disk when empty.
     const storage = new CorestoreStorage(directory, {
       writeBufferSize: 8 * 1024 * 1024,
@@ -40,23 +70,31 @@ export class LogStore {
     try {
       await corestore.ready()
     } catch (error) {
+      // What stays open stays locked, for this process too.
+      await corestore.close().catch(() => {})
+      await storage.close().catch(() => {})
       throw openFailure(directory, error)
     }
-    return new LogStore(corestore)
+    return new LogStore(directory, corestore)
   }
 
   /** A core of our own making, by name. */
   async named(name: string): Promise<Hypercore> {
-    const core = this.#corestore.get({ name })
-    await core.ready()
-    return core
+    return this.#ready(this.#corestore.get({ name }))
   }
 
   /** Anybody's core, by its key. */
   async keyed(key: Uint8Array): Promise<Hypercore> {
-    const core = this.#corestore.get({ key })
-    await core.ready()
-    return core
+    return this.#ready(this.#corestore.get({ key }))
+  }
+
+  async #ready(core: Hypercore): Promise<Hypercore> {
+    try {
+      await core.ready()
+      return core
+    } catch (error) {
+      throw databaseFailure('store', this.directory, error) ?? error
+    }
   }
 
   /** The pair of keys by which other peers know this one; the same for the life of the store. */
@@ -75,7 +113,12 @@ export class LogStore {
   }
 
   async close(): Promise<void> {
-    await this.#corestore.close()
+    try {
+      await this.#corestore.close()
+    } finally {
+      // A core that fails to close would leave the database open, and locked for this process too.
+      await this.#corestore.storage.close()
+    }
   }
 }
 
@@ -121,19 +164,31 @@ function refuseForeign(directory: string): void {
     if (systemCode(error) === 'ENOENT') return
     throw new SyncError('FOLDER_UNREADABLE', `Can't read ${directory}: ${messageOf(error)}`, { cause: error })
   }
-  if (names.length === 0 || names.includes('CORESTORE')) return
+  if (names.length === 0 || names.includes(deviceFileName) || isBareStore(directory)) return
   throw new SyncError(
     'FOLDER_FORMAT',
     `${directory} holds files that aren't a store. Nothing was changed. Move them away`
   )
 }
 
+/** By this file Corestore knows that a store is where it was made: a copy has another inode or time. */
+const deviceFileName = 'CORESTORE'
+
+/** A store whose device file is lost, perhaps while it was made anew. */
+function isBareStore(directory: string): boolean {
+  return !existsSync(join(directory, deviceFileName)) && existsSync(join(directory, 'db/CURRENT'))
+}
+
+function isCopied(error: unknown): boolean {
+  return error instanceof SyncError && systemCode(error.cause) === 'DEVICE_FILE'
+}
+
 function openFailure(directory: string, error: unknown): SyncError {
   if (/could not be locked|lock hold|LOCK:/i.test(messageOf(error))) {
     return new SyncError('LOCKED', `The store ${directory} is in use by another process`, { cause: error })
   }
-  if (systemCode(error) === 'ENOSPC' || /no space left/i.test(messageOf(error))) {
-    return new SyncError('DISK_FULL', `No space left on the disk of ${directory}`, { cause: error })
-  }
-  return new SyncError('DAMAGED', `The store ${directory} can't be opened: ${messageOf(error)}`, { cause: error })
+  const known = databaseFailure('store', directory, error)
+  if (known !== undefined) return known
+  const message = `The store ${directory} can't be opened: ${messageOf(error)}`
+  return new DatabaseFailure('store', 'DAMAGED', message, error)
 }

@@ -44,6 +44,7 @@ export class Mirror {
   readonly #monitor: Monitor
   readonly #staging: Staging
   readonly #received: () => number
+  readonly #onFailure: (error: unknown) => boolean
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline(new Map())
@@ -59,8 +60,19 @@ export class Mirror {
   #failure: string | undefined
   #running: Promise<void> | undefined
 
-  /** @param received tells the bytes received from all peers so far */
-  constructor(folder: Folder, reader: LogReader, state: State, monitor: Monitor, received: () => number) {
+  /**
+   * @param received tells the bytes received from all peers so far
+   * @param onFailure told of what keeps it from going on; answers whether it is closed for that
+   */
+  constructor(
+    folder: Folder,
+    reader: LogReader,
+    state: State,
+    monitor: Monitor,
+    received: () => number,
+    onFailure: (error: unknown) => boolean
+  ) {
+    this.#onFailure = onFailure
     this.#folder = folder
     this.#reader = reader
     this.#state = state
@@ -81,7 +93,7 @@ export class Mirror {
 
   /** Reports what keeps the whole from going on; what comes again and again once, until it is over. */
   #report(error: unknown): void {
-    if (this.#failure === messageOf(error)) return
+    if (this.#onFailure(error) || this.#failure === messageOf(error)) return
     this.#failure = messageOf(error)
     this.#monitor.error(error)
   }

@@ -48,7 +48,18 @@ export class Publisher {
   #partial = false
   #running: Promise<void> | undefined
 
-  constructor(folder: Folder, writer: LogWriter, state: State, monitor: Monitor, options: LookoutOptions) {
+  readonly #onFailure: (error: unknown) => boolean
+
+  /** @param onFailure told of what keeps it from going on; answers whether it is closed for that */
+  constructor(
+    folder: Folder,
+    writer: LogWriter,
+    state: State,
+    monitor: Monitor,
+    options: LookoutOptions,
+    onFailure: (error: unknown) => boolean
+  ) {
+    this.#onFailure = onFailure
     this.#folder = folder
     this.#writer = writer
     this.#state = state
@@ -83,6 +94,7 @@ export class Publisher {
         if (signal.aborted) return
         // The log is the truth, and the folder: the baseline is made anew from the one, the other looked at whole.
         startup = true
+        if (this.#onFailure(error)) return
         if (failure !== messageOf(error)) this.#monitor.error(error)
         failure = messageOf(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
@@ -201,7 +213,7 @@ export class Publisher {
       this.#monitor.solve((problem) => problem.path === path)
     } catch (error) {
       if (error instanceof TornRead || isAbsence(error)) this.#retryTorn(path, messageOf(error))
-      else if (systemCode(error) === undefined) throw error
+      else if (systemCode(error) === undefined || error instanceof SyncError) throw error
       else {
         const message = `Can't be read: ${messageOf(error)}. What is recorded of it stays`
         this.#monitor.problem({ path, action: 'read', message })

@@ -6,6 +6,7 @@ import { forever, runFolder } from '../session.ts'
 
 interface Options extends CommonOptions {
   readonly adopt?: boolean
+  readonly rebuild?: boolean
   readonly once?: boolean
   readonly timeout?: number
 }
@@ -26,8 +27,13 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
       .argument('<dir>', 'a new or empty directory, or a mirror of this key')
   )
     .option('--once', 'end when it holds the newest version that its peers have')
-    .option('--timeout <time>', 'give up when no peer is found in this time (default with --once: 60s)', parseDuration)
+    .option(
+      '--timeout <time>',
+      'give up when no peer is found in this time, or with --once the disk stays full (default with --once: 60s)',
+      parseDuration
+    )
     .option('--adopt', 'take a directory that is not empty; its files are kept')
+    .option('--rebuild', 'set a damaged log aside and fetch it anew; files that match are kept')
     .addHelpText(
       'after',
       `
@@ -37,11 +43,12 @@ Examples:
   $ p2psync clone <key> ./copy-from-usb-disk --adopt`
     )
     .action(async (key: string, directory: string, options: Options) => {
-      const { bootstrap, state, adopt } = options
+      const { bootstrap, state, adopt, rebuild } = options
       const folder = clone(key, directory, {
         ...(bootstrap === undefined ? {} : { bootstrap }),
         ...(state === undefined ? {} : { state }),
-        ...(adopt === undefined ? {} : { adopt })
+        ...(adopt === undefined ? {} : { adopt }),
+        ...(rebuild === undefined ? {} : { rebuild })
       })
       onStatus(await runFolder(folder, options, untilDone(folder, options)))
     })
@@ -54,8 +61,20 @@ function untilDone(folder: ClonedFolder, { once, timeout }: Options): () => Prom
   return async () => {
     const timeoutMs = timeout ?? (once ? onceTimeoutMs : undefined)
     const work = once ? inSync.then(() => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok)) : forever()
-    return timeoutMs === undefined ? work : Promise.race([work, failWithoutPeer(folder, timeoutMs)])
+    return timeoutMs === undefined
+      ? work
+      : Promise.race([work, failWithoutPeer(folder, timeoutMs), ...(once ? [failOnFullDisk(folder, timeoutMs)] : [])])
   }
+}
+
+/** Rejects when the disk stays full for so long, and else never settles. */
+function failOnFullDisk(folder: ClonedFolder, timeoutMs: number): Promise<never> {
+  return new Promise((_, reject) => {
+    folder.subscribe((event) => {
+      if (event.type !== 'error' || event.code !== 'DISK_FULL') return
+      setTimeout(() => reject(new SyncError('DISK_FULL', event.message)), timeoutMs)
+    })
+  })
 }
 
 /** Rejects when no peer is there for so long, and else never settles. */

@@ -6,6 +6,7 @@ import { forever, runFolder } from '../session.ts'
 interface Options extends CommonOptions {
   readonly poll?: number | true
   readonly rescanInterval?: number
+  readonly moved?: boolean
 }
 
 export function addShareCommand(program: Command, onStatus: (status: number) => void): void {
@@ -29,6 +30,7 @@ export function addShareCommand(program: Command, onStatus: (status: number) => 
       'look at everything so often beside notifications (default: 10m)',
       parseDuration
     )
+    .option('--moved', 'take a log that was restored or moved here, as the only copy that is ever used again')
     .addHelpText(
       'after',
       `
@@ -40,10 +42,11 @@ Examples:
 What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left out.`
     )
     .action(async (directory: string, options: Options) => {
-      const { bootstrap, state, poll, rescanInterval } = options
+      const { bootstrap, state, moved, poll, rescanInterval } = options
       const folder = share(directory, {
         ...(bootstrap === undefined ? {} : { bootstrap }),
         ...(state === undefined ? {} : { state }),
+        ...(moved === undefined ? {} : { moved }),
         ...(poll === undefined ? {} : { poll: true }),
         ...(typeof poll === 'number' ? { pollIntervalMs: poll } : {}),
         ...(rescanInterval === undefined ? {} : { rescanIntervalMs: rescanInterval })
