@@ -69,8 +69,13 @@ export function databaseFailure(
       const message = `No space left on the disk of ${directory}`
       return new DatabaseFailure(database, 'DISK_FULL', message, error)
     }
-    const byEngine = systemCode(at) === 'EIO' && (at as NodeJS.ErrnoException).syscall === undefined
-    if (byEngine || /corruption|checksum mismatch|CRC mismatch/i.test(at.message)) {
+    // A call of Node's own names the system call; the engine names a file of the database.
+    const byEngine = (at as NodeJS.ErrnoException).syscall === undefined
+    const namesFile = /no such file/i.test(at.message) && at.message.includes(`${directory}/`)
+    if (
+      (byEngine && (systemCode(at) === 'EIO' || namesFile)) ||
+      /corruption|checksum mismatch|CRC mismatch/i.test(at.message)
+    ) {
       const message = `The ${database} ${directory} is damaged: ${at.message}`
       return new DatabaseFailure(database, 'DAMAGED', message, error)
     }

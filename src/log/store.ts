@@ -34,6 +34,7 @@ export class LogStore {
    */
   static async open(directory: string, copied: 'refuse' | 'only' | 'one-of-many' = 'refuse'): Promise<LogStore> {
     refuseForeign(directory)
+    refuseHeadless(directory)
     const isBare = isBareStore(directory)
     try {
       if (!isBare) return await LogStore.#openHere(directory)
@@ -173,6 +174,14 @@ function refuseForeign(directory: string): void {
 
 /** By this file Corestore knows that a store is where it was made: a copy has another inode or time. */
 const deviceFileName = 'CORESTORE'
+
+/** Without its first file the engine would take a database for a new one, and clear away what is left of it. */
+function refuseHeadless(directory: string): void {
+  const db = join(directory, 'db')
+  if (!existsSync(db) || existsSync(join(db, 'CURRENT')) || readdirSync(db).length === 0) return
+  const message = `The store ${directory} is damaged: its file db/CURRENT is missing`
+  throw new DatabaseFailure('store', 'DAMAGED', message, undefined)
+}
 
 /** A store whose device file is lost, perhaps while it was made anew. */
 function isBareStore(directory: string): boolean {

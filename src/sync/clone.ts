@@ -40,6 +40,10 @@ export class ClonedFolder extends FolderHandle {
     return printKey(this.#key)
   }
 
+  protected override get advice(): string {
+    return 'The files are untouched. Give --rebuild to fetch the log anew from its peers; files that match are kept'
+  }
+
   /** Resolves when the folder holds the newest version that its connected peers have, after the call. */
   inSync(): Promise<void> {
     return this.next((event) => event.type === 'in-sync')

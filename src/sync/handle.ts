@@ -65,6 +65,9 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** Closes whatever `open` has opened, perhaps not all; it may be opened again after it. */
   protected abstract shut(): Promise<void>
 
+  /** What its owner can do when the store is damaged. */
+  protected abstract readonly advice: string
+
   /** Rejects when the work can't go on at all, as when its store is damaged; an `error` event has said so. */
   broken(): Promise<never> {
     return this.#broken
@@ -239,15 +242,21 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     }
   }
 
+  #advised(error: SyncError): SyncError {
+    if (!(error instanceof DatabaseFailure) || error.code !== 'DAMAGED' || error.database !== 'store') return error
+    return new SyncError('DAMAGED', `${error.message}. ${this.advice}`, { cause: error })
+  }
+
   #unexpected(error: unknown): SyncError {
     return error instanceof SyncError ? error : new SyncError('DAMAGED', String(error), { cause: error })
   }
 
   /** Ends all, for good. */
   async #fail(error: SyncError): Promise<void> {
-    this.monitor.error(error)
+    const advised = this.#advised(error)
+    this.monitor.error(advised)
     await this.shut().catch(() => {})
-    this.#break(error)
+    this.#break(advised)
   }
 
   #tell(error: SyncError): void {
@@ -296,7 +305,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     } catch (error) {
       const failure = this.#failureOf(error)
       const isState = failure instanceof DatabaseFailure && failure.database === 'state'
-      if (!isState || failure.code !== 'DAMAGED') throw failure ?? error
+      if (!isState || failure.code !== 'DAMAGED') throw failure === undefined ? error : this.#advised(failure)
       await this.shut().catch(() => {})
       State.discard(folder.state)
       await this.open(folder)

@@ -46,6 +46,13 @@ export class SharedFolder extends FolderHandle {
     return this.#key
   }
 
+  protected override get advice(): string {
+    return (
+      'The files are untouched. Restore .p2psync from a backup and give --moved; without one, the key is lost: ' +
+      'move .p2psync away and share under a new one'
+    )
+  }
+
   /** Resolves when the folder, as it was at some moment after the call, is published. */
   published(): Promise<void> {
     return this.next((event) => event.type === 'up-to-date')

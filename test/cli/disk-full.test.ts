@@ -88,15 +88,16 @@ test(
   needsDisks,
   async (t) => {
     const { text: bootstrap } = await startTestnet(t)
-    const disk = await smallDisk(t, 80)
+    const disk = await smallDisk(t, 128)
     const source = join(disk.path, 'source')
     const mirror = await t.tmp()
     fill(source, 'a', 10)
     const writer = await startShare(t, source, { bootstrap })
     const reader = startClone(t, writer.key, mirror, { bootstrap })
     await becomeSame(t, source, mirror)
-    fill(source, 'b', 60)
-    disk.fill(100_000)
+    // Room for the files, but not for the log of them too.
+    disk.fill(32_000_000)
+    fill(source, 'b', 150)
     await until(() => fullErrors(writer) > 0, { what: 'the full disk to be met', ms: 30_000 })
     await writer.kill('SIGKILL')
     disk.fill(0)

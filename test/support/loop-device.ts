@@ -27,7 +27,7 @@ export async function smallDisk(t: Assert, megabytes: number): Promise<SmallDisk
   execFileSync('mount', ['-o', 'loop', image, path])
   // Detached at once, also while somebody still has a file of it open; the loop device goes with the last of them.
   t.teardown(() => execFileSync('umount', ['--lazy', path]), { order: 500 })
-  const ballast = join(path, 'ballast')
+  const ballasts: string[] = []
   const freeBytes = () => {
     const { bavail, bsize } = statfsSync(path)
     return bavail * bsize
@@ -37,7 +37,9 @@ export async function smallDisk(t: Assert, megabytes: number): Promise<SmallDisk
     freeBytes,
     fill: (bytes) => {
       // What else works on the disk may take of it meanwhile.
-      for (let margin = 0; ; margin += 500_000) {
+      const ballast = join(path, `ballast-${ballasts.length}`)
+      ballasts.push(ballast)
+      for (let margin = 0; ; margin += 100_000) {
         const size = freeBytes() - bytes - margin
         if (size <= 0) return
         try {
@@ -48,7 +50,9 @@ export async function smallDisk(t: Assert, megabytes: number): Promise<SmallDisk
         }
       }
     },
-    empty: () => rmSync(ballast, { force: true })
+    empty: () => {
+      for (const ballast of ballasts) rmSync(ballast, { force: true })
+    }
   }
 }
 

@@ -67,12 +67,19 @@ function untilDone(folder: ClonedFolder, { once, timeout }: Options): () => Prom
   }
 }
 
-/** Rejects when the disk stays full for so long, and else never settles. */
+/** Rejects when the disk stays full, and nothing comes forward for so long; else never settles. */
 function failOnFullDisk(folder: ClonedFolder, timeoutMs: number): Promise<never> {
   return new Promise((_, reject) => {
+    let most = 0
     folder.subscribe((event) => {
+      // Work that begins anew again and again doesn't come further than before.
+      if (event.type === 'progress') most = Math.max(most, event.bytes)
       if (event.type !== 'error' || event.code !== 'DISK_FULL') return
-      setTimeout(() => reject(new SyncError('DISK_FULL', event.message)), timeoutMs)
+      let before = most
+      setInterval(() => {
+        if (most === before) reject(new SyncError('DISK_FULL', event.message))
+        before = most
+      }, timeoutMs).unref()
     })
   })
 }
