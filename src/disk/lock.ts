@@ -1,7 +1,7 @@
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import extensions from 'fs-native-extensions'
-import { SyncError } from '../errors.ts'
+import { isDiskFull, SyncError } from '../errors.ts'
 
 /** A lock held on a file until it is released, or its process ends, however it ends. */
 export interface Lock {
@@ -20,10 +20,7 @@ export function takeLock(path: string, what: string): Lock {
   let granted = false
   try {
     granted = extensions.tryLock(fd)
-    if (granted) {
-      ftruncateSync(fd)
-      writeSync(fd, `${JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })}\n`, 0)
-    }
+    if (granted) noteHolder(fd)
   } finally {
     if (!granted) closeSync(fd)
   }
@@ -39,6 +36,16 @@ export function takeLock(path: string, what: string): Lock {
     }
   }
   throw new SyncError('LOCKED', `${what} is in use by ${holderOf(path)}. End that one first`)
+}
+
+/** Writes down who holds the lock. On a full disk it holds without. */
+function noteHolder(fd: number): void {
+  try {
+    ftruncateSync(fd)
+    writeSync(fd, `${JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })}\n`, 0)
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
+  }
 }
 
 function holderOf(path: string): string {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { State } from '../disk/state.ts'
-import { DatabaseFailure, databaseFailure, SyncError } from '../errors.ts'
+import { DatabaseFailure, databaseFailure, SyncError, systemCode } from '../errors.ts'
 import type { LogStore } from '../log/store.ts'
 import { type PeerStream, Swarm } from '../net/swarm.ts'
 import type { Problem } from '../tree/tree.ts'
@@ -215,7 +215,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   #failureOf(error: unknown): SyncError | undefined {
     if (error instanceof DatabaseFailure) return error
     if (error instanceof SyncError) return error.code === 'DISK_FULL' ? error : undefined
-    return databaseFailure('store', this.#folder?.store ?? '', error)
+    return databaseFailure('store', this.#folder?.store ?? 'the folder', error)
   }
 
   async #heal(failure: SyncError): Promise<void> {
@@ -279,6 +279,10 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
       this.#gone = { received: this.#gone.received + received, sent: this.#gone.sent + sent }
       this.#peers.delete(peer)
       this.#emitPeer(peer, 'disconnected')
+    })
+    // What can't be read for a peer ends the connection to it, with the engine's error.
+    peer.stream.on('error', (error) => {
+      if (systemCode(error) === 'EIO') this.onFailure(error)
     })
     store.replicate(peer.stream)
   }
