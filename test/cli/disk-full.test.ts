@@ -37,7 +37,7 @@ async function sayFull(command: Command, from: number): Promise<void> {
 test('a mirror on a full disk keeps what it has whole, and goes on when there is space', needsDisks, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
-  const disk: SmallDisk = await smallDisk(t, 80)
+  const disk: SmallDisk = await smallDisk(t, 160)
   const mirror = join(disk.path, 'mirror')
   fill(source, 'a', 10)
   const writer = await startShare(t, source, { bootstrap })
@@ -46,7 +46,8 @@ test('a mirror on a full disk keeps what it has whole, and goes on when there is
 
   disk.fill(1_000_000)
   const from = reader.events.length
-  fill(source, 'b', 30)
+  // More than the log has set aside for itself.
+  fill(source, 'b', 100)
   await sayFull(reader, from)
   for (let i = 0; i < 10; i++) {
     t.ok(readFileSync(join(mirror, `a${i}`)).equals(readFileSync(join(source, `a${i}`))), `a${i} is whole`)

@@ -84,21 +84,27 @@ function failOnFullDisk(folder: ClonedFolder, timeoutMs: number): Promise<never>
   })
 }
 
-/** Rejects when no peer is there for so long, and else never settles. */
+/** Rejects when no peer is there for so long, and else never settles. A full disk, which has none, isn't held for that. */
 function failWithoutPeer(folder: ClonedFolder, timeoutMs: number): Promise<never> {
   return new Promise((_, reject) => {
     let timer: NodeJS.Timeout | undefined
+    let isFull = false
     const lookAgain = () => {
       clearTimeout(timer)
       if (folder.peers > 0) return
       timer = setTimeout(() => {
+        if (isFull) return lookAgain()
         const message =
           `No peer was found in ${Math.round(timeoutMs / 1000)} s. Is the source running, and is the network up? ` +
           'Give --timeout for more time'
         reject(new SyncError('NO_PEER', message))
       }, timeoutMs)
     }
-    folder.subscribe((event) => event.type === 'peer' && lookAgain())
+    folder.subscribe((event) => {
+      if (event.type === 'error') isFull = event.code === 'DISK_FULL'
+      if (event.type === 'in-sync') isFull = false
+      if (event.type === 'peer') lookAgain()
+    })
     lookAgain()
   })
 }
