@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'HALTED'
   | 'DAMAGED'
   | 'ROLLED_BACK'
+  | 'STORE_COPIED'
   | 'DISK_FULL'
   | 'DISK_FAILED'
   | 'NOT_READY'
@@ -43,4 +44,49 @@ export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (systemCode(error) === undefined || error instanceof SyncError) return error.message
   return error.message.replace(/^[A-Z0-9]+: /, '').replace(/, [a-z]+( '.*)?$/s, '')
+}
+
+/** A database of ours can't be written or read: DISK_FULL, or DAMAGED. */
+export class DatabaseFailure extends SyncError {
+  readonly database: 'store' | 'state'
+
+  constructor(database: 'store' | 'state', code: 'DISK_FULL' | 'DAMAGED', message: string, cause: unknown) {
+    super(code, message, { cause })
+    this.database = database
+  }
+}
+
+/**
+ * What an error of the storage engine says of a database, or `undefined` for any other error. The engine tells
+ * by words, sometimes in the cause of another error, and by a code `EIO` without a system call.
+ */
+export function databaseFailure(
+  database: 'store' | 'state',
+  directory: string,
+  error: unknown
+): DatabaseFailure | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if (at instanceof DatabaseFailure) return at
+    if (isDiskFull(at)) {
+      const message = `No space left on the disk of ${directory}`
+      return new DatabaseFailure(database, 'DISK_FULL', message, error)
+    }
+    // A call of Node's own names the system call; the engine names a file of the database.
+    const byEngine = (at as NodeJS.ErrnoException).syscall === undefined
+    const namesFile = /no such file/i.test(at.message) && at.message.includes(`${directory}/`)
+    if (
+      (byEngine && (systemCode(at) === 'EIO' || namesFile)) ||
+      /corruption|checksum mismatch|CRC mismatch/i.test(at.message)
+    ) {
+      const message = `The ${database} ${directory} is damaged: ${at.message}`
+      return new DatabaseFailure(database, 'DAMAGED', message, error)
+    }
+  }
+  return undefined
+}
+
+/** Whether something failed for want of space, or of what a quota allows. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '') || /no space left|quota exceeded/i.test(error.message)
 }

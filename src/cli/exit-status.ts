@@ -29,6 +29,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   HALTED: exitStatus.halted,
   DAMAGED: exitStatus.damaged,
   ROLLED_BACK: exitStatus.damaged,
+  STORE_COPIED: exitStatus.damaged,
   DISK_FULL: exitStatus.failure,
   DISK_FAILED: exitStatus.failure,
   NOT_READY: exitStatus.failure,

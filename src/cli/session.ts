@@ -1,6 +1,6 @@
 import { type ClonedFolder, type SharedFolder, SyncError, type SyncEvent } from '../index.ts'
 import { outputFor } from './choose-output.ts'
-import { exitStatus } from './exit-status.ts'
+import { exitStatus, statusOf } from './exit-status.ts'
 import type { CommonOptions } from './options.ts'
 import type { Output } from './output.ts'
 
@@ -28,7 +28,9 @@ export async function runFolder(
   try {
     const work = folder.ready().then(until)
     work.catch(() => {}) // When a signal wins, nobody is left to hear of it.
-    status = await Promise.race([work, signals.received])
+    // What broke it was said by an event already.
+    const broken = folder.broken().catch(statusOf)
+    status = await Promise.race([work, signals.received, broken])
   } finally {
     await endInTime(folder, output, () => status)
     unsubscribe()

@@ -1,7 +1,7 @@
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
 import extensions from 'fs-native-extensions'
-import { messageOf, SyncError } from '../errors.ts'
+import { isDiskFull, messageOf, SyncError } from '../errors.ts'
 
 /** A lock held on a file until it is released, or its process ends, however it ends. */
 export interface Lock {
@@ -19,10 +19,7 @@ export function takeLock(path: string, what: string): Lock {
   let granted = false
   try {
     granted = extensions.tryLock(fd)
-    if (granted) {
-      ftruncateSync(fd)
-      writeSync(fd, `${JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })}\n`, 0)
-    }
+    if (granted) noteHolder(fd)
   } finally {
     if (!granted) closeSync(fd)
   }
@@ -46,6 +43,16 @@ function openLock(path: string, what: string): number {
     return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644)
   } catch (error) {
     throw new SyncError('FOLDER_UNREADABLE', `${what} can't be written to: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** Writes down who holds the lock. On a full disk it holds without. */
+function noteHolder(fd: number): void {
+  try {
+    ftruncateSync(fd)
+    writeSync(fd, `${JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })}\n`, 0)
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { messageOf, SyncError } from '../errors.ts'
 import { stateDirectoryName } from '../tree/path.ts'
@@ -96,7 +96,7 @@ export function writeWhole(path: string, text: string): void {
   const temporary = `${path}.new`
   const fd = openSync(temporary, 'w', 0o600)
   try {
-    writeSync(fd, text)
+    writeFileSync(fd, text) // All of it or a failure, where one write may do a part on a full disk.
     fsyncSync(fd)
   } finally {
     closeSync(fd)

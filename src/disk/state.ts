@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import RocksDB, { type WriteBatch } from 'rocksdb-native'
-import { messageOf } from '../errors.ts'
+import { databaseFailure, isDiskFull, messageOf } from '../errors.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import { parseTreePath, type TreePath } from '../tree/path.ts'
@@ -13,14 +13,28 @@ import { parseTreePath, type TreePath } from '../tree/path.ts'
  * Values are JSON.
  */
 export class State {
+  readonly #directory: string
   readonly #db: RocksDB
 
-  private constructor(db: RocksDB) {
+  private constructor(directory: string, db: RocksDB) {
+    this.#directory = directory
     this.#db = db
   }
 
-  /** Opens the state in `directory`, anew where what is there is of no use. */
-  static async open(directory: string): Promise<State> {
+  /** Opens the state in `directory`, anew where what is there is of no use; `onLost` is told of that. */
+  static async open(directory: string, onLost: () => void = () => {}): Promise<State> {
+    try {
+      return await State.#open(directory)
+    } catch (error) {
+      // In use, or out of reach at the moment, is not of no use.
+      if (!isDamaged(error)) throw databaseFailure('state', directory, error) ?? error
+      State.discard(directory)
+      onLost()
+      return State.#open(directory)
+    }
+  }
+
+  static async #open(directory: string): Promise<State> {
     // The system caches files already; a second cache, and larger buffers, took 40 MB.
     const options = {
       writeBufferSize: 2 * 1024 * 1024,
@@ -29,19 +43,21 @@ export class State {
       blockCache: false,
       tableCacheIndexAndFilterBlocks: false
     }
-    let db = new RocksDB(directory, options)
+    const db = new RocksDB(directory, options)
+    const state = new State(directory, db)
     try {
       await db.ready()
+      if ((await state.note('format')) !== stateFormat) await state.clear()
     } catch (error) {
-      // In use, or out of reach at the moment, is not of no use.
-      if (!isDamaged(error)) throw error
-      rmSync(directory, { recursive: true, force: true })
-      db = new RocksDB(directory, options)
-      await db.ready()
+      await db.close().catch(() => {})
+      throw error
     }
-    const state = new State(db)
-    if ((await state.note('format')) !== stateFormat) await state.clear()
     return state
+  }
+
+  /** Throws away the state in `directory`, which isn't open. */
+  static discard(directory: string): void {
+    rmSync(directory, { recursive: true, force: true })
   }
 
   close(): Promise<void> {
@@ -50,7 +66,7 @@ export class State {
 
   /** Forgets everything. */
   async clear(): Promise<void> {
-    await this.#db.deleteRange('a', 'z')
+    await this.#guarded(() => this.#db.deleteRange('a', 'z'))
     await this.commit((batch) => batch.note('format', stateFormat))
   }
 
@@ -64,7 +80,11 @@ export class State {
   }
 
   /** The whole baseline, in memory. */
-  async baseline(): Promise<Map<TreePath, BaselineRecord>> {
+  baseline(): Promise<Map<TreePath, BaselineRecord>> {
+    return this.#guarded(() => this.#readBaseline())
+  }
+
+  async #readBaseline(): Promise<Map<TreePath, BaselineRecord>> {
     const baseline = new Map<TreePath, BaselineRecord>()
     for await (const [path, record] of this.records()) baseline.set(path, record)
     return baseline
@@ -72,12 +92,12 @@ export class State {
 
   /** Where a chunk with this SHA-256 is stored, if it is. */
   async chunk(hash: string): Promise<Extent | undefined> {
-    const value = await this.#db.get(chunkKey(hash))
+    const value = await this.#guarded(() => this.#db.get(chunkKey(hash)))
     return value === null ? undefined : (JSON.parse(value.toString()) as Extent)
   }
 
   async note<N extends keyof Notes>(name: N): Promise<Notes[N] | undefined> {
-    const value = await this.#db.get(`m${name}`)
+    const value = await this.#guarded(() => this.#db.get(`m${name}`))
     return value === null ? undefined : (JSON.parse(value.toString()) as Notes[N])
   }
 
@@ -86,7 +106,7 @@ export class State {
     const batch = this.#db.write()
     try {
       fill(new StateBatch(batch))
-      await batch.flush()
+      await this.#guarded(() => batch.flush())
     } finally {
       batch.destroy()
     }
@@ -106,6 +126,15 @@ export class State {
     for (const change of changes) if (part.push(change) >= batchChangesMax) await write()
     await write()
   }
+
+  /** Tells a database that can't be used from what else may go wrong. */
+  async #guarded<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      throw databaseFailure('state', this.#directory, error) ?? error
+    }
+  }
 }
 
 /** Changes that are written at once: 50,000 took 100 MB, and were no faster. */
@@ -114,7 +143,10 @@ const batchChangesMax = 2000
 const stateFormat = 1
 
 function isDamaged(error: unknown): boolean {
-  return !/lock|no space|permission|too many open|read-only|input\/output/i.test(messageOf(error))
+  return (
+    !isDiskFull(error) &&
+    !/could not be locked|lock hold|LOCK:|permission|too many open|read-only/i.test(messageOf(error))
+  )
 }
 
 function parseRecord(value: Buffer): BaselineRecord | undefined {

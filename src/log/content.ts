@@ -1,4 +1,5 @@
 import type Hypercore from 'hypercore'
+import { databaseFailure } from '../errors.ts'
 import { decodePack } from '../format/pack-codec.ts'
 import type { Extent, FileEntry } from '../tree/entry.ts'
 
@@ -43,7 +44,11 @@ export class ContentReader {
   #before = { received: 0, atMs: 0 }
   #patienceMs = quietMsMax
 
-  constructor(core: Hypercore, arrivals: Arrivals) {
+  readonly #directory: string
+
+  /** @param directory the store's, for messages */
+  constructor(core: Hypercore, arrivals: Arrivals, directory: string) {
+    this.#directory = directory
     // A session of its own: closing it ends all that still waits for a peer.
     this.#core = core.session()
     this.#arrivals = arrivals
@@ -113,7 +118,10 @@ export class ContentReader {
       const block = await new Promise<Uint8Array | null>((resolve, reject) => {
         giveUp = reject
         this.#givenUp.add(giveUp)
-        this.#core.get(index).then(resolve, reject)
+        this.#core.get(index).then(resolve, (error: unknown) => {
+          // A block of ours that can't be read, or written, is no fault of its path's.
+          reject(databaseFailure('store', this.#directory, error) ?? error)
+        })
       })
       if (block === null) throw new NotToBeHad()
       this.#weigh(block)

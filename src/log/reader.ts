@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
-import { messageOf, SyncError } from '../errors.ts'
+import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -80,11 +80,8 @@ export class LogReader {
   #watchOver(core: Hypercore): void {
     this.#stalls.add(core)
     core.on('verification-error', (error: Error) => {
-      const cause = messageOf(error.cause ?? error)
-      if (!/no space left|quota/i.test(cause)) return
-      this.onFailure(
-        new SyncError('DISK_FULL', 'No space left for the log. It goes on when there is', { cause: error })
-      )
+      const failure = databaseFailure('store', this.#store.directory, error)
+      if (failure !== undefined) this.onFailure(failure)
     })
     core.on('conflict', () => {
       const message =
@@ -171,7 +168,11 @@ export class LogReader {
    * @throws {SyncError} DAMAGED when the log doesn't tell where they are
    */
   async content(received: () => number): Promise<ContentReader> {
-    return new ContentReader(await this.#contentCore(), { received, hasPeers: () => this.hasPeers })
+    return new ContentReader(
+      await this.#contentCore(),
+      { received, hasPeers: () => this.hasPeers },
+      this.#store.directory
+    )
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import b4a from 'b4a'
@@ -6,7 +7,7 @@ import Corestore from 'corestore'
 import type Hypercore from 'hypercore'
 import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
-import { messageOf, SyncError, systemCode } from '../errors.ts'
+import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } from '../errors.ts'
 import { guardPeers } from './peer-guard.ts'
 
 /** A pair of Ed25519 keys. */
@@ -18,11 +19,18 @@ export interface KeyPair {
 /** Nodes and keys that each view of a Hyperbee keeps in memory. Its own choice is 65,536 of each view, 40 MB. */
 const cachedNodesMax = 8192
 
+export interface OpenOptions {
+  readonly copied?: 'refuse' | 'only' | 'one-of-many'
+  readonly inodesLast?: boolean
+}
+
 /** Where a folder's cores are kept: a Corestore in a directory of its own, one process at a time. */
 export class LogStore {
+  readonly directory: string
   readonly #corestore: Corestore
 
-  private constructor(corestore: Corestore) {
+  private constructor(directory: string, corestore: Corestore) {
+    this.directory = directory
     this.#corestore = corestore
   }
 
@@ -30,11 +38,38 @@ export class LogStore {
    * Opens the store in `directory`, making it where there is none.
    *
    * @param options.inodesLast whether a file has the same inode number whenever its disk is mounted
-   * @throws {SyncError} LOCKED, DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
+   * @param options.copied what to do with a store that was copied here from elsewhere: refuse it, take it as the
+   *   one and only, or take it as one of many, under an identity of its own
+   * @throws {SyncError} LOCKED, DAMAGED, DISK_FULL, STORE_COPIED, FOLDER_FORMAT, FOLDER_UNREADABLE
    */
-  static async open(directory: string, { inodesLast = true } = {}): Promise<LogStore> {
+  static async open(directory: string, { copied = 'refuse', inodesLast = true }: OpenOptions = {}): Promise<LogStore> {
     refuseForeign(directory)
     if (!inodesLast) recognise(join(directory, deviceFileName))
+    refuseHeadless(directory)
+    const isBare = isBareStore(directory)
+    try {
+      if (!isBare) return await LogStore.#openHere(directory)
+    } catch (error) {
+      if (!isCopied(error)) throw error
+    }
+    if (copied === 'refuse') {
+      throw new SyncError(
+        'STORE_COPIED',
+        `The store ${directory} was copied or restored from elsewhere. Two that write one log break it for all its ` +
+          'readers: make sure that no other copy is ever used again, then give --moved'
+      )
+    }
+    // It is made anew for where the store is now.
+    rmSync(join(directory, deviceFileName), { force: true })
+    const store = await LogStore.#openHere(directory)
+    if (copied === 'only') return store
+    // Two peers of one identity would never be connected to each other.
+    await store.#corestore.storage.setSeed(randomBytes(32))
+    await store.close()
+    return LogStore.#openHere(directory)
+  }
+
+  static async #openHere(directory: string): Promise<LogStore> {
     // Smaller buffers than the defaults: half the memory while ingesting, a sixth of the disk when empty.
     const storage = new CorestoreStorage(directory, {
       writeBufferSize: 4 * 1024 * 1024,
@@ -48,25 +83,32 @@ export class LogStore {
     try {
       await corestore.ready()
     } catch (error) {
+      // What stays open stays locked, for this process too.
+      await corestore.close().catch(() => {})
+      await storage.close().catch(() => {})
       throw openFailure(directory, error)
     }
-    return new LogStore(corestore)
+    return new LogStore(directory, corestore)
   }
 
   /** A core of our own making, by name. */
   async named(name: string): Promise<Hypercore> {
-    const core = this.#corestore.get({ name })
-    guardPeers(core)
-    await core.ready()
-    return core
+    return this.#ready(this.#corestore.get({ name }))
   }
 
   /** Anybody's core, by its key. */
   async keyed(key: Uint8Array): Promise<Hypercore> {
-    const core = this.#corestore.get({ key })
+    return this.#ready(this.#corestore.get({ key }))
+  }
+
+  async #ready(core: Hypercore): Promise<Hypercore> {
     guardPeers(core)
-    await core.ready()
-    return core
+    try {
+      await core.ready()
+      return core
+    } catch (error) {
+      throw databaseFailure('store', this.directory, error) ?? error
+    }
   }
 
   /** The pair of keys by which other peers know this one; the same for the life of the store. */
@@ -85,7 +127,12 @@ export class LogStore {
   }
 
   async close(): Promise<void> {
-    await this.#corestore.close()
+    try {
+      await this.#corestore.close()
+    } finally {
+      // A core that fails to close would leave the database open, and locked for this process too.
+      await this.#corestore.storage.close()
+    }
   }
 }
 
@@ -131,7 +178,8 @@ function refuseForeign(directory: string): void {
     if (systemCode(error) === 'ENOENT') return
     throw new SyncError('FOLDER_UNREADABLE', `Can't read ${directory}: ${messageOf(error)}`, { cause: error })
   }
-  if (names.length === 0 || names.some((name) => name.toUpperCase() === deviceFileName)) return
+  if (names.length === 0 || names.some((name) => name.toUpperCase() === deviceFileName) || isBareStore(directory))
+    return
   throw new SyncError(
     'FOLDER_FORMAT',
     `${directory} holds files that aren't a store. Nothing was changed. Move them away`
@@ -160,12 +208,29 @@ function recognise(deviceFile: string): void {
   writeFileSync(deviceFile, [...others, `device/inode=${ino}`, `device/created=${Date.now()}`, ''].join('\n'))
 }
 
+/** Without its first file the engine would take a database for a new one, and clear away what is left of it. */
+function refuseHeadless(directory: string): void {
+  const db = join(directory, 'db')
+  if (!existsSync(db) || existsSync(join(db, 'CURRENT')) || readdirSync(db).length === 0) return
+  const message = `The store ${directory} is damaged: its file db/CURRENT is missing`
+  throw new DatabaseFailure('store', 'DAMAGED', message, undefined)
+}
+
+/** A store whose device file is lost, perhaps while it was made anew. */
+function isBareStore(directory: string): boolean {
+  return !existsSync(join(directory, deviceFileName)) && existsSync(join(directory, 'db/CURRENT'))
+}
+
+function isCopied(error: unknown): boolean {
+  return error instanceof SyncError && systemCode(error.cause) === 'DEVICE_FILE'
+}
+
 function openFailure(directory: string, error: unknown): SyncError {
   if (/could not be locked|lock hold|LOCK:/i.test(messageOf(error))) {
     return new SyncError('LOCKED', `The store ${directory} is in use by another process`, { cause: error })
   }
-  if (systemCode(error) === 'ENOSPC' || /no space left/i.test(messageOf(error))) {
-    return new SyncError('DISK_FULL', `No space left on the disk of ${directory}`, { cause: error })
-  }
-  return new SyncError('DAMAGED', `The store ${directory} can't be opened: ${messageOf(error)}`, { cause: error })
+  const known = databaseFailure('store', directory, error)
+  if (known !== undefined) return known
+  const message = `The store ${directory} can't be opened: ${messageOf(error)}`
+  return new DatabaseFailure('store', 'DAMAGED', message, error)
 }

@@ -1,6 +1,7 @@
 import b4a from 'b4a'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
+import { SyncError } from '../errors.ts'
 import { encodeEntry } from '../format/entry-codec.ts'
 import { encodeHead, type Head, headKey } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
@@ -17,6 +18,8 @@ export class LogWriter {
   readonly #entries: Hypercore
   readonly #content: Hypercore
   readonly #bee: Hyperbee
+  /** The forks of content and entries that this run has started. */
+  #forks: readonly [content: number, entries: number] | undefined
 
   private constructor(entries: Hypercore, content: Hypercore) {
     this.#entries = entries
@@ -53,17 +56,35 @@ export class LogWriter {
   }
 
   /**
-   * Starts a new fork of both cores. After an end that wasn't clean, readers may know more than we do;
-   * appending to a shorter log would make them close it for ever, while a new fork they follow.
+   * Starts a new fork of both cores, as every run has to before it appends. Nothing on this machine can
+   * tell for sure that the store isn't an earlier copy of itself, whose end readers know better:
+   * appending to it would make them close the log for ever, while a new fork they follow.
+   *
+   * @param nowMs makes the fork's number one that no run before has had, also none that a copy has
+   *   forgotten; with a clock that is wrong it is at least one more than what is known here
    */
-  async startFork(): Promise<void> {
+  async startFork(nowMs: number): Promise<void> {
     for (const core of [this.#content, this.#entries]) {
-      if (core.length > 0) await core.truncate(core.length, { fork: core.fork + 1 })
+      // An empty one too: it may have been longer before.
+      await core.truncate(core.length, { fork: Math.max(core.fork + 1, Math.floor(nowMs)) })
     }
+    this.#forks = [this.#content.fork, this.#entries.fork]
+  }
+
+  /** A log that changes under its writer is written by a copy of its store as well. */
+  #assertOwn(): void {
+    const [content, entries] = this.#forks ?? [this.#content.fork, this.#entries.fork]
+    if (this.#content.fork === content && this.#entries.fork === entries) return
+    throw new SyncError(
+      'HALTED',
+      `The log ${this.key} was written elsewhere, too: a copy of its store is at work. End one of the two, ` +
+        'for good, and start this one again'
+    )
   }
 
   /** Appends blocks to the content core, all or none; the first gets the index `content.length`. */
   async appendBlocks(blocks: readonly Uint8Array[]): Promise<void> {
+    this.#assertOwn()
     if (blocks.length > 0) await this.#content.append(blocks)
   }
 
@@ -79,6 +100,7 @@ export class LogWriter {
    * changes are several, of which only the last finishes the version.
    */
   async commit(changes: ReadonlyMap<TreePath, Entry | undefined>, head: Omit<Head, 'before'>): Promise<Version> {
+    this.#assertOwn()
     const latest = await this.head()
     const before = latest?.unfinished ? latest.before : (this.version?.length ?? 0)
     let part: [TreePath, Entry | undefined][] = []

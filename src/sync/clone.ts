@@ -1,8 +1,9 @@
-import { State } from '../disk/state.ts'
+import { setAside } from '../disk/set-aside.ts'
+import type { State } from '../disk/state.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { type Address, FolderHandle } from './handle.ts'
+import { type Address, FolderHandle, inTurn } from './handle.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
 
@@ -15,6 +16,8 @@ export interface CloneOptions {
   readonly adopt?: boolean
   /** Refuses symlinks whose target is absolute or could lead out of the folder; a link that is there already stays. */
   readonly safeLinks?: boolean
+  /** Sets the log aside and fetches it anew, as when it is damaged; files that match are kept. */
+  readonly rebuild?: boolean
 }
 
 /** A folder that follows one published elsewhere. */
@@ -22,7 +25,7 @@ export class ClonedFolder extends FolderHandle {
   readonly #key: Uint8Array
   readonly #directory: string
   readonly #options: CloneOptions
-  #folder: Folder | undefined
+  #forgetLog = false
   #store: LogStore | undefined
   #reader: LogReader | undefined
   #state: State | undefined
@@ -40,38 +43,59 @@ export class ClonedFolder extends FolderHandle {
     return printKey(this.#key)
   }
 
+  protected override get advice(): string {
+    return 'The files are untouched. Give --rebuild to fetch the log anew from its peers; files that match are kept'
+  }
+
   /** Resolves when the folder holds the newest version that its connected peers have, after the call. */
   inSync(): Promise<void> {
     return this.next((event) => event.type === 'in-sync')
   }
 
-  protected override async open(): Promise<void> {
-    const { bootstrap, state, adopt, safeLinks = false } = this.#options
+  protected override claim(): Folder {
+    const { state, adopt, rebuild } = this.#options
+    const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt })
+    if (rebuild !== true) return folder
+    const keptAs = setAside(folder.store)
+    if (keptAs === undefined) return folder
+    // Versions are counted by the log: what is known of the folder stays, what is known of the log doesn't.
+    this.#forgetLog = true
+    const message = `The log is fetched anew; the old one was set aside as ${keptAs}. Remove it when all is well`
+    this.monitor.emit({ type: 'notice', message })
+    return folder
+  }
+
+  protected override async open(folder: Folder): Promise<void> {
     const { key } = this
-    const folder = openFolder(this.#directory, { role: 'reader', key, state, adopt })
-    this.#folder = folder
-    this.#store = await openStore(folder)
+    this.#store = await openStore(folder, 'one-of-many')
     this.#reader = await LogReader.open(this.#store, key)
-    this.#state = await State.open(folder.state)
-    this.#mirror = new Mirror(folder, this.#reader, this.#state, this.monitor, {
+    const state = await this.openState(folder.state)
+    this.#state = state
+    if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))
+    this.#forgetLog = false
+    this.#mirror = new Mirror(folder, this.#reader, state, this.monitor, {
       received: () => this.traffic.received,
-      safeLinks
+      onFailure: this.onFailure,
+      safeLinks: this.#options.safeLinks ?? false
     })
-    await this.connect(this.#store, this.#reader.topic, bootstrap)
-    this.monitor.emit({ type: 'ready', role: 'reader', key, folder: folder.root })
+    await this.connect(this.#store, this.#reader.topic, this.#options.bootstrap)
+    this.announce('reader')
     this.#mirror.start()
   }
 
   protected override async shut(): Promise<void> {
-    try {
-      await this.#mirror?.close()
-      await this.disconnect()
-      await this.#reader?.close()
-      await this.#state?.close()
-      await this.#store?.flush()
-    } finally {
-      await this.#store?.close()
-      this.#folder?.lock.release()
-    }
+    const [mirror, reader, state, store] = [this.#mirror, this.#reader, this.#state, this.#store]
+    this.#mirror = undefined
+    this.#reader = undefined
+    this.#state = undefined
+    this.#store = undefined
+    await inTurn([
+      () => mirror?.close(),
+      () => this.disconnect(),
+      () => reader?.close(),
+      () => state?.close(),
+      () => store?.flush(),
+      () => store?.close()
+    ])
   }
 }

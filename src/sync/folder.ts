@@ -23,8 +23,6 @@ export interface Folder {
   readonly state: string
   /** Where files are received. */
   readonly staging: string
-  /** The file that stands while a writer runs. */
-  readonly running: string
   readonly marker: Marker
   readonly lock: Lock
 }
@@ -71,7 +69,6 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
       store: join(stateHome, 'store'),
       state: join(stateHome, 'state'),
       staging: join(own, 'staging'),
-      running: join(stateHome, 'running.json'),
       marker: { ...marker, state: outside },
       lock
     }

@@ -1,8 +1,12 @@
-import { SyncError } from '../errors.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { State } from '../disk/state.ts'
+import { DatabaseFailure, databaseFailure, SyncError, systemCode } from '../errors.ts'
 import type { LogStore } from '../log/store.ts'
 import { type PeerStream, Swarm } from '../net/swarm.ts'
 import type { Problem } from '../tree/tree.ts'
+import type { Folder } from './folder.ts'
 import { Monitor, type SyncEvent } from './monitor.ts'
+import { SpaceWait } from './space-wait.ts'
 
 /** Where a DHT can be joined. */
 export interface Address {
@@ -12,6 +16,9 @@ export interface Address {
 
 /** Events kept for an iteration that is slower than what happens. */
 const queuedEventsMax = 10_000
+
+/** Before a state is made anew, in milliseconds: a disk that breaks whatever is written mustn't keep us busy. */
+const reopenMs = 1000
 
 /** Bytes that went over the network, all peers together. */
 export interface Traffic {
@@ -26,15 +33,45 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   #gone = { received: 0, sent: 0 }
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  #folder: Folder | undefined
   #shutting: Promise<void> | undefined
+  #healing: Promise<void> | undefined
+  #announced = false
+  /** What stands in the way, and was told of. */
+  #told: string | undefined
+  readonly #stop = new AbortController()
+  readonly #spaceWait = new SpaceWait()
   #swarm: Swarm | undefined
+  readonly #broken: Promise<never>
+  #break: (error: unknown) => void = () => {}
+
+  constructor() {
+    this.#broken = new Promise((_, reject) => {
+      this.#break = reject
+    })
+    this.#broken.catch(() => {}) // Who doesn't ask has the event.
+    this.subscribe(({ type }) => {
+      if ((type === 'in-sync' || type === 'up-to-date') && this.#told !== undefined) this.#recovered()
+    })
+  }
 
   /** The folder's key, in printed form. @throws {SyncError} NOT_READY before `ready()` */
   abstract get key(): string
 
-  protected abstract open(): Promise<void>
-  /** Closes whatever `open` has opened, perhaps not all; called once. */
+  /** Takes the directory, until the handle is closed. */
+  protected abstract claim(): Folder
+  /** Opens all that works on the folder. */
+  protected abstract open(folder: Folder): Promise<void>
+  /** Closes whatever `open` has opened, perhaps not all; it may be opened again after it. */
   protected abstract shut(): Promise<void>
+
+  /** What its owner can do when the store is damaged. */
+  protected abstract readonly advice: string
+
+  /** Rejects when the work can't go on at all, as when its store is damaged; an `error` event has said so. */
+  broken(): Promise<never> {
+    return this.#broken
+  }
 
   /**
    * Resolves when the folder is open and being followed.
@@ -139,7 +176,99 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   }
 
   protected async disconnect(): Promise<void> {
-    await this.#swarm?.close()
+    const swarm = this.#swarm
+    this.#swarm = undefined
+    await swarm?.close()
+  }
+
+  protected announce(role: 'writer' | 'reader'): void {
+    if (this.#announced) return
+    this.#announced = true
+    this.monitor.emit({ type: 'ready', role, key: this.key, folder: this.#folder?.root ?? '' })
+  }
+
+  protected async openState(directory: string): Promise<State> {
+    const onLost = () => {
+      const message = `What was remembered in ${directory} was damaged and is made anew: all is looked at again`
+      this.monitor.emit({ type: 'notice', message })
+    }
+    return await State.open(directory, onLost)
+  }
+
+  /**
+   * Takes what a loop or the log has run into. A full disk, and a database that can't be used, can't be mended
+   * by trying again: the storage engine stays closed to writes until it is opened anew.
+   *
+   * @returns whether all is being closed for it
+   */
+  readonly onFailure = (error: unknown): boolean => {
+    const failure = this.#failureOf(error)
+    if (failure === undefined) return false
+    if (this.#closing === undefined) {
+      this.#healing ??= this.#heal(failure).finally(() => {
+        this.#healing = undefined
+      })
+    }
+    return true
+  }
+
+  #failureOf(error: unknown): SyncError | undefined {
+    if (error instanceof DatabaseFailure) return error
+    if (error instanceof SyncError) return error.code === 'DISK_FULL' ? error : undefined
+    return databaseFailure('store', this.#folder?.store ?? 'the folder', error)
+  }
+
+  async #heal(failure: SyncError): Promise<void> {
+    const folder = this.#folder as Folder
+    const { signal } = this.#stop
+    for (let reason: SyncError | undefined = failure; reason !== undefined; ) {
+      const isState = reason instanceof DatabaseFailure && reason.database === 'state'
+      if (reason.code !== 'DISK_FULL' && !isState) return this.#fail(reason)
+      await this.shut().catch(() => {})
+      if (reason.code === 'DISK_FULL') {
+        this.#tell(new SyncError('DISK_FULL', this.#spaceWait.describe(folder)))
+        await this.#spaceWait.until(folder, signal)
+      } else {
+        // It can be had again, by looking at everything.
+        State.discard(folder.state)
+        this.monitor.emit({ type: 'notice', message: `${reason.message}. It is made anew: all is looked at again` })
+        await sleep(reopenMs, undefined, { signal }).catch(() => {})
+      }
+      if (signal.aborted) return
+      reason = await this.open(folder).then(
+        () => undefined,
+        (error: unknown) => this.#failureOf(error) ?? this.#unexpected(error)
+      )
+    }
+  }
+
+  #advised(error: SyncError): SyncError {
+    if (!(error instanceof DatabaseFailure) || error.code !== 'DAMAGED' || error.database !== 'store') return error
+    return new SyncError('DAMAGED', `${error.message}. ${this.advice}`, { cause: error })
+  }
+
+  #unexpected(error: unknown): SyncError {
+    return error instanceof SyncError ? error : new SyncError('DAMAGED', String(error), { cause: error })
+  }
+
+  /** Ends all, for good. */
+  async #fail(error: SyncError): Promise<void> {
+    const advised = this.#advised(error)
+    this.monitor.error(advised)
+    await this.shut().catch(() => {})
+    this.#break(advised)
+  }
+
+  #tell(error: SyncError): void {
+    if (this.#told === error.code) return
+    this.#told = error.code
+    this.monitor.error(error)
+  }
+
+  #recovered(): void {
+    this.#told = undefined
+    this.#spaceWait.reset()
+    this.monitor.emit({ type: 'notice', message: `Going on with ${this.#folder?.root}` })
   }
 
   #welcome(store: LogStore, peer: PeerStream): void {
@@ -151,6 +280,10 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
       this.#peers.delete(peer)
       this.#emitPeer(peer, 'disconnected')
     })
+    // What can't be read for a peer ends the connection to it, with the engine's error.
+    peer.stream.on('error', (error) => {
+      if (systemCode(error) === 'EIO') this.onFailure(error)
+    })
     store.replicate(peer.stream)
   }
 
@@ -160,7 +293,8 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 
   async #open(): Promise<void> {
     try {
-      await this.open()
+      this.#folder = this.claim()
+      await this.#openFirst(this.#folder)
     } catch (error) {
       // What went wrong first is what counts.
       await this.#shutOnce().catch(() => {})
@@ -168,8 +302,22 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     }
   }
 
+  /** Whatever keeps it from being opened is told to whoever asked for it; but a state alone is no reason. */
+  async #openFirst(folder: Folder): Promise<void> {
+    try {
+      await this.open(folder)
+    } catch (error) {
+      const failure = this.#failureOf(error)
+      const isState = failure instanceof DatabaseFailure && failure.database === 'state'
+      if (!isState || failure.code !== 'DAMAGED') throw failure === undefined ? error : this.#advised(failure)
+      await this.shut().catch(() => {})
+      State.discard(folder.state)
+      await this.open(folder)
+    }
+  }
+
   #shutOnce(): Promise<void> {
-    this.#shutting ??= this.shut()
+    this.#shutting ??= this.shut().finally(() => this.#folder?.lock.release())
     return this.#shutting
   }
 
@@ -178,6 +326,8 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
       () => false,
       () => true
     )
+    this.#stop.abort()
+    await this.#healing
     try {
       if (failed) await this.#shutOnce().catch(() => {})
       else await this.#shutOnce()
@@ -186,4 +336,17 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
       for (const end of this.#atClose) end()
     }
   }
+}
+
+/** Does one after the other, also after one that fails; then throws what the first has thrown. */
+export async function inTurn(acts: readonly (() => Promise<void> | undefined)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const act of acts) {
+    try {
+      await act()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
 }

@@ -47,6 +47,8 @@ const naming: KeepOptions = { host: hostname(), now: () => new Date() }
 export interface MirrorOptions {
   /** Tells the bytes received from all peers so far. */
   readonly received: () => number
+  /** Told of what keeps it from going on; answers whether it is closed for that. */
+  readonly onFailure: (error: unknown) => boolean
   /** Refuses symlinks that could lead out of the folder. */
   readonly safeLinks: boolean
 }
@@ -60,6 +62,7 @@ export class Mirror {
   readonly #staging: Staging
   readonly #received: () => number
   readonly #safeLinks: boolean
+  readonly #onFailure: (error: unknown) => boolean
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline()
@@ -97,6 +100,7 @@ export class Mirror {
     this.#state = state
     this.#monitor = monitor
     this.#received = options.received
+    this.#onFailure = options.onFailure
     this.#safeLinks = options.safeLinks
     this.#staging = new Staging(folder.staging)
     reader.onFailure = (error) => this.#report(error)
@@ -113,7 +117,7 @@ export class Mirror {
 
   /** Reports what keeps the whole from going on; what comes again and again once, until it is over. */
   #report(error: unknown): void {
-    if (this.#failure === messageOf(error)) return
+    if (this.#onFailure(error) || this.#failure === messageOf(error)) return
     this.#failure = messageOf(error)
     this.#monitor.error(error)
   }

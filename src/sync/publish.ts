@@ -37,6 +37,8 @@ const parallelReads = 4
 export interface PublisherOptions extends LookoutOptions {
   /** Reads every file on the first look, whatever is recorded of it. */
   readonly checksum: boolean
+  /** Told of what keeps it from going on; answers whether it is closed for that. */
+  readonly onFailure: (error: unknown) => boolean
 }
 
 /** The writer's loop: looks at the folder, and writes what has changed into the log. */
@@ -56,6 +58,7 @@ export class Publisher {
   #partial = false
   /** Whether what is recorded of files is still to be compared with what they hold. */
   #distrust: boolean
+  readonly #onFailure: (error: unknown) => boolean
   #running: Promise<void> | undefined
 
   constructor(folder: Folder, writer: LogWriter, state: State, monitor: Monitor, options: PublisherOptions) {
@@ -65,6 +68,7 @@ export class Publisher {
     this.#monitor = monitor
     this.#lookout = new Lookout(folder.root, monitor, options)
     this.#distrust = options.checksum
+    this.#onFailure = options.onFailure
   }
 
   start(): void {
@@ -95,6 +99,7 @@ export class Publisher {
         if (signal.aborted) return
         // The log is the truth, and the folder: the baseline is made anew from the one, the other looked at whole.
         startup = true
+        if (this.#onFailure(error)) return
         if (failure !== messageOf(error)) this.#monitor.error(error)
         failure = messageOf(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
@@ -221,7 +226,7 @@ export class Publisher {
       this.#monitor.solve((problem) => problem.path === path)
     } catch (error) {
       if (error instanceof TornRead || isAbsence(error)) this.#retryTorn(path, messageOf(error))
-      else if (systemCode(error) === undefined) throw error
+      else if (systemCode(error) === undefined || error instanceof SyncError) throw error
       else {
         const message = `Can't be read: ${messageOf(error)}. What is recorded of it stays`
         this.#monitor.problem({ path, action: 'read', message })

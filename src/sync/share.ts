@@ -1,11 +1,10 @@
 import { writeMarker } from '../disk/marker.ts'
-import { RunningMark } from '../disk/running-mark.ts'
-import { State } from '../disk/state.ts'
+import type { State } from '../disk/state.ts'
 import { SyncError } from '../errors.ts'
 import type { LogStore } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { type Address, FolderHandle } from './handle.ts'
+import { type Address, FolderHandle, inTurn } from './handle.ts'
 import { openStore } from './open-store.ts'
 import { Publisher } from './publish.ts'
 import { beginRun } from './writer-state.ts'
@@ -15,6 +14,11 @@ export interface ShareOptions {
   readonly bootstrap?: readonly Address[]
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
   readonly state?: string
+  /**
+   * Takes a log that was copied or restored from elsewhere, as the only one that is ever used again: two
+   * that write one log break it for its readers.
+   */
+  readonly moved?: boolean
   /** Finds changes by looking at everything again and again, where notifications don't work. */
   readonly poll?: boolean
   /** Between two such looks, in milliseconds. 2 seconds when left out. */
@@ -33,12 +37,10 @@ export interface ShareOptions {
 export class SharedFolder extends FolderHandle {
   readonly #directory: string
   readonly #options: ShareOptions
-  #folder: Folder | undefined
+  #key: string | undefined
   #store: LogStore | undefined
-  #writer: LogWriter | undefined
   #state: State | undefined
   #publisher: Publisher | undefined
-  #mark: RunningMark | undefined
 
   constructor(directory: string, options: ShareOptions) {
     super()
@@ -47,8 +49,15 @@ export class SharedFolder extends FolderHandle {
   }
 
   override get key(): string {
-    if (this.#writer === undefined) throw new SyncError('NOT_READY', 'The key is known when the folder is ready')
-    return this.#writer.key
+    if (this.#key === undefined) throw new SyncError('NOT_READY', 'The key is known when the folder is ready')
+    return this.#key
+  }
+
+  protected override get advice(): string {
+    return (
+      'The files are untouched. Restore .p2psync from a backup and give --moved; without one, the key is lost: ' +
+      'move .p2psync away and share under a new one'
+    )
   }
 
   /** Resolves when the folder, as it was at some moment after the call, is published. */
@@ -56,50 +65,46 @@ export class SharedFolder extends FolderHandle {
     return this.next((event) => event.type === 'up-to-date')
   }
 
-  protected override async open(): Promise<void> {
-    const { bootstrap, state, existing, checksum = false, offline = false } = this.#options
+  protected override claim(): Folder {
+    const { state, existing } = this.#options
+    return openFolder(this.#directory, { role: 'writer', state, existing })
+  }
+
+  protected override async open(folder: Folder): Promise<void> {
+    const { bootstrap, moved, offline = false, checksum = false } = this.#options
     const { poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
-    const folder = openFolder(this.#directory, { role: 'writer', state, existing })
-    this.#folder = folder
-    const store = await openStore(folder)
+    const store = await openStore(folder, moved === true ? 'only' : 'refuse')
     this.#store = store
     const writer = await LogWriter.open(store)
-    this.#writer = writer
     claimKey(folder, writer.key)
-    const stateDb = await this.#beginRun(folder, store, writer)
+    this.#key = writer.key
+    const stateDb = await this.openState(folder.state)
+    this.#state = stateDb
+    await beginRun(stateDb, writer, () => store.flush())
     this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
       poll,
       pollMs: pollIntervalMs,
       rescanMs: rescanIntervalMs,
-      checksum
+      checksum,
+      onFailure: this.onFailure
     })
     if (!offline) await this.connect(store, writer.topic, bootstrap)
-    this.monitor.emit({ type: 'ready', role: 'writer', key: this.key, folder: folder.root })
+    this.announce('writer')
     this.#publisher.start()
   }
 
-  async #beginRun(folder: Folder, store: LogStore, writer: LogWriter): Promise<State> {
-    const mark = new RunningMark(folder.running)
-    const { endedCleanly } = mark
-    mark.set()
-    const state = await State.open(folder.state)
-    this.#state = state
-    await beginRun(state, writer, { endedCleanly, flush: () => store.flush() })
-    this.#mark = mark
-    return state
-  }
-
   protected override async shut(): Promise<void> {
-    try {
-      await this.#publisher?.close()
-      await this.disconnect()
-      await this.#state?.close()
-      await this.#store?.flush()
-      this.#mark?.clear()
-    } finally {
-      await this.#store?.close()
-      this.#folder?.lock.release()
-    }
+    const [publisher, state, store] = [this.#publisher, this.#state, this.#store]
+    this.#publisher = undefined
+    this.#state = undefined
+    this.#store = undefined
+    await inTurn([
+      () => publisher?.close(),
+      () => this.disconnect(),
+      () => state?.close(),
+      () => store?.flush(),
+      () => store?.close()
+    ])
   }
 }
 

@@ -7,24 +7,21 @@ import { type Problem, sameVersion } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
 
 /**
- * Begins a writer's run. Where the last one was cut off, or the state knows of more than the store
- * holds (its tail was lost, or it was restored from a copy), readers may know more too: a new fork is
- * started, and made durable before anything is appended to it, so that no fork is ever given twice.
+ * Begins a writer's run, before anybody is connected. Readers may know more of the log than its store
+ * does, after a power cut or where the store was restored from a copy: a new fork is started, and made
+ * durable before anything is appended to it, so that no fork is ever given twice.
+ *
+ * @param flush resolves when what the writer has appended is durable
  */
-export async function beginRun(
-  state: State,
-  writer: LogWriter,
-  { endedCleanly, flush }: { readonly endedCleanly: boolean; readonly flush: () => Promise<void> }
-): Promise<void> {
+export async function beginRun(state: State, writer: LogWriter, flush: () => Promise<void>): Promise<void> {
   const [applied, content] = [await state.note('applied'), await state.note('content')]
   const { version: before, content: stored } = writer
+  // The store was set back, or the state was: what they say of each other doesn't hold.
   const isAhead =
     (content !== undefined && (content.fork !== stored.fork || content.length > stored.length)) ||
     (applied !== undefined && (applied.fork !== before?.fork || applied.length > before.length))
-  if (!endedCleanly || isAhead) {
-    await writer.startFork()
-    await flush()
-  }
+  await writer.startFork(Date.now())
+  await flush()
   // Blocks that the chunk index names may be others by now, or gone.
   if (isAhead) await state.clear()
   else if (content !== undefined) {

@@ -148,6 +148,8 @@ declare module 'hypercore-storage' {
       }
     )
     readonly db: { flush(): Promise<void> }
+    setSeed(seed: Buffer): Promise<unknown>
+    close(): Promise<void>
   }
 }
 

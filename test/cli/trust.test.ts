@@ -179,7 +179,6 @@ test('ending while a large file is read is a clean end', async (t) => {
   const writer = await startShare(t, source, { bootstrap })
   await writer.event('progress', ({ phase }) => phase === 'publish')
   t.is(await writer.kill('SIGTERM'), 130)
-  t.absent(existsSync(join(source, '.p2psync/running.json')), 'all was saved')
 })
 
 test('an ignore file that cannot be read publishes nothing', { skip: process.getuid?.() === 0 }, async (t) => {

@@ -62,7 +62,7 @@ test('a writer that lost the end of its log goes on in a new fork, which readers
   t.ok((writer.version?.length ?? 0) < known.length, 'the end is lost')
   const conflicts = await conflictsOf(own, writer.key)
 
-  await writer.startFork()
+  await writer.startFork(0)
   await writer.appendBlocks([Buffer.from('other')])
   const version = await commit(writer, { new: contentAt(1, 'other'), directory: directoryOf() })
   t.ok(version.length < known.length, 'the new log is shorter than what readers know')
@@ -99,7 +99,7 @@ test('without a new fork the same writer would lose its readers', async (t) => {
 
 test('a reader that comes fresh to a new fork reads it as any other log', async (t) => {
   const { store, writer } = await afterLostTail(t)
-  await writer.startFork()
+  await writer.startFork(0)
   const version = await commit(writer, { new: directoryOf() })
   const { store: other, reader } = await openReader(t, writer.key)
   await link(t, store, other)

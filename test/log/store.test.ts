@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import b4a from 'b4a'
 import { test } from 'brittle'
@@ -57,6 +57,29 @@ test('a store that is open is locked', async (t) => {
   const again = await LogStore.open(directory)
   await again.close()
 })
+
+for (const [what, damage] of [
+  ['without its CURRENT', (db: string) => rmSync(join(db, 'CURRENT'))],
+  ['without its tables', (db: string) => everyFile(db, /sst$/, (path) => rmSync(path))],
+  ['whose tables are cut off', (db: string) => everyFile(db, /sst$/, (path) => truncateSync(path, 100))],
+  ['whose manifest is gone', (db: string) => everyFile(db, /^MANIFEST/, (path) => rmSync(path))],
+  ['whose manifest is garbage', (db: string) => everyFile(db, /^MANIFEST/, (path) => writeFileSync(path, 'garbage'))]
+] as const) {
+  test(`a store ${what} is reported as damaged, again and again`, async (t) => {
+    const directory = join(await t.tmp(), 'store')
+    const store = await LogStore.open(directory)
+    await (await store.named('entries')).append(bytesOf(10_000))
+    await store.flush()
+    await store.close()
+    damage(join(directory, 'db'))
+    t.is(await codeOf(() => LogStore.open(directory)), 'DAMAGED')
+    t.is(await codeOf(() => LogStore.open(directory)), 'DAMAGED')
+  })
+}
+
+function everyFile(directory: string, pattern: RegExp, act: (path: string) => void): void {
+  for (const name of readdirSync(directory)) if (pattern.test(name)) act(join(directory, name))
+}
 
 test('a store whose database is broken is reported as damaged', async (t) => {
   const directory = join(await t.tmp(), 'store')

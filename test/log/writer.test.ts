@@ -82,11 +82,11 @@ test('a log goes on where it was left', async (t) => {
 
 test('a new fork keeps all that is there, and counts on', async (t) => {
   const { writer } = await openWriter(t)
-  await writer.startFork()
+  await writer.startFork(0)
   t.is(writer.version, undefined, 'an empty log stays empty')
   await writer.appendBlocks([Buffer.from('content')])
   const version = await commit(writer, { file: content })
-  await writer.startFork()
+  await writer.startFork(0)
   t.alike(writer.version, { fork: version.fork + 1, length: version.length })
   t.is(writer.content.length, 1)
   t.is(Buffer.from(await writer.block(0)).toString(), 'content')

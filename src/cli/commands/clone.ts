@@ -6,6 +6,7 @@ import { failure, forever, runFolder } from '../session.ts'
 
 interface Options extends CommonOptions {
   readonly adopt?: boolean
+  readonly rebuild?: boolean
   readonly once?: boolean
   readonly safeLinks?: boolean
   readonly timeout?: number
@@ -27,9 +28,14 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
       .argument('<dir>', 'a new or empty directory, or a mirror of this key')
   )
     .option('--once', 'end when it holds the newest version that its peers have')
-    .option('--timeout <time>', 'give up when no peer is found in this time (default with --once: 60s)', parseDuration)
+    .option(
+      '--timeout <time>',
+      'give up when no peer is found in this time, or with --once the disk stays full (default with --once: 60s)',
+      parseDuration
+    )
     .option('--safe-links', 'refuse symlinks whose target is absolute or could lead out of the folder')
     .option('--adopt', 'take a directory that is not empty; its files are kept')
+    .option('--rebuild', 'set a damaged log aside and fetch it anew; files that match are kept')
     .addHelpText(
       'after',
       `
@@ -39,11 +45,12 @@ Examples:
   $ p2psync clone <key> ./copy-from-usb-disk --adopt`
     )
     .action(async (key: string, directory: string, options: Options) => {
-      const { bootstrap, state, adopt, safeLinks } = options
+      const { bootstrap, state, adopt, rebuild, safeLinks } = options
       const folder = clone(key, directory, {
         ...(bootstrap === undefined ? {} : { bootstrap }),
         ...(state === undefined ? {} : { state }),
         ...(adopt === undefined ? {} : { adopt }),
+        ...(rebuild === undefined ? {} : { rebuild }),
         ...(safeLinks === undefined ? {} : { safeLinks })
       })
       onStatus(await runFolder(folder, options, untilDone(folder, options)))
@@ -59,25 +66,50 @@ function untilDone(folder: ClonedFolder, { once, timeout }: Options): () => Prom
     const timeoutMs = timeout ?? (once ? onceTimeoutMs : undefined)
     const done = () => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok)
     const work = once ? Promise.race([inSync.then(done), failed]) : forever()
-    return timeoutMs === undefined ? work : Promise.race([work, failWithoutPeer(folder, timeoutMs)])
+    return timeoutMs === undefined
+      ? work
+      : Promise.race([work, failWithoutPeer(folder, timeoutMs), ...(once ? [failOnFullDisk(folder, timeoutMs)] : [])])
   }
 }
 
-/** Rejects when no peer is there for so long, and else never settles. */
+/** Rejects when the disk stays full, and nothing comes forward for so long; else never settles. */
+function failOnFullDisk(folder: ClonedFolder, timeoutMs: number): Promise<never> {
+  return new Promise((_, reject) => {
+    let most = 0
+    folder.subscribe((event) => {
+      // Work that begins anew again and again doesn't come further than before.
+      if (event.type === 'progress') most = Math.max(most, event.bytes)
+      if (event.type !== 'error' || event.code !== 'DISK_FULL') return
+      let before = most
+      setInterval(() => {
+        if (most === before) reject(new SyncError('DISK_FULL', event.message))
+        before = most
+      }, timeoutMs).unref()
+    })
+  })
+}
+
+/** Rejects when no peer is there for so long, and else never settles. A full disk, which has none, isn't held for that. */
 function failWithoutPeer(folder: ClonedFolder, timeoutMs: number): Promise<never> {
   return new Promise((_, reject) => {
     let timer: NodeJS.Timeout | undefined
+    let isFull = false
     const lookAgain = () => {
       clearTimeout(timer)
       if (folder.peers > 0) return
       timer = setTimeout(() => {
+        if (isFull) return lookAgain()
         const message =
           `No peer was found in ${Math.round(timeoutMs / 1000)} s. Is the source running, and is the network up? ` +
           'Give --timeout for more time'
         reject(new SyncError('NO_PEER', message))
       }, timeoutMs)
     }
-    folder.subscribe((event) => event.type === 'peer' && lookAgain())
+    folder.subscribe((event) => {
+      if (event.type === 'error') isFull = event.code === 'DISK_FULL'
+      if (event.type === 'in-sync') isFull = false
+      if (event.type === 'peer') lookAgain()
+    })
     lookAgain()
   })
 }

@@ -7,6 +7,7 @@ interface Options extends CommonOptions {
   readonly poll?: number | true
   readonly rescanInterval?: number
   readonly checksum?: boolean
+  readonly moved?: boolean
 }
 
 export function addShareCommand(program: Command, onStatus: (status: number) => void): void {
@@ -31,6 +32,7 @@ export function addShareCommand(program: Command, onStatus: (status: number) => 
       parseDuration
     )
     .option('--checksum', 'read every file at the start, also those that look unchanged')
+    .option('--moved', 'take a log that was restored or moved here, as the only copy that is ever used again')
     .addHelpText(
       'after',
       `
@@ -42,11 +44,12 @@ Examples:
 What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left out.`
     )
     .action(async (directory: string, options: Options) => {
-      const { bootstrap, state, poll, rescanInterval, checksum = false } = options
+      const { bootstrap, state, moved, poll, rescanInterval, checksum = false } = options
       const folder = share(directory, {
         checksum,
         ...(bootstrap === undefined ? {} : { bootstrap }),
         ...(state === undefined ? {} : { state }),
+        ...(moved === undefined ? {} : { moved }),
         ...(poll === undefined ? {} : { poll: true }),
         ...(typeof poll === 'number' ? { pollIntervalMs: poll } : {}),
         ...(rescanInterval === undefined ? {} : { rescanIntervalMs: rescanInterval })

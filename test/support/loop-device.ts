@@ -1,0 +1,68 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Assert } from 'brittle'
+
+/** Why there can be no loop device here, or `false` where there can. */
+export const noLoopDevices: string | false = whyNot()
+
+/** A disk of its own, of few megabytes. */
+export interface SmallDisk {
+  /** Where it is mounted. */
+  readonly path: string
+  /** Fills it until only `bytes` are left. */
+  fill(bytes: number): void
+  /** Frees what `fill` has taken. */
+  empty(): void
+  freeBytes(): number
+}
+
+/** Mounts a file system of `megabytes` in a file until the test ends; ends what works there before. */
+export async function smallDisk(t: Assert, megabytes: number): Promise<SmallDisk> {
+  const image = join(await t.tmp(), 'disk.img')
+  const path = await t.tmp()
+  writeFileSync(image, '')
+  truncateSync(image, megabytes * 1024 * 1024)
+  execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', image])
+  execFileSync('mount', ['-o', 'loop', image, path])
+  // Detached at once, also while somebody still has a file of it open; the loop device goes with the last of them.
+  t.teardown(() => execFileSync('umount', ['--lazy', path]), { order: 500 })
+  const ballasts: string[] = []
+  const freeBytes = () => {
+    const { bavail, bsize } = statfsSync(path)
+    return bavail * bsize
+  }
+  return {
+    path,
+    freeBytes,
+    fill: (bytes) => {
+      // What else works on the disk may take of it meanwhile.
+      const ballast = join(path, `ballast-${ballasts.length}`)
+      ballasts.push(ballast)
+      for (let margin = 0; ; margin += 100_000) {
+        const size = freeBytes() - bytes - margin
+        if (size <= 0) return
+        try {
+          execFileSync('fallocate', ['-l', String(size), ballast], { stdio: 'ignore' })
+          return
+        } catch {
+          rmSync(ballast, { force: true })
+        }
+      }
+    },
+    empty: () => {
+      for (const ballast of ballasts) rmSync(ballast, { force: true })
+    }
+  }
+}
+
+function whyNot(): string | false {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs root on Linux'
+  if (!existsSync('/dev/loop-control')) return 'needs loop devices'
+  try {
+    execFileSync('mkfs.ext4', ['-V'], { stdio: 'ignore' })
+    return false
+  } catch {
+    return 'needs mkfs.ext4'
+  }
+}
