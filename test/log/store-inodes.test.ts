@@ -23,7 +23,7 @@ const withoutAttribute = (text: string) => text.replace(/^device\/attribute=.*\n
 
 test('a store is opened again where inode numbers are made up at each mount', async (t) => {
   const directory = await renumbered(t, withoutAttribute)
-  t.is(await codeOf(() => LogStore.open(directory)), 'DAMAGED', 'it is taken for a copy where they last')
+  t.is(await codeOf(() => LogStore.open(directory)), 'STORE_COPIED', 'it is taken for a copy where they last')
   const store = await LogStore.open(directory, { inodesLast: false })
   t.is((await store.named('entries')).length, 1)
   await store.close()
@@ -33,7 +33,7 @@ test('a store is opened again where its time was moved by a time zone', async (t
   const directory = await renumbered(t, (text) => withoutAttribute(text).replace(/created=.*/, 'created=1000'))
   const path = join(directory, 'CORESTORE')
   writeFileSync(path, readFileSync(path, 'utf8').replace('inode=1\n', `inode=${statSync(path).ino}\n`))
-  t.is(await codeOf(() => LogStore.open(directory)), 'DAMAGED')
+  t.is(await codeOf(() => LogStore.open(directory)), 'STORE_COPIED')
   const store = await LogStore.open(directory, { inodesLast: false })
   t.is((await store.named('entries')).length, 1)
   await store.close()
@@ -43,6 +43,6 @@ test('a store that was made where attributes are kept is a copy anywhere else', 
   const directory = await renumbered(t, (text) => `${withoutAttribute(text)}device/attribute=original\n`)
   const path = join(directory, 'CORESTORE')
   const before = readFileSync(path, 'utf8')
-  t.is(await codeOf(() => LogStore.open(directory, { inodesLast: false })), 'DAMAGED')
+  t.is(await codeOf(() => LogStore.open(directory, { inodesLast: false })), 'STORE_COPIED')
   t.is(readFileSync(path, 'utf8'), before, 'untouched')
 })
