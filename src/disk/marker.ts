@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { messageOf, SyncError } from '../errors.ts'
+import { reached } from '../steps.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 import { isAbsence } from './beneath.ts'
 
@@ -101,6 +102,7 @@ export function writeWhole(path: string, text: string): void {
   } finally {
     closeSync(fd)
   }
+  reached('file-prepared')
   renameSync(temporary, path)
   syncDirectory(dirname(path))
 }

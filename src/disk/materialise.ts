@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, t
 import { join } from 'node:path'
 import { debuglog } from 'node:util'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
+import { reached } from '../steps.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type DirectoryEntry, type Entry, type FileEntry, permissionBits } from '../tree/entry.ts'
 import { baseName, childPath, parentPath, type TreePath } from '../tree/path.ts'
@@ -123,6 +124,7 @@ class Work {
       if (step.op === 'set-metadata') this.#attempt(step, () => this.#setMetadata(step.path, step.entry))
     }
     this.#finishDirectories()
+    reached('directories-finished')
     await this.#record()
   }
 
@@ -133,6 +135,7 @@ class Work {
     if (stats !== undefined && !stats.isDirectory()) this.#inParent(path, (at) => unlinkSync(at))
     if (stats === undefined || !stats.isDirectory()) {
       this.#inParent(path, (at) => mkdirSync(at, 0o700))
+      reached('directory-made')
     }
     this.#planned.add(path)
   }
@@ -159,6 +162,7 @@ class Work {
     this.#inParent(step.path, (at) => {
       this.#inParentOf(this.#movedFrom, step.from, (from) => renameSync(from, at))
     })
+    reached('moved')
     const at = this.#beneath.locate(step.path)
     setMetadata(at, step.entry)
     this.#wrote(step.path, step.entry, lstatSync(at))
@@ -180,6 +184,7 @@ class Work {
     } else if (stats !== undefined && !stats.isDirectory()) {
       this.#inParent(path, (at) => unlinkSync(at))
     }
+    reached('removed')
     this.#wentFrom(path)
   }
 
@@ -191,6 +196,7 @@ class Work {
     const at = this.#beneath.locate(path)
     if (!this.#unchanged(path, lstatSync(at))) throw new ChangedMeanwhile()
     setMetadata(at, entry)
+    reached('metadata-set')
     this.#wrote(path, entry, lstatSync(at))
   }
 
@@ -296,6 +302,7 @@ class Work {
     const files = staged.filter(({ step }) => step.entry.type === 'file')
     await makeDurable(new Set(files.map(({ at }) => at)), staging.directory)
     trace('they are durable')
+    reached('staged-durable')
     this.#options.guard()
     // Parents before what they hold, and file after file of one directory.
     for (const { step, at } of [...staged].sort((a, b) => (a.step.path < b.step.path ? -1 : 1))) {
@@ -313,6 +320,7 @@ class Work {
     const stats = this.#clear(path)
     if (stats?.isDirectory()) this.#clearDirectory(path)
     this.#inParent(path, (at) => renameSync(staged, at))
+    reached('placed')
     this.#wrote(path, entry, lstatSync(this.#beneath.locate(path)))
   }
 
@@ -348,6 +356,7 @@ class Work {
       if (this.#beneath.stat(keptAs) !== undefined) continue
       this.#inParent(path, (at, parent) => renameSync(at, join(parent, baseName(keptAs))))
       this.release()
+      reached('set-aside')
       onConflict(path, keptAs)
       return
     }
@@ -427,6 +436,7 @@ class Work {
     this.#dirtyDirectories = new Set()
     await makeDurable(directories, this.#input.root)
     trace('%d paths done', applied.put.size + applied.removed.size)
+    reached('folder-durable')
     await this.#options.onApplied(applied)
   }
 

@@ -11,6 +11,7 @@ import {
   writeSync
 } from 'node:fs'
 import { join } from 'node:path'
+import { reached } from '../steps.ts'
 import type { FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { setMetadata } from './metadata.ts'
 
@@ -63,7 +64,9 @@ export class Staging {
       if (hash.digest('hex') !== entry.hash) throw new WrongContent('content that does not have the hash of its entry')
       closeSync(fd)
       open = false
+      reached('content-received')
       setMetadata(path, entry)
+      reached('file-staged')
       return path
     } catch (error) {
       if (open) closeSync(fd)

@@ -3,6 +3,7 @@ import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { encodeEntry } from '../format/entry-codec.ts'
 import { encodeHead, type Head, headKey } from '../format/head-codec.ts'
+import { reached } from '../steps.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
@@ -56,6 +57,7 @@ export class LogWriter {
   async startFork(): Promise<void> {
     for (const core of [this.#content, this.#entries]) {
       if (core.length > 0) await core.truncate(core.length, { fork: core.fork + 1 })
+      reached('core-forked')
     }
   }
 
@@ -80,7 +82,9 @@ export class LogWriter {
         if (entry === undefined) await batch.del(b4a.from(path))
         else await batch.put(b4a.from(path), encodeEntry(entry))
       }
+      reached('version-ready')
       await batch.flush()
+      reached('version-made')
     } catch (error) {
       await batch.close()
       throw error

@@ -6,6 +6,7 @@ import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
 import { messageOf } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
+import { reached } from '../steps.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -126,6 +127,7 @@ export class Mirror {
   async #open(): Promise<void> {
     assertMarker(this.#folder)
     this.#staging.open()
+    reached('staging-emptied')
     this.#baseline = new LiveBaseline(await this.#state.baseline())
     this.#applied = await this.#state.note('applied')
     this.#owed.clear()
@@ -173,6 +175,7 @@ export class Mirror {
     try {
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       await this.#reader.fetch(version, signal)
+      reached('entries-fetched')
       await this.#apply(version, full, signal)
     } catch (error) {
       signal.throwIfAborted() // What was cut short fails in many ways; this is why.
@@ -192,6 +195,7 @@ export class Mirror {
     const from = { reader: this.#reader, baseline, version, head, applied: this.#applied, onProblem }
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
     trace('%d paths to plan for', wanted.paths.size)
+    reached('target-made')
     const { local, seen, signatures, unclear } = await this.#look(wanted, full)
     const paths = [...wanted.paths].filter((path) => !unclear.has(path))
     const plan = planPaths({
@@ -202,7 +206,9 @@ export class Mirror {
       holderOf: (hash) => baseline.holderOf(hash)
     })
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
+    reached('planned')
     await this.#settle(plan, wanted.target, signatures)
+    reached('settled')
     const { failed, changed } = await this.#materialise(plan, wanted.target, seen, signal)
     this.#keepAccount(wanted, new Set([...failed, ...changed, ...unclear]), changed)
     trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
@@ -356,6 +362,7 @@ export class Mirror {
       for (const path of removed) batch.remove(path)
       for (const [path, record] of put) batch.put(path, record)
     })
+    reached('baseline-recorded')
     onFiles?.(put.size + removed.size)
   }
 
@@ -367,6 +374,7 @@ export class Mirror {
     const problems = this.#monitor.problems.length
     // With something owed or wrong, the next start has to look at all that the version wants.
     if (this.#owed.size === 0 && problems === 0) await this.#state.commit((batch) => batch.note('applied', version))
+    reached('applied-noted')
     if (news || changes > 0) {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }

@@ -7,6 +7,7 @@ import { type Depth, scanFolder } from '../disk/scan.ts'
 import type { State } from '../disk/state.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { LogWriter } from '../log/writer.ts'
+import { reached } from '../steps.ts'
 import { type BaselineRecord, diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
 import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
@@ -117,6 +118,7 @@ export class Publisher {
       const diff = diffScan(this.#baseline.records, scan)
       const { suspects, puts, removals } = diff
       trace('%d seen: %d to read, %d puts, %d removals', scan.seen.size, suspects.length, puts.length, removals.length)
+      reached('scanned')
       this.#doubtWatch(scan, diff)
       await this.#publish(scan, diff, { startup, everything })
     } catch (error) {
@@ -247,6 +249,7 @@ export class Publisher {
       for (const [hash, extent] of chunks) batch.chunk(hash, extent)
       noteWriter(batch, this.#writer)
     })
+    reached('version-noted')
   }
 
   async #makeVersion(changes: Taken['changes'], work: PassWork, partial: boolean): Promise<void> {

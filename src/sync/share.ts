@@ -4,6 +4,7 @@ import { State } from '../disk/state.ts'
 import { SyncError } from '../errors.ts'
 import { LogStore } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
+import { reached } from '../steps.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { type Address, FolderHandle } from './handle.ts'
 import { Publisher } from './publish.ts'
@@ -73,6 +74,7 @@ export class SharedFolder extends FolderHandle {
     const mark = new RunningMark(folder.running)
     const { endedCleanly } = mark
     mark.set()
+    reached('mark-set')
     const state = await State.open(folder.state)
     this.#state = state
     await beginRun(state, writer, { endedCleanly, flush: () => store.flush() })
@@ -86,7 +88,9 @@ export class SharedFolder extends FolderHandle {
       await this.disconnect()
       await this.#state?.close()
       await this.#store?.flush()
+      reached('log-flushed')
       this.#mark?.clear()
+      reached('mark-cleared')
     } finally {
       await this.#store?.close()
       this.#folder?.lock.release()
@@ -102,4 +106,5 @@ function claimKey(folder: Folder, key: string): void {
     throw new SyncError('DAMAGED', `The store ${store} is of the key ${key}, but ${root} was shared as ${marker.key}`)
   }
   writeMarker(root, { ...marker, key })
+  reached('key-claimed')
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { chunkBytesMin } from '../chunk/chunker.ts'
 import type { State } from '../disk/state.ts'
 import type { LogWriter } from '../log/writer.ts'
+import { reached } from '../steps.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -25,6 +26,7 @@ export async function beginRun(
   if (!endedCleanly || isAhead) {
     await writer.startFork()
     await flush()
+    reached('fork-durable')
   }
   // Blocks that the chunk index names may be others by now, or gone.
   if (isAhead) await state.clear()
@@ -34,6 +36,7 @@ export async function beginRun(
       if (writer.version !== undefined && sameVersion(applied, before)) batch.note('applied', writer.version)
     })
   }
+  reached('run-noted')
 }
 
 /** Brings a writer's state into line with its log, which is the truth: after a kill between the two, or when it is lost. */
@@ -62,6 +65,7 @@ export async function reconcileState(
     for (const [hash, extent] of chunks) batch.chunk(hash, extent)
     noteWriter(batch, writer)
   })
+  reached('state-reconciled')
   return log
 }
 
