@@ -101,6 +101,8 @@ export interface Notes {
   readonly format: number
   /** The version of the log that the baseline stands for, path by path; absent while it is between two. */
   readonly applied: { readonly fork: number; readonly length: number }
+  /** The last version that was applied as a whole; length 0 once a first one was begun. Never taken back. */
+  readonly since: { readonly fork: number; readonly length: number }
   /** The content core when the chunk index was last written. */
   readonly content: { readonly fork: number; readonly length: number }
 }

@@ -85,6 +85,22 @@ export async function* changesOf(
   }
 }
 
+/** Everything that the log said from a length on, up to a version, in its order. */
+export async function* historyOf(bee: Hyperbee, fromLength: number, to: Version): AsyncGenerator<LogEntry> {
+  const view = bee.checkout(to.length)
+  const refused = () => {} // Reported where it is looked at as part of a version.
+  try {
+    for await (const node of view.createHistoryStream({ gte: Math.max(fromLength, headerLength) })) {
+      if (node.key[0] === 0) continue
+      const path = readPath(node, refused)
+      const entry = path === undefined || node.type === 'del' ? undefined : readEntry(path, node, refused)
+      if (path !== undefined && (node.type === 'del' || entry !== undefined)) yield [path, entry]
+    }
+  } finally {
+    await view.close()
+  }
+}
+
 function readPath({ key }: Node, onProblem: (problem: Problem) => void): TreePath | undefined {
   const text = decodeUtf8(key)
   const fault = text === undefined ? 'a name that is not UTF-8' : pathFault(text)

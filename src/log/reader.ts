@@ -7,7 +7,7 @@ import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { ContentReader } from './content.ts'
-import { beeOf, changesOf, entriesOf, headOf, type LogEntry, versionOf } from './entries.ts'
+import { beeOf, changesOf, entriesOf, headOf, historyOf, type LogEntry, versionOf } from './entries.ts'
 import { type LogStore, parseKey } from './store.ts'
 
 // Hypercore's own window begins at 16 requests; measured at 40 ms and 0.5 % loss, 64 gives a third more.
@@ -129,6 +129,11 @@ export class LogReader {
   /** What changed between two versions of one fork. */
   changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncIterable<LogEntry> {
     return changesOf(this.#bee, from, to, onProblem)
+  }
+
+  /** Everything that was said from a length on up to a version, one thing after the other. */
+  history(fromLength: number, to: Version): AsyncIterable<LogEntry> {
+    return historyOf(this.#bee, fromLength, to)
   }
 
   /**

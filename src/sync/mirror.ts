@@ -16,6 +16,7 @@ import { LiveBaseline } from './baseline.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { type Look, lookAt } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
+import { Past } from './past.ts'
 import { Schedule } from './schedule.ts'
 import { changedTarget, type Wanted, wholeTarget } from './target.ts'
 
@@ -49,6 +50,10 @@ export class Mirror {
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline(new Map())
   #applied: Version | undefined
+  /** The last version that was applied as a whole, as it was noted. */
+  #since: Version | undefined
+  /** Whether the folder may hold what an earlier run wrote and didn't record. */
+  #mayHoldMore = false
   /** What a version wanted and couldn't be done: tried again. */
   readonly #owed = new Map<TreePath, Entry | undefined>()
   #triedMs = 0
@@ -130,6 +135,9 @@ export class Mirror {
     reached('staging-emptied')
     this.#baseline = new LiveBaseline(await this.#state.baseline())
     this.#applied = await this.#state.note('applied')
+    this.#since = await this.#state.note('since')
+    // Without either, nothing was ever written here.
+    this.#mayHoldMore = this.#since !== undefined || this.#baseline.records.size > 0
     this.#owed.clear()
     this.#inSync = undefined
   }
@@ -196,15 +204,18 @@ export class Mirror {
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
     trace('%d paths to plan for', wanted.paths.size)
     reached('target-made')
-    const { local, seen, signatures, unclear } = await this.#look(wanted, full)
-    const paths = [...wanted.paths].filter((path) => !unclear.has(path))
-    const plan = planPaths({
-      base: { get: (path) => baseline.entry(path) },
-      local,
-      target: wanted.target,
-      paths,
-      holderOf: (hash) => baseline.holderOf(hash)
-    })
+    const past = this.#mayHoldMore && full ? await this.#past(version) : undefined
+    const { local, seen, signatures, unclear } = await this.#look(wanted, full, past)
+    const paths = [...wanted.paths, ...(past?.paths ?? [])].filter((path) => !unclear.has(path))
+    const base: TreeView = { get: (path) => baseline.entry(path) }
+    const trees = { base, local, target: wanted.target }
+    const planFrom = (base: TreeView) =>
+      planPaths({ base, local, target: wanted.target, paths, holderOf: (hash) => baseline.holderOf(hash) })
+    let plan = planFrom(past?.over(trees) ?? base)
+    // A log that lost its end by a power cut finds out only now what the folder holds of it.
+    if (past === undefined && plan.conflicts.length > 0) {
+      plan = planFrom((await this.#past(version)).over(trees))
+    }
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     reached('planned')
     await this.#settle(plan, wanted.target, signatures)
@@ -236,7 +247,13 @@ export class Mirror {
     return this.#hurry > 0 && this.#hurry < hurryMax
   }
 
-  #look({ target, paths }: Wanted, full: boolean): Promise<Look> {
+  #past(version: Version): Promise<Past> {
+    return Past.read(this.#reader, this.#applied ?? this.#since, version)
+  }
+
+  #look({ target: wanted, paths }: Wanted, full: boolean, past?: Past): Promise<Look> {
+    // What the log no longer wants may be its own all the same: only what it never knew isn't read.
+    const target: TreeView = { get: (path) => wanted.get(path) ?? (past?.has(path) ? known : undefined) }
     return lookAt(
       this.#folder.root,
       { baseline: this.#baseline, target, paths: full ? undefined : paths },
@@ -274,6 +291,10 @@ export class Mirror {
   ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath> }> {
     const failed = new Set<TreePath>()
     if (plan.steps.length === 0) return { failed, changed: failed }
+    if (this.#since === undefined) {
+      this.#since = { fork: 0, length: 0 }
+      await this.#state.commit((batch) => batch.note('since', { fork: 0, length: 0 }))
+    }
     const content = await this.#reader.content(this.#received)
     const notHad = new Set<TreePath>()
     // Closing it is what ends the wait for a block that nobody has.
@@ -373,13 +394,23 @@ export class Mirror {
     const changes = plan.steps.length
     const problems = this.#monitor.problems.length
     // With something owed or wrong, the next start has to look at all that the version wants.
-    if (this.#owed.size === 0 && problems === 0) await this.#state.commit((batch) => batch.note('applied', version))
+    if (this.#owed.size === 0 && problems === 0) {
+      this.#since = version
+      this.#mayHoldMore = false
+      await this.#state.commit((batch) => {
+        batch.note('applied', version)
+        batch.note('since', version)
+      })
+    }
     reached('applied-noted')
     if (news || changes > 0) {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
   }
 }
+
+/** Stands for whatever the log has once said of a path. */
+const known: Entry = { type: 'symlink', mtimeMs: 0, target: '' }
 
 /** A pass was given up in favour of a newer version. */
 class Stalled extends Error {}
