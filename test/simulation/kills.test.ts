@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { type Assert, test } from 'brittle'
 import { type StepName, stepNames } from '../../src/steps.ts'
 import { type Command, packageRoot, start } from '../support/cli.ts'
+import { type Looked, observe } from '../support/observe.ts'
 import { sealOf } from '../support/sealed.ts'
 import { differences } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
@@ -296,34 +295,5 @@ class Pair {
       }
     }
     this.#faults.push(...(this.#looked?.violations.splice(0) ?? []))
-  }
-}
-
-/** A process that looks at the mirror all the time. */
-interface Looked {
-  readonly violations: string[]
-  end(): Promise<{ readonly rounds: number; readonly reads: number }>
-}
-
-function observe(t: Assert, mirror: string, published: string): Looked {
-  const program = join(packageRoot, 'dist/test/support/observer.js')
-  const child = spawn(process.execPath, [program, mirror, published], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.teardown(() => void child.kill('SIGKILL'))
-  const violations: string[] = []
-  const ended = new Promise<{ rounds: number; reads: number }>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const said = JSON.parse(line) as { rounds: number; reads: number; path?: string }
-      if (said.path !== undefined) violations.push(line)
-      else if (said.rounds !== undefined) resolve(said)
-    })
-    child.once('exit', (code) => reject(new Error(`The observer ended with ${code}`)))
-  })
-  ended.catch((error: Error) => violations.push(error.message))
-  return {
-    violations,
-    end() {
-      child.kill('SIGTERM')
-      return ended
-    }
   }
 }
