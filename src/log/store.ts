@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import b4a from 'b4a'
 import Corestore from 'corestore'
@@ -121,7 +122,13 @@ function refuseForeign(directory: string): void {
     if (systemCode(error) === 'ENOENT') return
     throw new SyncError('FOLDER_UNREADABLE', `Can't read ${directory}: ${messageOf(error)}`, { cause: error })
   }
-  if (names.length === 0 || names.includes('CORESTORE')) return
+  if (names.includes('CORESTORE')) {
+    // Written without a sync: a power cut soon after may leave it empty. It is made anew, for the same database.
+    const file = join(directory, 'CORESTORE')
+    if (statSync(file).size === 0) rmSync(file)
+    return
+  }
+  if (names.length === 0) return
   throw new SyncError(
     'FOLDER_FORMAT',
     `${directory} holds files that aren't a store. Nothing was changed. Move them away`

@@ -58,6 +58,8 @@ export class SharedFolder extends FolderHandle {
     this.#store = store
     const writer = await LogWriter.open(store)
     this.#writer = writer
+    // A marker must not name a key that a power cut could still take back.
+    if (folder.marker.key === null) await store.flush()
     claimKey(folder, writer.key)
     const stateDb = await this.#beginRun(folder, store, writer)
     this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
