@@ -3,12 +3,13 @@ import { dirname, join, posix, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'brittle'
 
-/** Who may import whom: the table of the design. A layer may always import itself, and `errors`. */
+/** Who may import whom: the table of the design. A layer may always import itself, `errors` and `steps`. */
 const table: Readonly<Record<string, readonly string[]>> = {
   tree: [],
   chunk: [],
   net: [],
   errors: [],
+  steps: [],
   format: ['tree'],
   disk: ['tree', 'chunk'],
   log: ['tree', 'format'],
@@ -99,7 +100,7 @@ function importedFrom(source: Source, specifier: string): string {
 function isForbidden(source: Source, specifier: string): boolean {
   const imported = importedFrom(source, specifier)
   if (!specifier.startsWith('.')) return (owners[imported] ?? source.layer) !== source.layer
-  if (imported === source.layer || imported === 'errors') return false
+  if (imported === source.layer || imported === 'errors' || imported === 'steps') return false
   return !(table[source.layer] ?? []).includes(imported)
 }
 

@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { messageOf, SyncError } from '../errors.ts'
+import { reached } from '../steps.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 import { isAbsence } from './beneath.ts'
 
@@ -101,13 +102,8 @@ export function writeWhole(path: string, text: string): void {
   } finally {
     closeSync(fd)
   }
+  reached('file-prepared')
   renameSync(temporary, path)
-  syncDirectory(dirname(path))
-}
-
-/** Removes a small file of ours durably. */
-export function removeWhole(path: string): void {
-  rmSync(path, { force: true })
   syncDirectory(dirname(path))
 }
 

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { debuglog } from 'node:util'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
+import { reached } from '../steps.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type DirectoryEntry, type Entry, type FileEntry, permissionBits } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -120,6 +121,7 @@ class Work {
       if (step.op === 'set-metadata') this.#attempt(step, () => this.#setMetadata(step.path, step.entry))
     }
     this.#finishDirectories()
+    reached('directories-finished')
     await this.#record()
   }
 
@@ -272,6 +274,7 @@ class Work {
     const files = staged.filter(({ step }) => step.entry.type === 'file')
     await makeDurable(new Set(files.map(({ at }) => at)), staging.directory)
     trace('they are durable')
+    reached('staged-durable')
     // Receiving may have taken long: another directory may stand there by now, or another disk.
     this.#parents.pin(this.#options.guard)
     // Parents before what they hold, and file after file of one directory.
@@ -317,6 +320,7 @@ class Work {
     this.#removed = new Set()
     await makeDurable(directories, this.#input.root)
     trace('%d paths done', applied.put.size + applied.removed.size)
+    reached('folder-durable')
     await this.#options.onApplied(applied)
   }
 

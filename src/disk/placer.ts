@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
 import { systemCode } from '../errors.ts'
+import { reached } from '../steps.ts'
 import type { Seen } from '../tree/diff.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import { baseName, childPath, parentPath, type TreePath } from '../tree/path.ts'
@@ -61,6 +62,7 @@ export class Placer {
     const made = lstatSync(staged)
     if (before === undefined) this.#create(path, (at) => renameNew(staged, at))
     else this.#replace(path, staged, before)
+    reached('placed')
     const after = lstatSync(this.#parents.locate(path))
     return isSame(made, after) && after.isFile() ? signatureOf(after) : ''
   }
@@ -70,6 +72,7 @@ export class Placer {
     if (stats?.isDirectory()) return
     if (stats !== undefined) this.#drop(path, stats)
     this.#create(path, (at) => mkdirSync(at, 0o700))
+    reached('directory-made')
   }
 
   /**
@@ -79,7 +82,10 @@ export class Placer {
    */
   takeOut(from: TreePath): string | undefined {
     const stats = this.#parents.stat(from)
-    return stats !== undefined && this.#isStill(from, stats) ? this.#take(from, stats) : undefined
+    if (stats === undefined || !this.#isStill(from, stats)) return undefined
+    const taken = this.#take(from, stats)
+    reached('taken-out')
+    return taken
   }
 
   /**
@@ -91,7 +97,9 @@ export class Placer {
   putIn(path: TreePath, taken: string, from: TreePath, entry: FileEntry): string {
     try {
       setMetadata(taken, entry)
-      return this.place(path, taken)
+      const signature = this.place(path, taken)
+      reached('moved')
+      return signature
     } catch (error) {
       this.#giveBack(from, taken)
       throw error
@@ -112,6 +120,7 @@ export class Placer {
       }
       this.#parents.release()
     }
+    reached('removed')
   }
 
   /** @returns the signature afterwards, `''` when the file has changed meanwhile */
@@ -120,6 +129,7 @@ export class Placer {
     const before = lstatSync(at)
     if (!this.#isStill(path, before)) throw new ChangedMeanwhile()
     setMetadata(at, entry)
+    reached('metadata-set')
     const after = lstatSync(at)
     return after.isFile() && after.ino === before.ino && after.size === before.size ? signatureOf(after) : ''
   }
@@ -151,8 +161,10 @@ export class Placer {
     const aside = this.#staging.asidePath(path)
     renameSync(staged, aside)
     try {
-      if (this.#exchange(path, aside)) this.#discardOrUndo(path, aside, before)
-      else {
+      if (this.#exchange(path, aside)) {
+        reached('exchanged')
+        this.#discardOrUndo(path, aside, before)
+      } else {
         // Where names can't be exchanged, what is there goes first; for a moment nothing is at the path.
         this.#drop(path, before)
         this.#create(path, (at) => renameNew(aside, at))
@@ -231,6 +243,7 @@ export class Placer {
   /** Gives something of the user's the name of a conflict copy of `path`. */
   #keep(path: TreePath, at: string, parent: string): void {
     const name = keepAs(at, parent, baseName(path), this.#options)
+    reached('set-aside')
     this.#parents.release()
     this.#options.onConflict(path, childPath(parentPath(path), name))
   }

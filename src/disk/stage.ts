@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { systemCode } from '../errors.ts'
+import { reached } from '../steps.ts'
 import type { FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { cutToBytes } from '../tree/marked-name.ts'
 import { baseName, type TreePath } from '../tree/path.ts'
@@ -74,7 +75,9 @@ export class Staging {
       if (hash.digest('hex') !== entry.hash) throw new WrongContent('content that does not have the hash of its entry')
       closeSync(fd)
       open = false
+      reached('content-received')
       setMetadata(path, entry)
+      reached('file-staged')
       return path
     } catch (error) {
       if (open) closeSync(fd)

@@ -165,6 +165,8 @@ export interface Notes {
   readonly applied: { readonly fork: number; readonly length: number }
   /** The latest version of the log that was ever followed here, to its end or not. */
   readonly seen: { readonly fork: number; readonly length: number }
+  /** The last version that was applied as a whole; length 0 once a first one was begun. Never taken back. */
+  readonly since: { readonly fork: number; readonly length: number }
   /** The content core when the chunk index was last written. */
   readonly content: { readonly fork: number; readonly length: number }
 }

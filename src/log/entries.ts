@@ -90,6 +90,22 @@ export async function* changesOf(
   }
 }
 
+/** Everything that the log said from a length on, up to a version, in its order. */
+export async function* historyOf(bee: Hyperbee, fromLength: number, to: Version): AsyncGenerator<LogEntry> {
+  const view = bee.checkout(to.length)
+  const refused = () => {} // Reported where it is looked at as part of a version.
+  try {
+    for await (const node of view.createHistoryStream({ gte: Math.max(fromLength, headerLength) })) {
+      if (isOurs(node.key)) continue
+      const path = readPath(node.key, refused)
+      const entry = path === undefined || node.type === 'del' ? undefined : readEntry(path, node, refused)
+      if (path !== undefined && (node.type === 'del' || entry !== undefined)) yield [path, entry]
+    }
+  } finally {
+    await view.close()
+  }
+}
+
 /** Our own keys begin with NUL, and are no paths. */
 function isOurs(key: Buffer): boolean {
   return key[0] === 0

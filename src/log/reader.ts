@@ -8,7 +8,7 @@ import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
-import { beeOf, changesOf, entriesOf, headerLength, headOf, type LogEntry, versionOf } from './entries.ts'
+import { beeOf, changesOf, entriesOf, headerLength, headOf, historyOf, type LogEntry, versionOf } from './entries.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 
@@ -18,6 +18,8 @@ const contentInFlight = [64, 512] as const
 const entriesInFlight = [512, 2048] as const
 
 const askAgainMs = 5000
+/** Forks remembered. A version from before them counts as of another history. */
+const forksMax = 100
 
 /** The log of a folder, seen from one who follows it. */
 export class LogReader {
@@ -25,6 +27,8 @@ export class LogReader {
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
   #content: Promise<Hypercore> | undefined
+  /** The forks that have come, each with the length of what it has in common with the one before. */
+  #forks: readonly Version[] = []
   readonly #claims = new Claims()
   readonly #stalls = new StallWatch()
 
@@ -39,6 +43,7 @@ export class LogReader {
     const entries = await store.keyed(parseKey(key))
     const reader = new LogReader(store, entries)
     await reader.#bee.ready()
+    entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
     entries.replicator.setInflightRange(...entriesInFlight)
     reader.#watchOver(entries)
     // All of it, for ever: reading block by block costs a round trip each, and other readers get it from us.
@@ -58,6 +63,20 @@ export class LogReader {
     return versionOf(this.#entries)
   }
 
+  /**
+   * A version of an earlier fork as one of the present fork, where all of it is common to both; else as it is.
+   * Only for forks that have come since the log was opened.
+   */
+  readonly carried = (version: Version): Version => {
+    let carried = version
+    for (const { fork, length } of this.#forks) {
+      if (carried.fork >= fork) continue
+      if (carried.length > length) return version
+      carried = { fork, length: carried.length }
+    }
+    return carried
+  }
+
   /** How far the log has come; grows with everything that arrives of it. */
   async received(): Promise<number> {
     const content = this.#content === undefined ? undefined : await Promise.race([this.#content, undefined])
@@ -75,6 +94,10 @@ export class LogReader {
 
   /** Called with what keeps the log from coming at all. */
   onFailure: (error: SyncError) => void = () => {}
+
+  #fork(fork: Version): void {
+    this.#forks = [...this.#forks, fork].slice(-forksMax)
+  }
 
   /** Hypercore tells of a full disk, and of a log with two histories, by events alone. */
   #watchOver(core: Hypercore): void {
@@ -156,6 +179,15 @@ export class LogReader {
   async *changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncGenerator<LogEntry> {
     try {
       yield* changesOf(this.#bee, from, to, onProblem)
+    } catch (error) {
+      throw damaged(to, error)
+    }
+  }
+
+  /** Everything that was said from a length on up to a version, one thing after the other. @throws {SyncError} DAMAGED */
+  async *history(fromLength: number, to: Version): AsyncGenerator<LogEntry> {
+    try {
+      yield* historyOf(this.#bee, fromLength, to)
     } catch (error) {
       throw damaged(to, error)
     }

@@ -47,6 +47,9 @@ export class LogStore {
     if (!inodesLast) recognise(join(directory, deviceFileName))
     refuseHeadless(directory)
     const isBare = isBareStore(directory)
+    const device = join(directory, deviceFileName)
+    // Written without a sync: a power cut soon after may leave it empty. It is made anew, for the same database.
+    if (statSync(device, { throwIfNoEntry: false })?.size === 0) rmSync(device)
     try {
       if (!isBare) return await LogStore.#openHere(directory)
     } catch (error) {

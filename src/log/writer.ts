@@ -4,6 +4,7 @@ import type Hypercore from 'hypercore'
 import { SyncError } from '../errors.ts'
 import { encodeEntry } from '../format/entry-codec.ts'
 import { encodeHead, type Head, headKey } from '../format/head-codec.ts'
+import { reached } from '../steps.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
@@ -67,6 +68,7 @@ export class LogWriter {
     for (const core of [this.#content, this.#entries]) {
       // An empty one too: it may have been longer before.
       await core.truncate(core.length, { fork: Math.max(core.fork + 1, Math.floor(nowMs)) })
+      reached('core-forked')
     }
     this.#forks = [this.#content.fork, this.#entries.fork]
   }
@@ -123,7 +125,9 @@ export class LogWriter {
         if (entry === undefined) await batch.del(b4a.from(path))
         else await batch.put(b4a.from(path), encodeEntry(entry))
       }
+      reached('version-ready')
       await batch.flush()
+      reached('version-made')
     } catch (error) {
       await batch.close()
       throw error

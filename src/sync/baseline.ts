@@ -1,3 +1,4 @@
+import type { StateBatch } from '../disk/state.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { type FileSystemTraits, hasCoarseTimes } from '../tree/file-system.ts'
@@ -78,4 +79,15 @@ export function withoutFresh(
 
 function prefixOf(hash: string): number {
   return Number.parseInt(hash.slice(0, 8), 16) | 0
+}
+
+/** The changes to the state that make what was written and removed part of the baseline. */
+export function* stateChanges(
+  put: ReadonlyMap<TreePath, BaselineRecord>,
+  removed: ReadonlySet<TreePath>
+): Generator<(batch: StateBatch) => void> {
+  // From here on until all is done, the baseline is of no single version.
+  yield (batch) => batch.forget('applied')
+  for (const path of removed) yield (batch) => batch.remove(path)
+  for (const [path, record] of put) yield (batch) => batch.put(path, record)
 }

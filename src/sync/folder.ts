@@ -11,6 +11,7 @@ import {
   writeStateOwner
 } from '../disk/marker.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
+import { reached } from '../steps.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 
 /** A folder on disk that is ours while this is open. */
@@ -64,6 +65,7 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
     const outside = stateHome === own ? null : stateHome
     if (outside !== null) claimState(outside, { root, id: marker.id })
     if (known === undefined || marker.state !== outside) writeMarker(root, { ...marker, state: outside })
+    reached('marker-written')
     return {
       root,
       store: join(stateHome, 'store'),

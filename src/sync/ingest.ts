@@ -3,6 +3,7 @@ import { type Chunk, type ReadFile, readChunks } from '../disk/read.ts'
 import type { State } from '../disk/state.ts'
 import { PackBuilder, packBytesTarget } from '../format/pack-codec.ts'
 import type { LogWriter } from '../log/writer.ts'
+import { reached } from '../steps.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -71,6 +72,7 @@ export class Ingest {
         return
       }
       places.push(await this.#place(value))
+      reached('chunk-read')
       onBytes(value.bytes.length)
     }
   }
@@ -144,6 +146,7 @@ export class Ingest {
     this.#appending = this.#appending.then(async () => {
       const blocks = await Promise.all(queue)
       await this.#writer.appendBlocks(blocks)
+      reached('blocks-appended')
       for (const block of blocks) this.stored += block.length
     })
     this.#appending.catch(() => {}) // Whoever waits for it gets it; this instance is of no use then.

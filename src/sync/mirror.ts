@@ -5,22 +5,25 @@ import { probeFileSystem } from '../disk/capabilities.ts'
 import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
-import type { State, StateBatch } from '../disk/state.ts'
+import type { State } from '../disk/state.ts'
 import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
+import { reached } from '../steps.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
-import { type Divergence, type Plan, planPaths } from '../tree/plan.ts'
-import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
-import { LiveBaseline, withoutFresh } from './baseline.ts'
+import type { Divergence, Plan } from '../tree/plan.ts'
+import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
+import { LiveBaseline, stateChanges, withoutFresh } from './baseline.ts'
 import { countFetched } from './fetch-progress.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { type Look, lookAt } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
+import { Past, planOver } from './past.ts'
 import { Schedule } from './schedule.ts'
 import { PassWatch, Stalled } from './stall.ts'
+import { Standing } from './standing.ts'
 import { changedTarget, type Wanted, wholeTarget } from './target.ts'
 
 const trace = debuglog('p2psync:mirror')
@@ -66,15 +69,14 @@ export class Mirror {
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline()
-  #applied: Version | undefined
-  /** The version that is noted as applied: the baseline stands for it to the last path. */
-  #noted: Version | undefined
+  /** Where the mirror stands in the log. */
+  #standing: Standing
   /** The file system as it was when the folder was opened. */
   #traits: FileSystemTraits = exactFileSystem
-  /** The latest version that was ever followed. */
-  #seen: Version | undefined
   /** Whether all is to be looked at, as at a start. */
   #whole = true
+  /** Whether the folder may hold what an earlier run wrote and didn't record. */
+  #mayHoldMore = false
   /** What a version wanted and couldn't be done: tried again. */
   readonly #owed = new Map<TreePath, Entry | undefined>()
   /** What the last whole pass found changed here only. */
@@ -101,6 +103,7 @@ export class Mirror {
     this.#monitor = monitor
     this.#received = options.received
     this.#onFailure = options.onFailure
+    this.#standing = new Standing(state)
     this.#safeLinks = options.safeLinks
     this.#staging = new Staging(folder.staging)
     reader.onFailure = (error) => this.#report(error)
@@ -161,12 +164,13 @@ export class Mirror {
   async #open(): Promise<void> {
     assertMarker(this.#folder)
     const aside = this.#staging.open()
+    reached('staging-emptied')
     this.#traits = probeFileSystem(this.#folder.staging)
     this.#baseline = await LiveBaseline.of(this.#state.records())
     await this.#rescue(aside)
-    this.#noted = await this.#state.note('applied')
-    this.#applied = this.#noted
-    this.#seen = (await this.#state.note('seen')) ?? this.#applied
+    await this.#standing.load()
+    // Without either, nothing was ever written here.
+    this.#mayHoldMore = this.#standing.hasBegun || this.#baseline.records.size > 0
     this.#owed.clear()
     this.#inSync = undefined
     this.#whole = true
@@ -187,13 +191,16 @@ export class Mirror {
 
   async #follow(): Promise<void> {
     assertMarker(this.#folder)
+    const { carried } = this.#reader
+    await this.#standing.carry(carried)
+    this.#inSync = this.#inSync && carried(this.#inSync)
     const version = await this.#finishedVersion()
     const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= this.#retryMs)
-    if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#applied))) {
+    if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#standing.applied))) {
       if (this.#goesBack(version)) return
       this.#inSync = sameVersion(version, this.#inSync) ? this.#inSync : undefined
       // A new path may give others another name there, far from where anything changed.
-      const full = this.#whole || this.#applied?.fork !== version.fork || foldsNames(this.#traits)
+      const full = this.#whole || this.#standing.applied?.fork !== version.fork || foldsNames(this.#traits)
       await this.#pass(version, full)
       this.#whole = false
     }
@@ -204,7 +211,7 @@ export class Mirror {
   async #finishedVersion(): Promise<Version | undefined> {
     const { version } = this.#reader
     this.#unfinished = undefined
-    if (version === undefined || sameVersion(version, this.#applied)) return version
+    if (version === undefined || sameVersion(version, this.#standing.applied)) return version
     const watch = this.#watchPass(version)
     const { signal } = watch
     try {
@@ -221,21 +228,10 @@ export class Mirror {
     }
   }
 
-  /**
-   * A log never goes back: not within a fork, nor to an earlier one. Where it seems to, the store was set
-   * back, or the peers', and what is newer is waited for.
-   */
   #goesBack(version: Version): boolean {
-    const seen = this.#seen
-    if (seen === undefined || !isEarlier(version, seen)) return false
-    if (this.#reader.isNewest(version)) this.#report(rolledBack(version, seen))
-    return true
-  }
-
-  async #see(version: Version): Promise<void> {
-    if (this.#seen !== undefined && !isEarlier(this.#seen, version)) return
-    await this.#state.commit((batch) => batch.note('seen', version))
-    this.#seen = version
+    const rollback = this.#standing.rollback(version)
+    if (rollback !== undefined && this.#reader.isNewest(version)) this.#report(rollback)
+    return rollback !== undefined
   }
 
   async #checkInSync(): Promise<void> {
@@ -244,7 +240,7 @@ export class Mirror {
     this.#inSync = undefined
     const received = await this.#reader.received()
     if (received !== this.#arrivals.received) this.#arrivals = { received, atMs: performance.now() }
-    const applied = this.#applied
+    const applied = this.#standing.applied
     if (version === undefined || applied === undefined || this.#isHurried || !this.#reader.isNewest(version)) return
     const unfinished = sameVersion(version, this.#unfinished)
     if (!unfinished && !sameVersion(version, applied)) return
@@ -261,9 +257,10 @@ export class Mirror {
     const watch = this.#watchPass(version)
     const { signal } = watch
     try {
-      await this.#see(version)
+      await this.#standing.see(version)
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       await this.#reader.fetch(version, signal)
+      reached('entries-fetched')
       await this.#apply(version, full, signal)
     } catch (error) {
       signal.throwIfAborted() // What was cut short fails in many ways; this is why.
@@ -286,30 +283,34 @@ export class Mirror {
       baseline,
       version,
       head,
-      applied: full ? this.#noted : this.#applied,
+      applied: full ? this.#standing.whole : this.#standing.applied,
       safeLinks: this.#safeLinks,
       traits: this.#traits,
       onProblem
     }
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
     trace('%d paths to plan for', wanted.paths.size)
+    reached('target-made')
+    const past = this.#mayHoldMore && full ? await this.#past(version) : undefined
     const startMs = performance.now()
-    const { local, seen, signatures, unclear } = await this.#look(wanted, full)
+    const { local, seen, signatures, unclear } = await this.#look(wanted, full, past)
     this.#lookMs = performance.now() - startMs
     // What is recorded may be called otherwise since.
     const planned = foldsNames(this.#traits)
       ? { ...wanted, paths: new Set([...wanted.paths, ...baseline.records.keys()]) }
       : wanted
-    const paths = [...planned.paths].filter((path) => !unclear.has(path))
-    const plan = planPaths({
-      base: { get: (path) => baseline.entry(path) },
+    const input = {
+      base: { get: (path: TreePath) => baseline.entry(path) },
       local,
       target: wanted.target,
-      paths,
-      holderOf: (hash) => baseline.holderOf(hash)
-    })
+      paths: new Set([...planned.paths, ...(past?.paths ?? [])].filter((path) => !unclear.has(path))),
+      holderOf: (hash: string) => baseline.holderOf(hash)
+    }
+    const plan = await planOver(input, past, () => this.#past(version))
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
+    reached('planned')
     await this.#settle(plan, wanted.target, signatures)
+    reached('settled')
     this.#tellDiverged(plan, full)
     const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, seen, signal)
     if (full) this.#owed.clear()
@@ -353,10 +354,14 @@ export class Mirror {
     return this.#hurry > 0 && this.#hurry < hurryMax
   }
 
-  #look({ target, paths }: Wanted, full: boolean): Promise<Look> {
+  #past(version: Version): Promise<Past> {
+    return Past.read(this.#reader, this.#standing.since, version)
+  }
+
+  #look({ target, paths }: Wanted, full: boolean, past?: Past): Promise<Look> {
     return lookAt(
       this.#folder.root,
-      { baseline: this.#baseline, target, paths, full },
+      { baseline: this.#baseline, target: past?.known(target) ?? target, paths, full },
       {
         signal: this.#stop.signal,
         traits: this.#traits,
@@ -403,6 +408,7 @@ export class Mirror {
     // Their contents aren't what the log says: not worth another try before the log says something else.
     const wrong = new Set<TreePath>()
     if (plan.steps.length === 0) return { failed, changed: failed, wrong }
+    await this.#standing.begin()
     const content = await this.#reader.content(this.#received)
     const notHad = new Set<TreePath>()
     // Closing it is what ends the wait for a block that nobody has.
@@ -459,40 +465,23 @@ export class Mirror {
     const put = withoutFresh(written, this.#traits)
     for (const [path, record] of put) this.#baseline.put(path, record)
     for (const path of removed) this.#baseline.remove(path)
-    this.#noted = undefined
-    await this.#state.commitAll(recordsOf(put, removed))
+    this.#standing.between()
+    await this.#state.commitAll(stateChanges(put, removed))
+    reached('baseline-recorded')
     onFiles?.(put.size + removed.size)
   }
 
   async #applyVersion(version: Version, plan: Plan): Promise<void> {
-    const news = !sameVersion(this.#applied, version)
-    this.#applied = version
     const { files, bytes } = this.#baseline.totals
     const changes = plan.steps.length
     const problems = this.#monitor.problems.length
     // With something owed or wrong, the next start has to look at all that the version wants.
-    if (this.#owed.size === 0 && problems === 0) {
-      await this.#state.commit((batch) => batch.note('applied', version))
-      this.#noted = version
-    }
+    const whole = this.#owed.size === 0 && problems === 0
+    if (whole) this.#mayHoldMore = false
+    const news = await this.#standing.apply(version, { whole })
+    reached('applied-noted')
     if (news || changes > 0) {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
   }
-}
-
-function rolledBack(version: Version, seen: Version): SyncError {
-  const name = ({ fork, length }: Version) => `version ${length}${fork > 0 ? ` of fork ${fork}` : ''}`
-  return new SyncError(
-    'ROLLED_BACK',
-    `All that peers have is ${name(version)} of the log, and ${name(seen)} was here already. ` +
-      'Nothing is taken back; it goes on when a peer has what comes after'
-  )
-}
-
-function* recordsOf(put: Applied['put'], removed: Applied['removed']): Generator<(batch: StateBatch) => void> {
-  // From here on until all is done, the baseline is of no single version.
-  yield (batch) => batch.forget('applied')
-  for (const path of removed) yield (batch) => batch.remove(path)
-  for (const [path, record] of put) yield (batch) => batch.put(path, record)
 }

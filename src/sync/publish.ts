@@ -8,6 +8,7 @@ import { mountedMark } from '../disk/seen.ts'
 import type { State, StateBatch } from '../disk/state.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { LogWriter } from '../log/writer.ts'
+import { reached } from '../steps.ts'
 import { type BaselineRecord, diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
 import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
@@ -135,6 +136,7 @@ export class Publisher {
       const diff = diffScan(this.#baseline.records, scan)
       const { suspects, puts, removals } = diff
       trace('%d seen: %d to read, %d puts, %d removals', scan.seen.size, suspects.length, puts.length, removals.length)
+      reached('scanned')
       this.#doubtWatch(scan, diff)
       await this.#publish(scan, diff, { startup, everything })
     } catch (error) {
@@ -268,6 +270,7 @@ export class Publisher {
     if (isDue) await this.#append(changes, work, { partial, unfinished: !startup && !last })
     const writer = this.#writer
     await this.#state.commitAll(stateChanges(records, chunks, (batch) => noteWriter(batch, writer)))
+    reached('version-noted')
   }
 
   async #append(

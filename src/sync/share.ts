@@ -3,6 +3,7 @@ import type { State } from '../disk/state.ts'
 import { SyncError } from '../errors.ts'
 import type { LogStore } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
+import { reached } from '../steps.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { type Address, FolderHandle, inTurn } from './handle.ts'
 import { openStore } from './open-store.ts'
@@ -76,6 +77,8 @@ export class SharedFolder extends FolderHandle {
     const store = await openStore(folder, moved === true ? 'only' : 'refuse')
     this.#store = store
     const writer = await LogWriter.open(store)
+    // A marker must not name a key that a power cut could still take back.
+    if (folder.marker.key === null) await store.flush()
     claimKey(folder, writer.key)
     this.#key = writer.key
     const stateDb = await this.openState(folder.state)
@@ -102,7 +105,10 @@ export class SharedFolder extends FolderHandle {
       () => publisher?.close(),
       () => this.disconnect(),
       () => state?.close(),
-      () => store?.flush(),
+      async () => {
+        await store?.flush()
+        reached('log-flushed')
+      },
       () => store?.close()
     ])
   }
@@ -116,4 +122,5 @@ function claimKey(folder: Folder, key: string): void {
     throw new SyncError('DAMAGED', `The store ${store} is of the key ${key}, but ${root} was shared as ${marker.key}`)
   }
   writeMarker(root, { ...marker, key })
+  reached('key-claimed')
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { chunkBytesMin } from '../chunk/chunker.ts'
 import type { State, StateBatch } from '../disk/state.ts'
 import type { LogWriter } from '../log/writer.ts'
+import { reached } from '../steps.ts'
 import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { type Problem, sameVersion } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
@@ -22,6 +23,7 @@ export async function beginRun(state: State, writer: LogWriter, flush: () => Pro
     (applied !== undefined && (applied.fork !== before?.fork || applied.length > before.length))
   await writer.startFork(Date.now())
   await flush()
+  reached('fork-durable')
   // Blocks that the chunk index names may be others by now, or gone.
   if (isAhead) await state.clear()
   else if (content !== undefined) {
@@ -30,6 +32,7 @@ export async function beginRun(state: State, writer: LogWriter, flush: () => Pro
       if (writer.version !== undefined && sameVersion(applied, before)) batch.note('applied', writer.version)
     })
   }
+  reached('run-noted')
 }
 
 /** Brings a writer's state into line with its log, which is the truth: after a kill between the two, or when it is lost. */
@@ -59,6 +62,7 @@ export async function reconcileState(
       yield (batch) => noteWriter(batch, writer)
     })()
   )
+  reached('state-reconciled')
   return log
 }
 

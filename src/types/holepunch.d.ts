@@ -100,6 +100,7 @@ declare module 'hyperbee' {
     checkout(version: number): Hyperbee
     getHeader(): Promise<{ readonly metadata: { readonly contentFeed: Buffer | null } | null }>
     createReadStream(range?: Range): AsyncIterable<Node>
+    createHistoryStream(range: { readonly gte: number }): AsyncIterable<Node & { readonly type: 'put' | 'del' }>
     createDiffStream(
       right: number | Hyperbee,
       range?: Range

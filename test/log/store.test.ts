@@ -116,3 +116,14 @@ for (const [what, text, word] of [
     t.ok((error as Error).message.length < 300)
   })
 }
+
+test('a store whose making was cut off by a power cut is made anew', async (t) => {
+  const directory = await t.tmp()
+  const first = await LogStore.open(directory)
+  const { key } = await first.named('entries')
+  await first.close()
+  truncateSync(join(directory, 'CORESTORE'))
+  const again = await LogStore.open(directory)
+  t.teardown(() => again.close())
+  t.alike((await again.named('entries')).key, key)
+})

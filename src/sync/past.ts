@@ -1,0 +1,65 @@
+import type { LogReader } from '../log/reader.ts'
+import { type Entry, sameContent, sameEntry } from '../tree/entry.ts'
+import type { TreePath } from '../tree/path.ts'
+import { type Plan, type PlanInput, planPaths } from '../tree/plan.ts'
+import type { TreeView, Version } from '../tree/tree.ts'
+
+/**
+ * What the log said of paths since a version. A run that was cut off, by a kill or by a power cut,
+ * leaves in the folder what later versions wanted without a record of it. Measured against the record
+ * alone that would look like the user's own doing, once the log has gone on.
+ */
+export class Past {
+  readonly #said = new Map<TreePath, (Entry | undefined)[]>()
+
+  /** @param since the version from which on; all that was ever said where it is of another fork */
+  static async read(reader: LogReader, since: Version | undefined, to: Version): Promise<Past> {
+    const past = new Past()
+    const fromLength = since?.fork === to.fork ? since.length : 0
+    for await (const [path, entry] of reader.history(fromLength, to)) {
+      const said = past.#said.get(path)
+      if (said === undefined) past.#said.set(path, [entry])
+      else said.push(entry)
+    }
+    return past
+  }
+
+  get paths(): Iterable<TreePath> {
+    return this.#said.keys()
+  }
+
+  /** A target for looking at a folder: what the log no longer wants may be its own all the same, and is read. */
+  known(wanted: TreeView): TreeView {
+    return { get: (path) => wanted.get(path) ?? (this.#said.has(path) ? something : undefined) }
+  }
+
+  /** The baseline as it would be, had what the folder holds been recorded. */
+  over({ base, local, target }: Readonly<Record<'base' | 'local' | 'target', TreeView>>): TreeView {
+    return {
+      get: (path) => {
+        const [was, have, want] = [base.get(path), local.get(path), target.get(path)]
+        const said = this.#said.get(path)
+        if (said === undefined || sameEntry(have, want) || sameEntry(have, was)) return was
+        // Cut off before its mode and time were set, perhaps: they follow the log, which has changed them.
+        if (have !== undefined && sameContent(have, want)) return undefined
+        const last = said.findLastIndex((entry) => sameContent(entry, have))
+        return last === -1 ? was : said[last]
+      }
+    }
+  }
+}
+
+/** Stands for whatever the log has once said of a path. */
+const something: Entry = { type: 'symlink', mtimeMs: 0, target: '' }
+
+/**
+ * The plan for a pass, measured against what the log said before where that is called for.
+ *
+ * @param read gives the past where it wasn't read yet
+ */
+export async function planOver(input: PlanInput, past: Past | undefined, read: () => Promise<Past>): Promise<Plan> {
+  const plan = planPaths({ ...input, base: past?.over(input) ?? input.base })
+  if (past !== undefined || plan.conflicts.length === 0) return plan
+  // A log that lost its end by a power cut finds out only now what the folder holds of it.
+  return planPaths({ ...input, base: (await read()).over(input) })
+}
