@@ -15,6 +15,12 @@ const forksMax = 100
  */
 export function guardPeers(core: Hypercore): void {
   core.on('peer-add', (peer: Peer) => guard(core, peer))
+  // One peer is asked for the proof of a new fork; when it goes, Hypercore asks no other.
+  core.on('peer-remove', () => {
+    setImmediate(() => {
+      for (const peer of core.peers) core.replicator._updateFork(peer)
+    })
+  })
 }
 
 function guard(core: Hypercore, peer: Peer): void {

@@ -45,6 +45,8 @@ export interface LookInput {
   readonly paths: ReadonlySet<TreePath>
   /** Whether to look at the whole folder, rather than at these paths alone. */
   readonly full: boolean
+  /** Whether a path may be the log's, though neither baseline nor target know of it. */
+  readonly mayBeOurs?: ((path: TreePath) => boolean) | undefined
 }
 
 /**
@@ -52,7 +54,7 @@ export interface LookInput {
  * files, which neither baseline nor target know of, aren't read.
  */
 export async function lookAt(root: string, input: LookInput, options: LookOptions): Promise<Look> {
-  const { baseline, target, paths, full } = input
+  const { baseline, target, paths, full, mayBeOurs } = input
   const unclear = new Set<TreePath>()
   const onProblem = (problem: Problem) => {
     unclear.add(problem.path as TreePath)
@@ -64,7 +66,8 @@ export async function lookAt(root: string, input: LookInput, options: LookOption
   const put = (path: TreePath, have: Entry) => read.set(path, asWanted(have, target.get(path), options.traits))
   for (const [path, what] of seen) {
     const record = baseline.records.get(path)
-    if (record === undefined && target.get(path) === undefined) continue // The user's own: not even read.
+    // The user's own is not even read.
+    if (record === undefined && target.get(path) === undefined && !mayBeOurs?.(path)) continue
     if (what.type !== 'file') put(path, what)
     else if (record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature) {
       signatures.set(path, record.signature)

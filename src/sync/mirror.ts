@@ -361,7 +361,7 @@ export class Mirror {
   #look({ target, paths }: Wanted, full: boolean, past?: Past): Promise<Look> {
     return lookAt(
       this.#folder.root,
-      { baseline: this.#baseline, target: past?.known(target) ?? target, paths, full },
+      { baseline: this.#baseline, target, paths, full, mayBeOurs: past && ((path) => past.has(path)) },
       {
         signal: this.#stop.signal,
         traits: this.#traits,
@@ -477,7 +477,7 @@ export class Mirror {
     const problems = this.#monitor.problems.length
     // With something owed or wrong, the next start has to look at all that the version wants.
     const whole = this.#owed.size === 0 && problems === 0
-    if (whole) this.#mayHoldMore = false
+    if (this.#owed.size === 0) this.#mayHoldMore = false
     const news = await this.#standing.apply(version, { whole })
     reached('applied-noted')
     if (news || changes > 0) {

@@ -28,9 +28,9 @@ export class Past {
     return this.#said.keys()
   }
 
-  /** A target for looking at a folder: what the log no longer wants may be its own all the same, and is read. */
-  known(wanted: TreeView): TreeView {
-    return { get: (path) => wanted.get(path) ?? (this.#said.has(path) ? something : undefined) }
+  /** Whether the log has said something of a path. */
+  has(path: TreePath): boolean {
+    return this.#said.has(path)
   }
 
   /** The baseline as it would be, had what the folder holds been recorded. */
@@ -48,9 +48,6 @@ export class Past {
     }
   }
 }
-
-/** Stands for whatever the log has once said of a path. */
-const something: Entry = { type: 'symlink', mtimeMs: 0, target: '' }
 
 /**
  * The plan for a pass, measured against what the log said before where that is called for.

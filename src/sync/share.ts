@@ -83,7 +83,8 @@ export class SharedFolder extends FolderHandle {
     this.#key = writer.key
     const stateDb = await this.openState(folder.state)
     this.#state = stateDb
-    await beginRun(stateDb, writer, () => store.flush())
+    const isFirst = folder.marker.key === null && writer.version === undefined
+    await beginRun(stateDb, writer, { isFirst, flush: () => store.flush() })
     this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
       poll,
       pollMs: pollIntervalMs,

@@ -12,16 +12,21 @@ import { LiveBaseline } from './baseline.ts'
  * does, after a power cut or where the store was restored from a copy: a new fork is started, and made
  * durable before anything is appended to it, so that no fork is ever given twice.
  *
- * @param flush resolves when what the writer has appended is durable
+ * @param options.isFirst whether the log was made in this run, so that nobody can know of it
+ * @param options.flush resolves when what the writer has appended is durable
  */
-export async function beginRun(state: State, writer: LogWriter, flush: () => Promise<void>): Promise<void> {
+export async function beginRun(
+  state: State,
+  writer: LogWriter,
+  { isFirst, flush }: { readonly isFirst: boolean; readonly flush: () => Promise<void> }
+): Promise<void> {
   const [applied, content] = [await state.note('applied'), await state.note('content')]
   const { version: before, content: stored } = writer
   // The store was set back, or the state was: what they say of each other doesn't hold.
   const isAhead =
     (content !== undefined && (content.fork !== stored.fork || content.length > stored.length)) ||
     (applied !== undefined && (applied.fork !== before?.fork || applied.length > before.length))
-  await writer.startFork(Date.now())
+  if (!isFirst) await writer.startFork(Date.now())
   await flush()
   reached('fork-durable')
   // Blocks that the chunk index names may be others by now, or gone.

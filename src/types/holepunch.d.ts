@@ -44,7 +44,11 @@ declare module 'hypercore' {
     readonly closed: boolean
     readonly closing: Promise<void> | null
     readonly peers: readonly Peer[]
-    readonly replicator: { setInflightRange(min: number, max: number): void }
+    readonly replicator: {
+      setInflightRange(min: number, max: number): void
+      /** Asks a peer for the proof of its fork where that is newer and nobody else was asked. Hypercore's own. */
+      _updateFork(peer: Peer): unknown
+    }
     ready(): Promise<void>
     close(): Promise<void>
     session(options?: { readonly wait?: boolean }): Hypercore
