@@ -16,6 +16,12 @@ const deadlineMs = 60_000
 
 type EventOf<T extends SyncEvent['type']> = Extract<SyncEvent, { type: T }>
 
+/** A test that breaks off takes no time to end what it has started: nothing may go on for ever. */
+const alive = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL')
+})
+
 /** A command that was started, with what it has said so far. */
 export class Command {
   readonly events: SyncEvent[] = []
@@ -32,6 +38,8 @@ export class Command {
       ...(options.ordinary === true && isRoot ? { uid: nobody, gid: nobody } : {})
     })
     this.#closed = once(this.#child, 'close')
+    alive.add(this.#child)
+    this.#child.once('exit', () => alive.delete(this.#child))
     const { stdout, stderr } = this.#child
     stderr?.on('data', (data: Buffer) => {
       this.stderr += data
