@@ -7,6 +7,7 @@ import { type Command, start, startClone, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { until } from '../support/until.ts'
 
 /** Runs a writer twice with a copy of what it keeps made in between, so that a reader knows of more than the copy. */
 async function startWithCopy(t: Assert) {
@@ -130,4 +131,27 @@ test('a mirror whose device file is lost goes on', async (t) => {
   renameSync(deviceFile, join(await t.tmp(), 'CORESTORE'))
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
   t.ok(existsSync(deviceFile))
+})
+
+test('a writer that starts again has its readers look only at what has changed', async (t) => {
+  const { text: bootstrap } = await startTestnet(t)
+  const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
+  for (let i = 0; i < 200; i++) writeFileSync(join(source, `f${i}`), `${i}`)
+  let writer = await startShare(t, source, { bootstrap })
+  const reader = startClone(t, writer.key, mirror, { bootstrap, env: { NODE_DEBUG: 'p2psync:mirror' } })
+  await becomeSame(t, source, mirror)
+  for (const content of ['one', 'two']) {
+    t.is(await writer.kill('SIGTERM'), 130)
+    const before = reader.stderr.length
+    writer = await startShare(t, source, { bootstrap })
+    writeFileSync(join(source, 'f7'), content)
+    await becomeSame(t, source, mirror)
+    const counts = () =>
+      [...reader.stderr.slice(before).matchAll(/(\d+) paths to plan for/g)].map(([, count]) => Number(count))
+    const planned = await until(() => counts().length > 0 && counts(), { what: 'word of a pass' })
+    t.ok(
+      planned.every((count) => count < 10),
+      `paths looked at: ${planned.join(', ')}`
+    )
+  }
 })
