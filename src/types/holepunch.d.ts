@@ -207,6 +207,44 @@ declare module 'hyperswarm' {
   }
 }
 
+declare module '@hyperswarm/secret-stream' {
+  import type { EventEmitter } from 'node:events'
+  import { Duplex } from 'node:stream'
+
+  /** What carries the frames of a secret-stream. */
+  export interface RawStream extends EventEmitter {
+    write(bytes: Buffer): boolean
+    end(): void
+    destroy(error?: Error | null): void
+    pause(): unknown
+    resume(): unknown
+  }
+
+  export default class SecretStream extends Duplex {
+    constructor(
+      isInitiator: boolean,
+      rawStream: RawStream,
+      options?: {
+        /** `XX` unless given. */
+        readonly pattern?: 'XX' | 'IK'
+        readonly keyPair?: { readonly publicKey: Buffer; readonly secretKey: Buffer }
+        readonly remotePublicKey?: Buffer
+      }
+    )
+    readonly rawStream: RawStream
+    readonly publicKey: Buffer
+    readonly remotePublicKey: Buffer
+    readonly handshakeHash: Buffer
+    /** False when it was destroyed first. */
+    readonly opened: Promise<boolean>
+    readonly keepAlive: number
+    /** Counts only what is encrypted. */
+    readonly rawBytesRead: number
+    setKeepAlive(milliseconds: number): void
+    setTimeout(milliseconds: number): void
+  }
+}
+
 declare module 'hypercore-id-encoding' {
   const ids: {
     encode(key: Uint8Array): string

@@ -1,0 +1,53 @@
+/** What a peer may send before it has proved who it is. */
+export const untrustedBytesMax = 4096
+
+const headerBytes = 3
+
+/**
+ * Follows the frames of a secret-stream, each a length of three bytes (little-endian) and as many bytes, and says how
+ * much of them fits what a stranger may send. A frame that doesn't fit is stopped within its header: secret-stream sets
+ * aside as much memory as a header announces.
+ */
+export class FrameGuard {
+  #budget = untrustedBytesMax
+  #headerAt = 0
+  #length = 0
+  /** What of the frame is still to come. */
+  #missing = 0
+  #frames = 0
+
+  /** How many frames were let in, or begun to be. */
+  get frames(): number {
+    return this.#frames
+  }
+
+  /** How many bytes of `chunk` may pass. What doesn't has to be given again, once it may. */
+  admit(chunk: Uint8Array): number {
+    let at = 0
+    while (at < chunk.length) {
+      if (this.#missing > 0) {
+        const bytes = Math.min(this.#missing, chunk.length - at)
+        this.#missing -= bytes
+        at += bytes
+      } else if (!this.#header(chunk[at] as number)) {
+        return at
+      } else {
+        at++
+      }
+    }
+    return at
+  }
+
+  #header(byte: number): boolean {
+    const length = this.#length + byte * 256 ** this.#headerAt
+    if (headerBytes + length > this.#budget) return false
+    this.#length = length
+    if (++this.#headerAt < headerBytes) return true
+    this.#budget -= headerBytes + length
+    this.#missing = length
+    this.#frames++
+    this.#headerAt = 0
+    this.#length = 0
+    return true
+  }
+}
