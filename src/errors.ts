@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'LOCKED'
   | 'BAD_KEY'
   | 'NO_PEER'
+  | 'PORT_TAKEN'
   | 'HALTED'
   | 'DAMAGED'
   | 'ROLLED_BACK'

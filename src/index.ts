@@ -3,7 +3,7 @@ import { SharedFolder, type ShareOptions } from './sync/share.ts'
 
 export { type ErrorCode, SyncError } from './errors.ts'
 export type { ClonedFolder, CloneOptions } from './sync/clone.ts'
-export type { Address, Traffic } from './sync/handle.ts'
+export type { Address, ConnectOptions, Limits, PeerAddress, PeerStatus, Traffic } from './sync/connections.ts'
 export type { SyncEvent } from './sync/monitor.ts'
 export type { SharedFolder, ShareOptions } from './sync/share.ts'
 export type { Problem } from './tree/tree.ts'

@@ -3,7 +3,6 @@ import type { Address } from '../index.ts'
 
 /** Options that every command has. */
 export interface CommonOptions {
-  readonly bootstrap?: readonly Address[]
   readonly state?: string
   readonly json?: boolean
   readonly quiet?: boolean
@@ -12,24 +11,20 @@ export interface CommonOptions {
 
 export function addCommonOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option('--bootstrap <host:port,...>', 'join the DHT by these nodes instead of the public one')
-        .env('P2PSYNC_BOOTSTRAP')
-        .argParser(parseAddresses)
-    )
     .option('--state <dir>', 'keep log and state in this directory; only a marker stays in the folder')
     .option('--json', 'print events to stdout, one JSON object a line')
     .addOption(new Option('-q, --quiet', 'print nothing but errors').conflicts('verbose'))
     .option('-v, --verbose', 'print also peers and every version')
 }
 
-/** `host:port,host:port`; an IPv6 address stands in brackets. */
+/** `host:port,host:port`, or `none`; an IPv6 address stands in brackets. */
 export function parseAddresses(text: string): Address[] {
+  if (text.trim() === 'none') return []
   return text.split(',').map((part) => {
     const match = /^(?:\[([0-9a-fA-F:]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(part.trim())
     const port = Number(match?.[3])
     if (match === null || port < 1 || port > 65_535) {
-      throw new InvalidArgumentError(`${JSON.stringify(part)} is not host:port.`)
+      throw new InvalidArgumentError(`${JSON.stringify(part)} is not host:port. Give host:port,host:port or none.`)
     }
     return { host: (match[1] ?? match[2]) as string, port }
   })

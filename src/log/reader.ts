@@ -53,11 +53,6 @@ export class LogReader {
     return reader
   }
 
-  /** The topic under which peers find each other. */
-  get topic(): Buffer {
-    return this.#entries.discoveryKey
-  }
-
   /** The latest version known here, or `undefined` before the first. */
   get version(): Version | undefined {
     return versionOf(this.#entries)

@@ -41,11 +41,6 @@ export class LogWriter {
     return printKey(this.#entries.key)
   }
 
-  /** The topic under which peers find each other: known to whoever has the key, and to the DHT. */
-  get topic(): Buffer {
-    return this.#entries.discoveryKey
-  }
-
   /** The latest version, or `undefined` before the first. */
   get version(): Version | undefined {
     return versionOf(this.#entries)

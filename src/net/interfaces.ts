@@ -1,3 +1,4 @@
+import { BlockList, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
 /** An address of this machine. */
@@ -9,7 +10,12 @@ export interface LocalAddress {
   readonly family: 'IPv4' | 'IPv6'
   /** Whether it is loopback. */
   readonly internal: boolean
+  /** Bits of the host that its network has in common. */
+  readonly prefix: number
 }
+
+/** How far a host is. */
+export type Distance = 'machine' | 'lan' | 'wan'
 
 /** Which of this machine's addresses came and went. */
 export interface InterfaceChange {
@@ -33,6 +39,21 @@ export class Interfaces {
 
   get addresses(): readonly LocalAddress[] {
     return [...this.#addresses.values()]
+  }
+
+  /** How far a host is, as far as its address tells. */
+  distance(host: string): Distance {
+    const plain = host.split('%')[0] as string
+    const family = isIPv6(plain) ? 'ipv6' : 'ipv4'
+    const isIn = (local: LocalAddress): boolean => {
+      if ((local.family === 'IPv6') !== (family === 'ipv6')) return false
+      const network = new BlockList()
+      network.addSubnet(local.host, local.prefix, family)
+      return network.check(plain, family)
+    }
+    const near = this.addresses.find((local) => local.host === plain || isIn(local))
+    if (near === undefined) return 'wan'
+    return near.internal || near.host === plain ? 'machine' : 'lan'
   }
 
   /** @returns a function that ends the subscription */
@@ -59,8 +80,9 @@ export class Interfaces {
 function look(): ReadonlyMap<string, LocalAddress> {
   const found = new Map<string, LocalAddress>()
   for (const [name, addresses] of Object.entries(networkInterfaces())) {
-    for (const { address: host, family, internal } of addresses ?? []) {
-      found.set(`${name} ${host}`, { name, host, family, internal })
+    for (const { address: host, family, internal, cidr } of addresses ?? []) {
+      const prefix = Number(cidr?.split('/')[1] ?? 128)
+      found.set(`${name} ${host}`, { name, host, family, internal, prefix })
     }
   }
   return found

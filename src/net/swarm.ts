@@ -1,59 +1,66 @@
-import type { Duplex } from 'node:stream'
-import Hyperswarm, { type Connection, type Discovery } from 'hyperswarm'
+import type SecretStream from '@hyperswarm/secret-stream'
+import Hyperswarm, { type Discovery } from 'hyperswarm'
+import type { Address } from './address.ts'
+import type { KeyPair } from './link.ts'
+import { type Throttles, throttle } from './throttle.ts'
 
-/** An authenticated, encrypted connection to a peer. */
-export interface PeerStream {
-  readonly stream: Duplex
-  /** The peer's public key, in hexadecimal. */
-  readonly peer: string
-  /** Where the peer was reached, `host:port`. */
-  readonly address: string
-  /** Bytes received and sent so far, as far as the transport counts them. */
-  readonly traffic: () => { readonly received: number; readonly sent: number }
+/** A connection over UDX; what the other end may send is bounded until it is trusted. */
+export interface SwarmStream {
+  readonly stream: SecretStream
+  /** The other end has proven that it is a peer. */
+  trust(): void
 }
 
 export interface SwarmOptions {
-  readonly keyPair: { readonly publicKey: Buffer; readonly secretKey: Buffer }
+  readonly keyPair: KeyPair
+  readonly topic: Buffer
   /** The DHT's first nodes; the public DHT when left out. */
-  readonly bootstrap?: readonly { readonly host: string; readonly port: number }[] | undefined
-  readonly onPeer: (peer: PeerStream) => void
+  readonly bootstrap?: readonly Address[] | undefined
+  readonly throttles: Throttles
+  readonly onStream: (stream: SwarmStream) => void
 }
 
-/** Without a peer, the DHT is asked again this often: Hyperswarm alone would wait for ten minutes. */
-const lonelyRefreshMs = 10_000
-const keepAliveMs = 5000
+/** A peer that was lost is dialled again after these, in milliseconds; Hyperswarm's own go from a second to ten minutes. */
+const backoffsMs = [400, 1500, 5000, 15_000]
+/** What may come before the other end has proven anything. */
+const unprovenBytesMax = 4096
+/** Connections that haven't proven anything yet; each is one for 5 seconds at most. */
+const pendingMax = 64
 /** How long a leave-taking from the DHT may hold up the end. */
-const closeMsMax = 3000
+const closeMsMax = 2000
 
 /** Finds the peers of a topic through a Hyperswarm, and is found. */
 export class Swarm {
   readonly #swarm: Hyperswarm
-  #discovery: Discovery | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #discovery: Discovery
+  readonly #pending = new Set<SecretStream>()
 
-  constructor({ keyPair, bootstrap, onPeer }: SwarmOptions) {
-    this.#swarm = new Hyperswarm({ keyPair, ...(bootstrap === undefined ? {} : { bootstrap }) })
-    this.#swarm.on('connection', (connection: Connection) => {
+  /** Begins at once, as one who serves and one who looks for others; waits for neither. */
+  constructor({ keyPair, topic, bootstrap, throttles, onStream }: SwarmOptions) {
+    this.#swarm = new Hyperswarm({ keyPair, backoffs: backoffsMs, ...(bootstrap === undefined ? {} : { bootstrap }) })
+    this.#swarm.on('connection', (stream: SecretStream) => {
       // A connection that breaks is normal; the swarm dials again.
-      connection.on('error', () => {})
-      connection.setKeepAlive(keepAliveMs)
-      onPeer(describe(connection))
+      stream.on('error', () => {})
+      throttle(stream, throttles)
+      onStream({ stream, trust: this.#boundUntilTrusted(stream) })
     })
-  }
-
-  /** Joins a topic as one who serves and one who looks for others. Doesn't wait for either. */
-  join(topic: Buffer): void {
     this.#discovery = this.#swarm.join(topic, { server: true, client: true })
-    this.#timer = setInterval(() => this.#refreshWhenLonely(), lonelyRefreshMs)
   }
 
-  /** Resolves when the DHT was asked once, also when nothing came of it. */
-  async asked(): Promise<void> {
-    await this.#discovery?.flushed()
+  /** Asks the DHT anew: for whoever sits and waits without a peer, and after a change of the network. */
+  refresh(): void {
+    // Both: the one announces us anew, the other looks for others. Offline they fail, and are tried again.
+    this.#swarm.server.refresh()
+    this.#discovery.refresh().catch(() => {})
+  }
+
+  /** Whether nodes of the DHT answer. */
+  get online(): boolean {
+    const { dht } = this.#swarm
+    return dht.online && dht.nodes.length > 0
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer)
     let deadline: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
       deadline = setTimeout(resolve, closeMsMax)
@@ -62,20 +69,21 @@ export class Swarm {
     clearTimeout(deadline)
   }
 
-  #refreshWhenLonely(): void {
-    if (this.#swarm.connections.size > 0) return
-    // Both: the one announces us anew, the other looks for others. Offline they fail, and are tried again.
-    this.#swarm.server.refresh()
-    this.#discovery?.refresh().catch(() => {})
-  }
-}
-
-function describe(connection: Connection): PeerStream {
-  const { rawStream, remotePublicKey } = connection
-  return {
-    stream: connection,
-    peer: remotePublicKey.toString('hex'),
-    address: `${rawStream.remoteHost ?? '?'}:${rawStream.remotePort ?? '?'}`,
-    traffic: () => ({ received: rawStream.bytesReceived ?? 0, sent: rawStream.bytesTransmitted ?? 0 })
+  #boundUntilTrusted(stream: SecretStream): () => void {
+    const { rawStream } = stream
+    let received = 0
+    const count = (data: Buffer) => {
+      received += data.length
+      if (received > unprovenBytesMax) stream.destroy()
+    }
+    const release = () => {
+      this.#pending.delete(stream)
+      rawStream.off('data', count)
+    }
+    rawStream.on('data', count)
+    stream.once('close', release)
+    this.#pending.add(stream)
+    if (this.#pending.size > pendingMax) this.#pending.values().next().value?.destroy()
+    return release
   }
 }

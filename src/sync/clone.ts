@@ -3,13 +3,12 @@ import type { State } from '../disk/state.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { type Address, FolderHandle, inTurn } from './handle.ts'
+import type { ConnectOptions } from './connections.ts'
+import { FolderHandle, inTurn } from './handle.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
 
-export interface CloneOptions {
-  /** The first nodes of the DHT to join; the public one when left out. */
-  readonly bootstrap?: readonly Address[]
+export interface CloneOptions extends ConnectOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
   readonly state?: string
   /** Takes a directory that isn't empty: files that match are kept, others stay as the user's own. */
@@ -78,7 +77,7 @@ export class ClonedFolder extends FolderHandle {
       onFailure: this.onFailure,
       safeLinks: this.#options.safeLinks ?? false
     })
-    await this.connect(this.#store, this.#reader.topic, this.#options.bootstrap)
+    await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
     this.announce('reader')
     this.#mirror.start()
   }

@@ -18,6 +18,8 @@ import { stateDirectoryName } from '../tree/path.ts'
 export interface Folder {
   /** Absolute path. */
   readonly root: string
+  /** Where all that is kept of it lies, but for what has to be in the folder. */
+  readonly home: string
   /** The Corestore's directory. */
   readonly store: string
   /** The state database's directory. */
@@ -68,6 +70,7 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
     reached('marker-written')
     return {
       root,
+      home: stateHome,
       store: join(stateHome, 'store'),
       state: join(stateHome, 'state'),
       staging: join(own, 'staging'),

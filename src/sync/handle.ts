@@ -1,18 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { State } from '../disk/state.ts'
-import { DatabaseFailure, databaseFailure, SyncError, systemCode } from '../errors.ts'
+import { DatabaseFailure, databaseFailure, SyncError } from '../errors.ts'
 import type { LogStore } from '../log/store.ts'
-import { type PeerStream, Swarm } from '../net/swarm.ts'
+import type { Limits, PeerStatus } from '../net/network.ts'
 import type { Problem } from '../tree/tree.ts'
+import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic } from './connections.ts'
 import type { Folder } from './folder.ts'
 import { Monitor, type SyncEvent } from './monitor.ts'
 import { SpaceWait } from './space-wait.ts'
-
-/** Where a DHT can be joined. */
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
 
 /** Events kept for an iteration that is slower than what happens. */
 const queuedEventsMax = 10_000
@@ -20,17 +15,10 @@ const queuedEventsMax = 10_000
 /** Before a state is made anew, in milliseconds: a disk that breaks whatever is written mustn't keep us busy. */
 const reopenMs = 1000
 
-/** Bytes that went over the network, all peers together. */
-export interface Traffic {
-  readonly received: number
-  readonly sent: number
-}
-
 /** A folder at work in this process: what `share` and `clone` have in common. */
 export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   protected readonly monitor = new Monitor()
-  readonly #peers = new Set<PeerStream>()
-  #gone = { received: 0, sent: 0 }
+  #gone: Traffic = { received: 0, sent: 0 }
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #folder: Folder | undefined
@@ -39,9 +27,10 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   #announced = false
   /** What stands in the way, and was told of. */
   #told: string | undefined
+  #limits: Limits | undefined
   readonly #stop = new AbortController()
   readonly #spaceWait = new SpaceWait()
-  #swarm: Swarm | undefined
+  #connections: Connections | undefined
   readonly #broken: Promise<never>
   #break: (error: unknown) => void = () => {}
 
@@ -137,18 +126,29 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 
   /** How many peers are connected. */
   get peers(): number {
-    return this.#peers.size
+    return this.connections.length
+  }
+
+  /** The connected peers, and how. */
+  get connections(): readonly PeerStatus[] {
+    return this.#connections?.peers ?? []
   }
 
   /** Bytes received and sent since the start. */
   get traffic(): Traffic {
-    let { received, sent } = this.#gone
-    for (const peer of this.#peers) {
-      const counted = peer.traffic()
-      received += counted.received
-      sent += counted.sent
-    }
-    return { received, sent }
+    const { received, sent } = this.#connections?.traffic ?? { received: 0, sent: 0 }
+    return { received: this.#gone.received + received, sent: this.#gone.sent + sent }
+  }
+
+  /** Why there is no peer, in a sentence for people. */
+  get whyAlone(): string {
+    return this.#connections?.whyAlone ?? 'It is not connected to any network.'
+  }
+
+  /** Changes how many bytes per second may go to and come from all peers together. */
+  limit(limits: Limits): void {
+    this.#limits = limits
+    this.#connections?.limit(limits)
   }
 
   /** Resolves with the next event that `isIt` accepts. Rejects when the folder is closed first. */
@@ -168,17 +168,23 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     })
   }
 
-  /** Goes looking for peers of a topic, and replicates with each. */
-  protected async connect(store: LogStore, topic: Buffer, bootstrap: readonly Address[] | undefined): Promise<void> {
-    const keyPair = await store.identity()
-    this.#swarm = new Swarm({ keyPair, bootstrap, onPeer: (peer) => this.#welcome(store, peer) })
-    this.#swarm.join(topic)
+  /** Goes looking for peers that know the secret, and replicates with each. @throws {SyncError} PORT_TAKEN */
+  protected async connect(store: LogStore, options: ConnectionsOptions & ConnectOptions): Promise<void> {
+    this.#limits ??= options.limits ?? {}
+    this.#connections = new Connections(this.monitor, store, {
+      ...options,
+      limits: this.#limits,
+      onFailure: (error) => void this.onFailure(error)
+    })
+    await this.#connections.start()
   }
 
   protected async disconnect(): Promise<void> {
-    const swarm = this.#swarm
-    this.#swarm = undefined
-    await swarm?.close()
+    const connections = this.#connections
+    if (connections === undefined) return
+    this.#gone = this.traffic
+    this.#connections = undefined
+    await connections.close()
   }
 
   protected announce(role: 'writer' | 'reader'): void {
@@ -269,26 +275,6 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     this.#told = undefined
     this.#spaceWait.reset()
     this.monitor.emit({ type: 'notice', message: `Going on with ${this.#folder?.root}` })
-  }
-
-  #welcome(store: LogStore, peer: PeerStream): void {
-    this.#peers.add(peer)
-    this.#emitPeer(peer, 'connected')
-    peer.stream.once('close', () => {
-      const { received, sent } = peer.traffic()
-      this.#gone = { received: this.#gone.received + received, sent: this.#gone.sent + sent }
-      this.#peers.delete(peer)
-      this.#emitPeer(peer, 'disconnected')
-    })
-    // What can't be read for a peer ends the connection to it, with the engine's error.
-    peer.stream.on('error', (error) => {
-      if (systemCode(error) === 'EIO') this.onFailure(error)
-    })
-    store.replicate(peer.stream)
-  }
-
-  #emitPeer({ peer, address }: PeerStream, state: 'connected' | 'disconnected'): void {
-    this.monitor.emit({ type: 'peer', state, peer, address, peers: this.#peers.size })
   }
 
   async #open(): Promise<void> {

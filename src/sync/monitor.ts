@@ -29,12 +29,24 @@ export type SyncEvent =
     }
   /** The whole folder is published as it is. */
   | { readonly type: 'up-to-date'; readonly version: number; readonly fork: number }
-  /** A peer came or went; `peers` is how many are connected now. */
+  /**
+   * A peer came, went, moved to another connection, or has sent or received something. `peers` is how many
+   * are connected now; the rates are bytes per second of the last seconds, told with `traffic` alone.
+   */
   | {
       readonly type: 'peer'
-      readonly state: 'connected' | 'disconnected'
+      readonly state: 'connected' | 'moved' | 'traffic' | 'disconnected'
+      /** Its public key in this folder, in hexadecimal. */
       readonly peer: string
+      /** The public key of its machine, as `id` prints it there. */
+      readonly machine: string
       readonly address: string
+      readonly transport: 'tcp' | 'udx'
+      readonly distance: 'machine' | 'lan' | 'wan'
+      /** The least round trip, in milliseconds. */
+      readonly rttMs: number
+      readonly receiveRate: number
+      readonly sendRate: number
       readonly peers: number
     }
   /** The folder has reached a version, but for the paths with problems. */

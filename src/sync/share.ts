@@ -1,18 +1,17 @@
 import { writeMarker } from '../disk/marker.ts'
 import type { State } from '../disk/state.ts'
 import { SyncError } from '../errors.ts'
-import type { LogStore } from '../log/store.ts'
+import { type LogStore, parseKey } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { type Address, FolderHandle, inTurn } from './handle.ts'
+import type { ConnectOptions } from './connections.ts'
+import { FolderHandle, inTurn } from './handle.ts'
 import { openStore } from './open-store.ts'
 import { Publisher } from './publish.ts'
 import { beginRun } from './writer-state.ts'
 
-export interface ShareOptions {
-  /** The first nodes of the DHT to join; the public one when left out. */
-  readonly bootstrap?: readonly Address[]
+export interface ShareOptions extends ConnectOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
   readonly state?: string
   /**
@@ -72,7 +71,7 @@ export class SharedFolder extends FolderHandle {
   }
 
   protected override async open(folder: Folder): Promise<void> {
-    const { bootstrap, moved, offline = false, checksum = false } = this.#options
+    const { moved, offline = false, checksum = false } = this.#options
     const { poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
     const store = await openStore(folder, moved === true ? 'only' : 'refuse')
     this.#store = store
@@ -92,7 +91,8 @@ export class SharedFolder extends FolderHandle {
       checksum,
       onFailure: this.onFailure
     })
-    if (!offline) await this.connect(store, writer.topic, bootstrap)
+    const secret = parseKey(writer.key)
+    if (!offline) await this.connect(store, { ...this.#options, home: folder.home, secret, sends: true })
     this.announce('writer')
     this.#publisher.start()
   }

@@ -176,31 +176,19 @@ declare module 'corestore' {
 
 declare module 'hyperswarm' {
   import type { EventEmitter } from 'node:events'
-  import type { Duplex } from 'node:stream'
-
-  export interface Connection extends Duplex {
-    readonly remotePublicKey: Buffer
-    readonly rawStream: {
-      readonly bytesReceived?: number
-      readonly bytesTransmitted?: number
-      readonly remoteHost?: string
-      readonly remotePort?: number
-      readonly rtt?: number
-    }
-    setKeepAlive(milliseconds: number): void
-  }
 
   export interface Discovery {
     refresh(): Promise<void>
-    flushed(): Promise<void>
   }
 
   export default class Hyperswarm extends EventEmitter {
     constructor(options: {
       readonly keyPair: { readonly publicKey: Buffer; readonly secretKey: Buffer }
       readonly bootstrap?: readonly { readonly host: string; readonly port: number }[]
+      /** Milliseconds before a peer that was lost is dialled again, the first time and so on. */
+      readonly backoffs?: readonly number[]
     })
-    readonly connections: ReadonlySet<Connection>
+    readonly dht: { readonly online: boolean; readonly nodes: { readonly length: number } }
     readonly server: { refresh(): void }
     join(topic: Buffer, options: { readonly server: boolean; readonly client: boolean }): Discovery
     destroy(): Promise<void>
@@ -213,6 +201,11 @@ declare module '@hyperswarm/secret-stream' {
 
   /** What carries the frames of a secret-stream. */
   export interface RawStream extends EventEmitter {
+    readonly bytesReceived?: number | undefined
+    readonly bytesTransmitted?: number | undefined
+    readonly remoteHost?: string | undefined
+    readonly remotePort?: number | undefined
+    readonly localHost?: string | undefined
     write(bytes: Buffer): boolean
     end(): void
     destroy(error?: Error | null): void
@@ -232,6 +225,7 @@ declare module '@hyperswarm/secret-stream' {
       }
     )
     readonly rawStream: RawStream
+    readonly isInitiator: boolean
     readonly publicKey: Buffer
     readonly remotePublicKey: Buffer
     readonly handshakeHash: Buffer

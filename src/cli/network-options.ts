@@ -1,0 +1,55 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Address, ConnectOptions, PeerAddress } from '../index.ts'
+import { parseAddresses } from './options.ts'
+
+/** Options of the commands that look for peers. */
+export interface NetworkOptions {
+  readonly bootstrap?: readonly Address[]
+  readonly lan: boolean
+  readonly tcp: boolean
+  readonly port?: number
+  readonly listen?: string
+  readonly peer?: readonly PeerAddress[]
+  readonly allow?: readonly string[]
+  readonly limitUp?: number
+  readonly limitDown?: number
+}
+
+export function addNetworkOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--bootstrap <host:port,...>', 'join the DHT by these nodes instead of the public one, or none')
+        .env('P2PSYNC_BOOTSTRAP')
+        .argParser(parseAddresses)
+    )
+    .option('--peer <[key@]host:port>', 'connect to this peer too; may be given again', collect(parsePeer))
+    .option('--port <port>', 'take TCP connections at this port (default: any that is free)', parsePort)
+    .option('--listen <address>', 'take TCP connections at this address of the machine alone')
+    .option('--no-tcp', 'use UDP alone; peers on this machine or a local network are then found by the DHT alone')
+    .option('--no-lan', 'don\'t look for peers on the local networks (also: P2PSYNC_NO_LAN=1)')
+    .option('--allow <public key>', 'connect to this machine alone, and to others given so', collect(String))
+    .option('--limit-up <rate>', 'send no more than this to all peers together, such as 500k or 2M bytes/s', parseRate)
+    .option('--limit-down <rate>', 'receive no more than this from all peers together', parseRate)
+}
+
+/** What a folder is to be told of them. */
+export function connectOptions(options: NetworkOptions): ConnectOptions {
+  const { bootstrap, tcp, port, listen, peer: peers, allow, limitUp: up, limitDown: down } = options
+  const lan = options.lan && !['1', 'true'].includes(process.env['P2PSYNC_NO_LAN'] ?? '')
+  const given = { bootstrap, port, listen, peers, allow }
+  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  return { ...known, lan, tcp, limits: { up, down } }
+}
+
+/** Gathers an option that is given several times. */
+function collect<T>(parse: (text: string) => T): (text: string, before: readonly T[] | undefined) => readonly T[] {
+  return (text, before = []) => [...before, parse(text)]
+}
+
+/** `host:port` or `key@host:port`. */
+export function parsePeer(text: string): PeerAddress {
+  const at = text.indexOf('@')
+  const [address] = parseAddresses(at < 0 ? text : text.slice(at + 1))
+  if (address === undefined) throw new InvalidArgumentError('Give host:port or key@host:port.')
+  return at < 0 ? address : { ...address, key: text.slice(0, at) }
+}

@@ -1,0 +1,197 @@
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import SecretStream from '@hyperswarm/secret-stream'
+import { messageOf, SyncError } from '../errors.ts'
+import { type Address, plainHost } from './address.ts'
+import type { KeyPair } from './link.ts'
+import { type Throttles, Wire } from './wire.ts'
+
+/** A TCP connection whose handshake is done; what the other end may send is bounded until it is trusted. */
+export interface DirectStream {
+  readonly stream: SecretStream
+  /** The other end has proven that it is a peer. */
+  trust(): void
+}
+
+export interface DirectOptions {
+  readonly keyPair: KeyPair
+  readonly throttles: Throttles
+  readonly onStream: (stream: DirectStream) => void
+}
+
+export interface ListenOptions {
+  readonly port?: number | undefined
+  /** One of this machine's addresses; all of them when left out. */
+  readonly host?: string | undefined
+}
+
+/**
+ * The first byte of a connection tells how it goes on: IK when the one who dials knows the other's key, so that it
+ * is pinned and a stranger gets no answer; XX when it has an address only. One port can't tell them apart otherwise.
+ */
+const patterns = { IK: 1, XX: 2 } as const
+
+const handshakeMsMax = 5000
+const connectMsMax = 3000
+/** Connections that haven't proven anything yet, in all and of one address. Beyond it the oldest goes: real ones take milliseconds. */
+const pendingMax = 64
+const pendingPerHostMax = 8
+
+/** Takes TCP connections, and makes them. */
+export class Direct {
+  readonly #options: DirectOptions
+  readonly #server: Server
+  /** Those that haven't proven anything yet, in the order of their coming. */
+  readonly #pending = new Map<Socket, string>()
+  readonly #sockets = new Set<Socket>()
+
+  constructor(options: DirectOptions) {
+    this.#options = options
+    this.#server = createServer({ noDelay: true }, (socket) => this.#onSocket(socket))
+    // Of a connection that couldn't be taken; the others go on.
+    this.#server.on('error', () => {})
+  }
+
+  /** @throws {SyncError} PORT_TAKEN */
+  async listen({ port = 0, host }: ListenOptions): Promise<void> {
+    this.#server.listen({ port, ...(host === undefined ? {} : { host }) })
+    try {
+      await once(this.#server, 'listening')
+    } catch (error) {
+      const where = host === undefined ? `port ${port}` : `${host}, port ${port}`
+      const message = `Can't listen on ${where}: ${messageOf(error)}. Give another --port or --listen`
+      throw new SyncError('PORT_TAKEN', message, { cause: error })
+    }
+    this.#server.unref()
+  }
+
+  /** Where it listens; 0 while it doesn't. */
+  get port(): number {
+    const address = this.#server.address()
+    return address !== null && typeof address === 'object' ? address.port : 0
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    if (!this.#server.listening) return
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    await closed
+  }
+
+  /**
+   * Connects to a peer at the first of its addresses that answers.
+   *
+   * @param key the peer's public key; whoever answers when left out
+   * @throws when none answers, or none as that peer
+   */
+  async dial(addresses: readonly Address[], key: Buffer | undefined, signal: AbortSignal): Promise<DirectStream> {
+    let left = addresses
+    for (;;) {
+      const { socket, address } = await firstToConnect(left, signal)
+      try {
+        return await this.#greet(socket, key)
+      } catch (error) {
+        socket.destroy()
+        // Somebody else may have that address by now: the others may be right.
+        left = left.filter((other) => other !== address)
+        if (left.length === 0 || signal.aborted) throw error
+      }
+    }
+  }
+
+  async #greet(socket: Socket, key: Buffer | undefined): Promise<DirectStream> {
+    this.#keep(socket)
+    const pattern = key === undefined ? 'XX' : 'IK'
+    socket.write(Buffer.of(patterns[pattern]))
+    const wire = new Wire(socket, this.#options.throttles)
+    const { keyPair } = this.#options
+    const pinned = key === undefined ? {} : { remotePublicKey: key }
+    const stream = new SecretStream(true, wire, { pattern, keyPair, ...pinned })
+    stream.on('error', () => {})
+    await opened(stream)
+    return { stream, trust: () => wire.trust() }
+  }
+
+  #onSocket(socket: Socket): void {
+    this.#keep(socket)
+    this.#admit(socket)
+    socket.setTimeout(handshakeMsMax, () => socket.destroy())
+    socket.once('data', (data: Buffer) => {
+      socket.pause()
+      const pattern = data[0] === patterns.IK ? 'IK' : data[0] === patterns.XX ? 'XX' : undefined
+      if (pattern === undefined) {
+        socket.destroy()
+        return
+      }
+      socket.unshift(data.subarray(1))
+      this.#answer(socket, pattern).catch(() => socket.destroy())
+    })
+  }
+
+  async #answer(socket: Socket, pattern: 'IK' | 'XX'): Promise<void> {
+    const wire = new Wire(socket, this.#options.throttles)
+    const stream = new SecretStream(false, wire, { pattern, keyPair: this.#options.keyPair })
+    stream.on('error', () => {})
+    await opened(stream)
+    socket.setTimeout(0)
+    const trust = () => {
+      this.#pending.delete(socket)
+      wire.trust()
+    }
+    this.#options.onStream({ stream, trust })
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      this.#pending.delete(socket)
+    })
+  }
+
+  #admit(socket: Socket): void {
+    const host = plainHost(socket.remoteAddress ?? '')
+    this.#pending.set(socket, host)
+    const ofHost = [...this.#pending].filter(([, other]) => other === host)
+    if (ofHost.length > pendingPerHostMax) ofHost[0]?.[0].destroy()
+    else if (this.#pending.size > pendingMax) this.#pending.keys().next().value?.destroy()
+  }
+}
+
+/** Resolves when the handshake has come to its end. */
+async function opened(stream: SecretStream): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), handshakeMsMax)
+  })
+  const isOpen = await Promise.race([stream.opened, late])
+  clearTimeout(timer)
+  if (isOpen && !stream.destroyed) return
+  stream.destroy()
+  throw new Error('The handshake failed')
+}
+
+/** All are tried at once; one answers first, and the others are left. */
+async function firstToConnect(
+  addresses: readonly Address[],
+  signal: AbortSignal
+): Promise<{ readonly socket: Socket; readonly address: Address }> {
+  const attempts = addresses.map((address) => ({ address, socket: connect({ ...address, noDelay: true }) }))
+  for (const { socket } of attempts) socket.on('error', () => {})
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(connectMsMax)])
+  try {
+    const winner = await Promise.any(
+      attempts.map(async (attempt) => {
+        await once(attempt.socket, 'connect', { signal: deadline })
+        return attempt
+      })
+    )
+    for (const { socket } of attempts) if (socket !== winner.socket) socket.destroy()
+    return winner
+  } catch (error) {
+    for (const { socket } of attempts) socket.destroy()
+    throw error
+  }
+}

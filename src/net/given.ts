@@ -1,0 +1,75 @@
+import { type Address, showAddress } from './address.ts'
+import type { Link } from './link.ts'
+
+/** A peer that was given by its address: its public key is pinned where it is known. */
+export interface GivenPeer extends Address {
+  readonly key?: Uint8Array | undefined
+}
+
+export interface GivenOptions {
+  /** Connects to whoever answers there. */
+  readonly dial: (address: Address) => Promise<Link | undefined>
+  /** Whether a peer is connected, by its public key in hexadecimal. */
+  readonly isConnected: (key: string) => boolean
+  /** Who answers there has another secret; told once. */
+  readonly onStranger: (address: string) => void
+}
+
+const retryMs = 2000
+/** Somebody else has that address: for how long, nobody knows. */
+const strangerRetryMs = 15_000
+
+/** An address that was given. Without a key it is dialled whoever has it, and the key that it turns out to have is remembered. */
+export class GivenAddress {
+  /** The peer's public key, in hexadecimal. */
+  readonly key: string | undefined
+  readonly address: Address
+  readonly #options: GivenOptions
+  #found: string | undefined
+  #isBusy = false
+  #dialMs = 0
+  #isStranger = false
+
+  constructor({ key, host, port }: GivenPeer, options: GivenOptions) {
+    this.key = key && Buffer.from(key).toString('hex')
+    this.address = { host, port }
+    this.#options = options
+  }
+
+  /** Whether the peer of this address is connected, perhaps by another. */
+  get isAnswered(): boolean {
+    const key = this.key ?? this.#found
+    return key !== undefined && this.#options.isConnected(key)
+  }
+
+  /** Dials where that is of use. */
+  look(nowMs: number): void {
+    if (this.key !== undefined || this.#isBusy || this.isAnswered || nowMs < this.#dialMs) return
+    this.#isBusy = true
+    this.#dial().catch(() => this.#rest(retryMs))
+  }
+
+  async #dial(): Promise<void> {
+    const link = await this.#options.dial(this.address)
+    if (link === undefined) {
+      this.#rest(retryMs)
+      return
+    }
+    this.#found = link.peer
+    // Another connection to the same peer may be kept instead: nothing is dialled as long as there is any.
+    link.stream.once('close', () => {
+      if (link.reason === 'not-proven') this.#onStranger()
+      this.#rest(link.reason === 'not-proven' ? strangerRetryMs : retryMs)
+    })
+  }
+
+  #onStranger(): void {
+    if (!this.#isStranger) this.#options.onStranger(showAddress(this.address))
+    this.#isStranger = true
+  }
+
+  #rest(ms: number): void {
+    this.#isBusy = false
+    this.#dialMs = performance.now() + ms
+  }
+}

@@ -1,0 +1,4 @@
+export class Lan { constructor(_o: unknown) {}
+  get heard(): boolean { return false }
+  get working(): boolean { return false }
+  async close(): Promise<void> {} }

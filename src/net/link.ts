@@ -1,0 +1,292 @@
+import type SecretStream from '@hyperswarm/secret-stream'
+import * as c from 'compact-encoding'
+import { sign, verify } from 'hypercore-crypto'
+import Protomux, { type Channel, type Message } from 'protomux'
+import { decodeIntroduction, encodeIntroduction, type Introduction } from './introduction.ts'
+import type { Transport } from './paths.ts'
+import { proofOf } from './rendezvous.ts'
+
+/** Why a peer that knows the secret is turned away all the same. */
+export type Refusal = 'not-allowed' | 'full'
+
+export interface KeyPair {
+  readonly publicKey: Buffer
+  readonly secretKey: Buffer
+}
+
+/** What we say of ourselves, but for what is bound to a stream. */
+export type Self = Omit<Introduction, 'machine' | 'signature'>
+
+export interface LinkOptions {
+  readonly transport: Transport
+  readonly dialledBy: 'us' | 'them'
+  /** What both ends must know. */
+  readonly secret: Uint8Array
+  /** The keys of this machine. */
+  readonly machine: KeyPair
+  readonly self: () => Self
+  /** Whether the peer may stay; asked when it has proven all. */
+  readonly admit: (link: Link) => Refusal | undefined
+  /** It is proven, introduced and admitted, and an answer has come. */
+  readonly onUp: (link: Link) => void
+  readonly onRtt: (link: Link, rttMs: number) => void
+  /** The other end replicates over it. */
+  readonly onCarry: (link: Link) => void
+  /** The other end has lost what carried. */
+  readonly onLost: (link: Link) => void
+  readonly onRefused: (link: Link, reason: Refusal) => void
+  readonly onClose: (link: Link) => void
+  /** Called as soon as the other end has proven that it knows the secret. */
+  readonly onProven: () => void
+}
+
+/** The other end doesn't know the secret: it has another folder, or means harm. */
+export class NotProven extends Error {}
+
+const protocol = 'p2psync/link/1'
+/** Proof, introduction and first answer must come in this time. */
+const openMsMax = 5000
+/** A connection that says nothing for so long is dead; so often something is said. */
+const silentMsMax = 5000
+const keepAliveMs = 1500
+/** Round trips are measured a few times at once, since other work makes single ones look long, and then now and then. */
+const firstPingsMs = [0, 40, 120, 300] as const
+const pingMs = 5000
+/** After something happened to the network, an answer must come in this time. */
+const answerMsMax = 1500
+const refusals: readonly Refusal[] = ['not-allowed', 'full']
+
+let lastId = 0
+
+/**
+ * One authenticated stream to a peer, with a channel of ours on it, on which both ends prove that they know the
+ * secret before anything else is said. What is meant to be replicated goes over the same stream, once `carry` was said.
+ */
+export class Link {
+  readonly id = ++lastId
+  readonly stream: SecretStream
+  readonly transport: Transport
+  readonly dialledBy: 'us' | 'them'
+  /** The least round trip, in milliseconds. */
+  rttMs = Number.POSITIVE_INFINITY
+  introduction: Introduction | undefined
+  /** Whether something replicates over it. */
+  carries = false
+  /** Why it closed, where we know. */
+  reason: Refusal | 'not-proven' | undefined
+  readonly #options: LinkOptions
+  readonly #channel: Channel
+  readonly #introduce: Message<Uint8Array>
+  readonly #carry: Message<null>
+  readonly #ping: Message<number>
+  readonly #pong: Message<number>
+  readonly #refuse: Message<number>
+  readonly #lost: Message<null>
+  readonly #pings = new Map<number, number>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #lastPing = 0
+  #owedPong: number | undefined
+  #isUp = false
+  #closed = false
+
+  /** @param stream whose handshake is done */
+  constructor(stream: SecretStream, options: LinkOptions) {
+    this.stream = stream
+    this.transport = options.transport
+    this.dialledBy = options.dialledBy
+    this.#options = options
+    // A connection that breaks is normal; its end is what counts.
+    stream.on('error', () => {})
+    stream.once('close', () => this.#onClose())
+    stream.setKeepAlive(keepAliveMs)
+    stream.setTimeout(silentMsMax)
+    const channel = Protomux.from(stream).createChannel<Uint8Array>({
+      protocol,
+      handshake: c.fixed32,
+      onopen: (proof) => this.#onProof(proof),
+      onclose: () => stream.destroy(),
+      ondrain: () => this.#answer()
+    })
+    if (channel === null) throw new Error('A stream takes one link')
+    this.#channel = channel
+    this.#introduce = channel.addMessage({ encoding: c.buffer, onmessage: (bytes) => this.#onIntroduction(bytes) })
+    this.#carry = channel.addMessage({ encoding: c.none, onmessage: () => this.#onCarry() })
+    this.#ping = channel.addMessage({ encoding: c.uint, onmessage: (number) => this.#onPing(number) })
+    this.#pong = channel.addMessage({ encoding: c.uint, onmessage: (number) => this.#onPong(number) })
+    this.#refuse = channel.addMessage({ encoding: c.uint, onmessage: (reason) => this.#onRefused(reason) })
+    this.#lost = channel.addMessage({ encoding: c.none, onmessage: () => this.#isUp && options.onLost(this) })
+    this.#after(openMsMax, () => {
+      if (!this.#isUp) stream.destroy()
+    })
+    channel.open(this.#proof(stream.isInitiator))
+  }
+
+  /** The peer's public key, in hexadecimal. */
+  get peer(): string {
+    return this.stream.remotePublicKey.toString('hex')
+  }
+
+  /** The peer's host, as the transport sees it. */
+  get remoteHost(): string {
+    return this.stream.rawStream.remoteHost ?? '?'
+  }
+
+  get remotePort(): number {
+    return this.stream.rawStream.remotePort ?? 0
+  }
+
+  /** Our address on this connection, where the transport tells. */
+  get localHost(): string | undefined {
+    return this.stream.rawStream.localHost
+  }
+
+  /** Says that this end replicates over it from now on. */
+  carry(): void {
+    this.carries = true
+    this.#carry.send(null)
+    this.#sendPing()
+  }
+
+  /** Says that what carried is lost at this end. */
+  sayLost(): void {
+    this.#lost.send(null)
+  }
+
+  /** Ends the connection unless anything comes soon. */
+  probe(): void {
+    const { received } = this.traffic
+    this.#sendPing()
+    this.#after(answerMsMax, () => {
+      if (this.traffic.received === received) this.stream.destroy()
+    })
+  }
+
+  /** Bytes on the wire so far. */
+  get traffic(): { readonly received: number; readonly sent: number } {
+    const { bytesReceived = 0, bytesTransmitted = 0 } = this.stream.rawStream
+    return { received: bytesReceived, sent: bytesTransmitted }
+  }
+
+  refuse(reason: Refusal): void {
+    this.#refuse.send(refusals.indexOf(reason))
+    this.reason = reason
+    this.stream.end()
+    this.#after(1000, () => this.stream.destroy())
+  }
+
+  close(): void {
+    this.stream.destroy()
+  }
+
+  #proof(initiator: boolean): Buffer {
+    return proofOf(this.#options.secret, this.stream.handshakeHash, initiator ? 'initiator' : 'responder')
+  }
+
+  #onProof(proof: Uint8Array): void {
+    // What is compared is no secret, and of one use: how long that takes tells nothing.
+    if (!this.#proof(!this.stream.isInitiator).equals(proof)) {
+      this.reason = 'not-proven'
+      this.stream.destroy(new NotProven('The other end does not know the secret'))
+      return
+    }
+    this.#options.onProven()
+    const { machine, self } = this.#options
+    const signature = sign(this.#signed(this.stream.isInitiator), machine.secretKey)
+    this.#introduce.send(encodeIntroduction({ ...self(), machine: machine.publicKey, signature }))
+  }
+
+  #signed(initiator: boolean): Buffer {
+    const side = initiator ? 'initiator' : 'responder'
+    return Buffer.concat([Buffer.from(`p2psync machine 1 ${side} `), this.stream.handshakeHash])
+  }
+
+  #onIntroduction(bytes: Uint8Array): void {
+    if (this.introduction !== undefined) return
+    const introduction = decodeIntroduction(bytes)
+    const { machine, signature } = introduction
+    if (!verify(this.#signed(!this.stream.isInitiator), signature, machine)) {
+      throw new RangeError('an introduction that is not signed')
+    }
+    this.introduction = introduction
+    const refusal = this.#options.admit(this)
+    if (refusal !== undefined) {
+      this.refuse(refusal)
+      return
+    }
+    for (const ms of firstPingsMs) this.#after(ms, () => this.#sendPing())
+    this.#every(pingMs, () => this.#sendPing())
+  }
+
+  #sendPing(): void {
+    const number = ++this.#lastPing
+    this.#pings.set(number, performance.now())
+    // What isn't answered for long is forgotten.
+    this.#pings.delete(number - 32)
+    this.#ping.send(number)
+  }
+
+  /** Only the last of several is answered where what we send isn't read: it must not pile up. */
+  #onPing(number: number): void {
+    this.#owedPong = number
+    if (this.#channel.drained) this.#answer()
+  }
+
+  #answer(): void {
+    if (this.#owedPong !== undefined) this.#pong.send(this.#owedPong)
+    this.#owedPong = undefined
+  }
+
+  #onPong(number: number): void {
+    const sentMs = this.#pings.get(number)
+    if (sentMs === undefined) return
+    // It answers those before it too.
+    for (const sent of this.#pings.keys()) if (sent <= number) this.#pings.delete(sent)
+    const rttMs = performance.now() - sentMs
+    this.rttMs = Math.min(this.rttMs, rttMs)
+    if (this.#isUp) this.#options.onRtt(this, rttMs)
+    else {
+      this.#isUp = true
+      this.#options.onUp(this)
+    }
+  }
+
+  #onCarry(): void {
+    if (this.introduction === undefined || this.carries || this.reason !== undefined) return
+    // It has answered whatever we asked of it: the other end says so first only when it has our introduction.
+    if (!this.#isUp) {
+      this.#isUp = true
+      this.#options.onUp(this)
+    }
+    this.carries = true
+    this.#options.onCarry(this)
+  }
+
+  #onRefused(number: number): void {
+    const reason = refusals[number]
+    if (reason === undefined || this.reason !== undefined) return
+    this.reason = reason
+    this.#options.onRefused(this, reason)
+    this.stream.destroy()
+  }
+
+  #onClose(): void {
+    this.#closed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#options.onClose(this)
+  }
+
+  #after(ms: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      if (!this.#closed) act()
+    }, ms)
+    this.#timers.add(timer)
+  }
+
+  #every(ms: number, act: () => void): void {
+    this.#after(ms, () => {
+      act()
+      this.#every(ms, act)
+    })
+  }
+}

@@ -1,0 +1,424 @@
+import { readFileSync } from 'node:fs'
+import type { Duplex } from 'node:stream'
+import { type Address, plainHost, showAddress } from './address.ts'
+import { Bucket } from './bucket.ts'
+import { Direct, type DirectStream, type ListenOptions } from './direct.ts'
+import { GivenAddress, type GivenPeer } from './given.ts'
+import { type Distance, type InterfaceChange, Interfaces } from './interfaces.ts'
+import { Lan } from './lan.ts'
+import { type KeyPair, Link, type Refusal, type Self } from './link.ts'
+import type { Transport } from './paths.ts'
+import { Peer, type Source } from './peer.ts'
+import { type Rendezvous, rendezvousOf } from './rendezvous.ts'
+import { SameMachine } from './same-machine.ts'
+import type { Swarm } from './swarm.ts'
+
+export interface NetworkOptions {
+  /** The keys by which peers know this end of their connections. No two processes may have the same. */
+  readonly keyPair: KeyPair
+  /** The keys of this machine, by which peers allow it. */
+  readonly machine: KeyPair
+  /** What all peers know, and nobody else: they meet under its hashes, and prove to each other that they know it. */
+  readonly secret: Uint8Array
+  /** Whether this end mostly sends. */
+  readonly sends: boolean
+  /** The DHT's first nodes; the public DHT when left out, none with an empty list. */
+  readonly bootstrap?: readonly Address[] | undefined
+  /** Whether to look for peers on the local networks. */
+  readonly lan?: boolean | undefined
+  /** Where to take TCP connections; `false` for none, in either direction. */
+  readonly tcp?: ListenOptions | false | undefined
+  readonly peers?: readonly GivenPeer[] | undefined
+  /** The machines that may connect, by public key in hexadecimal; all who know the secret when left out. */
+  readonly allow?: ReadonlySet<string> | undefined
+  /** Bytes per second to and from all peers together. */
+  readonly limits?: Limits | undefined
+  /** Replicate over this stream from now on, until it closes. */
+  readonly onCarrier: (stream: Duplex) => void
+  readonly onEvent: (event: NetworkEvent) => void
+}
+
+/** Bytes per second; without one there is no limit. */
+export interface Limits {
+  readonly up?: number | undefined
+  readonly down?: number | undefined
+}
+
+/** A connected peer. */
+export interface PeerStatus {
+  /** Its public key in this folder, in hexadecimal. */
+  readonly key: string
+  /** The public key of its machine, in hexadecimal. */
+  readonly machine: string
+  readonly transport: Transport
+  readonly distance: Distance
+  /** `host:port` */
+  readonly address: string
+  readonly rttMs: number
+  /** Bytes since it was connected. */
+  readonly received: number
+  readonly sent: number
+}
+
+export type NetworkEvent =
+  | { readonly type: 'peer'; readonly state: 'connected' | 'moved' | 'disconnected'; readonly peer: PeerStatus }
+  /** A peer that knows the secret was turned away, by us or by it. */
+  | {
+      readonly type: 'refused'
+      readonly by: 'us' | 'them'
+      readonly reason: Refusal
+      readonly machine: string
+      readonly address: string
+    }
+  /** Who answers at a given address has another secret. */
+  | { readonly type: 'stranger'; readonly address: string }
+
+/** What there is to say of how the network stands. */
+export interface NetworkStatus {
+  readonly dht: 'off' | 'reachable' | 'unreachable'
+  readonly lan: 'off' | 'heard' | 'silent' | 'blocked'
+  readonly tcp: number | undefined
+  /** Given peers that don't answer, `host:port`. */
+  readonly unanswered: readonly string[]
+  /** Peers that turn us away. */
+  readonly refusedBy: readonly string[]
+}
+
+const peersMax = 64
+/** Peers remembered without a connection. */
+const knownMax = 256
+/** Without a peer, or after one was lost, the DHT is asked again this often: Hyperswarm alone would wait for ten minutes. */
+const lonelyRefreshMs = 10_000
+const tickMs = 1000
+/** A peer that was lost is looked for in the DHT for so long. */
+const searchMs = 120_000
+
+/** Finds peers on every way there is, and keeps one good connection to each. */
+export class Network {
+  readonly #options: NetworkOptions
+  readonly #rendezvous: Rendezvous
+  readonly #interfaces = new Interfaces()
+  readonly #throttles: { readonly up: Bucket; readonly down: Bucket }
+  readonly #direct: Direct | undefined
+  readonly #peers = new Map<string, Peer>()
+  /** What was told of each peer last. */
+  readonly #told = new Map<string, PeerStatus>()
+  readonly #gone = { received: 0, sent: 0 }
+  readonly #refusedBy = new Map<string, string>()
+  readonly #links = new Set<Link>()
+  #allow: ReadonlySet<string> | undefined
+  #lan: Lan | undefined
+  #sameMachine: SameMachine | undefined
+  #swarm: Swarm | undefined
+  #joining: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #refreshedMs = 0
+  #lostMs = Number.NEGATIVE_INFINITY
+  #closed = false
+  readonly #isBbr = hasBbr()
+  readonly #given: readonly GivenAddress[]
+  readonly #stop = new AbortController()
+
+  constructor(options: NetworkOptions) {
+    this.#options = options
+    this.#allow = options.allow
+    this.#rendezvous = rendezvousOf(options.secret)
+    this.#throttles = { up: new Bucket(options.limits?.up), down: new Bucket(options.limits?.down) }
+    const { keyPair, tcp } = options
+    if (tcp !== false) {
+      const onStream = (stream: DirectStream) => void this.#link(stream, 'tcp', 'them')
+      this.#direct = new Direct({ keyPair, throttles: this.#throttles, onStream })
+    }
+    this.#given = (options.peers ?? []).map((given) => this.#openGiven(given))
+  }
+
+  /** Begins to look for peers, and to be found. Doesn't wait for either. @throws {SyncError} PORT_TAKEN */
+  async start(): Promise<void> {
+    const { tcp, lan, bootstrap, keyPair } = this.#options
+    if (this.#direct !== undefined && tcp !== false) {
+      await this.#direct.listen(tcp ?? {})
+      const publicKey = keyPair.publicKey.toString('hex')
+      const { port } = this.#direct
+      const { id } = this.#rendezvous
+      const from = (source: Source) => (key: string, at: readonly Address[]) => this.#reachable(key, source, at)
+      this.#sameMachine = new SameMachine({ id, publicKey, port, onPeer: from('machine') })
+      const interfaces = this.#interfaces
+      if (lan !== false) this.#lan = new Lan({ id, publicKey, port, interfaces, onPeer: from('lan') })
+      for (const { key, address } of this.#given) if (key !== undefined) this.#reachable(key, 'given', [address])
+    }
+    this.#interfaces.subscribe((change) => this.#onInterfaces(change))
+    this.#timer = setInterval(() => this.#tick(), tickMs)
+    this.#tick()
+    // An empty list means none; it isn't even loaded then.
+    if (bootstrap?.length !== 0) this.#joining = this.#join(bootstrap)
+  }
+
+  async #join(bootstrap: readonly Address[] | undefined): Promise<void> {
+    const { Swarm } = await import('./swarm.ts')
+    if (this.#closed) return
+    this.#refreshedMs = performance.now()
+    this.#swarm = new Swarm({
+      keyPair: this.#options.keyPair,
+      topic: this.#rendezvous.topic,
+      bootstrap,
+      throttles: this.#throttles,
+      onStream: (stream) => void this.#link(stream, 'udx', stream.stream.isInitiator ? 'us' : 'them')
+    })
+  }
+
+  /** The connected peers. */
+  get peers(): readonly PeerStatus[] {
+    return [...this.#peers.values()].flatMap((peer) => this.#statusOf(peer) ?? [])
+  }
+
+  /** Bytes from and to all peers so far, on the wire. */
+  get traffic(): { readonly received: number; readonly sent: number } {
+    let { received, sent } = this.#gone
+    for (const link of this.#links) {
+      received += link.traffic.received
+      sent += link.traffic.sent
+    }
+    return { received, sent }
+  }
+
+  get status(): NetworkStatus {
+    const lan = this.#lan
+    return {
+      dht: this.#swarm === undefined ? 'off' : this.#swarm.online ? 'reachable' : 'unreachable',
+      lan: lan === undefined ? 'off' : !lan.working ? 'blocked' : lan.heard ? 'heard' : 'silent',
+      tcp: this.#direct?.port,
+      unanswered: this.#given.filter(({ isAnswered }) => !isAnswered).map(({ address }) => showAddress(address)),
+      refusedBy: [...this.#refusedBy.values()]
+    }
+  }
+
+  /** Changes who may connect; whoever no longer may is let go, whoever now may is tried at once. */
+  allow(machines: ReadonlySet<string> | undefined): void {
+    this.#allow = machines
+    for (const link of this.#links) {
+      if (link.introduction !== undefined && this.#refusal(link) === 'not-allowed') link.refuse('not-allowed')
+    }
+    for (const peer of this.#peers.values()) peer.retryNow()
+    this.#swarm?.refresh()
+  }
+
+  /** Changes the bandwidth that all connections together may take. */
+  limit({ up, down }: Limits): void {
+    this.#throttles.up.rate = up ?? Number.POSITIVE_INFINITY
+    this.#throttles.down.rate = down ?? Number.POSITIVE_INFINITY
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#stop.abort()
+    clearInterval(this.#timer)
+    this.#interfaces.close()
+    this.#sameMachine?.close()
+    for (const peer of this.#peers.values()) peer.close()
+    for (const link of this.#links) link.close()
+    await this.#joining
+    await Promise.all([this.#lan?.close(), this.#swarm?.close(), this.#direct?.close()])
+  }
+
+  // Links
+
+  #link({ stream, trust }: DirectStream, transport: Transport, dialledBy: 'us' | 'them'): Link | undefined {
+    if (this.#closed || stream.destroyed || stream.remotePublicKey.equals(this.#options.keyPair.publicKey)) {
+      stream.destroy()
+      return undefined
+    }
+    const { secret, machine } = this.#options
+    const peerOf = (link: Link) => this.#peers.get(link.peer)
+    const link: Link = new Link(stream, {
+      transport,
+      dialledBy,
+      secret,
+      machine,
+      self: () => this.#self(),
+      onProven: trust,
+      admit: (each) => this.#admit(each),
+      onUp: (each) => peerOf(each)?.up(each),
+      onRtt: (each, rttMs) => peerOf(each)?.measured(each, rttMs),
+      onCarry: (each) => peerOf(each)?.told(each),
+      onLost: (each) => peerOf(each)?.lost(each),
+      onRefused: (each, reason) => this.#onRefused(each, reason),
+      onClose: (each) => this.#onClose(each)
+    })
+    this.#links.add(link)
+    // What was dialled to a known peer counts at once, so that it isn't dialled again meanwhile.
+    this.#peers.get(link.peer)?.add(link)
+    return link
+  }
+
+  #self(): Self {
+    const hosts = this.#interfaces.addresses
+      .filter(({ internal, host }) => !internal && !host.startsWith('fe80:'))
+      .map(({ host }) => host)
+    return { bbr: this.#isBbr, sends: this.#options.sends, port: this.#direct?.port ?? 0, hosts }
+  }
+
+  #refusal({ introduction, peer }: Link): Refusal | undefined {
+    const machine = Buffer.from(introduction?.machine ?? []).toString('hex')
+    if (this.#allow !== undefined && !this.#allow.has(machine)) return 'not-allowed'
+    const isConnected = this.#peers.get(peer)?.carrier !== undefined
+    return !isConnected && this.#connectedCount >= peersMax ? 'full' : undefined
+  }
+
+  get #connectedCount(): number {
+    return [...this.#peers.values()].filter(({ carrier }) => carrier !== undefined).length
+  }
+
+  #admit(link: Link): Refusal | undefined {
+    const reason = this.#refusal(link)
+    if (reason === undefined) this.#peer(link.peer).add(link)
+    else this.#emitRefused(link, 'us', reason)
+    return reason
+  }
+
+  #onRefused(link: Link, reason: Refusal): void {
+    this.#refusedBy.set(link.peer, this.#addressOf(link))
+    this.#peers.get(link.peer)?.refused()
+    this.#emitRefused(link, 'them', reason)
+  }
+
+  #emitRefused(link: Link, by: 'us' | 'them', reason: Refusal): void {
+    const machine = Buffer.from(link.introduction?.machine ?? []).toString('hex')
+    this.#options.onEvent({ type: 'refused', by, reason, machine, address: this.#addressOf(link) })
+  }
+
+  #onClose(link: Link): void {
+    const { received, sent } = link.traffic
+    this.#gone.received += received
+    this.#gone.sent += sent
+    this.#links.delete(link)
+    const peer = this.#peers.get(link.peer)
+    peer?.down(link)
+    if (peer?.isKnown === false) this.#forget(peer)
+  }
+
+  // Peers
+
+  #peer(key: string): Peer {
+    const known = this.#peers.get(key)
+    if (known !== undefined) return known
+    const direct = this.#direct
+    const publicKey = Buffer.from(key, 'hex')
+    const peer: Peer = new Peer({
+      key,
+      decides: Buffer.compare(this.#options.keyPair.publicKey, publicKey) > 0,
+      dial: direct && ((addresses, signal) => direct.dial(addresses, publicKey, signal)),
+      onDialled: (stream) => void this.#link(stream, 'tcp', 'us'),
+      mayComeByUdx: () => this.#swarm?.online ?? false,
+      isSteady: (link) => this.#isSteady(link),
+      onCarrier: ({ stream }) => this.#options.onCarrier(stream),
+      onChange: () => this.#onPeerChange(peer)
+    })
+    this.#peers.set(key, peer)
+    this.#forgetBeyond()
+    return peer
+  }
+
+  /** TCP bears losses when those who send have BBR. Where neither mostly sends, both do. */
+  #isSteady({ introduction }: Link): boolean {
+    if (introduction === undefined) return false
+    const { bbr, sends } = introduction
+    if (this.#options.sends === sends) return this.#isBbr && bbr
+    return sends ? bbr : this.#isBbr
+  }
+
+  #reachable(key: string, source: Source, addresses: readonly Address[]): void {
+    if (this.#closed || key === this.#options.keyPair.publicKey.toString('hex')) return
+    if (addresses.length === 0 && !this.#peers.has(key)) return
+    const peer = this.#peer(key)
+    peer.reachableAt(source, addresses)
+    if (!peer.isKnown) this.#forget(peer)
+  }
+
+  #forget(peer: Peer): void {
+    peer.close()
+    this.#peers.delete(peer.key)
+    this.#refusedBy.delete(peer.key)
+  }
+
+  #forgetBeyond(): void {
+    if (this.#peers.size <= knownMax) return
+    const idle = [...this.#peers.values()].find(({ links }) => links.length === 0)
+    if (idle !== undefined) this.#forget(idle)
+  }
+
+  #onPeerChange(peer: Peer): void {
+    const [before, now] = [this.#told.get(peer.key), this.#statusOf(peer)]
+    const { onEvent } = this.#options
+    if (now === undefined) {
+      if (before === undefined) return
+      this.#told.delete(peer.key)
+      this.#lostMs = performance.now()
+      onEvent({ type: 'peer', state: 'disconnected', peer: before })
+      return
+    }
+    this.#told.set(peer.key, now)
+    this.#refusedBy.delete(peer.key)
+    if (before === undefined) onEvent({ type: 'peer', state: 'connected', peer: now })
+    else if (before.transport !== now.transport || before.address !== now.address) {
+      onEvent({ type: 'peer', state: 'moved', peer: now })
+    }
+  }
+
+  #statusOf({ key, carrier }: Peer): PeerStatus | undefined {
+    if (carrier === undefined) return undefined
+    const { transport, rttMs, traffic, introduction } = carrier
+    const machine = Buffer.from(introduction?.machine ?? []).toString('hex')
+    const distance = this.#interfaces.distance(plainHost(carrier.remoteHost))
+    const { received, sent } = traffic
+    return { key, machine, transport, distance, address: this.#addressOf(carrier), rttMs, received, sent }
+  }
+
+  #addressOf({ remoteHost, remotePort }: Link): string {
+    return showAddress({ host: plainHost(remoteHost), port: remotePort })
+  }
+
+  // What goes on by itself
+
+  #tick(): void {
+    const nowMs = performance.now()
+    const isSearching = this.#connectedCount === 0 || nowMs - this.#lostMs < searchMs
+    if (isSearching && nowMs - this.#refreshedMs >= lonelyRefreshMs) this.#refresh(nowMs)
+    if (this.#direct !== undefined) for (const given of this.#given) given.look(nowMs)
+  }
+
+  #refresh(nowMs: number): void {
+    this.#refreshedMs = nowMs
+    this.#swarm?.refresh()
+  }
+
+  #openGiven(given: GivenPeer): GivenAddress {
+    return new GivenAddress(given, {
+      dial: async (address) => {
+        const stream = await this.#direct?.dial([address], undefined, this.#stop.signal)
+        return stream && this.#link(stream, 'tcp', 'us')
+      },
+      isConnected: (key) => this.#peers.get(key)?.carrier !== undefined,
+      onStranger: (address) => this.#options.onEvent({ type: 'stranger', address })
+    })
+  }
+
+  #onInterfaces({ removed }: InterfaceChange): void {
+    const hosts = new Set(removed.map(({ host }) => host))
+    for (const link of this.#links) {
+      if (link.localHost !== undefined && hosts.has(plainHost(link.localHost))) link.close()
+    }
+    for (const peer of this.#peers.values()) {
+      peer.probe()
+      peer.retryNow()
+    }
+    this.#refresh(performance.now())
+  }
+}
+
+function hasBbr(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').startsWith('bbr')
+  } catch {
+    return false // Not Linux.
+  }
+}

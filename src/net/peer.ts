@@ -1,0 +1,236 @@
+import type { Address } from './address.ts'
+import type { DirectStream } from './direct.ts'
+import type { Link } from './link.ts'
+import { type Act, Paths, type Transport } from './paths.ts'
+
+/** How an address of a peer became known. */
+export type Source = 'given' | 'machine' | 'lan' | 'told'
+
+export interface PeerOptions {
+  /** The peer's public key, in hexadecimal. */
+  readonly key: string
+  /** Whether this end decides between paths: its key is the larger one. */
+  readonly decides: boolean
+  /** Connects to the first of the addresses that answers as this peer. Left out where TCP is off. */
+  readonly dial?: ((addresses: readonly Address[], signal: AbortSignal) => Promise<DirectStream>) | undefined
+  /** Takes a stream that was dialled. */
+  readonly onDialled: (stream: DirectStream) => void
+  /** Whether a UDX path may come up. */
+  readonly mayComeByUdx: () => boolean
+  /** Whether TCP to it is good however far it is. */
+  readonly isSteady: (link: Link) => boolean
+  /** Replication is to go over this link from now on. */
+  readonly onCarrier: (link: Link) => void
+  /** What carries has changed: it came, moved, or went. */
+  readonly onChange: () => void
+}
+
+const addressesMax = 8
+/** Before the next try to reach a peer, the first after it was lost; doubled each time. */
+const retryMsMin = 300
+const retryMsMax = 15_000
+/** Turned away, we come back: its list may have grown. */
+const refusedMs = 5000
+/** Tries at the addresses that it has told of itself, after it was lost. */
+const toldAttemptsMax = 20
+/** Both ends dial at once: the one that doesn't decide lets the other go first. */
+const courtesyMs = 250
+/** A connection that lasts so long has worked. */
+const provenMs = 5000
+
+/** How long to wait before the next try, in milliseconds. @param random from 0 to 1, so that not all come at once */
+export function retryMs(attempts: number, random: number): number {
+  return Math.min(retryMsMin * 2 ** attempts, retryMsMax) * (1 + random / 2)
+}
+
+/** A peer: its addresses, its links, and the TCP connections that we make to it. */
+export class Peer {
+  readonly key: string
+  /** Since when something carries, by `performance.now()`. */
+  connectedMs: number | undefined
+  readonly #options: PeerOptions
+  readonly #links = new Map<number, Link>()
+  readonly #paths: Paths
+  readonly #addresses = new Map<Source, readonly Address[]>()
+  #dialling: AbortController | undefined
+  #attempts = 0
+  #dialMs = 0
+  #dialTimer: NodeJS.Timeout | undefined
+  #decideTimer: NodeJS.Timeout | undefined
+
+  constructor(options: PeerOptions) {
+    this.key = options.key
+    this.#options = options
+    this.#paths = new Paths({ decides: options.decides, mayCome: (transport) => this.#mayCome(transport) })
+  }
+
+  get links(): readonly Link[] {
+    return [...this.#links.values()]
+  }
+
+  /** What replication goes over. */
+  get carrier(): Link | undefined {
+    const path = this.#paths.carrier
+    return path === undefined ? undefined : this.#links.get(path.id)
+  }
+
+  /** Whether there is any reason to remember it. */
+  get isKnown(): boolean {
+    return this.#links.size > 0 || this.#addresses.size > 0
+  }
+
+  /** Takes what one source says of its addresses; none is a farewell. */
+  reachableAt(source: Source, addresses: readonly Address[]): void {
+    const before = this.#addresses.get(source)
+    if (addresses.length === 0) this.#addresses.delete(source)
+    else this.#addresses.set(source, addresses)
+    if (JSON.stringify(before ?? []) === JSON.stringify(addresses)) return
+    this.retryNow()
+  }
+
+  /** Forgets how long it was to wait: something has changed. */
+  retryNow(): void {
+    this.#attempts = 0
+    this.#dialMs = this.#options.decides ? 0 : performance.now() + courtesyMs
+    this.#consider()
+  }
+
+  /** A link was made to it or from it; it proves itself yet. */
+  add(link: Link): void {
+    this.#links.set(link.id, link)
+  }
+
+  up(link: Link): void {
+    const { port, hosts } = link.introduction ?? { port: 0, hosts: [] }
+    if (port > 0) {
+      const told = [...new Set([...(link.transport === 'udx' ? [link.remoteHost] : []), ...hosts])]
+      this.reachableAt(
+        'told',
+        told.map((host) => ({ host, port }))
+      )
+    }
+    const { id, transport, dialledBy, rttMs } = link
+    const upMs = performance.now()
+    const path = { id, transport, dialledBy, rttMs, upMs, steady: this.#options.isSteady(link) }
+    this.#do(this.#paths.up(path, upMs))
+  }
+
+  measured(link: Link, rttMs: number): void {
+    this.#do(this.#paths.measured(link.id, rttMs, performance.now()))
+    this.#consider()
+  }
+
+  /** The other end has said that it replicates over a link. */
+  told(link: Link): void {
+    this.#paths.told(link.id, performance.now())
+    this.#options.onCarrier(link)
+    this.#changed()
+  }
+
+  /** The other end has lost what carried: so have we, though we may not know yet. */
+  lost(over: Link): void {
+    for (const link of this.links) if (link.carries && link !== over) link.close()
+  }
+
+  refused(): void {
+    this.#dialMs = performance.now() + refusedMs
+  }
+
+  down(link: Link): void {
+    if (!this.#links.delete(link.id)) return
+    const nowMs = performance.now()
+    const path = this.#paths.get(link.id)
+    if (path !== undefined && nowMs - path.upMs >= provenMs) this.#attempts = 0
+    const wasCarrier = this.carrier === undefined && link.carries
+    this.#do(this.#paths.down(link.id, nowMs))
+    // The end that decides may hear of it much later.
+    if (wasCarrier && !this.#options.decides) for (const other of this.links) other.sayLost()
+    if (link.transport === 'tcp') this.#later()
+    this.#changed()
+    this.#consider()
+  }
+
+  /** After a change of the network, what doesn't answer is let go. */
+  probe(): void {
+    for (const link of this.#links.values()) link.probe()
+  }
+
+  close(): void {
+    clearTimeout(this.#dialTimer)
+    clearTimeout(this.#decideTimer)
+    this.#addresses.clear()
+    this.#dialling?.abort()
+    for (const link of this.links) link.close()
+  }
+
+  #mayCome(transport: Transport): boolean {
+    if (transport === 'udx') return this.#options.mayComeByUdx()
+    return this.#dialling !== undefined || this.links.some((link) => link.transport === 'tcp')
+  }
+
+  #do(acts: readonly Act[]): void {
+    for (const act of acts) {
+      const link = this.#links.get(act.id)
+      if (act.type === 'drop') link?.close()
+      else if (link !== undefined) {
+        link.carry()
+        this.#options.onCarrier(link)
+        this.#changed()
+      }
+    }
+    clearTimeout(this.#decideTimer)
+    const { dueMs } = this.#paths
+    if (dueMs === undefined) return
+    // A fraction would be cut off, and it would be too early.
+    const ms = Math.max(0, Math.ceil(dueMs - performance.now()) + 1)
+    this.#decideTimer = setTimeout(() => this.#do(this.#paths.decide(performance.now())), ms)
+  }
+
+  #changed(): void {
+    if (this.carrier === undefined) this.connectedMs = undefined
+    else this.connectedMs ??= performance.now()
+    this.#options.onChange()
+  }
+
+  #later(): void {
+    this.#dialMs = Math.max(this.#dialMs, performance.now() + retryMs(this.#attempts, Math.random()))
+    // What it once said of itself is believed for some minutes.
+    if (++this.#attempts > toldAttemptsMax) this.#addresses.delete('told')
+  }
+
+  /** Dials, now or when it is time, where a TCP connection is of use and none is there or on its way. */
+  #consider(): void {
+    const { dial } = this.#options
+    clearTimeout(this.#dialTimer)
+    if (dial === undefined || this.#dialling !== undefined || this.#addresses.size === 0) return
+    if (this.links.some(({ transport }) => transport === 'tcp')) return
+    if (!this.#paths.wouldTakeTcp(this.links.some((link) => this.#options.isSteady(link)))) return
+    const ms = Math.ceil(this.#dialMs - performance.now())
+    if (ms > 0) {
+      this.#dialTimer = setTimeout(() => this.#consider(), ms + 1)
+      return
+    }
+    const addresses = [...this.#addresses.values()].flat()
+    const distinct = new Map(addresses.map((address) => [`${address.host} ${address.port}`, address]))
+    this.#dial(dial, [...distinct.values()].slice(0, addressesMax))
+  }
+
+  #dial(dial: NonNullable<PeerOptions['dial']>, addresses: readonly Address[]): void {
+    const dialling = new AbortController()
+    this.#dialling = dialling
+    dial(addresses, dialling.signal)
+      .then(
+        (stream) => {
+          if (dialling.signal.aborted) stream.stream.destroy()
+          else this.#options.onDialled(stream)
+        },
+        () => this.#later()
+      )
+      .finally(() => {
+        this.#dialling = undefined
+        if (dialling.signal.aborted) return
+        this.#do(this.#paths.decide(performance.now()))
+        this.#consider()
+      })
+  }
+}

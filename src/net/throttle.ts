@@ -1,0 +1,3 @@
+import type { Throttles } from './wire.ts'
+export type { Throttles } from './wire.ts'
+export function throttle(_stream: unknown, _throttles: Throttles): void {}

@@ -1,0 +1,225 @@
+import type { Duplex } from 'node:stream'
+import { systemCode } from '../errors.ts'
+import { type LogStore, parseKey, printKey } from '../log/store.ts'
+import type { Address } from '../net/address.ts'
+import type { GivenPeer } from '../net/given.ts'
+import { type Limits, Network, type NetworkEvent, type PeerStatus } from '../net/network.ts'
+import { AllowList } from './allow-list.ts'
+import { whyAlone } from './alone.ts'
+import type { Monitor } from './monitor.ts'
+
+export type { Address } from '../net/address.ts'
+export type { Limits, PeerStatus } from '../net/network.ts'
+
+/** How a folder finds its peers, and who they may be. */
+export interface ConnectOptions {
+  /** The first nodes of the DHT to join; the public one when left out, none with an empty list. */
+  readonly bootstrap?: readonly Address[]
+  /** Whether to look for peers on the local networks, by multicast. True when left out. */
+  readonly lan?: boolean
+  /** Whether to take and make TCP connections, which the local networks and this machine need. True when left out. */
+  readonly tcp?: boolean
+  /** The TCP port; any that is free when left out. */
+  readonly port?: number
+  /** One of this machine's addresses to take TCP connections at; all when left out. */
+  readonly listen?: string
+  /** Peers to connect to besides those that are found. */
+  readonly peers?: readonly PeerAddress[]
+  /** The machines that may connect, by the public keys that `id` prints; all who have the key when left out. */
+  readonly allow?: readonly string[]
+  /** Bytes per second to and from all peers together. */
+  readonly limits?: Limits
+}
+
+/** Where a peer is, and its public key where that is known: nobody else is taken for it then. */
+export interface PeerAddress extends Address {
+  readonly key?: string
+}
+
+/** Bytes that went over the network, all peers together. */
+export interface Traffic {
+  readonly received: number
+  readonly sent: number
+}
+
+export interface ConnectionsOptions {
+  /** What all peers know, and nobody else. */
+  readonly secret: Uint8Array
+  /** Whether this end mostly sends. */
+  readonly sends: boolean
+  /** Where the list of those who may connect lies. */
+  readonly home: string
+}
+
+interface WithFailure {
+  readonly onFailure: (error: Error) => void
+}
+
+/** Alone for so long, it is said why. */
+const aloneMs = 10_000
+/** How often it is told what comes from and goes to each peer, where anything does. */
+const trafficMs = 5000
+const trafficBytesMin = 4096
+
+/** Replicates a store with every peer that the network finds, and tells of them. */
+export class Connections {
+  readonly #monitor: Monitor
+  readonly #store: LogStore
+  readonly #options: ConnectionsOptions & ConnectOptions & WithFailure
+  readonly #counted = new Map<string, Traffic>()
+  readonly #refused = new Set<string>()
+  #network: Network | undefined
+  #allowList: AllowList | undefined
+  #trafficTimer: NodeJS.Timeout | undefined
+  #aloneTimer: NodeJS.Timeout | undefined
+
+  constructor(monitor: Monitor, store: LogStore, options: ConnectionsOptions & ConnectOptions & WithFailure) {
+    this.#monitor = monitor
+    this.#store = store
+    this.#options = options
+  }
+
+  /** @throws {SyncError} PORT_TAKEN, BAD_KEY for a public key that is none */
+  async start(): Promise<void> {
+    const { secret, sends, bootstrap, lan, tcp, port, listen, peers, limits } = this.#options
+    this.#allowList = new AllowList({
+      home: this.#options.home,
+      given: this.#options.allow,
+      onChange: (machines) => this.#network?.allow(machines),
+      onNotice: (message) => this.#monitor.emit({ type: 'notice', message })
+    })
+    const network = new Network({
+      keyPair: await this.#store.identity(),
+      machine: await this.#store.identity(),
+      secret,
+      sends,
+      bootstrap,
+      lan,
+      tcp: tcp === false ? false : { port, host: listen },
+      peers: peers?.map(givenPeer),
+      allow: this.#allowList.machines,
+      limits,
+      onCarrier: (stream) => this.#replicate(stream),
+      onEvent: (event) => this.#onEvent(event)
+    })
+    this.#network = network
+    await network.start()
+    this.#trafficTimer = setInterval(() => this.#tellTraffic(), trafficMs)
+    this.#waitAlone()
+  }
+
+  get peers(): readonly PeerStatus[] {
+    return this.#network?.peers ?? []
+  }
+
+  get traffic(): Traffic {
+    return this.#network?.traffic ?? { received: 0, sent: 0 }
+  }
+
+  get whyAlone(): string | undefined {
+    return this.#network && whyAlone(this.#network.status)
+  }
+
+  limit(limits: Limits): void {
+    this.#network?.limit(limits)
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#trafficTimer)
+    clearTimeout(this.#aloneTimer)
+    this.#allowList?.close()
+    await this.#network?.close()
+  }
+
+  #replicate(stream: Duplex): void {
+    // What can't be read for a peer ends the connection to it, with the engine's error.
+    stream.on('error', (error) => {
+      if (systemCode(error) === 'EIO') this.#options.onFailure(error)
+    })
+    this.#store.replicate(stream)
+  }
+
+  #onEvent(event: NetworkEvent): void {
+    if (event.type === 'peer') {
+      this.#emitPeer(event.state, event.peer, noTraffic)
+      if (event.state === 'disconnected') this.#counted.delete(event.peer.key)
+      this.#waitAlone()
+    } else if (event.type === 'stranger') {
+      const message = `Who answers at ${event.address} doesn't have this folder, or isn't p2psync`
+      this.#monitor.emit({ type: 'notice', message })
+    } else this.#tellRefused(event)
+  }
+
+  /** Once for each: they come back again and again. */
+  #tellRefused({ by, reason, machine, address }: Extract<NetworkEvent, { type: 'refused' }>): void {
+    const id = `${by} ${reason} ${machine}`
+    if (this.#refused.has(id) || this.#refused.size >= refusedMax) return
+    this.#refused.add(id)
+    this.#monitor.emit({ type: 'notice', message: describeRefusal(by, reason, printed(machine), address) })
+  }
+
+  #waitAlone(): void {
+    clearTimeout(this.#aloneTimer)
+    if (this.peers.length > 0) return
+    this.#aloneTimer = setTimeout(() => {
+      this.#monitor.emit({ type: 'notice', message: `No peer yet. ${this.whyAlone}` })
+    }, aloneMs)
+    this.#aloneTimer.unref()
+  }
+
+  #tellTraffic(): void {
+    for (const peer of this.peers) {
+      const before = this.#counted.get(peer.key) ?? noTraffic
+      const { received, sent } = peer
+      this.#counted.set(peer.key, { received, sent })
+      // A connection that replaces another counts anew.
+      const since = { received: Math.max(0, received - before.received), sent: Math.max(0, sent - before.sent) }
+      if (since.received + since.sent >= trafficBytesMin) this.#emitPeer('traffic', peer, since)
+    }
+  }
+
+  #emitPeer(state: PeerState, peer: PeerStatus, { received, sent }: Traffic): void {
+    const perSecond = (bytes: number) => Math.round((bytes * 1000) / trafficMs)
+    const { key, machine, address, transport, distance, rttMs } = peer
+    this.#monitor.emit({
+      type: 'peer',
+      state,
+      peer: key,
+      machine: printed(machine),
+      address,
+      transport,
+      distance,
+      rttMs: Math.round(rttMs * 10) / 10,
+      receiveRate: perSecond(received),
+      sendRate: perSecond(sent),
+      peers: this.peers.length
+    })
+  }
+}
+
+type PeerState = 'connected' | 'moved' | 'traffic' | 'disconnected'
+
+const noTraffic: Traffic = { received: 0, sent: 0 }
+/** Of so many that were turned away it is told. */
+const refusedMax = 1000
+
+/** @throws {SyncError} BAD_KEY */
+function givenPeer({ host, port, key }: PeerAddress): GivenPeer {
+  return { host, port, ...(key === undefined ? {} : { key: parseKey(key) }) }
+}
+
+function printed(hex: string): string {
+  return hex === '' ? '' : printKey(Buffer.from(hex, 'hex'))
+}
+
+function describeRefusal(by: 'us' | 'them', reason: 'not-allowed' | 'full', machine: string, address: string): string {
+  if (reason === 'full') {
+    return by === 'us'
+      ? `A peer at ${address} was turned away: there are as many as there may be`
+      : `The peer at ${address} turns us away: it has as many peers as it may have. It is asked again`
+  }
+  return by === 'us'
+    ? `A peer at ${address} was turned away: its machine, ${machine}, is not on the list of those who may connect`
+    : `The peer at ${address} turns this machine away: its public key, which p2psync id prints, is not on the list ` +
+        'of those who may connect. It is asked again'
+}
