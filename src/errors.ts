@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'STORE_COPIED'
   | 'DISK_FULL'
   | 'DISK_FAILED'
+  | 'IDENTITY_UNUSABLE'
+  | 'PORT_IN_USE'
   | 'NOT_READY'
   | 'CLOSED'
 

@@ -33,6 +33,8 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   STORE_COPIED: exitStatus.damaged,
   DISK_FULL: exitStatus.failure,
   DISK_FAILED: exitStatus.failure,
+  IDENTITY_UNUSABLE: exitStatus.failure,
+  PORT_IN_USE: exitStatus.failure,
   NOT_READY: exitStatus.failure,
   CLOSED: exitStatus.failure
 }

@@ -26,7 +26,7 @@ export function addNetworkOptions(command: Command): Command {
     .option('--port <port>', 'take TCP connections at this port (default: any that is free)', parsePort)
     .option('--listen <address>', 'take TCP connections at this address of the machine alone')
     .option('--no-tcp', 'use UDP alone; peers on this machine or a local network are then found by the DHT alone')
-    .option('--no-lan', 'don\'t look for peers on the local networks (also: P2PSYNC_NO_LAN=1)')
+    .option('--no-lan', "don't look for peers on the local networks (also: P2PSYNC_NO_LAN=1)")
     .option('--allow <public key>', 'connect to this machine alone, and to others given so', collect(String))
     .option('--limit-up <rate>', 'send no more than this to all peers together, such as 500k or 2M bytes/s', parseRate)
     .option('--limit-down <rate>', 'receive no more than this from all peers together', parseRate)
@@ -52,4 +52,14 @@ export function parsePeer(text: string): PeerAddress {
   const [address] = parseAddresses(at < 0 ? text : text.slice(at + 1))
   if (address === undefined) throw new InvalidArgumentError('Give host:port or key@host:port.')
   return at < 0 ? address : { ...address, key: text.slice(0, at) }
+}
+
+const units = { '': 1, k: 1e3, M: 1e6, G: 1e9 } as const
+function parseRate(text: string): number {
+  const m = /^(\d+(?:\.\d+)?)([kMG]?)$/.exec(text)
+  if (m === null) throw new InvalidArgumentError('rate')
+  return Number(m[1]) * units[m[2] as keyof typeof units]
+}
+function parsePort(text: string): number {
+  return Number(text)
 }

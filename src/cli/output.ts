@@ -1,4 +1,4 @@
-import type { SyncEvent, Traffic } from '../index.ts'
+import type { PeerStatus, SyncEvent, Traffic } from '../index.ts'
 
 /** What a command shows of a folder while it works: stdout is for data, stderr for people. */
 export interface Output {
@@ -9,7 +9,7 @@ export interface Output {
 
 /** What an output may ask at any time. */
 export interface Source {
-  readonly peers: number
+  readonly connections: readonly PeerStatus[]
   readonly traffic: Traffic
 }
 

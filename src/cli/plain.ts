@@ -1,6 +1,6 @@
 import type { SyncEvent } from '../index.ts'
 import { type Output, printKey } from './output.ts'
-import { showBytes, showLines, showMany, showName } from './text.ts'
+import { showBytes, showLines, showMany, showName, showTransport } from './text.ts'
 
 /** Lines on stderr, for logs and for terminals that can't redraw. */
 export function plainOutput(verbose: boolean): Output {
@@ -33,9 +33,7 @@ export function linesOf(event: SyncEvent, verbose: boolean): readonly string[] {
     case 'in-sync':
       return [`In sync with version ${event.version}`]
     case 'peer':
-      return verbose || event.state === 'connected'
-        ? [`Peer ${event.state}: ${event.address} (${showMany(event.peers, 'peer')})`]
-        : []
+      return verbose || event.state === 'connected' ? peerLines(event) : []
     case 'diverged':
       return [`Differs from the source: ${showName(event.path)} was ${event.kind} here; left as it is`]
     case 'conflict':
@@ -52,6 +50,13 @@ export function linesOf(event: SyncEvent, verbose: boolean): readonly string[] {
     case 'progress':
       return []
   }
+}
+
+function peerLines(event: Extract<SyncEvent, { type: 'peer' }>): readonly string[] {
+  const { state, address, peers, rttMs } = event
+  if (state === 'traffic') return []
+  const how = `${showTransport(event)}, ${rttMs < 10 ? rttMs : Math.round(rttMs)} ms`
+  return [`Peer ${state}: ${address} (${state === 'disconnected' ? '' : `${how}; `}${showMany(peers, 'peer')})`]
 }
 
 function changed({ puts, removals }: { readonly puts: number; readonly removals: number }): string {

@@ -3,7 +3,7 @@ import type { SyncEvent } from '../index.ts'
 import type { Output, Source } from './output.ts'
 import { printKey } from './output.ts'
 import { linesOf } from './plain.ts'
-import { showBytes, showCount, showMany, showSeconds } from './text.ts'
+import { showBytes, showCount, showMany, showPeers, showSeconds } from './text.ts'
 
 type Progress = Extract<SyncEvent, { type: 'progress' }>
 
@@ -152,12 +152,11 @@ class Screen {
   #draw(): void {
     if (this.#bar !== undefined) return
     this.#clear()
-    const { peers } = this.#source
     const { received, sent } = this.#rates
     const parts = [
       this.#state,
       this.#facts,
-      showMany(peers, 'peer'),
+      showPeers(this.#source.connections),
       `↑ ${showBytes(sent)}/s ↓ ${showBytes(received)}/s`
     ]
     const line = parts.filter((part) => part !== '').join(' · ')

@@ -23,6 +23,26 @@ export function showMany(count: number, noun: string): string {
   return `${showCount(count)} ${noun}${count === 1 ? '' : 's'}`
 }
 
+interface Connected {
+  readonly transport: 'tcp' | 'udx'
+  readonly distance: 'machine' | 'lan' | 'wan'
+}
+
+const places = { machine: ' on this machine', lan: ' LAN', wan: '' } as const
+
+/** How a peer is connected, such as `TCP LAN`. */
+export function showTransport({ transport, distance }: Connected): string {
+  return `${transport.toUpperCase()}${places[distance]}`
+}
+
+/** `2 peers (1 TCP LAN, 1 UDX)`. */
+export function showPeers(peers: readonly Connected[]): string {
+  const counts = new Map<string, number>()
+  for (const peer of peers) counts.set(showTransport(peer), (counts.get(showTransport(peer)) ?? 0) + 1)
+  const kinds = [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ')
+  return showMany(peers.length, 'peer') + (kinds === '' ? '' : ` (${kinds})`)
+}
+
 /** `75` → `1m15s`. */
 export function showSeconds(seconds: number): string {
   const whole = Math.max(0, Math.ceil(seconds))

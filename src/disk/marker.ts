@@ -107,7 +107,8 @@ export function writeWhole(path: string, text: string): void {
   syncDirectory(dirname(path))
 }
 
-function syncDirectory(path: string): void {
+/** Makes the names in a directory survive a power cut. */
+export function syncDirectory(path: string): void {
   if (process.platform === 'win32') return // Directories can't be opened there.
   const fd = openSync(path, 'r')
   try {

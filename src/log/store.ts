@@ -119,6 +119,11 @@ export class LogStore {
     return this.#corestore.createKeyPair('p2psync/peer')
   }
 
+  /** A pair of keys for a machine that can't keep an identity of its own. */
+  machine(): Promise<KeyPair> {
+    return this.#corestore.createKeyPair('p2psync/machine')
+  }
+
   /** Replicates all cores that both sides have over an authenticated stream. */
   replicate(stream: Duplex): void {
     this.#corestore.replicate(stream)

@@ -1,4 +1,10 @@
-export class Lan { constructor(_o: unknown) {}
-  get heard(): boolean { return false }
-  get working(): boolean { return false }
-  async close(): Promise<void> {} }
+export class Lan {
+  constructor(_o: unknown) {}
+  get heard(): boolean {
+    return false
+  }
+  get working(): boolean {
+    return false
+  }
+  async close(): Promise<void> {}
+}

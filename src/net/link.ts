@@ -50,7 +50,7 @@ const openMsMax = 5000
 const silentMsMax = 5000
 const keepAliveMs = 1500
 /** Round trips are measured a few times at once, since other work makes single ones look long, and then now and then. */
-const firstPingsMs = [0, 40, 120, 300] as const
+const morePingsMs = [40, 120, 300] as const
 const pingMs = 5000
 /** After something happened to the network, an answer must come in this time. */
 const answerMsMax = 1500
@@ -213,7 +213,9 @@ export class Link {
       this.refuse(refusal)
       return
     }
-    for (const ms of firstPingsMs) this.#after(ms, () => this.#sendPing())
+    // The first goes at once: it is answered before `carry` can come.
+    this.#sendPing()
+    for (const ms of morePingsMs) this.#after(ms, () => this.#sendPing())
     this.#every(pingMs, () => this.#sendPing())
   }
 

@@ -121,7 +121,8 @@ export class Paths {
     }
     const now = this.#carriers.at(-1)
     for (const old of this.#carriers.slice(0, -1)) {
-      if (now?.carriesSinceMs !== undefined && nowMs - now.carriesSinceMs >= overlapMs) this.#drop(old, now, nowMs, acts)
+      if (now?.carriesSinceMs !== undefined && nowMs - now.carriesSinceMs >= overlapMs)
+        this.#drop(old, now, nowMs, acts)
     }
     return acts
   }

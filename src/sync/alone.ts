@@ -20,7 +20,7 @@ export function whyAlone({ dht, lan, unanswered, refusedBy }: NetworkStatus): st
 const dhtFacts: Readonly<Record<NetworkStatus['dht'], readonly string[]>> = {
   off: ['the DHT is off'],
   reachable: ['the DHT is reachable, but nobody who can be reached is there with this folder'],
-  unreachable: ['the DHT can\'t be reached']
+  unreachable: ["the DHT can't be reached"]
 }
 
 const lanFacts: Readonly<Record<NetworkStatus['lan'], readonly string[]>> = {

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
-import { systemCode } from '../errors.ts'
-import { type LogStore, parseKey, printKey } from '../log/store.ts'
+import { readIdentity } from '../disk/identity.ts'
+import { SyncError, systemCode } from '../errors.ts'
+import { type KeyPair, type LogStore, parseKey, printKey } from '../log/store.ts'
 import type { Address } from '../net/address.ts'
 import type { GivenPeer } from '../net/given.ts'
 import { type Limits, Network, type NetworkEvent, type PeerStatus } from '../net/network.ts'
@@ -90,7 +91,7 @@ export class Connections {
     })
     const network = new Network({
       keyPair: await this.#store.identity(),
-      machine: await this.#store.identity(),
+      machine: await this.#machine(),
       secret,
       sends,
       bootstrap,
@@ -129,6 +130,17 @@ export class Connections {
     clearTimeout(this.#aloneTimer)
     this.#allowList?.close()
     await this.#network?.close()
+  }
+
+  /** Without an identity of the machine the folder still finds its peers: those who list nobody. */
+  async #machine(): Promise<KeyPair> {
+    try {
+      return readIdentity()
+    } catch (error) {
+      if (!(error instanceof SyncError)) throw error
+      this.#monitor.emit({ type: 'notice', message: `Peers won't know which machine this is. ${error.message}` })
+      return this.#store.machine()
+    }
   }
 
   #replicate(stream: Duplex): void {

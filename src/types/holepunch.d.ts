@@ -296,6 +296,11 @@ declare module 'fs-native-extensions' {
   export default extensions
 }
 
+declare module 'hypercore-crypto' {
+  /** Ed25519, out of a seed of 32 bytes. */
+  export function keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+}
+
 declare module 'hyperdht' {
   const DHT: {
     keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }

@@ -1,8 +1,8 @@
 /** Ambient types for the channels on authenticated streams, and for signatures; only what p2psync calls. */
 
 declare module 'protomux' {
-  import type { Encoder } from 'compact-encoding'
   import type { Duplex } from 'node:stream'
+  import type { Encoder } from 'compact-encoding'
 
   export interface Message<T> {
     send(message: T): boolean

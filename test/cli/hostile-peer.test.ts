@@ -1,12 +1,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { type Assert, test } from 'brittle'
 import type Hypercore from 'hypercore'
-import DHT from 'hyperdht'
-import Hyperswarm, { type Connection } from 'hyperswarm'
+import { keyPair as newKeyPair } from 'hypercore-crypto'
+import Hyperswarm from 'hyperswarm'
+import { rendezvousOf } from '../../src/net/rendezvous.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { type Command, startClone, startShare } from '../support/cli.ts'
 import { type BentPeer, HostilePeer } from '../support/hostile-peer.ts'
+import { joinAsPeer } from '../support/network.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
@@ -153,8 +156,8 @@ test('whatever a peer says in the protocol, writer and reader stay, small, and s
   t.ok(memoryMb(reader) < 400, `the reader holds ${Math.round(memoryMb(reader))} MB`)
 })
 
-/** What a stranger who found the topic may write into an authenticated stream. */
-const garbage: ReadonlyArray<[name: string, write: (stream: Connection) => void]> = [
+/** What somebody may write into an authenticated stream. */
+const garbage: ReadonlyArray<[name: string, write: (stream: Duplex) => void]> = [
   ['nothing', () => {}],
   ['noise', (stream) => repeat(200, (i) => stream.write(bytesOf(1 + ((i * 37) % 2000), i + 1)))],
   ['large frames', (stream) => repeat(20, (i) => stream.write(bytesOf(8_000_000, i + 1)))],
@@ -183,35 +186,73 @@ function channel(i: number, id: Buffer): Buffer {
   ])
 }
 
-test('strangers who send garbage are dropped, and a good pair goes on meanwhile', { timeout: 100_000 }, async (t) => {
-  const { source, mirror, writer, peer, bootstrap, addresses } = await openScene(t, (source) => {
-    writeFileSync(join(source, 'file'), bytesOf(3_000_000))
-  })
-  const reader = startClone(t, writer.key, mirror, { bootstrap })
-  await reader.event('in-sync')
-  const met = garbage.map(([name, write], i) => {
-    const stranger = new Hyperswarm({ keyPair: DHT.keyPair(Buffer.alloc(32, i + 1)), bootstrap: addresses })
-    t.teardown(() => stranger.destroy())
-    const meetings = { name, count: 0 }
-    stranger.on('connection', (stream: Connection) => {
-      stream.on('error', () => {})
-      meetings.count++
-      write(stream)
+/** Who sends it, and how many have been met so far. */
+interface Meetings {
+  readonly name: string
+  count: number
+}
+
+type Scene = Awaited<ReturnType<typeof openScene>>
+
+const senders: ReadonlyArray<[name: string, meet: (t: Assert, scene: Scene) => Promise<readonly Meetings[]>]> = [
+  [
+    'strangers who found the topic',
+    async (t, { peer, addresses }) =>
+      garbage.map(([name, write]) => {
+        const meetings = { name, count: 0 }
+        const stranger = new Hyperswarm({ keyPair: newKeyPair(), bootstrap: addresses })
+        t.teardown(() => stranger.destroy())
+        stranger.on('connection', (stream: Duplex) => {
+          stream.on('error', () => {})
+          meetings.count++
+          write(stream)
+        })
+        const { topic } = rendezvousOf(peer.entries.key)
+        stranger.join(topic, { server: false, client: true })
+        return meetings
+      })
+  ],
+  [
+    'peers who have the key',
+    async (t, { peer, addresses }) =>
+      Promise.all(
+        garbage.map(async ([name, write]) => {
+          const meetings = { name, count: 0 }
+          await joinAsPeer(t, {
+            secret: peer.entries.key,
+            bootstrap: addresses,
+            onCarrier: (stream) => {
+              meetings.count++
+              write(stream)
+            }
+          })
+          return meetings
+        })
+      )
+  ]
+]
+
+for (const [who, meet] of senders) {
+  test(`${who} and send garbage are dropped, and a good pair goes on meanwhile`, { timeout: 100_000 }, async (t) => {
+    const scene = await openScene(t, (source) => {
+      writeFileSync(join(source, 'file'), bytesOf(3_000_000))
     })
-    stranger.join(peer.entries.discoveryKey, { server: false, client: true })
-    return meetings
+    const { source, mirror, writer, bootstrap } = scene
+    const reader = startClone(t, writer.key, mirror, { bootstrap })
+    await reader.event('in-sync')
+    const met = await meet(t, scene)
+    let round = 0
+    const isMet = () => met.every(({ count }) => count >= 2)
+    for (const endMs = performance.now() + 30_000; !isMet() && performance.now() < endMs; round++) {
+      writeFileSync(join(source, 'file'), `round ${round}`)
+      await until(() => readFileSync(join(mirror, 'file'), 'utf8') === `round ${round}`, { what: 'a sync', ms: 20_000 })
+    }
+    t.ok(isMet(), `all were met: ${met.map(({ name, count }) => `${name} ${count}`).join(', ')}`)
+    t.ok(round > 0, `${round} syncs meanwhile`)
+    t.ok(writer.running && reader.running, 'both are there')
+    t.ok(memoryMb(writer) < 400, `the writer holds ${Math.round(memoryMb(writer))} MB`)
+    t.ok(memoryMb(reader) < 400, `the reader holds ${Math.round(memoryMb(reader))} MB`)
+    t.is(await writer.kill('SIGTERM'), 130)
+    t.absent(/\n\s+at /.test(writer.stderr + reader.stderr), 'no stack trace')
   })
-  let round = 0
-  const isMet = () => met.every(({ count }) => count >= 2)
-  for (const endMs = performance.now() + 30_000; !isMet() && performance.now() < endMs; round++) {
-    writeFileSync(join(source, 'file'), `round ${round}`)
-    await until(() => readFileSync(join(mirror, 'file'), 'utf8') === `round ${round}`, { what: 'a sync', ms: 20_000 })
-  }
-  t.ok(isMet(), `all were met: ${met.map(({ name, count }) => `${name} ${count}`).join(', ')}`)
-  t.ok(round > 0, `${round} syncs meanwhile`)
-  t.ok(writer.running && reader.running, 'both are there')
-  t.ok(memoryMb(writer) < 400, `the writer holds ${Math.round(memoryMb(writer))} MB`)
-  t.ok(memoryMb(reader) < 400, `the reader holds ${Math.round(memoryMb(reader))} MB`)
-  t.is(await writer.kill('SIGTERM'), 130)
-  t.absent(/\n\s+at /.test(writer.stderr + reader.stderr), 'no stack trace')
-})
+}

@@ -13,7 +13,6 @@ test('a reader gets every version, its head and its entries', async (t) => {
   const { store, writer } = await openWriter(t)
   const { store: own, reader } = await openReader(t, writer.key)
   t.is(reader.version, undefined)
-  t.ok(reader.topic.equals(writer.topic))
   await link(t, store, own)
 
   const first = await commit(writer, { a: directoryOf(), 'a/file': fileOf('') }, { files: 1, directories: 1, puts: 2 })

@@ -32,7 +32,12 @@ export class Command {
 
   constructor(t: Assert, file: string, args: readonly string[], options: StartOptions = {}) {
     this.#child = spawn(process.execPath, [file, ...args], {
-      env: { ...process.env, P2PSYNC_BOOTSTRAP: options.bootstrap ?? unreachable, ...options.env },
+      env: {
+        ...process.env,
+        P2PSYNC_BOOTSTRAP: options.bootstrap ?? unreachable,
+        P2PSYNC_NO_LAN: '1',
+        ...options.env
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.ordinary === true && isRoot ? { uid: nobody, gid: nobody } : {})

@@ -6,7 +6,8 @@ import type Hypercore from 'hypercore'
 import type { Peer } from 'hypercore'
 import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
-import Hyperswarm, { type Connection } from 'hyperswarm'
+import type { Network } from '../../src/net/network.ts'
+import { joinAsPeer } from './network.ts'
 import { until } from './until.ts'
 
 /** What Hypercore's replicator has of a peer, as far as one who means harm bends it. */
@@ -23,12 +24,12 @@ export interface BentPeer extends Peer {
 export class HostilePeer {
   readonly entries: Hypercore
   readonly content: Hypercore
-  readonly #swarm: Hyperswarm
+  readonly network: Network
 
-  private constructor(entries: Hypercore, content: Hypercore, swarm: Hyperswarm) {
+  private constructor(entries: Hypercore, content: Hypercore, network: Network) {
     this.entries = entries
     this.content = content
-    this.#swarm = swarm
+    this.network = network
   }
 
   /** Gets the whole log honestly, so that it is known to have it. */
@@ -41,16 +42,13 @@ export class HostilePeer {
     await store.ready()
     const entries = store.get({ key: ids.decode(key) })
     await entries.ready()
-    const swarm = new Hyperswarm({ keyPair: await store.createKeyPair('peer'), bootstrap })
-    t.teardown(async () => {
-      await swarm.destroy()
-      await store.close()
+    const network = await joinAsPeer(t, {
+      secret: entries.key,
+      keyPair: await store.createKeyPair('peer'),
+      bootstrap,
+      onCarrier: (stream) => void store.replicate(stream)
     })
-    swarm.on('connection', (connection: Connection) => {
-      connection.on('error', () => {})
-      store.replicate(connection)
-    })
-    swarm.join(entries.discoveryKey, { server: true, client: true })
+    t.teardown(() => store.close())
     const bee = new Hyperbee(entries, { extension: false })
     const header = await bee.getHeader()
     const content = store.get({ key: header.metadata?.contentFeed as Buffer })
@@ -61,16 +59,12 @@ export class HostilePeer {
         what: 'the log at the hostile peer'
       })
     }
-    return new HostilePeer(entries, content, swarm)
+    return new HostilePeer(entries, content, network)
   }
 
   /** Calls `bend` with every peer of a core, those to come too. */
   bend(core: Hypercore, bend: (peer: BentPeer) => void): void {
     for (const peer of core.peers) bend(peer as BentPeer)
     core.on('peer-add', bend)
-  }
-
-  get connections(): ReadonlySet<Connection> {
-    return this.#swarm.connections
   }
 }

@@ -6,8 +6,8 @@ import { Node, YoloIndex } from 'hyperbee/lib/messages.js'
 import type Hypercore from 'hypercore'
 import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
-import Hyperswarm from 'hyperswarm'
 import { hashOf } from './entries.ts'
+import { joinAsPeer } from './network.ts'
 
 /** What a record of a file may be told to say; each part has a fitting value of its own. */
 export interface FileRecord {
@@ -60,16 +60,13 @@ export class HostileWriter {
       ...(contentFeed === null ? {} : { metadata: { contentFeed } })
     })
     await bee.ready()
-    const swarm = new Hyperswarm({ keyPair: await store.createKeyPair('peer'), bootstrap })
-    swarm.on('connection', (connection) => {
-      connection.on('error', () => {})
-      store.replicate(connection)
+    await joinAsPeer(t, {
+      secret: entries.key,
+      keyPair: await store.createKeyPair('peer'),
+      bootstrap,
+      onCarrier: (stream) => void store.replicate(stream)
     })
-    swarm.join(entries.discoveryKey, { server: true, client: true })
-    t.teardown(async () => {
-      await swarm.destroy()
-      await store.close()
-    })
+    t.teardown(() => store.close())
     return new HostileWriter(entries, content, bee)
   }
 

@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { type ClonedFolder, clone, SyncError } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
+import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
 import { addCommonOptions, type CommonOptions, parseDuration } from '../options.ts'
 import { failure, forever, runFolder } from '../session.ts'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, NetworkOptions {
   readonly adopt?: boolean
   readonly rebuild?: boolean
   readonly once?: boolean
@@ -17,15 +18,17 @@ const onceTimeoutMs = 60_000
 
 export function addCloneCommand(program: Command, onStatus: (status: number) => void): void {
   addCommonOptions(
-    program
-      .command('clone')
-      .summary('rebuild a published directory and follow it')
-      .description(
-        'Rebuilds the directory of a key and follows it. Started again in the same directory it goes on where it ' +
-          'was. What you change in it is never overwritten: it stays, or is kept as name.conflict-<time>-<host>.'
-      )
-      .argument('<key>', 'as share printed it')
-      .argument('<dir>', 'a new or empty directory, or a mirror of this key')
+    addNetworkOptions(
+      program
+        .command('clone')
+        .summary('rebuild a published directory and follow it')
+        .description(
+          'Rebuilds the directory of a key and follows it. Started again in the same directory it goes on where it ' +
+            'was. What you change in it is never overwritten: it stays, or is kept as name.conflict-<time>-<host>.'
+        )
+        .argument('<key>', 'as share printed it')
+        .argument('<dir>', 'a new or empty directory, or a mirror of this key')
+    )
   )
     .option('--once', 'end when it holds the newest version that its peers have')
     .option(
@@ -45,9 +48,9 @@ Examples:
   $ p2psync clone <key> ./copy-from-usb-disk --adopt`
     )
     .action(async (key: string, directory: string, options: Options) => {
-      const { bootstrap, state, adopt, rebuild, safeLinks } = options
+      const { state, adopt, rebuild, safeLinks } = options
       const folder = clone(key, directory, {
-        ...(bootstrap === undefined ? {} : { bootstrap }),
+        ...connectOptions(options),
         ...(state === undefined ? {} : { state }),
         ...(adopt === undefined ? {} : { adopt }),
         ...(rebuild === undefined ? {} : { rebuild }),
@@ -99,9 +102,7 @@ function failWithoutPeer(folder: ClonedFolder, timeoutMs: number): Promise<never
       if (folder.peers > 0) return
       timer = setTimeout(() => {
         if (isFull) return lookAgain()
-        const message =
-          `No peer was found in ${Math.round(timeoutMs / 1000)} s. Is the source running, and is the network up? ` +
-          'Give --timeout for more time'
+        const message = `No peer was found in ${Math.round(timeoutMs / 1000)} s. ${folder.whyAlone} Give --timeout for more time`
         reject(new SyncError('NO_PEER', message))
       }, timeoutMs)
     }

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { share } from '../../index.ts'
+import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
 import { addCommonOptions, type CommonOptions, parseDuration } from '../options.ts'
 import { forever, runFolder } from '../session.ts'
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, NetworkOptions {
   readonly poll?: number | true
   readonly rescanInterval?: number
   readonly checksum?: boolean
@@ -12,14 +13,16 @@ interface Options extends CommonOptions {
 
 export function addShareCommand(program: Command, onStatus: (status: number) => void): void {
   addCommonOptions(
-    program
-      .command('share')
-      .summary('publish a directory and follow it')
-      .description(
-        'Publishes a directory and follows it. Prints its key, the same for ever: whoever has it can clone the ' +
-          'directory, from here or from anybody who has cloned it. Ends on Ctrl-C; go on with the same command.'
-      )
-      .argument('<dir>', 'the directory to publish')
+    addNetworkOptions(
+      program
+        .command('share')
+        .summary('publish a directory and follow it')
+        .description(
+          'Publishes a directory and follows it. Prints its key, the same for ever: whoever has it can clone the ' +
+            'directory, from here or from anybody who has cloned it. Ends on Ctrl-C; go on with the same command.'
+        )
+        .argument('<dir>', 'the directory to publish')
+    )
   )
     .option(
       '--poll [interval]',
@@ -44,10 +47,10 @@ Examples:
 What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left out.`
     )
     .action(async (directory: string, options: Options) => {
-      const { bootstrap, state, moved, poll, rescanInterval, checksum = false } = options
+      const { state, moved, poll, rescanInterval, checksum = false } = options
       const folder = share(directory, {
+        ...connectOptions(options),
         checksum,
-        ...(bootstrap === undefined ? {} : { bootstrap }),
         ...(state === undefined ? {} : { state }),
         ...(moved === undefined ? {} : { moved }),
         ...(poll === undefined ? {} : { poll: true }),

@@ -1,0 +1,31 @@
+import type { Command } from 'commander'
+import { machineKey } from '../../index.ts'
+import { showJson } from '../text.ts'
+
+interface Options {
+  readonly json?: boolean
+}
+
+export function addIdCommand(program: Command): void {
+  program
+    .command('id')
+    .summary('print the public key by which other machines know this one')
+    .description(
+      'Prints the public key by which other machines know this one, the same for ever. Its secret is made at the ' +
+        'first use and kept in $XDG_STATE_HOME/p2psync/identity (~/.local/state/p2psync/identity), for this user only.'
+    )
+    .option('--json', 'print it as a JSON object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ p2psync id
+  $ p2psync id --json
+
+It is no secret, and not the key of a folder: it gives access to nothing.`
+    )
+    .action(({ json }: Options) => {
+      const key = machineKey()
+      process.stdout.write(json ? `${showJson({ type: 'identity', key })}\n` : `${key}\n`)
+    })
+}
