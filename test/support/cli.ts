@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Assert } from 'brittle'
 import type { SyncEvent } from '../../src/index.ts'
+import type { Host } from './namespaces.ts'
 import { until } from './until.ts'
 
 /** The package's root, seen from where tests are built to. */
@@ -31,7 +32,9 @@ export class Command {
   readonly #closed: Promise<unknown>
 
   constructor(t: Assert, file: string, args: readonly string[], options: StartOptions = {}) {
-    this.#child = spawn(process.execPath, [file, ...args], {
+    const command = [process.execPath, file, ...args]
+    const [executable, ...rest] = (options.host?.wrap(command) ?? command) as [string, ...string[]]
+    this.#child = spawn(executable, rest, {
       env: { ...process.env, P2PSYNC_BOOTSTRAP: options.bootstrap ?? unreachable, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -97,6 +100,8 @@ export interface StartOptions {
   readonly cwd?: string
   /** As an ordinary user, to whom modes mean something; what it needs has to be `own`. */
   readonly ordinary?: boolean
+  /** Where to run it: a machine of the test's own instead of this one. Not as an ordinary user. */
+  readonly host?: Host
 }
 
 const isRoot = process.getuid?.() === 0
