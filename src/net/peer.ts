@@ -84,8 +84,12 @@ export class Peer {
     const before = this.#addresses.get(source)
     if (addresses.length === 0) this.#addresses.delete(source)
     else this.#addresses.set(source, addresses)
-    if (JSON.stringify(before ?? []) === JSON.stringify(addresses)) return
-    this.retryNow()
+    if (JSON.stringify(before ?? []) !== JSON.stringify(addresses)) this.retryNow()
+    else if (this.#links.size === 0) {
+      // Heard again: what kept it from answering may be over.
+      this.#dialMs = Math.min(this.#dialMs, performance.now() + courtesyMs)
+      this.#consider()
+    }
   }
 
   /** Forgets how long it was to wait: something has changed. */

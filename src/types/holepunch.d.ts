@@ -302,10 +302,23 @@ declare module 'hypercore-crypto' {
 }
 
 declare module 'hyperdht' {
-  const DHT: {
-    keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+  interface Place {
+    readonly host: string
+    readonly port: number
   }
-  export default DHT
+
+  export default class DHT {
+    constructor(options: {
+      readonly bootstrap: readonly Place[]
+      readonly host?: string
+      readonly ephemeral?: boolean
+      readonly firewalled?: boolean
+    })
+    static keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+    static bootstrapper(port: number, host: string, options: { readonly bootstrap: readonly Place[] }): DHT
+    fullyBootstrapped(): Promise<void>
+    destroy(): Promise<void>
+  }
 }
 
 declare module 'hyperdht/testnet.js' {

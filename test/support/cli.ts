@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { lchownSync, readdirSync } from 'node:fs'
+import { chmodSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Assert } from 'brittle'
 import type { SyncEvent } from '../../src/index.ts'
+import type { Host } from './namespaces.ts'
 import { until } from './until.ts'
 
 /** The package's root, seen from where tests are built to. */
@@ -31,13 +33,10 @@ export class Command {
   readonly #closed: Promise<unknown>
 
   constructor(t: Assert, file: string, args: readonly string[], options: StartOptions = {}) {
-    this.#child = spawn(process.execPath, [file, ...args], {
-      env: {
-        ...process.env,
-        P2PSYNC_BOOTSTRAP: options.bootstrap ?? unreachable,
-        P2PSYNC_NO_LAN: '1',
-        ...options.env
-      },
+    const command = [process.execPath, file, ...args]
+    const [executable, ...rest] = (options.host?.wrap(command) ?? command) as [string, ...string[]]
+    this.#child = spawn(executable, rest, {
+      env: { ...process.env, ...environmentOf(options), ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.ordinary === true && isRoot ? { uid: nobody, gid: nobody } : {})
@@ -102,6 +101,8 @@ export interface StartOptions {
   readonly cwd?: string
   /** As an ordinary user, to whom modes mean something; what it needs has to be `own`. */
   readonly ordinary?: boolean
+  /** Where to run it: a machine of the test's own instead of this one. Not as an ordinary user. */
+  readonly host?: Host
 }
 
 const isRoot = process.getuid?.() === 0
@@ -122,6 +123,20 @@ export function own(directory: string): string {
 
 /** Loopback, a port where nobody is: no test may reach the public DHT. */
 const unreachable = '127.0.0.1:9'
+
+/** Where commands keep what is this machine's, and each host of its own what is that host's. */
+const machines = mkdtempSync(join(tmpdir(), 'p2psync-machines-'))
+chmodSync(machines, 0o777)
+process.once('exit', () => rmSync(machines, { recursive: true, force: true }))
+
+function environmentOf({ bootstrap = unreachable, host }: StartOptions): NodeJS.ProcessEnv {
+  // Nothing may be sent by multicast on the networks of whoever runs the tests.
+  if (host === undefined)
+    return { P2PSYNC_BOOTSTRAP: bootstrap, P2PSYNC_NO_LAN: '1', XDG_STATE_HOME: join(machines, 'state') }
+  const home = join(machines, host.name)
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  return { P2PSYNC_BOOTSTRAP: bootstrap, XDG_STATE_HOME: home, XDG_RUNTIME_DIR: home }
+}
 
 /** Starts p2psync with these arguments. */
 export function start(t: Assert, args: readonly string[], options: StartOptions = {}): Command {

@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import makeMdns from 'multicast-dns'
+import { announce } from '../../src/net/lan-records.ts'
+
+/**
+ * `node lan-noise.js <own address> garbage`: bytes that are no packets, to everybody of multicast DNS.
+ * `node lan-noise.js <own address> peers <id> <count>`: peers that don't exist.
+ * `node lan-noise.js <own address> listen`: is silent; prints all that others say, a line for each part.
+ */
+const [host, what, id, count] = process.argv.slice(2) as [string, string, string, string]
+const sections = ['questions', 'answers', 'additionals', 'authorities']
+const socket = createSocket({ type: 'udp4', reuseAddr: true })
+const mdns = makeMdns({ socket, interface: host, bind: '0.0.0.0' })
+const sendBytes = (bytes: Buffer) =>
+  new Promise((resolve) => socket.send(bytes, 5353, '224.0.0.251', () => setImmediate(resolve)))
+const sendPeer = (publicKey: string) =>
+  new Promise((resolve) => mdns.respond(announce({ id, publicKey, port: 1 }), () => setImmediate(resolve)))
+
+mdns.on('ready', async () => {
+  if (what === 'listen') {
+    mdns.on('packet', (packet: Record<string, readonly unknown[]>) => {
+      for (const section of sections) for (const record of packet[section] ?? []) print(record)
+    })
+    process.stdout.write('listening\n')
+    return
+  }
+  if (what === 'garbage') for (let size = 0; size < 1400; size++) await sendBytes(garbage(size))
+  else for (let number = 0; number < Number(count); number++) await sendPeer(randomBytes(32).toString('hex'))
+  process.exit()
+})
+
+/** The name of a record, and all that it holds. */
+function print(record: unknown): void {
+  const { name, data } = record as { readonly name: string; readonly data?: unknown }
+  const values = Array.isArray(data) ? data : typeof data === 'object' && data !== null ? Object.values(data) : [data]
+  for (const value of [name, ...values]) if (value !== undefined) process.stdout.write(`${value}\n`)
+}
+
+/** Every other one begins as a response does that holds ever so many records. */
+function garbage(size: number): Buffer {
+  const bytes = randomBytes(size)
+  if (size % 2 === 0) bytes.set(Buffer.from('000084000000ffff0000ffff', 'hex').subarray(0, size))
+  return bytes
+}

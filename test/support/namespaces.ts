@@ -1,0 +1,255 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { type Assert, test } from 'brittle'
+import { until } from './until.ts'
+
+/** Why there can be no network namespaces here, or `false` where there can. */
+const noNamespaces: string | false = whyNot()
+
+/** Whether hosts can be made here: that takes root, on Linux. */
+export const canNamespaces = noNamespaces === false
+
+/** A test that needs hosts of its own; it is skipped, and says why, where there can be none. */
+export function namespaceTest(name: string, body: (t: Assert) => Promise<void>): void {
+  const why = noNamespaces === false ? '' : ` (${noNamespaces})`
+  test(`${name}${why}`, { skip: !canNamespaces, timeout: 300_000 }, body)
+}
+
+/** A machine of a test: a network namespace with one interface, `eth0`, and loopback. */
+export interface Host {
+  /** The name of its namespace. */
+  readonly name: string
+  /** Its IPv4 address. */
+  readonly address: string
+  /** What runs a command on this host, under the process id that it is started with. */
+  wrap(command: readonly string[]): string[]
+  /** Runs a command to its end. @returns what it wrote to stdout */
+  run(...command: readonly string[]): string
+  /** Starts a command, which ends with the test. */
+  spawn(command: readonly string[]): ChildProcess
+  /** Pulls the network cable out, or plugs it in. The host keeps its addresses, as a machine does. */
+  cable(plugged: boolean): void
+  /** Gives it another IPv4 address instead of the one it has. */
+  readdress(address: string): void
+  /** Leaves it with nothing but IPv6. */
+  removeAddress(): void
+  /** Records all its packets in a file. @returns what ends that; `undefined` without tcpdump */
+  capture(file: string): Promise<(() => Promise<void>) | undefined>
+}
+
+/** Hosts on one network of their own: 10.77.0.1 and so on, with link-local IPv6, and no way out. */
+export function openLan(t: Assert, count: number): readonly Host[] {
+  const lan = new Switch(t)
+  return Array.from({ length: count }, (_, index) => openHost(t, lan, `10.77.0.${index + 1}`))
+}
+
+export interface NatOptions {
+  /**
+   * What the box lets in. `full-cone`: whatever comes for its UDP ports goes to the host inside.
+   * `port-restricted`: only answers, from exactly where a packet went.
+   */
+  readonly kind: 'full-cone' | 'port-restricted'
+  /** Both hosts behind one box, on one network; otherwise each has a box of its own. */
+  readonly shared?: boolean
+}
+
+/** Two hosts that reach the outside through NAT, as from two homes. */
+export interface Nat {
+  /** On the outside, where the DHT would run. */
+  readonly outside: Host
+  readonly inside: readonly [Host, Host]
+  /** The outer addresses of the boxes that the hosts are behind. */
+  readonly boxes: readonly [string, string]
+}
+
+export function openNat(t: Assert, { kind, shared = false }: NatOptions): Nat {
+  if (shared && kind === 'full-cone') throw new Error('A full cone leads to one host')
+  const internet = new Switch(t)
+  const outside = openHost(t, internet, '10.1.0.1')
+  const home = openHome(t, internet, 1, kind)
+  const other = shared ? home : openHome(t, internet, 2, kind)
+  return { outside, inside: [home.host(), other.host()], boxes: [home.address, other.address] }
+}
+
+/** Starts a private DHT of 5 nodes on a host. @returns where its first node is, `host:port` */
+export async function startDht(host: Host): Promise<string> {
+  const child = host.spawn([process.execPath, join(import.meta.dirname, 'dht.js'), host.address])
+  let [stdout, stderr] = ['', '']
+  child.stdout?.on('data', (data: Buffer) => {
+    stdout += data
+  })
+  child.stderr?.on('data', (data: Buffer) => {
+    stderr += data
+  })
+  await until(() => stdout.includes('\n') || child.exitCode !== null, { what: 'the DHT', ms: 30_000 })
+  if (!stdout.includes('\n')) throw new Error(`The DHT ended: ${stderr}`)
+  return stdout.trim()
+}
+
+/** After the commands of the test have ended, before its directories are removed. */
+const teardownOrder = 500
+/** Hosts count on from here, whichever test they are for. */
+let count = 0
+const open = new Set<string>()
+/** A test that breaks off takes no time to tidy up. */
+process.once('exit', () => {
+  for (const name of open) removeNamespace(name)
+})
+
+/** An empty namespace that lasts until the test ends. @returns its name */
+function openNamespace(t: Assert): string {
+  const name = `p2psync-${process.pid}-${++count}`
+  ip('netns', 'add', name)
+  open.add(name)
+  t.teardown(() => removeNamespace(name), { order: teardownOrder, force: true })
+  ip('-n', name, 'link', 'set', 'lo', 'up')
+  return name
+}
+
+/** With all that runs in it. */
+function removeNamespace(name: string): void {
+  if (!open.delete(name)) return
+  for (const pid of ip('netns', 'pids', name).split('\n').filter(Boolean)) kill(Number(pid))
+  ip('netns', 'del', name)
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** What joins hosts to one network: a bridge, in a namespace of its own so that nothing of it shows on this machine. */
+class Switch {
+  readonly #namespace: string
+  #ports = 0
+
+  constructor(t: Assert) {
+    this.#namespace = openNamespace(t)
+    ip('-n', this.#namespace, 'link', 'add', 'br0', 'type', 'bridge')
+    ip('-n', this.#namespace, 'link', 'set', 'br0', 'up')
+  }
+
+  /** Connects a namespace by its interface `name`. @returns what pulls the cable out, and plugs it in */
+  connect(namespace: string, name: string, address: string): (plugged: boolean) => void {
+    const port = `port${++this.#ports}`
+    const bridge = this.#namespace
+    ip('link', 'add', name, 'netns', namespace, 'type', 'veth', 'peer', 'name', port, 'netns', bridge)
+    ip('-n', bridge, 'link', 'set', port, 'master', 'br0')
+    ip('-n', bridge, 'link', 'set', port, 'up')
+    // Otherwise the other addresses of an interface go with the first.
+    setKernel(namespace, `net/ipv4/conf/${name}/promote_secondaries`)
+    ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', name)
+    ip('-n', namespace, 'link', 'set', name, 'up')
+    // At the far end, so that the host sees what a machine sees: no carrier.
+    return (plugged) => ip('-n', bridge, 'link', 'set', port, plugged ? 'up' : 'down')
+  }
+}
+
+function openHost(t: Assert, network: Switch, firstAddress: string, gateway?: string): Host {
+  const name = openNamespace(t)
+  const cable = network.connect(name, 'eth0', firstAddress)
+  if (gateway !== undefined) ip('-n', name, 'route', 'add', 'default', 'via', gateway)
+  let address = firstAddress
+  const wrap = (command: readonly string[]) => ['nsenter', inside(name), '--', ...command]
+  const removeAddress = () => ip('-n', name, 'addr', 'del', `${address}/24`, 'dev', 'eth0')
+  const start = (command: readonly string[]) => {
+    const [file, ...args] = wrap(command) as [string, ...string[]]
+    return spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  }
+  return {
+    name,
+    get address() {
+      return address
+    },
+    wrap,
+    run: (...command) => run('nsenter', [inside(name), '--', ...command]),
+    spawn: start,
+    cable,
+    removeAddress,
+    readdress(next) {
+      removeAddress()
+      ip('-n', name, 'addr', 'add', `${next}/24`, 'dev', 'eth0')
+      address = next
+    },
+    capture: (file) => capture(file, start)
+  }
+}
+
+/** A box with a public address, and the network behind it. */
+function openHome(t: Assert, internet: Switch, number: number, kind: NatOptions['kind']) {
+  const network = new Switch(t)
+  const box = openNamespace(t)
+  const address = `10.1.0.${10 + number}`
+  const [subnet, gateway] = [`10.2.${number}`, `10.2.${number}.254`]
+  internet.connect(box, 'out0', address)
+  network.connect(box, 'in0', gateway)
+  const rules = (...args: readonly string[]) => run('nsenter', [inside(box), 'iptables', '-w', ...args])
+  // Keeps the port where it is free, as most boxes do.
+  rules('-t', 'nat', '-A', 'POSTROUTING', '-o', 'out0', '-j', 'MASQUERADE')
+  // Dropped, not refused: what is refused would be remembered as a connection, and its port be taken from the host inside.
+  rules('-A', 'INPUT', '-i', 'out0', '-j', 'DROP')
+  if (kind === 'full-cone') {
+    rules('-t', 'nat', '-A', 'PREROUTING', '-i', 'out0', '-p', 'udp', '-j', 'DNAT', '--to-destination', `${subnet}.1`)
+  } else {
+    const known = ['-m', 'conntrack', '--ctstate', 'ESTABLISHED,RELATED', '-j', 'ACCEPT']
+    rules('-A', 'FORWARD', '-i', 'out0', ...known)
+    rules('-A', 'FORWARD', '-i', 'out0', '-j', 'DROP')
+  }
+  setKernel(box, 'net/ipv4/ip_forward')
+  let hosts = 0
+  return { address, host: () => openHost(t, network, `${subnet}.${++hosts}`, gateway) }
+}
+
+async function capture(
+  file: string,
+  start: (command: readonly string[]) => ChildProcess
+): Promise<(() => Promise<void>) | undefined> {
+  if (spawnSync('tcpdump', ['--version']).status !== 0) return undefined
+  // Immediately: packets otherwise wait up to a second, and are lost at its end.
+  const child = start(['tcpdump', '-i', 'any', '--immediate-mode', '-U', '-Z', 'root', '-w', file])
+  let said = ''
+  child.stderr?.on('data', (data: Buffer) => {
+    said += data
+  })
+  const ended = () => child.exitCode !== null || child.signalCode !== null
+  await until(() => said.includes('listening on') || ended(), { what: 'tcpdump' })
+  if (ended()) throw new Error(said)
+  return async () => {
+    child.kill('SIGINT')
+    await until(ended, { what: 'the end of tcpdump' })
+  }
+}
+
+/** Turns a setting of the kernel on, for one namespace. */
+function setKernel(namespace: string, setting: string): void {
+  run('nsenter', [inside(namespace), 'sh', '-c', `echo 1 > /proc/sys/${setting}`])
+}
+
+function inside(namespace: string): string {
+  return `--net=/run/netns/${namespace}`
+}
+
+function ip(...args: readonly string[]): string {
+  return run('ip', args)
+}
+
+function run(command: string, args: readonly string[]): string {
+  return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+function whyNot(): string | false {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs root on Linux'
+  for (const [tool, option] of [
+    ['ip', '-V'],
+    ['nsenter', '-V'],
+    ['iptables', '-V']
+  ] as const) {
+    if (spawnSync(tool, [option]).status !== 0) return `needs ${tool}`
+  }
+  const probe = `p2psync-${process.pid}-probe`
+  if (spawnSync('ip', ['netns', 'add', probe]).status !== 0) return 'may make no network namespaces'
+  return spawnSync('ip', ['netns', 'del', probe]).status === 0 ? false : 'may remove no network namespaces'
+}
