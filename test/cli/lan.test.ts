@@ -1,0 +1,109 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Assert } from 'brittle'
+import { type Command, startClone, startShare } from '../support/cli.ts'
+import { type Host, namespaceTest, openLan } from '../support/namespaces.ts'
+import { until } from '../support/until.ts'
+
+/** Two hosts on a network without any way out, and no DHT. */
+async function openScene(t: Assert) {
+  const [a, b] = openLan(t, 2) as [Host, Host]
+  const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
+  writeFileSync(join(source, 'file'), 'first')
+  const share = (args: readonly string[] = []) => startShare(t, source, { bootstrap: 'none', host: a, args })
+  const clone = (key: string, args: readonly string[] = []) =>
+    startClone(t, key, mirror, { bootstrap: 'none', host: b, args })
+  /** Changes the file, and waits until the mirror has it. @returns how long that took, in milliseconds */
+  const change = async (text: string) => {
+    const startMs = performance.now()
+    writeFileSync(join(source, 'file'), text)
+    await arrives(mirror, text)
+    return performance.now() - startMs
+  }
+  return { a, b, source, mirror, share, clone, change }
+}
+
+function arrives(mirror: string, text: string): Promise<unknown> {
+  const isThere = () => {
+    try {
+      return readFileSync(join(mirror, 'file'), 'utf8') === text
+    } catch {
+      return false
+    }
+  }
+  return until(isThere, { what: `${text} in the mirror`, ms: 60_000 })
+}
+
+/** Tells how long something took: a figure to read, not to test. */
+async function timed(t: Assert, what: string, act: () => Promise<unknown>): Promise<void> {
+  const startMs = performance.now()
+  await act()
+  t.comment(`${what}: ${Math.round(performance.now() - startMs)} ms`)
+}
+
+namespaceTest('two hosts on a network without a DHT find each other, and go by TCP', async (t) => {
+  const { share, clone, mirror, change } = await openScene(t)
+  const writer = await share()
+  let reader: Command | undefined
+  await timed(t, 'from the start of the clone to the file', async () => {
+    reader = clone(writer.key)
+    await arrives(mirror, 'first')
+  })
+  const peer = await reader?.event('peer')
+  t.is(peer?.transport, 'tcp')
+  t.is(peer?.distance, 'lan')
+  await change('second')
+})
+
+namespaceTest('they go on after the cable was out', async (t) => {
+  const { share, clone, b, change, mirror, source } = await openScene(t)
+  const writer = await share()
+  const reader = clone(writer.key)
+  await reader.event('in-sync')
+  b.cable(false)
+  await reader.event('peer', ({ state }) => state === 'disconnected')
+  writeFileSync(join(source, 'file'), 'meanwhile')
+  await writer.event('peer', ({ state }) => state === 'disconnected')
+  b.cable(true)
+  await timed(t, 'from the cable to the file', () => arrives(mirror, 'meanwhile'))
+  await change('afterwards')
+})
+
+namespaceTest('they go on when the source has another address', async (t) => {
+  const { share, clone, a, mirror, source } = await openScene(t)
+  const writer = await share()
+  const reader = clone(writer.key)
+  await reader.event('in-sync')
+  writeFileSync(join(source, 'file'), 'second')
+  const moved = a.address.replace(/\d+$/, '77')
+  a.readdress(moved)
+  await timed(t, 'from the new address to the file', () => arrives(mirror, 'second'))
+  await reader.event('peer', ({ address }) => address.startsWith(`${moved}:`))
+  writeFileSync(join(source, 'file'), 'third')
+  await arrives(mirror, 'third')
+})
+
+namespaceTest('they go on when the source was killed and started again', async (t) => {
+  const { share, clone, mirror, source } = await openScene(t)
+  const writer = await share()
+  const reader = clone(writer.key)
+  await reader.event('in-sync')
+  await writer.kill('SIGKILL')
+  writeFileSync(join(source, 'file'), 'second')
+  await timed(t, 'from the start of the source to the file', async () => {
+    await share()
+    await arrives(mirror, 'second')
+  })
+})
+
+namespaceTest('a reader that was there first hears of the source at once', async (t) => {
+  const { share, clone, mirror } = await openScene(t)
+  const first = await share()
+  await first.kill('SIGTERM')
+  const reader = clone(first.key)
+  await reader.event('notice', ({ message }) => message.startsWith('No peer yet'))
+  await timed(t, 'from the start of the source to the file', async () => {
+    await share()
+    await arrives(mirror, 'first')
+  })
+})
