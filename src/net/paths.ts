@@ -42,6 +42,8 @@ const overlapMs = 300
 
 interface Known extends Path {
   carriesSinceMs: number | undefined
+  /** Counts the changes: the highest carries. */
+  turn: number
 }
 
 export class Paths {
@@ -50,6 +52,7 @@ export class Paths {
   readonly #paths = new Map<number, Known>()
   /** When the first of the present paths came. */
   #sinceMs = 0
+  #turns = 0
 
   constructor({ decides, mayCome }: PathsOptions) {
     this.#decides = decides
@@ -82,7 +85,7 @@ export class Paths {
   /** A path came up. */
   up(path: Path, nowMs: number): readonly Act[] {
     if (this.#paths.size === 0) this.#sinceMs = nowMs
-    this.#paths.set(path.id, { ...path, carriesSinceMs: undefined })
+    this.#paths.set(path.id, { ...path, carriesSinceMs: undefined, turn: 0 })
     return this.decide(nowMs)
   }
 
@@ -103,26 +106,25 @@ export class Paths {
   /** The other end, which decides, has said that it replicates over a path. */
   told(id: number, nowMs: number): void {
     const path = this.#paths.get(id)
-    if (path !== undefined) path.carriesSinceMs ??= nowMs
+    if (path === undefined || path.carriesSinceMs !== undefined) return
+    path.carriesSinceMs = nowMs
+    path.turn = ++this.#turns
   }
 
   /** What is to be done now. */
   decide(nowMs: number): readonly Act[] {
     if (!this.#decides) return []
     const acts: Act[] = []
-    for (const transport of ['tcp', 'udx'] as const) {
-      const kept = this.#kept(transport)
-      for (const path of this.#of(transport)) if (path !== kept) this.#drop(path, kept, nowMs, acts)
-    }
-    const best = this.#best()
-    const carrier = this.#carriers.at(-1)
+    const [best, carrier] = [this.#best(), this.#carriers.at(-1)]
+    // What replaces a path carries before that one goes.
     if (best !== undefined && best !== carrier && (carrier !== undefined || !this.#isWorthWaiting(best, nowMs))) {
-      this.#carry(best, nowMs, acts)
+      best.carriesSinceMs = nowMs
+      best.turn = ++this.#turns
+      acts.push({ type: 'carry', id: best.id })
     }
-    const now = this.#carriers.at(-1)
-    for (const old of this.#carriers.slice(0, -1)) {
-      if (now?.carriesSinceMs !== undefined && nowMs - now.carriesSinceMs >= overlapMs)
-        this.#drop(old, now, nowMs, acts)
+    for (const path of this.#leaving(nowMs)) {
+      this.#paths.delete(path.id)
+      acts.push({ type: 'drop', id: path.id })
     }
     return acts
   }
@@ -138,7 +140,15 @@ export class Paths {
   get #carriers(): Known[] {
     return [...this.#paths.values()]
       .filter(({ carriesSinceMs }) => carriesSinceMs !== undefined)
-      .sort((a, b) => (a.carriesSinceMs ?? 0) - (b.carriesSinceMs ?? 0))
+      .sort((a, b) => a.turn - b.turn)
+  }
+
+  /** Those of which there is another of the same kind, and those that carried before, once they had time to end. */
+  #leaving(nowMs: number): readonly Known[] {
+    const stay = [this.#kept('tcp'), this.#kept('udx')]
+    const sinceMs = this.#carriers.at(-1)?.carriesSinceMs ?? nowMs
+    const before = nowMs - sinceMs >= overlapMs ? this.#carriers.slice(0, -1) : []
+    return [...this.#paths.values()].filter((path) => !stay.includes(path) || before.includes(path))
   }
 
   #of(transport: Transport): Known[] {
@@ -167,20 +177,6 @@ export class Paths {
   #isWorthWaiting(best: Known, nowMs: number): boolean {
     if (nowMs - this.#sinceMs >= patienceMs) return false
     return best.transport === 'tcp' ? !isGood(best) && this.#mayCome('udx') : this.#mayCome('tcp')
-  }
-
-  #carry(path: Known, nowMs: number, acts: Act[]): void {
-    path.carriesSinceMs = nowMs
-    acts.push({ type: 'carry', id: path.id })
-  }
-
-  #drop(path: Known, instead: Known | undefined, nowMs: number, acts: Act[]): void {
-    // Its replication goes on before it ends.
-    if (path.carriesSinceMs !== undefined && instead !== undefined && instead.carriesSinceMs === undefined) {
-      this.#carry(instead, nowMs, acts)
-    }
-    this.#paths.delete(path.id)
-    acts.push({ type: 'drop', id: path.id })
   }
 }
 
