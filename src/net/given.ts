@@ -58,7 +58,8 @@ export class GivenAddress {
     this.#found = link.peer
     // Another connection to the same peer may be kept instead: nothing is dialled as long as there is any.
     link.stream.once('close', () => {
-      if (link.reason === 'not-proven') this.#onStranger()
+      // The end that finds out first closes without a word.
+      if (!link.isProven) this.#onStranger()
       this.#rest(link.reason === 'not-proven' ? strangerRetryMs : retryMs)
     })
   }

@@ -70,6 +70,10 @@ export class Link {
   /** The least round trip, in milliseconds. */
   rttMs = Number.POSITIVE_INFINITY
   introduction: Introduction | undefined
+  /** Whether the other end has proven that it knows the secret. */
+  isProven = false
+  /** Whether it is introduced and admitted besides, and an answer has come. */
+  isUp = false
   /** Whether something replicates over it. */
   carries = false
   /** Why it closed, where we know. */
@@ -86,7 +90,6 @@ export class Link {
   readonly #timers = new Set<NodeJS.Timeout>()
   #lastPing = 0
   #owedPong: number | undefined
-  #isUp = false
   #closed = false
 
   /** @param stream whose handshake is done */
@@ -114,9 +117,9 @@ export class Link {
     this.#ping = channel.addMessage({ encoding: c.uint, onmessage: (number) => this.#onPing(number) })
     this.#pong = channel.addMessage({ encoding: c.uint, onmessage: (number) => this.#onPong(number) })
     this.#refuse = channel.addMessage({ encoding: c.uint, onmessage: (reason) => this.#onRefused(reason) })
-    this.#lost = channel.addMessage({ encoding: c.none, onmessage: () => this.#isUp && options.onLost(this) })
+    this.#lost = channel.addMessage({ encoding: c.none, onmessage: () => this.isUp && options.onLost(this) })
     this.#after(openMsMax, () => {
-      if (!this.#isUp) stream.destroy()
+      if (!this.isUp) stream.destroy()
     })
     channel.open(this.#proof(stream.isInitiator))
   }
@@ -189,6 +192,7 @@ export class Link {
       this.stream.destroy(new NotProven('The other end does not know the secret'))
       return
     }
+    this.isProven = true
     this.#options.onProven()
     const { machine, self } = this.#options
     const signature = sign(this.#signed(this.stream.isInitiator), machine.secretKey)
@@ -245,9 +249,9 @@ export class Link {
     for (const sent of this.#pings.keys()) if (sent <= number) this.#pings.delete(sent)
     const rttMs = performance.now() - sentMs
     this.rttMs = Math.min(this.rttMs, rttMs)
-    if (this.#isUp) this.#options.onRtt(this, rttMs)
+    if (this.isUp) this.#options.onRtt(this, rttMs)
     else {
-      this.#isUp = true
+      this.isUp = true
       this.#options.onUp(this)
     }
   }
@@ -255,8 +259,8 @@ export class Link {
   #onCarry(): void {
     if (this.introduction === undefined || this.carries || this.reason !== undefined) return
     // It has answered whatever we asked of it: the other end says so first only when it has our introduction.
-    if (!this.#isUp) {
-      this.#isUp = true
+    if (!this.isUp) {
+      this.isUp = true
       this.#options.onUp(this)
     }
     this.carries = true

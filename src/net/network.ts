@@ -87,9 +87,13 @@ export interface NetworkStatus {
 const peersMax = 64
 /** Peers remembered without a connection. */
 const knownMax = 256
-/** Without a peer, or after one was lost, the DHT is asked again this often: Hyperswarm alone would wait for ten minutes. */
+/**
+ * After a start and any change of the network the DHT is asked again so soon, as those who ask at the same time don't
+ * hear of each other; then so often while there is no peer, or one was lost. Hyperswarm alone would wait for ten minutes.
+ */
+const soonRefreshMs = 2000
 const lonelyRefreshMs = 10_000
-const tickMs = 1000
+const tickMs = 500
 /** A peer that was lost is looked for in the DHT for so long. */
 const searchMs = 120_000
 
@@ -113,6 +117,8 @@ export class Network {
   #joining: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #refreshedMs = 0
+  /** Whether it is to be asked again soon. */
+  #isNews = true
   #lostMs = Number.NEGATIVE_INFINITY
   #closed = false
   readonly #isBbr = hasBbr()
@@ -179,6 +185,12 @@ export class Network {
       sent += link.traffic.sent
     }
     return { received, sent }
+  }
+
+  /** Connections that carry nothing, and stand by. */
+  get spares(): number {
+    return [...this.#peers.values()].flatMap(({ links }) => links).filter(({ carries, isUp }) => isUp && !carries)
+      .length
   }
 
   get status(): NetworkStatus {
@@ -277,6 +289,8 @@ export class Network {
 
   #onRefused(link: Link, reason: Refusal): void {
     this.#refusedBy.set(link.peer, this.#addressOf(link))
+    const oldest = this.#refusedBy.keys().next().value
+    if (this.#refusedBy.size > knownMax && oldest !== undefined) this.#refusedBy.delete(oldest)
     this.#peers.get(link.peer)?.refused()
     this.#emitRefused(link, 'them', reason)
   }
@@ -337,7 +351,6 @@ export class Network {
   #forget(peer: Peer): void {
     peer.close()
     this.#peers.delete(peer.key)
-    this.#refusedBy.delete(peer.key)
   }
 
   #forgetBeyond(): void {
@@ -350,7 +363,8 @@ export class Network {
     const [before, now] = [this.#told.get(peer.key), this.#statusOf(peer)]
     const { onEvent } = this.#options
     if (now === undefined) {
-      if (before === undefined) return
+      // With a spare it goes on at once: the other end will say so.
+      if (before === undefined || peer.links.some(({ isUp }) => isUp)) return
       this.#told.delete(peer.key)
       this.#lostMs = performance.now()
       onEvent({ type: 'peer', state: 'disconnected', peer: before })
@@ -382,7 +396,11 @@ export class Network {
   #tick(): void {
     const nowMs = performance.now()
     const isSearching = this.#connectedCount === 0 || nowMs - this.#lostMs < searchMs
-    if (isSearching && nowMs - this.#refreshedMs >= lonelyRefreshMs) this.#refresh(nowMs)
+    const intervalMs = this.#isNews ? soonRefreshMs : isSearching ? lonelyRefreshMs : Number.POSITIVE_INFINITY
+    if (nowMs - this.#refreshedMs >= intervalMs) {
+      this.#isNews = false
+      this.#refresh(nowMs)
+    }
     if (this.#direct !== undefined) for (const given of this.#given) given.look(nowMs)
   }
 
@@ -411,6 +429,7 @@ export class Network {
       peer.probe()
       peer.retryNow()
     }
+    this.#isNews = true
     this.#refresh(performance.now())
   }
 }

@@ -1,0 +1,168 @@
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { type Assert, test } from 'brittle'
+import { keyPair as newKeyPair } from 'hypercore-crypto'
+import { Network, type NetworkEvent, type NetworkOptions } from '../../src/net/network.ts'
+import { startTestnet } from '../support/testnet.ts'
+import { until } from '../support/until.ts'
+
+const secret = Buffer.alloc(32, 7)
+
+/** An end of a network on loopback, with what it has told of. */
+class End {
+  readonly events: NetworkEvent[] = []
+  readonly carriers: Duplex[] = []
+  readonly keys = newKeyPair()
+  readonly machine = newKeyPair()
+  readonly network: Network
+
+  constructor(t: Assert, options: Partial<NetworkOptions> = {}) {
+    this.network = new Network({
+      keyPair: this.keys,
+      machine: this.machine,
+      secret,
+      sends: false,
+      bootstrap: [],
+      lan: false,
+      onCarrier: (stream) => this.carriers.push(stream),
+      onEvent: (event) => this.events.push(event),
+      ...options
+    })
+    t.teardown(() => this.network.close())
+  }
+
+  get address() {
+    return { host: '127.0.0.1', port: this.network.status.tcp ?? 0 }
+  }
+
+  connected(isIt: (transport: string) => boolean = () => true): Promise<unknown> {
+    const look = () => this.network.peers.some(({ transport }) => isIt(transport))
+    return until(look, { what: 'a peer' })
+  }
+}
+
+async function open(t: Assert, options: Partial<NetworkOptions> = {}): Promise<End> {
+  // Nothing on this machine may be found but what is given.
+  const end = new End(t, options)
+  await end.network.start()
+  return end
+}
+
+test('peers find each other by an address and a key, and what one writes the other reads', async (t) => {
+  const a = await open(t)
+  const b = await open(t, { peers: [{ ...a.address, key: a.keys.publicKey }] })
+  await Promise.all([a.connected(), b.connected()])
+  t.is(a.network.peers[0]?.key, b.keys.publicKey.toString('hex'))
+  t.is(a.network.peers[0]?.machine, b.machine.publicKey.toString('hex'))
+  t.is(b.network.peers[0]?.distance, 'machine')
+  t.ok((b.network.peers[0]?.rttMs ?? Number.POSITIVE_INFINITY) < 1000, 'the round trip was measured')
+})
+
+test('peers find each other by an address alone', async (t) => {
+  const a = await open(t)
+  const b = await open(t, { peers: [a.address] })
+  await Promise.all([a.connected(), b.connected()])
+  t.alike(b.network.status.unanswered, [])
+})
+
+test('a key that is another than the one at an address is no peer', async (t) => {
+  const a = await open(t)
+  const wrong = newKeyPair().publicKey
+  const b = await open(t, { peers: [{ ...a.address, key: wrong }] })
+  // The right one, which comes after it, is met: so there was time for the wrong one.
+  const c = await open(t, { peers: [{ ...a.address, key: a.keys.publicKey }] })
+  await c.connected()
+  t.is(b.network.peers.length, 0)
+  t.is(b.network.status.unanswered.length, 1)
+})
+
+test('an end with another secret is a stranger, and is told nothing', async (t) => {
+  const a = await open(t)
+  const b = await open(t, { peers: [a.address], secret: Buffer.alloc(32, 8) })
+  const event = await until(() => b.events.find(({ type }) => type === 'stranger'), { what: 'the stranger' })
+  t.alike(event, { type: 'stranger', address: `127.0.0.1:${a.address.port}` })
+  t.is(a.network.peers.length + b.network.peers.length, 0)
+  t.is(a.carriers.length + b.carriers.length, 0)
+  t.alike(a.events, [])
+})
+
+test('a machine off the list is turned away, by whichever side dials, until it is on it', async (t) => {
+  for (const whoDials of ['the refused', 'the refusing'] as const) {
+    const a = await open(t, { allow: new Set() })
+    const b = await open(t, whoDials === 'the refused' ? { peers: [a.address] } : {})
+    const c = whoDials === 'the refusing' ? await open(t, { allow: new Set(), peers: [b.address] }) : a
+    const isRefused = (by: string) => (event: NetworkEvent) => event.type === 'refused' && event.by === by
+    await until(() => b.events.some(isRefused('them')) && c.events.some(isRefused('us')), { what: 'the refusal' })
+    t.is(b.network.peers.length + c.network.peers.length, 0, whoDials)
+    t.is(b.network.status.refusedBy.length, 1)
+    c.network.allow(new Set([b.machine.publicKey.toString('hex')]))
+    await Promise.all([b.connected(), c.connected()])
+    t.alike(b.network.status.refusedBy, [])
+    c.network.allow(new Set())
+    await until(() => c.network.peers.length === 0 && b.network.peers.length === 0, { what: 'the end of it' })
+  }
+})
+
+test('two that dial each other at once end with one connection', async (t) => {
+  const a = await open(t)
+  const b = await open(t, { peers: [{ ...a.address, key: a.keys.publicKey }] })
+  const c = await open(t, { peers: [{ ...b.address, key: b.keys.publicKey }] })
+  await Promise.all([a.connected(), b.connected(), c.connected()])
+  await until(() => b.network.peers.length === 2, { what: 'both' })
+  // Whatever is dialled in vain is over soon; what carries stays as it is.
+  const carriers = [a, b, c].map((end) => end.carriers.at(-1))
+  await until(() => carriers.every((stream) => stream?.destroyed === false), { what: 'all to carry' })
+})
+
+test('when TCP dies UDX takes over at once, and TCP comes back', { timeout: 90_000 }, async (t) => {
+  const { addresses: bootstrap } = await startTestnet(t)
+  const a = await open(t, { bootstrap })
+  const b = await open(t, { bootstrap, peers: [{ ...a.address, key: a.keys.publicKey }] })
+  const isTcp = (transport: string) => transport === 'tcp'
+  await Promise.all([a.connected(isTcp), b.connected(isTcp)])
+  // The spare, which never carried, stays.
+  await until(() => a.network.spares > 0 && b.network.spares > 0, { what: 'a spare', ms: 30_000 })
+  const before = b.carriers.length
+  const dying = b.carriers.at(-1) as Duplex
+  const died = once(dying, 'close')
+  dying.destroy()
+  await died
+  await until(() => b.carriers.length > before, { what: 'the spare to carry' })
+  const moves = b.events.flatMap((event) => (event.type === 'peer' ? [`${event.state} ${event.peer.transport}`] : []))
+  t.absent(moves.includes('disconnected tcp'), moves.join(', '))
+  await Promise.all([a.connected(isTcp), b.connected(isTcp)])
+  // And has a spare again.
+  await until(() => a.network.spares > 0 && b.network.spares > 0, { what: 'a new spare', ms: 30_000 })
+})
+
+test('the bytes per second are bounded, and the bounds can be changed', async (t) => {
+  const a = await open(t, { limits: { up: 512 * 1024 } })
+  const b = await open(t, { peers: [a.address] })
+  await Promise.all([a.connected(), b.connected()])
+  const [from, to] = [a.carriers.at(-1) as Duplex, b.carriers.at(-1) as Duplex]
+  const megabyte = Buffer.alloc(2 ** 20)
+  const take = async (bytes: number) => {
+    const startMs = performance.now()
+    let left = bytes
+    await new Promise<void>((resolve) => {
+      const count = (data: Buffer) => {
+        left -= data.length
+        if (left > 0) return
+        to.off('data', count)
+        resolve()
+      }
+      to.on('data', count)
+    })
+    return performance.now() - startMs
+  }
+  // Beside the channel of the link, which skips what it doesn't know.
+  const limited = take(megabyte.length)
+  from.write(megabyte)
+  const limitedMs = await limited
+  t.ok(limitedMs > 1500, `1 MiB at 512 KiB/s took ${Math.round(limitedMs)} ms`)
+  a.network.limit({})
+  const free = take(megabyte.length)
+  from.write(megabyte)
+  const freeMs = await free
+  t.ok(freeMs < limitedMs / 2, `without a limit ${Math.round(freeMs)} ms`)
+})
