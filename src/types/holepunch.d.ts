@@ -180,14 +180,32 @@ declare module 'hyperswarm' {
 
   export interface Connection extends Duplex {
     readonly remotePublicKey: Buffer
-    readonly rawStream: {
-      readonly bytesReceived?: number
-      readonly bytesTransmitted?: number
-      readonly remoteHost?: string
-      readonly remotePort?: number
-      readonly rtt?: number
-    }
+    readonly rawStream: RawStream
     setKeepAlive(milliseconds: number): void
+    setTimeout(milliseconds: number): void
+  }
+
+  /** What secret-stream keeps to itself, and a throttle takes hold of. */
+  export interface ConnectionInside {
+    readonly rawStream: RawStream
+    /** Encrypts a message, as it is given. */
+    _write(message: Buffer, done: (error: Error | null) => void): void
+    /** Where it writes its frames to. */
+    _rawStream: { write(bytes: Buffer): boolean; end(): void }
+    readonly _timeoutTimer: { refresh(): void } | null
+  }
+
+  /** A stream of UDX. */
+  export interface RawStream extends EventEmitter {
+    readonly bytesReceived?: number
+    readonly bytesTransmitted?: number
+    readonly remoteHost?: string
+    readonly remotePort?: number
+    readonly rtt?: number
+    write(bytes: Buffer): boolean
+    end(): void
+    pause: () => RawStream
+    resume: () => RawStream
   }
 
   export interface Discovery {
