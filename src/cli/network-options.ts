@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Address, ConnectOptions, PeerAddress } from '../index.ts'
-import { parseAddresses } from './options.ts'
+import { parseAddresses, parsePort, parseRate } from './options.ts'
 
 /** Options of the commands that look for peers. */
 export interface NetworkOptions {
@@ -52,14 +52,4 @@ export function parsePeer(text: string): PeerAddress {
   const [address] = parseAddresses(at < 0 ? text : text.slice(at + 1))
   if (address === undefined) throw new InvalidArgumentError('Give host:port or key@host:port.')
   return at < 0 ? address : { ...address, key: text.slice(0, at) }
-}
-
-const units = { '': 1, k: 1e3, M: 1e6, G: 1e9 } as const
-function parseRate(text: string): number {
-  const m = /^(\d+(?:\.\d+)?)([kMG]?)$/.exec(text)
-  if (m === null) throw new InvalidArgumentError('rate')
-  return Number(m[1]) * units[m[2] as keyof typeof units]
-}
-function parsePort(text: string): number {
-  return Number(text)
 }

@@ -43,3 +43,22 @@ export function parseDuration(text: string): number {
   }
   return ms
 }
+
+const prefixBytes = { '': 1, k: 1e3, m: 1e6, g: 1e9, ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30 } as const
+// Slower than this not even what keeps connections alive would get through in time.
+const rateMin = 1000
+
+/**
+ * `500k`, `2M`, `1.5MB/s`, `800KiB`, or a number; in bytes per second. `Infinity` for `none` and `unlimited`. A small b
+ * is refused, as it stands for bits.
+ */
+export function parseRate(text: string): number {
+  const trimmed = text.trim()
+  if (trimmed === 'none' || trimmed === 'unlimited') return Number.POSITIVE_INFINITY
+  const match = /^(\d+(?:\.\d+)?) ?((?:[kKmMgG]i?)?)B?(?:\/s)?$/.exec(trimmed)
+  const rate = Number(match?.[1]) * prefixBytes[(match?.[2] ?? '').toLowerCase() as keyof typeof prefixBytes]
+  if (match === null || rate < rateMin) {
+    throw new InvalidArgumentError('Give bytes per second such as 500k, 2M or 800KiB, 1k or more, or none.')
+  }
+  return rate
+}

@@ -163,6 +163,7 @@ export class Network {
     const { Swarm } = await import('./swarm.ts')
     if (this.#closed) return
     this.#refreshedMs = performance.now()
+    this.#isNews = true
     this.#swarm = new Swarm({
       keyPair: this.#options.keyPair,
       topic: this.#rendezvous.topic,
@@ -397,7 +398,7 @@ export class Network {
     const nowMs = performance.now()
     const isSearching = this.#connectedCount === 0 || nowMs - this.#lostMs < searchMs
     const intervalMs = this.#isNews ? soonRefreshMs : isSearching ? lonelyRefreshMs : Number.POSITIVE_INFINITY
-    if (nowMs - this.#refreshedMs >= intervalMs) {
+    if (this.#swarm !== undefined && nowMs - this.#refreshedMs >= intervalMs) {
       this.#isNews = false
       this.#refresh(nowMs)
     }

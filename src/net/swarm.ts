@@ -2,7 +2,8 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import Hyperswarm, { type Discovery } from 'hyperswarm'
 import type { Address } from './address.ts'
 import type { KeyPair } from './link.ts'
-import { type Throttles, throttle } from './throttle.ts'
+import { throttle } from './throttle.ts'
+import type { Throttles } from './wire.ts'
 
 /** A connection over UDX; what the other end may send is bounded until it is trusted. */
 export interface SwarmStream {

@@ -176,6 +176,27 @@ declare module 'corestore' {
 
 declare module 'hyperswarm' {
   import type { EventEmitter } from 'node:events'
+  import type SecretStream from '@hyperswarm/secret-stream'
+
+  export type Connection = SecretStream
+
+  /** What secret-stream keeps to itself, and a throttle takes hold of. */
+  export interface ConnectionInside {
+    readonly rawStream: UdxStream
+    /** Encrypts a message, as it is given. */
+    _write(message: Buffer, done: (error: Error | null) => void): void
+    /** Where it writes its frames to. */
+    _rawStream: { write(bytes: Buffer): boolean; end(): void }
+    readonly _timeoutTimer: { refresh(): void } | null
+  }
+
+  export interface UdxStream extends EventEmitter {
+    readonly bytesReceived?: number
+    write(bytes: Buffer): boolean
+    end(): void
+    pause: () => UdxStream
+    resume: () => UdxStream
+  }
 
   export interface Discovery {
     refresh(): Promise<void>
