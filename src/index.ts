@@ -1,7 +1,9 @@
+import { PrivateDht, type PrivateDhtOptions } from './net/bootstrap.ts'
 import { ClonedFolder, type CloneOptions } from './sync/clone.ts'
 import { SharedFolder, type ShareOptions } from './sync/share.ts'
 
 export { type ErrorCode, SyncError } from './errors.ts'
+export type { PrivateDht, PrivateDhtOptions } from './net/bootstrap.ts'
 export type { ClonedFolder, CloneOptions } from './sync/clone.ts'
 export type { Address, Traffic } from './sync/handle.ts'
 export { machineKey } from './sync/machine-key.ts'
@@ -29,4 +31,14 @@ export function share(directory: string, options: ShareOptions = {}): SharedFold
  */
 export function clone(key: string, directory: string, options: CloneOptions = {}): ClonedFolder {
   return new ClonedFolder(key, directory, options)
+}
+
+/**
+ * A private DHT for networks that want no outside dependency: give its `addresses` to `share` and `clone` as
+ * `bootstrap`. It runs from `ready()` to `close()`.
+ *
+ * @throws {SyncError} USAGE
+ */
+export function bootstrap(options: PrivateDhtOptions = {}): PrivateDht {
+  return new PrivateDht(options)
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { SyncError } from '../errors.ts'
+import { addBootstrapCommand } from './commands/bootstrap.ts'
 import { addCloneCommand } from './commands/clone.ts'
 import { addIdCommand } from './commands/id.ts'
 import { addScanCommand } from './commands/scan.ts'
@@ -50,6 +51,7 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addCloneCommand(program, onStatus)
   addScanCommand(program, onStatus)
   addIdCommand(program)
+  addBootstrapCommand(program, onStatus)
   // Settings are inherited only by commands that are added by name, so each is told here.
   for (const command of program.commands) command.exitOverride()
   return program

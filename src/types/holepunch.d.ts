@@ -270,10 +270,44 @@ declare module 'hypercore-crypto' {
 }
 
 declare module 'hyperdht' {
-  const DHT: {
-    keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+  import type { EventEmitter } from 'node:events'
+
+  export interface NodeAddress {
+    readonly host: string
+    readonly port: number
   }
-  export default DHT
+
+  export interface Reply {
+    /** In milliseconds. */
+    readonly rtt: number
+    readonly from: NodeAddress
+    /** This node, as the other sees it. */
+    readonly to: NodeAddress
+  }
+
+  export interface Options {
+    readonly bootstrap?: readonly (NodeAddress | string)[]
+    readonly host?: string
+    /** One, or the first and the one after the last to try. */
+    readonly port?: number | readonly [number, number]
+    readonly anyPort?: boolean
+    readonly ephemeral?: boolean
+    readonly firewalled?: boolean
+  }
+
+  export default class DHT extends EventEmitter {
+    /** The public nodes, `address@name:port`. */
+    static readonly BOOTSTRAP: readonly string[]
+    static keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+    static bootstrapper(port: number, host: string, options: Options): DHT
+    constructor(options: Options)
+    readonly firewalled: boolean
+    fullyBootstrapped(): Promise<void>
+    ping(node: NodeAddress, options?: { readonly retry?: boolean }): Promise<Reply>
+    /** The nodes that it knows. */
+    toArray(): readonly NodeAddress[]
+    destroy(options?: { readonly force?: boolean }): Promise<void>
+  }
 }
 
 declare module 'hyperdht/testnet.js' {

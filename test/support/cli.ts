@@ -31,7 +31,11 @@ export class Command {
   readonly #closed: Promise<unknown>
 
   constructor(t: Assert, file: string, args: readonly string[], options: StartOptions = {}) {
-    this.#child = spawn(process.execPath, [file, ...args], {
+    const [program, ...rest] = [
+      ...(options.netns === undefined ? [] : ['ip', 'netns', 'exec', options.netns]),
+      process.execPath
+    ]
+    this.#child = spawn(program as string, [...rest, file, ...args], {
       env: { ...process.env, P2PSYNC_BOOTSTRAP: options.bootstrap ?? unreachable, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -97,6 +101,8 @@ export interface StartOptions {
   readonly cwd?: string
   /** As an ordinary user, to whom modes mean something; what it needs has to be `own`. */
   readonly ordinary?: boolean
+  /** In this network namespace. */
+  readonly netns?: string
 }
 
 const isRoot = process.getuid?.() === 0
