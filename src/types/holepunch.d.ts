@@ -144,6 +144,7 @@ declare module 'hypercore-storage' {
     constructor(
       path: string,
       options?: {
+        readonly readOnly?: boolean
         readonly writeBufferSize?: number
         readonly maxOpenFiles?: number
         readonly maxBackgroundJobs?: number
@@ -164,7 +165,10 @@ declare module 'corestore' {
   import type CorestoreStorage from 'hypercore-storage'
 
   export default class Corestore {
-    constructor(storage: CorestoreStorage, options?: { readonly globalCache?: { readonly maxSize: number } })
+    constructor(
+      storage: CorestoreStorage,
+      options?: { readonly readOnly?: boolean; readonly globalCache?: { readonly maxSize: number } }
+    )
     readonly storage: CorestoreStorage
     ready(): Promise<void>
     close(): Promise<void>

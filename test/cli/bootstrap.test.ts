@@ -95,7 +95,7 @@ for (const [args, message] of mistakes) {
 
 test('machines meet by a private DHT on one of them', inNetworks, async (t) => {
   const [nas, laptop] = [makeMachine(t), makeMachine(t)]
-  plug('lan', [nas, '10.77.0.1/24'], [laptop, '10.77.0.2/24'])
+  await plug('lan', [nas, '10.77.0.1/24'], [laptop, '10.77.0.2/24'])
   const dht = await startBootstrap(t, [], '127.0.0.1:49737', { netns: nas.name })
   t.is(dht.stdout, '10.77.0.1:49737\n127.0.0.1:49737\n', 'loopback comes last')
   // The machine itself may go by loopback, the others can't.
@@ -111,7 +111,7 @@ test('a private DHT moves to the address that its machine gets', inNetworks, asy
   // As at the boot of a machine that is quicker than its network.
   const dht = await startBootstrap(t, [], '127.0.0.1:49737', { netns: nas.name })
   t.is(dht.stdout, '127.0.0.1:49737\n')
-  plug('lan', [nas, '10.77.0.1/24'], [laptop, '10.77.0.2/24'])
+  await plug('lan', [nas, '10.77.0.1/24'], [laptop, '10.77.0.2/24'])
   await prints(dht, '10.77.0.1:49737')
   await meets(
     t,

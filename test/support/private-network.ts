@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import type { Assert } from 'brittle'
+import { until } from './until.ts'
 
 /** Whether namespaces can be made here, so that tests have networks of their own: that takes root. */
 export const canMakeNetworks = process.platform === 'linux' && process.getuid?.() === 0 && tries()
@@ -36,13 +37,19 @@ export function makeMachine(t: Assert): Machine {
 }
 
 /** Joins two machines by a cable; each has an interface `name` with its address, such as `10.77.0.1/24`. */
-export function plug(name: string, ...ends: readonly [a: [Machine, string], b: [Machine, string]]): void {
+export async function plug(
+  name: string,
+  ...ends: readonly [a: [Machine, string], b: [Machine, string]]
+): Promise<void> {
   const [[a], [b]] = ends
   a.ip('link', 'add', name, 'type', 'veth', 'peer', 'name', name, 'netns', b.name)
   for (const [machine, address] of ends) {
     machine.ip('address', 'add', address, 'dev', name)
     machine.ip('link', 'set', name, 'up')
   }
+  // The system takes a moment to notice, and lists the interface to nobody before.
+  for (const [machine] of ends)
+    await until(() => machine.run('ip', 'link', 'show', name).includes('state UP'), { what: `${name} to be up` })
 }
 
 function remove(name: string): void {
