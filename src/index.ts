@@ -1,9 +1,13 @@
+import { PrivateDht, type PrivateDhtOptions } from './net/bootstrap.ts'
 import { ClonedFolder, type CloneOptions } from './sync/clone.ts'
 import { SharedFolder, type ShareOptions } from './sync/share.ts'
 
 export { type ErrorCode, SyncError } from './errors.ts'
+export type { PrivateDht, PrivateDhtOptions } from './net/bootstrap.ts'
+export type { Check } from './sync/check.ts'
 export type { ClonedFolder, CloneOptions } from './sync/clone.ts'
 export type { Address, ConnectOptions, Limits, PeerAddress, PeerStatus, Traffic } from './sync/connections.ts'
+export { type DiagnoseOptions, diagnose } from './sync/doctor.ts'
 export { machineKey } from './sync/machine-key.ts'
 export type { SyncEvent } from './sync/monitor.ts'
 export type { SharedFolder, ShareOptions } from './sync/share.ts'
@@ -29,4 +33,14 @@ export function share(directory: string, options: ShareOptions = {}): SharedFold
  */
 export function clone(key: string, directory: string, options: CloneOptions = {}): ClonedFolder {
   return new ClonedFolder(key, directory, options)
+}
+
+/**
+ * A private DHT for networks that want no outside dependency: give its `addresses` to `share` and `clone` as
+ * `bootstrap`. It runs from `ready()` to `close()`.
+ *
+ * @throws {SyncError} USAGE
+ */
+export function bootstrap(options: PrivateDhtOptions = {}): PrivateDht {
+  return new PrivateDht(options)
 }

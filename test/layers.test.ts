@@ -14,8 +14,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
   disk: ['tree', 'chunk'],
   log: ['tree', 'format'],
   sync: ['tree', 'chunk', 'format', 'disk', 'log', 'net'],
-  // The public API gives out types of the tree.
-  index: ['sync', 'tree'],
+  // The public API gives out types of the tree, and a private DHT, which has nothing to do with folders.
+  index: ['sync', 'tree', 'net'],
   cli: ['sync', 'index', 'tree']
 }
 
@@ -27,6 +27,8 @@ const owners: Readonly<Record<string, string>> = {
   corestore: 'log',
   'hypercore-storage': 'log',
   hyperswarm: 'net',
+  hyperdht: 'net',
+  'hypercore-crypto': 'disk',
   chokidar: 'disk',
   'rocksdb-native': 'disk',
   'fs-native-extensions': 'disk',

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { SyncError } from '../errors.ts'
+import { addBootstrapCommand } from './commands/bootstrap.ts'
 import { addCloneCommand } from './commands/clone.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
 import { addIdCommand } from './commands/id.ts'
 import { addScanCommand } from './commands/scan.ts'
 import { addShareCommand } from './commands/share.ts'
@@ -50,6 +52,8 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addCloneCommand(program, onStatus)
   addScanCommand(program, onStatus)
   addIdCommand(program)
+  addBootstrapCommand(program, onStatus)
+  addDoctorCommand(program, onStatus)
   // Settings are inherited only by commands that are added by name, so each is told here.
   for (const command of program.commands) command.exitOverride()
   return program

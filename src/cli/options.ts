@@ -62,3 +62,12 @@ export function parseRate(text: string): number {
   }
   return rate
 }
+
+/** A TCP or UDP port. */
+export function parsePort(text: string): number {
+  const port = Number(text)
+  if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_535) {
+    throw new InvalidArgumentError('Give a port from 1 to 65535.')
+  }
+  return port
+}

@@ -61,7 +61,8 @@ export function failure(folder: SharedFolder | ClonedFolder): Promise<never> {
   return failed
 }
 
-function listenForSignals(): { readonly received: Promise<number>; end(): void } {
+/** Resolves with an exit status at the first signal to end; the second ends the process at once. */
+export function listenForSignals(): { readonly received: Promise<number>; end(): void } {
   let resolve: (status: number) => void
   const received = new Promise<number>((settle) => {
     resolve = settle

@@ -77,3 +77,16 @@ export function showJson(value: unknown): string {
     return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
   })
 }
+
+/** Text in lines of no more than `width` characters, broken at spaces; a longer word stays whole. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
+}

@@ -72,9 +72,21 @@ export class LogStore {
     return LogStore.#openHere(directory)
   }
 
-  static async #openHere(directory: string): Promise<LogStore> {
+  /**
+   * Opens the store in `directory` to look at it. Nothing is written, so it may be a copy.
+   *
+   * @throws {SyncError} DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
+   */
+  static async openReadOnly(directory: string): Promise<LogStore> {
+    refuseForeign(directory)
+    refuseHeadless(directory)
+    return LogStore.#openHere(directory, true)
+  }
+
+  static async #openHere(directory: string, readOnly = false): Promise<LogStore> {
     // Smaller buffers than the defaults: half the memory while ingesting, a sixth of the disk when empty.
     const storage = new CorestoreStorage(directory, {
+      readOnly,
       writeBufferSize: 4 * 1024 * 1024,
       maxOpenFiles: 256,
       maxBackgroundJobs: 2,
@@ -82,7 +94,7 @@ export class LogStore {
       tableCacheIndexAndFilterBlocks: false,
       blockCache: false
     })
-    const corestore = new Corestore(storage, { globalCache: { maxSize: cachedNodesMax } })
+    const corestore = new Corestore(storage, { readOnly, globalCache: { maxSize: cachedNodesMax } })
     try {
       await corestore.ready()
     } catch (error) {

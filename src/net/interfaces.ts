@@ -87,3 +87,8 @@ function look(): ReadonlyMap<string, LocalAddress> {
   }
   return found
 }
+
+/** Whether an address is one of this machine's own now. */
+export function isOwnHost(host: string): boolean {
+  return [...look().values()].some((address) => address.host === host)
+}

@@ -144,6 +144,7 @@ declare module 'hypercore-storage' {
     constructor(
       path: string,
       options?: {
+        readonly readOnly?: boolean
         readonly writeBufferSize?: number
         readonly maxOpenFiles?: number
         readonly maxBackgroundJobs?: number
@@ -164,7 +165,10 @@ declare module 'corestore' {
   import type CorestoreStorage from 'hypercore-storage'
 
   export default class Corestore {
-    constructor(storage: CorestoreStorage, options?: { readonly globalCache?: { readonly maxSize: number } })
+    constructor(
+      storage: CorestoreStorage,
+      options?: { readonly readOnly?: boolean; readonly globalCache?: { readonly maxSize: number } }
+    )
     readonly storage: CorestoreStorage
     ready(): Promise<void>
     close(): Promise<void>
@@ -323,22 +327,43 @@ declare module 'hypercore-crypto' {
 }
 
 declare module 'hyperdht' {
-  interface Place {
+  import type { EventEmitter } from 'node:events'
+
+  export interface NodeAddress {
     readonly host: string
     readonly port: number
   }
 
-  export default class DHT {
-    constructor(options: {
-      readonly bootstrap: readonly Place[]
-      readonly host?: string
-      readonly ephemeral?: boolean
-      readonly firewalled?: boolean
-    })
+  export interface Reply {
+    /** In milliseconds. */
+    readonly rtt: number
+    readonly from: NodeAddress
+    /** This node, as the other sees it. */
+    readonly to: NodeAddress
+  }
+
+  export interface Options {
+    readonly bootstrap?: readonly (NodeAddress | string)[]
+    readonly host?: string
+    /** One, or the first and the one after the last to try. */
+    readonly port?: number | readonly [number, number]
+    readonly anyPort?: boolean
+    readonly ephemeral?: boolean
+    readonly firewalled?: boolean
+  }
+
+  export default class DHT extends EventEmitter {
+    /** The public nodes, `address@name:port`. */
+    static readonly BOOTSTRAP: readonly string[]
     static keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
-    static bootstrapper(port: number, host: string, options: { readonly bootstrap: readonly Place[] }): DHT
+    static bootstrapper(port: number, host: string, options: Options): DHT
+    constructor(options: Options)
+    readonly firewalled: boolean
     fullyBootstrapped(): Promise<void>
-    destroy(): Promise<void>
+    ping(node: NodeAddress, options?: { readonly retry?: boolean }): Promise<Reply>
+    /** The nodes that it knows. */
+    toArray(): readonly NodeAddress[]
+    destroy(options?: { readonly force?: boolean }): Promise<void>
   }
 }
 
