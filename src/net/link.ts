@@ -1,3 +1,4 @@
+import { debuglog } from 'node:util'
 import type SecretStream from '@hyperswarm/secret-stream'
 import * as c from 'compact-encoding'
 import { sign, verify } from 'hypercore-crypto'
@@ -55,6 +56,8 @@ const pingMs = 5000
 /** After something happened to the network, an answer must come in this time. */
 const answerMsMax = 1500
 const refusals: readonly Refusal[] = ['not-allowed', 'full']
+
+const trace = debuglog('p2psync:link')
 
 let lastId = 0
 
@@ -122,6 +125,7 @@ export class Link {
       if (!this.isUp) stream.destroy()
     })
     channel.open(this.#proof(stream.isInitiator))
+    this.#trace('opened, dialled by %s, to %s:%d', options.dialledBy, this.remoteHost, this.remotePort)
   }
 
   /** The peer's public key, in hexadecimal. */
@@ -146,6 +150,7 @@ export class Link {
   /** Says that this end replicates over it from now on. */
   carry(): void {
     this.carries = true
+    this.#trace('carries, we say')
     this.#carry.send(null)
     this.#sendPing()
   }
@@ -193,6 +198,7 @@ export class Link {
       return
     }
     this.isProven = true
+    this.#trace('proven')
     this.#options.onProven()
     const { machine, self } = this.#options
     const signature = sign(this.#signed(this.stream.isInitiator), machine.secretKey)
@@ -264,6 +270,7 @@ export class Link {
       this.#options.onUp(this)
     }
     this.carries = true
+    this.#trace('carries, they say')
     this.#options.onCarry(this)
   }
 
@@ -277,8 +284,13 @@ export class Link {
 
   #onClose(): void {
     this.#closed = true
+    this.#trace('closed, %s', this.reason ?? (this.isUp ? 'was up' : this.isProven ? 'was proven' : 'was not proven'))
     for (const timer of this.#timers) clearTimeout(timer)
     this.#options.onClose(this)
+  }
+
+  #trace(what: string, ...details: unknown[]): void {
+    trace(`%s %d with %s: ${what}`, this.transport, this.id, this.peer.slice(0, 8), ...details)
   }
 
   #after(ms: number, act: () => void): void {

@@ -171,15 +171,16 @@ export class Paths {
   #best(): Known | undefined {
     const [tcp, udx] = [this.#kept('tcp'), this.#kept('udx')]
     if (tcp === undefined || udx === undefined) return tcp ?? udx
-    return isGood(tcp) ? tcp : udx
+    return isGoodTcp(tcp) ? tcp : udx
   }
 
   #isWorthWaiting(best: Known, nowMs: number): boolean {
     if (nowMs - this.#sinceMs >= patienceMs) return false
-    return best.transport === 'tcp' ? !isGood(best) && this.#mayCome('udx') : this.#mayCome('tcp')
+    const other = best.transport === 'tcp' ? 'udx' : 'tcp'
+    return !this.has(other) && this.#mayCome(other) && !isGoodTcp(best)
   }
 }
 
-function isGood({ rttMs, steady }: Path): boolean {
-  return steady || rttMs <= nearMs
+function isGoodTcp({ transport, rttMs, steady }: Path): boolean {
+  return transport === 'tcp' && (steady || rttMs <= nearMs)
 }

@@ -164,7 +164,10 @@ export class Peer {
     clearTimeout(this.#decideTimer)
     this.#addresses.clear()
     this.#dialling?.abort()
-    for (const link of this.links) link.close()
+    const { links } = this
+    // Nothing is to be moved to the next while one goes after the other.
+    this.#links.clear()
+    for (const link of links) link.close()
   }
 
   #mayCome(transport: Transport): boolean {

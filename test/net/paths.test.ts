@@ -64,7 +64,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
       { atMs: 100, up: udx(2, far) }
     ],
     ['100 carry 2'],
-    { mayCome: ['udx'] }
+    { mayCome: ['tcp', 'udx'] }
   ],
   [
     'moves to TCP when it comes, and lets go of UDX',
