@@ -133,6 +133,47 @@ export class Bucket {
   }
 }
 
+/** What one stream takes out of a bucket: turn by turn, whatever the size of its messages, so that it gets its share. */
+export class Tap {
+  readonly #bucket: Bucket
+  readonly #go: () => void
+  #unpaid = 0
+  #waiting = false
+
+  /** @param go called when more may flow, after it might not */
+  constructor(bucket: Bucket, go: () => void) {
+    this.#bucket = bucket
+    this.#go = () => {
+      this.#waiting = false
+      go()
+    }
+  }
+
+  /** Nothing more may flow for now. */
+  get waiting(): boolean {
+    return this.#waiting
+  }
+
+  /** How much may flow at most before it is paid for. */
+  get room(): number {
+    return Math.max(1, this.#bucket.turnBytes - this.#unpaid)
+  }
+
+  /** Pays for what has flowed. */
+  flowed(bytes: number): void {
+    this.#unpaid = this.#bucket.limited ? this.#unpaid + bytes : 0
+    if (this.#unpaid === 0 || this.#waiting || this.#unpaid < this.#bucket.turnBytes) return
+    const due = this.#unpaid
+    this.#unpaid = 0
+    this.#waiting = !this.#bucket.take(due, this.#go)
+  }
+
+  /** Waits no longer. */
+  stop(): void {
+    this.#bucket.cancel(this.#go)
+  }
+}
+
 function checked(rate: number): number {
   if (!(rate > 0)) throw new RangeError(`A rate of ${rate} bytes per second`)
   return rate

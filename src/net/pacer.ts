@@ -1,4 +1,4 @@
-import type { Bucket } from './bucket.ts'
+import { type Bucket, Tap } from './bucket.ts'
 
 /** Where paced bytes go. `write` is false when it wants no more until it has drained. */
 export interface Sink {
@@ -10,18 +10,18 @@ export class Pacer {
   readonly #bucket: Bucket
   readonly #sink: Sink
   readonly #onIdle: () => void
+  readonly #tap: Tap
   #queue: Buffer[] = []
-  /** What is asked of the bucket; 0 if nothing. */
-  #asked = 0
   /** The sink wants no more. */
   #blocked = false
   #stopped = false
 
-  /** @param onIdle called whenever all that waited has gone */
+  /** @param onIdle called whenever all that was written has gone, and more may come */
   constructor(bucket: Bucket, sink: Sink, onIdle: () => void) {
     this.#bucket = bucket
     this.#sink = sink
     this.#onIdle = onIdle
+    this.#tap = new Tap(bucket, () => this.#goOn())
   }
 
   get waiting(): boolean {
@@ -37,48 +37,33 @@ export class Pacer {
     return !this.waiting && !this.#blocked
   }
 
-  /** The sink has drained. @returns true when that is also the writer's business, since nothing waits here */
-  drained(): boolean {
+  /** To be called whenever the sink has drained. */
+  drained(): void {
     this.#blocked = false
-    if (!this.waiting) return true
-    this.#advance()
-    if (!this.waiting && !this.#blocked) this.#onIdle()
-    return false
+    this.#goOn()
   }
 
   /** Forgets what waits. */
   stop(): void {
     this.#stopped = true
-    this.#bucket.cancel(this.#go)
+    this.#tap.stop()
     this.#queue = []
   }
 
-  readonly #go = (): void => {
-    const bytes = this.#asked
-    this.#asked = 0
-    this.#send(bytes)
+  #goOn(): void {
     this.#advance()
     if (!this.waiting && !this.#blocked) this.#onIdle()
   }
 
   #advance(): void {
-    while (this.#asked === 0 && !this.#blocked) {
+    while (!this.#tap.waiting && !this.#blocked) {
       const [message] = this.#queue
       if (message === undefined) return
-      const bytes = Math.min(message.length, this.#bucket.turnBytes)
-      if (!this.#bucket.take(bytes, this.#go)) {
-        this.#asked = bytes
-        return
-      }
-      this.#send(bytes)
+      const bytes = Math.min(message.length, this.#tap.room)
+      if (bytes < message.length) this.#queue[0] = message.subarray(bytes)
+      else this.#queue.shift()
+      this.#blocked = !this.#sink.write(message.subarray(0, bytes))
+      this.#tap.flowed(bytes)
     }
-  }
-
-  #send(bytes: number): void {
-    const message = this.#queue[0]
-    if (message === undefined) return
-    if (bytes < message.length) this.#queue[0] = message.subarray(bytes)
-    else this.#queue.shift()
-    this.#blocked = !this.#sink.write(message.subarray(0, bytes))
   }
 }

@@ -1,5 +1,5 @@
 import type { Connection, ConnectionInside } from 'hyperswarm'
-import type { Bucket } from './bucket.ts'
+import { type Bucket, Tap } from './bucket.ts'
 import { Pacer } from './pacer.ts'
 import type { Throttles } from './wire.ts'
 
@@ -38,7 +38,11 @@ function throttleUp(connection: ConnectionInside, bucket: Bucket): void {
 
   // True also for what waits: secret-stream would take any drain of the raw stream for the end of it.
   let write = (bytes: Buffer): boolean => pacer.write(bytes) || pacer.waiting
-  connection._rawStream = { write: (bytes) => write(bytes), end: () => raw.end() }
+  connection._rawStream = {
+    write: (bytes) => write(bytes),
+    end: () => raw.end(),
+    on: (name, listener) => raw.on(name, listener)
+  }
 
   let awake = false
   /**
@@ -69,8 +73,11 @@ function throttleDown(connection: ConnectionInside, bucket: Bucket): void {
   const raw = connection.rawStream
   const [pause, resume] = [raw.pause.bind(raw), raw.resume.bind(raw)]
   let wanted = true
-  let unpaid = 0
   let life: NodeJS.Timeout | undefined
+  const tap = new Tap(bucket, () => {
+    clearInterval(life)
+    if (wanted) resume()
+  })
 
   raw.pause = () => {
     wanted = false
@@ -78,12 +85,7 @@ function throttleDown(connection: ConnectionInside, bucket: Bucket): void {
   }
   raw.resume = () => {
     wanted = true
-    return life === undefined ? resume() : raw
-  }
-  const paid = (): void => {
-    clearInterval(life)
-    life = undefined
-    if (wanted) resume()
+    return tap.waiting ? raw : resume()
   }
   const hold = (): void => {
     pause()
@@ -95,14 +97,12 @@ function throttleDown(connection: ConnectionInside, bucket: Bucket): void {
     }, lifeMs)
   }
   raw.on('data', ({ length }: Buffer) => {
-    unpaid = bucket.limited ? unpaid + length : 0
-    if (unpaid === 0 || life !== undefined || unpaid < bucket.turnBytes) return
-    const bytes = unpaid
-    unpaid = 0
-    if (!bucket.take(bytes, paid)) hold()
+    if (tap.waiting) return
+    tap.flowed(length)
+    if (tap.waiting) hold()
   })
   raw.on('close', () => {
-    bucket.cancel(paid)
+    tap.stop()
     clearInterval(life)
   })
 }

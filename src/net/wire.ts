@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { plainHost } from './address.ts'
-import type { Bucket } from './bucket.ts'
+import { type Bucket, Tap } from './bucket.ts'
 import { FrameGuard, untrustedBytesMax } from './frame-guard.ts'
 import { Pacer } from './pacer.ts'
 
@@ -27,13 +27,11 @@ export class Wire extends EventEmitter {
   readonly remotePort: number
   readonly localHost: string
   readonly #socket: Socket
-  readonly #down: Bucket | undefined
+  readonly #tap: Tap | undefined
   readonly #pacer: Pacer | undefined
   #guard: FrameGuard | undefined = new FrameGuard()
   /** Whether data are wanted by who uses the wire; unknown at first. */
   #wanted: boolean | undefined
-  /** What came waits until the bucket lets it go. */
-  #indebted = false
   /** Runs while what came waits for trust. */
   #trustTimer: NodeJS.Timeout | undefined
   #ending = false
@@ -44,7 +42,7 @@ export class Wire extends EventEmitter {
     this.remoteHost = plainHost(socket.remoteAddress ?? '')
     this.remotePort = socket.remotePort ?? 0
     this.localHost = plainHost(socket.localAddress ?? '')
-    this.#down = throttles?.down
+    this.#tap = throttles && new Tap(throttles.down, () => this.#flow())
     this.#pacer = throttles && new Pacer(throttles.up, socket, () => this.#idle())
     socket.setNoDelay(true)
     socket.pause()
@@ -104,11 +102,14 @@ export class Wire extends EventEmitter {
   }
 
   #onData(chunk: Buffer): void {
-    const portion = this.#portion(chunk)
+    const room = this.#tap?.room ?? chunk.length
+    const portion = room < chunk.length ? chunk.subarray(0, room) : chunk
     const admitted = this.#guard?.admit(portion) ?? portion.length
     if (admitted < portion.length) this.#stopStranger()
+    this.#tap?.flowed(admitted)
     if (this.#socket.destroyed) return
     if (admitted === chunk.length) {
+      if (this.#tap?.waiting === true) this.#socket.pause()
       this.emit('data', chunk)
       return
     }
@@ -116,20 +117,6 @@ export class Wire extends EventEmitter {
     this.#socket.pause()
     this.#socket.unshift(chunk.subarray(admitted))
     if (admitted > 0) this.emit('data', chunk.subarray(0, admitted))
-    this.#flow()
-  }
-
-  /** As much as may come at a time. It is paid for before anything else is read. */
-  #portion(chunk: Buffer): Buffer {
-    if (this.#down?.limited !== true) return chunk
-    const portion = chunk.subarray(0, this.#down.turnBytes)
-    this.#indebted = !this.#down.take(portion.length, this.#paid)
-    if (this.#indebted) this.#flow()
-    return portion
-  }
-
-  readonly #paid = (): void => {
-    this.#indebted = false
     this.#flow()
   }
 
@@ -141,13 +128,14 @@ export class Wire extends EventEmitter {
   }
 
   #flow(): void {
-    const flowing = this.#wanted === true && !this.#indebted && this.#trustTimer === undefined
+    const flowing = this.#wanted === true && this.#tap?.waiting !== true && this.#trustTimer === undefined
     if (flowing) this.#socket.resume()
     else this.#socket.pause()
   }
 
   #onDrain(): void {
-    if (this.#pacer?.drained() !== false) this.#idle()
+    if (this.#pacer === undefined) this.#idle()
+    else this.#pacer.drained()
   }
 
   /** All that was written has gone. */
@@ -168,7 +156,7 @@ export class Wire extends EventEmitter {
   /** Leaves nothing behind that would call the wire. */
   #release(): void {
     clearTimeout(this.#trustTimer)
-    this.#down?.cancel(this.#paid)
+    this.#tap?.stop()
     this.#pacer?.stop()
   }
 }

@@ -189,8 +189,12 @@ declare module 'hyperswarm' {
     readonly rawStream: UdxStream
     /** Encrypts a message, as it is given. */
     _write(message: Buffer, done: (error: Error | null) => void): void
-    /** Where it writes its frames to. */
-    _rawStream: { write(bytes: Buffer): boolean; end(): void }
+    /** Where it writes its frames to. Once opened it listens to nothing more of it. */
+    _rawStream: {
+      write(bytes: Buffer): boolean
+      end(): void
+      on(name: string, listener: () => void): unknown
+    }
     readonly _timeoutTimer: { refresh(): void } | null
   }
 

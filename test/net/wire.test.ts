@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from 'node:net'
 import SecretStream from '@hyperswarm/secret-stream'
 import { type Assert, test } from 'brittle'
+import { Bucket } from '../../src/net/bucket.ts'
 import { untrustedBytesMax } from '../../src/net/frame-guard.ts'
 import { type Throttles, Wire } from '../../src/net/wire.ts'
 import { until } from '../support/until.ts'
@@ -167,3 +168,101 @@ for (const [what, bytes] of [
     t.ok(seen().length < 3, 'the header went no further')
   })
 }
+
+test('what a peer sends while it is not trusted yet stays in the socket, in bounds, until it is', async (t) => {
+  const { near, far } = await (await openScene(t)).pair()
+  const wire = new Wire(near)
+  const events = eventsOf(wire)
+  const { bytes } = received(wire)
+  const all = Buffer.concat([frame(50), frame(untrustedBytesMax), frame(5_000_000), frame(7)])
+  far.write(all)
+  await until(() => near.bytesRead > 20_000, { what: 'too much to come' })
+  await until(() => near.isPaused(), { what: 'the socket to be left alone' })
+  t.ok(bytes().length < 56, 'the header that is too large went no further')
+  wire.resume()
+  t.ok(near.isPaused(), 'nor can it be read by asking for it')
+  t.ok(near.readableLength < 1_000_000, 'the socket holds no more than it ever does')
+  t.alike(events, [])
+  wire.trust()
+  await until(() => bytes().length === all.length, { what: 'the rest' })
+  t.ok(bytes().equals(all))
+})
+
+test('small frames are in bounds together', async (t) => {
+  const { near, far } = await (await openScene(t)).pair()
+  const wire = new Wire(near)
+  const { bytes } = received(wire)
+  const all = Buffer.concat(Array.from({ length: 100 }, () => frame(97)))
+  for (let at = 0; at < all.length; at += 30) far.write(all.subarray(at, at + 30))
+  await until(() => near.bytesRead === all.length, { what: 'all to come' })
+  await until(() => bytes().length === 4000, { what: 'what is in bounds' })
+  wire.trust()
+  await until(() => bytes().equals(all), { what: 'the rest' })
+})
+
+test('a peer that sends too much and is never trusted is sent away', async (t) => {
+  const { near, far } = await (await openScene(t)).pair()
+  const wire = new Wire(near)
+  const events = eventsOf(wire)
+  const { bytes } = received(wire)
+  far.write(Buffer.concat([frame(50), header(0xffffff)]))
+  await until(() => events.includes('close'), { what: 'the end' })
+  t.alike(events, ['error', 'close'])
+  t.ok(bytes().length < 56)
+})
+
+test('a connection that breaks says so once, also when nobody listens', async (t) => {
+  const { pair } = await openScene(t)
+  const [heard, unheard] = [await pair(), await pair()]
+  const wire = new Wire(heard.near)
+  const events = eventsOf(wire)
+  let closed = 0
+  new Wire(unheard.near).on('close', () => closed++).resume()
+  wire.resume()
+  heard.far.resetAndDestroy()
+  unheard.far.resetAndDestroy()
+  await until(() => events.includes('close') && closed > 0, { what: 'both ends' })
+  t.alike(events, ['error', 'close'])
+  wire.destroy(new Error('again'))
+  wire.write(Buffer.alloc(1))
+  wire.end()
+  t.alike(events, ['error', 'close'])
+})
+
+test('a peer that has ended its half still gets all that waits, and then the end', async (t) => {
+  const { near, far } = await (await openScene(t, { allowHalfOpen: true })).pair()
+  const wire = new Wire(near, { up: new Bucket(1_000_000), down: new Bucket() })
+  const events = eventsOf(wire)
+  wire.resume()
+  let got = 0
+  far.on('data', ({ length }) => {
+    got += length
+  })
+  far.end()
+  await until(() => events.includes('end'), { what: 'the end of the other half' })
+  t.absent(wire.write(Buffer.alloc(500_000)), 'it has to wait')
+  wire.end()
+  await until(() => events.includes('close'), { what: 'the end' })
+  t.is(got, 500_000)
+  t.alike(events, ['end', 'close'])
+})
+
+test('a wire that is destroyed while it waits leaves its place to others, and no timer', async (t) => {
+  const { pair } = await openScene(t)
+  const bucket = new Bucket(16_384)
+  const [first, second] = [await pair(), await pair()]
+  const wire = new Wire(first.near, { up: bucket, down: bucket })
+  const events = eventsOf(wire)
+  wire.write(Buffer.alloc(10_000_000))
+  const other = new Wire(second.near, { up: bucket, down: bucket })
+  let drained = false
+  other.on('drain', () => {
+    drained = true
+  })
+  t.absent(other.write(Buffer.alloc(20_000)), 'it waits too')
+  wire.destroy()
+  await until(() => events.includes('close'), { what: 'the end' })
+  await until(() => drained, { what: 'the other one to have its turn' })
+  t.alike(events, ['close'])
+  t.is(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, 0, 'no timer is left')
+})
