@@ -28,7 +28,6 @@ const owners: Readonly<Record<string, string>> = {
   'hypercore-storage': 'log',
   hyperswarm: 'net',
   hyperdht: 'net',
-  'hypercore-crypto': 'disk',
   chokidar: 'disk',
   'rocksdb-native': 'disk',
   'fs-native-extensions': 'disk',
@@ -39,7 +38,9 @@ const owners: Readonly<Record<string, string>> = {
 /** Imports that the rules above forbid, and why they are allowed. */
 const allowed: ReadonlyArray<[file: string, imported: string, why: string]> = [
   ['log/store.ts', 'node:fs', 'refuses a directory that is not its own, whose files Corestore would move'],
+  ['net/same-machine.ts', 'node:fs', 'leaves records for the other processes of this machine'],
   ['sync/folder.ts', 'node:fs', 'looks at the directory that the user names, before it is a folder'],
+  ['net/network.ts', 'node:fs', 'asks the kernel which congestion control its TCP has'],
   ['cli/main.ts', 'node:fs', 'reads its version from package.json']
 ]
 

@@ -29,7 +29,10 @@ export interface IncomingPacket {
 
 export const ttlSecondsMax = 120
 
-const serviceName = '_p2psync._tcp.local'
+/** Stands as it is in every packet that names the service. */
+export const serviceLabel = '_p2psync'
+
+const serviceName = `${serviceLabel}._tcp.local`
 /** Of a packet no more records are looked at. Ours has three, one of many services a few dozen. */
 const recordsMax = 64
 /** Names of about 70 bytes, which must fit into one datagram with the question. */
@@ -65,12 +68,12 @@ export function ask(id: string, known: readonly string[]): mdns.QueryOutgoingPac
 /** Whether a query is for our service, and doesn't know of us yet. */
 export function asksFor(query: IncomingPacket, { id, publicKey }: Service): boolean {
   const asks = records(query.questions).some(
-    ({ name, type }) => isServiceName(name) && (type === 'PTR' || type === 'ANY')
+    ({ name, type }) => name === serviceName && (type === 'PTR' || type === 'ANY')
   )
   const ours = instanceName(id, publicKey)
   return (
     asks &&
-    !records(query.answers).some(({ name, type, data }) => isServiceName(name) && type === 'PTR' && data === ours)
+    !records(query.answers).some(({ name, type, data }) => name === serviceName && type === 'PTR' && data === ours)
   )
 }
 
@@ -91,10 +94,6 @@ export function readAnnouncements(response: IncomingPacket, id: string): Announc
 
 function instanceName(id: string, publicKey: string): string {
   return `${id}-${publicKey.slice(0, 16)}.${serviceName}`
-}
-
-function isServiceName(name: unknown): boolean {
-  return typeof name === 'string' && name.toLowerCase() === serviceName
 }
 
 /** The public key in a TXT record of our format and folder. */

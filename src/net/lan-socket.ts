@@ -1,11 +1,13 @@
 import { createSocket, type RemoteInfo } from 'node:dgram'
 import makeMdns from 'multicast-dns'
 import type { LocalAddress } from './interfaces.ts'
-import type { IncomingPacket } from './lan-records.ts'
+import { type IncomingPacket, serviceLabel } from './lan-records.ts'
 
 export interface LanSocketOptions {
   readonly address: LocalAddress
-  readonly onQuery: (query: IncomingPacket, from: RemoteInfo) => void
+  /** Something came, whatever it is. */
+  readonly onHeard: (from: RemoteInfo) => void
+  readonly onQuery: (query: IncomingPacket) => void
   readonly onResponse: (response: IncomingPacket, from: RemoteInfo) => void
   /** Bound; now packets go out, and come in. */
   readonly onReady: () => void
@@ -14,6 +16,10 @@ export interface LanSocketOptions {
 }
 
 const groups = { IPv4: '224.0.0.251', IPv6: 'ff02::fb' } as const
+/** Everybody of multicast DNS sends from this port; whoever doesn't is none of them. */
+const mdnsPort = 5353
+/** What one Ethernet frame holds; we never send more. */
+const bytesMax = 1500
 /** What routers let through is none of ours: the standard wants 255, by which one sees that none has forwarded it. */
 const hops = 255
 
@@ -44,8 +50,9 @@ export class LanSocket {
     })
     this.#mdns.on('error', (error: Error) => this.#fail(error))
     this.#mdns.on('ready', () => this.#join())
-    this.#mdns.on('query', (query, from) => this.#closed ?? options.onQuery(query, from))
-    this.#mdns.on('response', (response, from) => this.#closed ?? options.onResponse(response, from))
+    this.#mdns.on('query', (query) => options.onQuery(query))
+    this.#mdns.on('response', (response, from) => options.onResponse(response, from))
+    this.#sift()
   }
 
   /** Whether it could send. */
@@ -72,6 +79,18 @@ export class LanSocket {
       }
     })
     return this.#closed
+  }
+
+  /** Lets only such packets be read that can be for us: most are not, and a large one can take half a second. */
+  #sift(): void {
+    const readers = this.#socket.listeners('message')
+    this.#socket.removeAllListeners('message')
+    this.#socket.on('message', (bytes, from) => {
+      if (this.#closed !== undefined || from.port !== mdnsPort) return
+      this.#options.onHeard(from)
+      if (bytes.length > bytesMax || !bytes.includes(serviceLabel)) return
+      for (const read of readers) read.call(this.#socket, bytes, from)
+    })
   }
 
   #join(): void {

@@ -25,8 +25,6 @@ export interface LanOptions {
 
 const trace = debuglog('p2psync:lan')
 
-/** Everybody of multicast DNS sends from this port; whoever doesn't is none of them. */
-const mdnsPort = 5353
 const lookMs = 1000
 const queryMs = 5000
 /** Queries of many machines that were switched on together drift apart by so much. */
@@ -127,7 +125,8 @@ export class Lan {
   #open(id: string, address: LocalAddress): void {
     const socket = new LanSocket({
       address,
-      onQuery: (query, from) => this.#onQuery(query, from),
+      onHeard: (from) => this.#onHeard(from),
+      onQuery: (query) => this.#onQuery(query),
       onResponse: (response, from) => this.#onResponse(response, from),
       onReady: () => this.#greet(station),
       onFailure: (error) => {
@@ -160,8 +159,12 @@ export class Lan {
     this.#queryTimer.unref()
   }
 
-  #onQuery(query: IncomingPacket, from: RemoteInfo): void {
-    if (!this.#isNeighbour(from) || !asksFor(query, this.#options)) return
+  #onHeard({ address }: RemoteInfo): void {
+    this.#heard ||= !this.#hosts.has(plainHost(address).split('%')[0] as string)
+  }
+
+  #onQuery(query: IncomingPacket): void {
+    if (!asksFor(query, this.#options)) return
     // Each of our sockets hears it, as do those of other networks: one answer is for all.
     if (this.#closed !== undefined || this.#answerTimer !== undefined) return
     const waitMs = Math.max(0, Math.ceil(this.#answeredMs + answerMs - performance.now()))
@@ -177,7 +180,7 @@ export class Lan {
   }
 
   #onResponse(response: IncomingPacket, from: RemoteInfo): void {
-    if (!this.#isNeighbour(from) || this.#closed !== undefined) return
+    if (this.#closed !== undefined) return
     const [host, nowMs] = [plainHost(from.address), performance.now()]
     for (const { publicKey, port, ttlSeconds } of readAnnouncements(response, this.#options.id)) {
       if (publicKey === this.#options.publicKey) continue
@@ -185,22 +188,13 @@ export class Lan {
       else this.#peers.heard(publicKey, { host, port }, ttlSeconds * 1000, nowMs)
     }
   }
-
-  #isNeighbour({ address, port }: RemoteInfo): boolean {
-    if (port !== mdnsPort) return false
-    this.#heard ||= !this.#hosts.has(plainHost(address).split('%')[0] as string)
-    return true
-  }
 }
 
 /** Each IPv4 address, and of IPv6 the link-local one of each interface: that is there always, and reaches all. */
 function wantedOf(addresses: readonly LocalAddress[]): ReadonlyMap<string, LocalAddress> {
-  const wanted = new Map<string, LocalAddress>()
-  for (const address of addresses) {
-    const { name, host, family, internal } = address
-    if (internal || (family === 'IPv6' && !/^fe[89ab]/i.test(host))) continue
-    const id = family === 'IPv4' ? `${name} ${host}` : `${name} IPv6`
-    if (wanted.size < socketsMax && !wanted.has(id)) wanted.set(id, address)
-  }
-  return wanted
+  const outside = addresses.filter(({ internal }) => !internal)
+  const linkLocal = outside.filter(({ family, host }) => family === 'IPv6' && /^fe[89ab]/i.test(host))
+  const one = new Map(linkLocal.map((address) => [address.name, address]))
+  const wanted = [...outside.filter(({ family }) => family === 'IPv4'), ...one.values()].slice(0, socketsMax)
+  return new Map(wanted.map((address) => [`${address.name} ${address.host}`, address]))
 }

@@ -26,6 +26,8 @@ export interface NetworkOptions {
   readonly bootstrap?: readonly Address[] | undefined
   /** Whether to look for peers on the local networks. */
   readonly lan?: boolean | undefined
+  /** Whether to look for peers among the processes of this user on this machine. */
+  readonly sameMachine?: boolean | undefined
   /** Where to take TCP connections; `false` for none, in either direction. */
   readonly tcp?: ListenOptions | false | undefined
   readonly peers?: readonly GivenPeer[] | undefined
@@ -140,14 +142,14 @@ export class Network {
 
   /** Begins to look for peers, and to be found. Doesn't wait for either. @throws {SyncError} PORT_TAKEN */
   async start(): Promise<void> {
-    const { tcp, lan, bootstrap, keyPair } = this.#options
+    const { tcp, lan, sameMachine, bootstrap, keyPair } = this.#options
     if (this.#direct !== undefined && tcp !== false) {
       await this.#direct.listen(tcp ?? {})
       const publicKey = keyPair.publicKey.toString('hex')
       const { port } = this.#direct
       const { id } = this.#rendezvous
       const from = (source: Source) => (key: string, at: readonly Address[]) => this.#reachable(key, source, at)
-      this.#sameMachine = new SameMachine({ id, publicKey, port, onPeer: from('machine') })
+      if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, onPeer: from('machine') })
       const interfaces = this.#interfaces
       if (lan !== false) this.#lan = new Lan({ id, publicKey, port, interfaces, onPeer: from('lan') })
       for (const { key, address } of this.#given) if (key !== undefined) this.#reachable(key, 'given', [address])

@@ -118,9 +118,10 @@ export class Paths {
     const [best, carrier] = [this.#best(), this.#carriers.at(-1)]
     // What replaces a path carries before that one goes.
     if (best !== undefined && best !== carrier && (carrier !== undefined || !this.#isWorthWaiting(best, nowMs))) {
-      best.carriesSinceMs = nowMs
       best.turn = ++this.#turns
-      acts.push({ type: 'carry', id: best.id })
+      // It may carry still, when the change of paths is taken back.
+      if (best.carriesSinceMs === undefined) acts.push({ type: 'carry', id: best.id })
+      best.carriesSinceMs = nowMs
     }
     for (const path of this.#leaving(nowMs)) {
       this.#paths.delete(path.id)

@@ -208,6 +208,7 @@ declare module 'hyperswarm' {
 
   export interface Discovery {
     refresh(): Promise<void>
+    flushed(): Promise<void>
   }
 
   export default class Hyperswarm extends EventEmitter {

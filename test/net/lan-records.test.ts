@@ -10,8 +10,11 @@ const serviceName = '_p2psync._tcp.local'
 const instance = `${id}-${publicKey.slice(0, 16)}.${serviceName}`
 
 /** An announcement as it comes out of a packet: strings of a TXT record are bytes then. */
-function received(ttlSeconds = ttlSecondsMax, { named = instance, key = publicKey, port = 4000 as unknown } = {}) {
-  const text = ['v=1', `id=${id}`, `pk=${key}`].map((field) => Buffer.from(field))
+function received(
+  ttlSeconds = ttlSecondsMax,
+  { named = instance, key = publicKey, port = 4000 as unknown, folder = id, version = 'v=1' } = {}
+) {
+  const text = [version, `id=${folder}`, `pk=${key}`].map((field) => Buffer.from(field))
   return [
     { name: serviceName, type: 'PTR', ttl: ttlSeconds, data: named },
     { name: named, type: 'SRV', ttl: ttlSeconds, data: { port, target: 'x.local' } },
@@ -53,6 +56,8 @@ const refused: ReadonlyArray<[name: string, records: readonly unknown[]]> = [
   ['a key too short', received(120, { key: publicKey.slice(2) })],
   ['a key too long', received(120, { key: `${publicKey}00` })],
   ['the name of another key', received(120, { named: instance.replace('ab', 'cd') })],
+  ['the id of another folder', received(120, { folder: 'f'.repeat(32) })],
+  ['a version that is to come', received(120, { version: 'v=2' })],
   ['too many records before it', [...Array.from({ length: 64 }, () => ({ type: 'A' })), ...received()]]
 ]
 for (const [name, answers] of refused) {
@@ -69,7 +74,7 @@ test('a query is answered when it is for the service, and does not know us', (t)
   t.ok(asksFor(ask(id, []), service))
   t.ok(asksFor(ask(id, ['cd'.repeat(32)]), service), 'knows another')
   t.absent(asksFor(ask(id, ['cd'.repeat(32), publicKey]), service), 'knows us')
-  t.ok(asksFor({ questions: [{ name: '_P2PSYNC._tcp.local', type: 'ANY' }] }, service))
+  t.ok(asksFor({ questions: [{ name: serviceName, type: 'ANY' }] }, service))
   t.absent(asksFor({ questions: [{ name: serviceName, type: 'A' }] }, service))
   t.absent(asksFor({ questions: [{ name: '_http._tcp.local', type: 'PTR' }] }, service))
   t.absent(asksFor({ questions: [{ name: '_services._dns-sd._udp.local', type: 'PTR' }] }, service))

@@ -37,9 +37,11 @@ function print(record: unknown): void {
   for (const value of [name, ...values]) if (value !== undefined) process.stdout.write(`${value}\n`)
 }
 
-/** Every other one begins as a response does that holds ever so many records. */
+/** What begins as a response does that holds ever so many records, of which the first is ours. */
+const promising = Buffer.from('\0\0\x84\0\0\0\xff\xff\0\0\xff\xff\x08_p2psync\x04_tcp\x05local\0\0\x0c\0\x01', 'latin1')
+
 function garbage(size: number): Buffer {
   const bytes = randomBytes(size)
-  if (size % 2 === 0) bytes.set(Buffer.from('000084000000ffff0000ffff', 'hex').subarray(0, size))
+  if (size % 2 === 0) bytes.set(promising.subarray(0, size))
   return bytes
 }
