@@ -291,15 +291,16 @@ function serverOf(root: string): number {
   return Number(found)
 }
 
-/** Every file beneath a directory with its hash and times. */
+/** All that lies in a folder, with its times and the hashes of files; but not when its `.p2psync` was changed. */
 function contentsOf(root: string): readonly string[] {
-  return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .sort()
-    .filter((name) => statSync(join(root, name)).isFile())
-    .map((name) => {
-      const hash = createHash('sha256')
-        .update(readFileSync(join(root, name)))
-        .digest('hex')
-      return `${name} ${hash} ${statSync(join(root, name)).mtimeMs}`
-    })
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).sort()
+  return ['.', ...names.filter((name) => name !== '.p2psync')].map((name) => {
+    const stats = statSync(join(root, name))
+    const hash = stats.isFile()
+      ? createHash('sha256')
+          .update(readFileSync(join(root, name)))
+          .digest('hex')
+      : ''
+    return `${name} ${hash} ${stats.mtimeMs}`
+  })
 }
