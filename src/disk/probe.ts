@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process'
 import {
   closeSync,
   constants,
@@ -13,7 +14,7 @@ import {
   symlinkSync,
   watch
 } from 'node:fs'
-import { readdir, stat, statfs } from 'node:fs/promises'
+import { readdir, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import extensions from 'fs-native-extensions'
@@ -22,10 +23,34 @@ import type { FileSystemTraits } from '../tree/file-system.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 import { probeFileSystem } from './capabilities.ts'
 
-/** What a path leads to. */
-export function kindAt(path: string): 'directory' | 'other' | 'nothing' {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  return stats === undefined ? 'nothing' : stats.isDirectory() ? 'directory' : 'other'
+/** What a path leads to; `silent` where its disk doesn't answer in time. */
+export type PathKind = 'directory' | 'other' | 'nothing' | 'unreadable' | 'silent'
+
+const askKind = `
+  try {
+    const stats = fs.statSync(process.argv[1], { throwIfNoEntry: false })
+    if (stats?.isDirectory()) fs.readdirSync(process.argv[1])
+    process.stdout.write(stats === undefined ? 'nothing' : stats.isDirectory() ? 'directory' : 'other')
+  } catch {
+    process.stdout.write('unreadable')
+  }`
+
+/**
+ * Looks at a path from another process: of a network disk whose server is gone, whoever touches it waits for ever,
+ * and can't even end.
+ */
+export function kindAt(path: string, msMax: number): Promise<PathKind> {
+  return new Promise((settle) => {
+    const child = execFile(process.execPath, ['-e', askKind, '--', path], (_, said) => {
+      clearTimeout(timer)
+      settle(said === '' ? 'silent' : (said as PathKind))
+    })
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      child.unref() // Even that may have to wait.
+      settle('silent')
+    }, msMax)
+  })
 }
 
 export interface SpaceFacts {
@@ -53,7 +78,6 @@ export interface DiskFacts {
  * @throws {SyncError} DISK_FULL, FOLDER_UNREADABLE when nothing can be written there
  */
 export async function probeDisk(directory: string): Promise<DiskFacts> {
-  await stat(directory) // A disk that doesn't answer would stop the process in a call that waits.
   const place = placeToTry(directory)
   return { traits: probeFileSystem(place), keepsLinks: probeLinks(place) }
 }

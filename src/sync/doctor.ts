@@ -55,6 +55,8 @@ export interface DiagnoseOptions {
 const checkMsMax = 5000
 /** What checks have in which to find out what they can, and to tidy up. */
 const probeMsMax = 4000
+/** A disk that sleeps takes some seconds to turn. */
+const diskMsMax = 5000
 const nodeMin = [20, 19] as const
 
 /**
@@ -64,37 +66,58 @@ const nodeMin = [20, 19] as const
  * @throws {SyncError} BAD_KEY, FOLDER_MISSING before the first check, when the target is neither key nor directory
  */
 export async function* diagnose(options: DiagnoseOptions = {}): AsyncGenerator<Check, void, undefined> {
-  const { directory, key } = targetOf(options.target)
+  const { directory, key, isSilent } = await targetOf(options.target)
   const startMs = { wall: Date.now(), steady: performance.now() }
   // All begin now, and are told in this order.
   const checks = [
     ...networkChecks(options),
-    ...systemChecks(directory),
-    ...(directory === undefined ? [] : [check('store', () => checkStore(directory))]),
+    ...(isSilent ? [check('file-system', async () => silentDisk(directory))] : diskChecks(directory)),
+    ...machineChecks(),
     ...(key === undefined || options.findPeers === undefined ? [] : [findPeers(key, options.findPeers)])
   ]
   for (const each of checks) yield await each
   yield check('clock', async () => {
     const nowMs = Date.now()
     const jumpMs = nowMs - startMs.wall - (performance.now() - startMs.steady)
-    return judgeClock({ nowMs, jumpMs, lastMs: directory === undefined ? undefined : lastOwnTimeMs(directory) })
+    return judgeClock({
+      nowMs,
+      jumpMs,
+      lastMs: directory === undefined || isSilent ? undefined : lastOwnTimeMs(directory)
+    })
   })
 }
 
-function targetOf(target: string | undefined): { readonly directory?: string; readonly key?: string } {
-  if (target === undefined) return {}
-  const kind = kindAt(target)
-  if (kind === 'directory') return { directory: resolve(target) }
-  if (kind === 'other') throw new SyncError('FOLDER_MISSING', `${resolve(target)} is not a directory. Give a directory`)
+interface Target {
+  readonly directory?: string
+  readonly key?: string
+  /** The disk of the directory, or of the working directory where there is none, doesn't answer. */
+  readonly isSilent: boolean
+}
+
+async function targetOf(target: string | undefined): Promise<Target> {
+  const path = resolve(target ?? '.')
+  const kind = await kindAt(path, diskMsMax)
+  const isSilent = kind === 'silent'
+  if (target === undefined) return { isSilent }
+  if (kind === 'directory' || isSilent) return { directory: path, isSilent }
+  if (kind === 'unreadable') throw new SyncError('FOLDER_UNREADABLE', `Can't read ${path}`)
+  if (kind === 'other') throw new SyncError('FOLDER_MISSING', `${path} is not a directory. Give a directory`)
   if (isAbsolute(target) || /[/\\]|^\./.test(target)) {
-    throw new SyncError('FOLDER_MISSING', `There is no directory ${resolve(target)}`)
+    throw new SyncError('FOLDER_MISSING', `There is no directory ${path}`)
   }
   try {
     parseKey(target)
   } catch (error) {
     throw new SyncError('BAD_KEY', `${messageOf(error)}; nor is there a directory of that name`, { cause: error })
   }
-  return { key: target }
+  return { key: target, isSilent: false }
+}
+
+function silentDisk(directory = process.cwd()): Finding {
+  return failure(
+    `the disk of ${directory} does not answer`,
+    'is it a network disk whose server is away, or a USB disk that was unplugged? Bring it back, or unmount it'
+  )
 }
 
 function networkChecks({ bootstrap, noLan = false, port }: DiagnoseOptions): readonly Promise<Check>[] {
@@ -116,14 +139,20 @@ function networkChecks({ bootstrap, noLan = false, port }: DiagnoseOptions): rea
   ]
 }
 
-function systemChecks(directory: string | undefined): readonly Promise<Check>[] {
+function diskChecks(directory: string | undefined): readonly Promise<Check>[] {
   const place = directory ?? process.cwd()
   return [
+    check('file-system', () => checkFileSystem(place)),
+    check('space', async () => judgeSpace(await probeSpace(place), place, showBytes)),
     check('notifications', async () => {
       return judgeNotifications(await probeNotifications(directory, AbortSignal.timeout(probeMsMax)))
     }),
-    check('file-system', async () => checkFileSystem(place)),
-    check('space', async () => judgeSpace(await probeSpace(place), place, showBytes)),
+    ...(directory === undefined ? [] : [check('store', () => checkStore(directory))])
+  ]
+}
+
+function machineChecks(): readonly Promise<Check>[] {
+  return [
     check('node', async () => judgeNode(process.versions.node, nodeMin)),
     check('memory', async () => {
       return judgeMemory(process.availableMemory(), getHeapStatistics().heap_size_limit, showBytes)

@@ -47,6 +47,9 @@ test('help and version are data, and succeed', async (t) => {
     [['--help'], /share .*clone /s],
     [['share', '--help'], /Examples:.*\$ p2psync share/s],
     [['clone', '--help'], /Examples:.*\$ p2psync clone/s],
+    [['bootstrap', '--help'], /Examples:.*\$ p2psync bootstrap/s],
+    [['id', '--help'], /Examples:.*\$ p2psync id/s],
+    [['doctor', '--help'], /Examples:.*\$ p2psync doctor/s],
     [['--version'], /^\d+\.\d+\.\d+\n$/]
   ] as const) {
     const command = start(t, args)

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import type { Assert } from 'brittle'
 import { until } from './until.ts'
 
@@ -47,9 +48,13 @@ export async function plug(
     machine.ip('address', 'add', address, 'dev', name)
     machine.ip('link', 'set', name, 'up')
   }
-  // The system takes a moment to notice, and lists the interface to nobody before.
-  for (const [machine] of ends)
-    await until(() => machine.run('ip', 'link', 'show', name).includes('state UP'), { what: `${name} to be up` })
+  // The system takes a moment to notice, and to find that nobody else has the IPv6 address that it made up.
+  const isUp = (machine: Machine) => {
+    const told = machine.run('ip', 'address', 'show', name)
+    const isNamed = told.includes('inet6') || !existsSync('/proc/sys/net/ipv6')
+    return told.includes('state UP') && isNamed && !told.includes('tentative')
+  }
+  for (const [machine] of ends) await until(() => isUp(machine), { what: `${name} to be up` })
 }
 
 function remove(name: string): void {
