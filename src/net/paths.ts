@@ -16,8 +16,8 @@ export interface Path {
   readonly upMs: number
   /** The least time that an answer took, in milliseconds. */
   readonly rttMs: number
-  /** Whether TCP is good for this peer however far it is. */
-  readonly steady: boolean
+  /** Up to how long a round trip TCP is good on this way. */
+  readonly nearMs: number
 }
 
 export type Act =
@@ -31,8 +31,6 @@ export interface PathsOptions {
   readonly mayCome: (transport: Transport) => boolean
 }
 
-/** TCP is good up to this distance: cubic falls to 0.7 MB/s at 40 ms and 0.5 % loss, where UDX has 20. */
-export const nearMs = 5
 /** Two TCP connections of about the same time are a crossing; one that is later replaces one that the other end lost. */
 const crossingMs = 3000
 /** A spare that may turn out better is waited for so long before anything is carried. */
@@ -77,9 +75,9 @@ export class Paths {
   }
 
   /** Whether a TCP path would be taken if there were one. */
-  wouldTakeTcp(steady: boolean): boolean {
-    const udx = [...this.#paths.values()].find(({ transport }) => transport === 'udx')
-    return udx === undefined || steady || udx.rttMs <= nearMs
+  get wouldTakeTcp(): boolean {
+    const udx = this.#kept('udx')
+    return udx === undefined || udx.rttMs <= udx.nearMs
   }
 
   /** A path came up. */
@@ -182,6 +180,6 @@ export class Paths {
   }
 }
 
-function isGoodTcp({ transport, rttMs, steady }: Path): boolean {
-  return transport === 'tcp' && (steady || rttMs <= nearMs)
+function isGoodTcp({ transport, rttMs, nearMs }: Path): boolean {
+  return transport === 'tcp' && rttMs <= nearMs
 }

@@ -17,8 +17,8 @@ export interface PeerOptions {
   readonly onDialled: (stream: DirectStream) => void
   /** Whether a UDX path may come up. */
   readonly mayComeByUdx: () => boolean
-  /** Whether TCP to it is good however far it is. */
-  readonly isSteady: (link: Link) => boolean
+  /** Up to how long a round trip TCP to it is good. */
+  readonly nearMs: (link: Link) => number
   /** Replication is to go over this link from now on. */
   readonly onCarrier: (link: Link) => void
   /** What carries has changed: it came, moved, or went. */
@@ -115,7 +115,7 @@ export class Peer {
     }
     const { id, transport, dialledBy, rttMs } = link
     const upMs = performance.now()
-    const path = { id, transport, dialledBy, rttMs, upMs, steady: this.#options.isSteady(link) }
+    const path = { id, transport, dialledBy, rttMs, upMs, nearMs: this.#options.nearMs(link) }
     this.#do(this.#paths.up(path, upMs))
   }
 
@@ -211,7 +211,7 @@ export class Peer {
     clearTimeout(this.#dialTimer)
     if (dial === undefined || this.#dialling !== undefined || this.#addresses.size === 0) return
     if (this.links.some(({ transport }) => transport === 'tcp')) return
-    if (!this.#paths.wouldTakeTcp(this.links.some((link) => this.#options.isSteady(link)))) return
+    if (!this.#paths.wouldTakeTcp) return
     const ms = Math.ceil(this.#dialMs - performance.now())
     if (ms > 0) {
       this.#dialTimer = setTimeout(() => this.#consider(), ms + 1)

@@ -180,9 +180,11 @@ export class SameMachine {
 
 /** @throws with the reason, for a person, when no place is safe */
 function prepareDirectory(options: SameMachineOptions): string {
-  const { id, runtimeDirectory = process.env.XDG_RUNTIME_DIR, temporaryDirectory = tmpdir() } = options
+  const { id, temporaryDirectory = tmpdir() } = options
   const uid = process.getuid?.()
   if (uid === undefined) throw new Error('this system has no user ids')
+  // A service or a cron job of the same user isn't told where that is.
+  const runtimeDirectory = options.runtimeDirectory ?? process.env.XDG_RUNTIME_DIR ?? `/run/user/${uid}`
   const runtime = isUsersOwn(runtimeDirectory, uid)
     ? runtimeDirectory
     : makePrivate(join(temporaryDirectory, `p2psync-${uid}`), uid)

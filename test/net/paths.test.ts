@@ -31,7 +31,7 @@ function play(events: readonly Event[], { decides = true, mayCome = [] }: Scene 
   }
   for (const { atMs, up, down, rtt } of events) {
     catchUp(atMs)
-    if (up !== undefined) note(atMs, paths.up({ dialledBy: 'us', upMs: atMs, rttMs: 1, steady: false, ...up }, atMs))
+    if (up !== undefined) note(atMs, paths.up({ dialledBy: 'us', upMs: atMs, rttMs: 1, nearMs: 5, ...up }, atMs))
     if (down !== undefined) note(atMs, paths.down(down, atMs))
     if (rtt !== undefined) note(atMs, paths.measured(...rtt, atMs))
   }
@@ -111,7 +111,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     'takes TCP that is far and bears losses',
     [
       { atMs: 0, up: udx(1, far) },
-      { atMs: 100, up: tcp(2, { ...far, steady: true }) }
+      { atMs: 100, up: tcp(2, { ...far, nearMs: Number.POSITIVE_INFINITY }) }
     ],
     ['0 carry 1', '100 carry 2', '400 drop 1']
   ],
@@ -174,7 +174,7 @@ for (const [name, events, done, scene] of cases) {
 
 test('the end that does not decide knows what carries', (t) => {
   const paths = new Paths({ decides: false, mayCome: () => false })
-  const path = { dialledBy: 'us', rttMs: 1, steady: false } as const
+  const path = { dialledBy: 'us', rttMs: 1, nearMs: 5 } as const
   paths.up({ ...path, id: 1, transport: 'udx', upMs: 0 }, 0)
   t.is(paths.carrier, undefined)
   paths.told(1, 10)
@@ -192,7 +192,7 @@ const eventArbitrary = fc.record({
   what: fc.constantFrom('tcp', 'udx', 'down', 'rtt'),
   rttMs: fc.double({ min: 0.1, max: 100, noNaN: true }),
   dialledBy: fc.constantFrom('us', 'them'),
-  steady: fc.boolean()
+  nearMs: fc.constantFrom(5, 20, Number.POSITIVE_INFINITY)
 })
 
 test('whatever comes and goes, one path carries wherever there is one', async (t) => {
