@@ -181,6 +181,8 @@ declare module 'hyperswarm' {
   export interface Connection extends Duplex {
     readonly remotePublicKey: Buffer
     readonly rawStream: RawStream
+    /** False when it was destroyed first. */
+    readonly opened: Promise<boolean>
     setKeepAlive(milliseconds: number): void
     setTimeout(milliseconds: number): void
   }
