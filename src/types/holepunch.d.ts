@@ -237,6 +237,8 @@ declare module '@hyperswarm/secret-stream' {
 
   /** What carries the frames of a secret-stream. */
   export interface RawStream extends EventEmitter {
+    readonly bytesReceived?: number
+    readonly bytesTransmitted?: number
     write(bytes: Buffer): boolean
     end(): void
     destroy(error?: Error | null): void
