@@ -123,6 +123,18 @@ test('streams that share a bucket get their turns one after another', (t) => {
   t.ok(Math.max(...totals) - Math.min(...totals) <= burstOf(100_000) + 2 * 5000, totals.join())
 })
 
+test('nobody goes ahead of those who wait, also when the timer is late', (t) => {
+  const clock = new HandClock(50)
+  const bucket = new Bucket(16_384, clock)
+  bucket.take(16_384 + 164, () => {})
+  const order: string[] = []
+  t.absent(bucket.take(1, () => order.push('first')))
+  clock.advance(30)
+  t.absent(bucket.take(1, () => order.push('second')))
+  clock.advance(100)
+  t.alike(order, ['first', 'second'])
+})
+
 test('a message of any size flows, and what follows waits until it is paid', (t) => {
   const clock = new HandClock()
   const bucket = new Bucket(1_000_000, clock)

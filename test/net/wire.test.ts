@@ -8,6 +8,9 @@ import { untrustedBytesMax } from '../../src/net/frame-guard.ts'
 import { type Throttles, Wire } from '../../src/net/wire.ts'
 import { until } from '../support/until.ts'
 
+/** Sooner than what waits for trust is given up. */
+const atOnceMs = 4000
+
 interface Scene {
   readonly server: Server
   readonly port: number
@@ -136,7 +139,7 @@ test('a hundred strangers that announce a huge frame are all sent away, and noth
   const before = process.memoryUsage().rss
   const pairs = await Promise.all(Array.from({ length: 100 }, pair))
   for (const { far } of pairs) far.write(Buffer.concat([header(0xffffff), Buffer.alloc(1000)]))
-  await until(() => pairs.every(({ near }) => near.destroyed), { what: 'all to be sent away' })
+  await until(() => pairs.every(({ near }) => near.destroyed), { what: 'all to be sent away', ms: atOnceMs })
   await until(() => ends.every((events) => events.includes('close')), { what: 'all to be closed' })
   t.alike(
     ends.filter((events) => events.join() !== 'error,close'),
@@ -163,7 +166,7 @@ for (const [what, bytes] of [
       sent += part.length
       await until(() => near.bytesRead === sent || near.destroyed, { what: 'it to come' })
     }
-    await until(() => events.includes('close'), { what: 'the end' })
+    await until(() => events.includes('close'), { what: 'the end', ms: atOnceMs })
     t.alike(events, ['error', 'close'])
     t.ok(seen().length < 3, 'the header went no further')
   })
