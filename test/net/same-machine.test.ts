@@ -59,6 +59,8 @@ function spawnPeer(t: Assert, runtimeDirectory: string, publicKey: string, ...ar
     stdio: ['pipe', 'pipe', 'inherit']
   })
   t.teardown(() => child.kill('SIGKILL'))
+  // A test that breaks off takes no time for that.
+  process.once('exit', () => child.kill('SIGKILL'))
   return child
 }
 
@@ -131,9 +133,11 @@ test('of two processes with one key the first stays', async (t) => {
   await one.knows(keyB, 4001)
   const second = open(t, directory, keyB, { port: 4002 })
   await second.knows(keyA)
+  const record = () => JSON.parse(readFileSync(join(recordsOf(directory), `${keyB}.json`), 'utf8'))
+  t.is(record().pid, first.pid)
   second.peer.close()
   await open(t, directory, keyC).knows(keyB, 4001)
-  t.is(JSON.parse(readFileSync(join(recordsOf(directory), `${keyB}.json`), 'utf8')).pid, first.pid)
+  t.is(record().pid, first.pid)
 })
 
 test('records are for their owner alone', async (t) => {
@@ -213,13 +217,14 @@ test('whatever lies among the records harms nobody', async (t) => {
   const directory = await runtime(t)
   const records = recordsOf(directory)
   mkdirSync(records, { recursive: true, mode: 0o700 })
-  const hostile = Array.from({ length: 12 }, (_, index) =>
+  const hostile = Array.from({ length: 13 }, (_, index) =>
     join(records, `${index.toString(16).padStart(64, '0')}.json`)
   )
-  const [huge, fifo, link, folder, ...garbage] = hostile as [string, string, string, string, ...string[]]
+  const [huge, long, fifo, link, folder, ...garbage] = hostile as [string, string, string, string, string, ...string[]]
   const valid = JSON.stringify({ v: 1, pid: process.pid, port: 4444 })
   writeFileSync(huge, valid)
   truncateSync(huge, 2 ** 40)
+  writeFileSync(long, valid.padEnd(5000))
   execFileSync('mkfifo', [fifo])
   writeFileSync(join(directory, 'elsewhere'), valid)
   symlinkSync(join(directory, 'elsewhere'), link)
