@@ -42,8 +42,7 @@ export class Swarm {
     this.#swarm.on('connection', (stream: SecretStream) => {
       // A connection that breaks is normal; the swarm dials again.
       stream.on('error', () => {})
-      // One that was dialled by the other end is not quite open yet.
-      void stream.opened.then((isOpen) => isOpen && throttle(stream, throttles))
+      throttle(stream, throttles)
       onStream({ stream, trust: this.#boundUntilTrusted(stream) })
     })
     this.#discovery = this.#swarm.join(topic, { server: true, client: true })

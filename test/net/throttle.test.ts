@@ -12,7 +12,7 @@ import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
 
 interface End {
-  readonly rawStream: { readonly bytesReceived?: number; readonly bytesTransmitted?: number }
+  readonly rawStream: { readonly bytesReceived?: number | undefined; readonly bytesTransmitted?: number | undefined }
   write(message: Buffer): boolean
   on<T>(name: string, listener: (value: T) => void): unknown
   end(): unknown
