@@ -1,5 +1,7 @@
 import type { DiskFacts, Holder, NotificationFacts, SpaceFacts } from '../disk/probe.ts'
+import type { NetworkStatus, PeerStatus } from '../net/network.ts'
 import type { DhtFacts, MulticastFacts, UdpFacts } from '../net/probe.ts'
+import { whyAlone } from './alone.ts'
 
 /** What was found out about one thing that p2psync depends on. */
 export interface Check {
@@ -29,6 +31,23 @@ export function failure(message: string, advice?: string): Finding {
 const freeShareMin = 0.05
 const freeBytesMin = 1e9
 const mb = 1e6
+
+/** What came of looking for the peers of a folder. */
+export interface PeerFacts {
+  readonly peers: readonly Pick<PeerStatus, 'address' | 'transport' | 'rttMs'>[]
+  readonly status: NetworkStatus
+}
+
+export function judgePeers({ peers, status }: PeerFacts): Finding {
+  if (status.refusedBy.length > 0 && peers.length === 0) {
+    return warning('who has the folder turns away machines that are not on its list', 'give it what p2psync id prints')
+  }
+  if (peers.length === 0) return failure('nobody was found who has this folder', whyAlone(status))
+  const all = peers.map(({ address, transport, rttMs }) => {
+    return `${address} by ${transport.toUpperCase()}, ${Math.round(rttMs * 10) / 10} ms away`
+  })
+  return ok(all.join('; '))
+}
 
 export function judgeUdp({ from, reason }: UdpFacts, isOnlyLocal: boolean): Finding {
   if (from !== undefined) return ok(`packets leave from ${from}`)

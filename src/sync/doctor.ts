@@ -31,12 +31,15 @@ import {
   judgeNat,
   judgeNode,
   judgeNotifications,
+  judgePeers,
   judgeSpace,
   judgeTcpPort,
   judgeUdp,
   ok,
   warning
 } from './check.ts'
+import { findPeers } from './find-peers.ts'
+import { check } from './run-check.ts'
 
 export interface DiagnoseOptions {
   /** A directory to look at, or the key of a folder whose peers are looked for. */
@@ -47,16 +50,14 @@ export interface DiagnoseOptions {
   readonly noLan?: boolean
   /** The TCP port that is to be opened; any when left out. */
   readonly port?: number
-  /** Looks for peers of a key, in the time that a check has. */
-  readonly findPeers?: (key: string) => Promise<Check>
 }
 
-/** No check takes longer, and all go on at the same time. */
-const checkMsMax = 5000
 /** What checks have in which to find out what they can, and to tidy up. */
 const probeMsMax = 4000
 /** A disk that sleeps takes some seconds to turn. */
 const diskMsMax = 5000
+/** Closing takes its time too. */
+const peersMsMax = 3500
 const nodeMin = [20, 19] as const
 
 /**
@@ -73,7 +74,7 @@ export async function* diagnose(options: DiagnoseOptions = {}): AsyncGenerator<C
     ...networkChecks(options),
     ...(isSilent ? [check('file-system', async () => silentDisk(directory))] : diskChecks(directory)),
     ...machineChecks(),
-    ...(key === undefined || options.findPeers === undefined ? [] : [findPeers(key, options.findPeers)])
+    ...(key === undefined ? [] : [check('peers', () => checkPeers(key, options))])
   ]
   for (const each of checks) yield await each
   yield check('clock', async () => {
@@ -195,27 +196,8 @@ async function checkStore(root: string): Promise<Finding> {
   }
 }
 
-async function findPeers(key: string, find: (key: string) => Promise<Check>): Promise<Check> {
-  let found: Check | undefined
-  const checked = await check('peers', async () => {
-    found = await find(key)
-    return found
-  })
-  return found ?? checked
-}
-
-/** Runs a check, and gives up when it takes too long. */
-async function check(name: string, find: () => Promise<Finding>): Promise<Check> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<Finding>((settle) => {
-    const what = `not known after ${checkMsMax / 1000} s`
-    timer = setTimeout(() => settle(warning(what, 'try again; a disk or a network may be very slow')), checkMsMax)
-  })
-  // An error of the system's names what it couldn't do.
-  const failed = (error: unknown) => failure(messageOf(error))
-  const finding = await Promise.race([Promise.resolve().then(find).catch(failed), late])
-  clearTimeout(timer)
-  return { name, ...finding }
+async function checkPeers(key: string, { bootstrap, noLan = false }: DiagnoseOptions): Promise<Finding> {
+  return judgePeers(await findPeers({ key, bootstrap, lan: !noLan, ms: peersMsMax }))
 }
 
 function showBytes(bytes: number): string {

@@ -304,3 +304,16 @@ function contentsOf(root: string): readonly string[] {
     return `${name} ${hash} ${stats.mtimeMs}`
   })
 }
+
+test('doctor finds the peers of a key, or says that there are none', async (t) => {
+  const source = await t.tmp()
+  const writer = await startShare(t, source, { bootstrap: 'none' })
+  const met = await diagnosis(t, [writer.key, ...offline])
+  t.is(met.of('peers').state, 'ok')
+  says(t, met.of('peers').message, /^127\.0\.0\.1:\d+ by TCP, [\d.]+ ms away$/)
+  await writer.kill('SIGTERM')
+  const { status, of } = await diagnosis(t, [writer.key, ...offline])
+  t.is(status, 1)
+  t.is(of('peers').state, 'failure')
+  says(t, of('peers').advice ?? '', /DHT is off/)
+})
