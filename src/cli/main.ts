@@ -5,6 +5,7 @@ import { addBootstrapCommand } from './commands/bootstrap.ts'
 import { addCloneCommand } from './commands/clone.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addIdCommand } from './commands/id.ts'
+import { addLimitCommand } from './commands/limit.ts'
 import { addScanCommand } from './commands/scan.ts'
 import { addShareCommand } from './commands/share.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
@@ -51,6 +52,7 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addShareCommand(program, onStatus)
   addCloneCommand(program, onStatus)
   addScanCommand(program, onStatus)
+  addLimitCommand(program)
   addIdCommand(program)
   addBootstrapCommand(program, onStatus)
   addDoctorCommand(program, onStatus)

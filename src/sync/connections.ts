@@ -7,6 +7,7 @@ import type { GivenPeer } from '../net/given.ts'
 import { type Limits, Network, type NetworkEvent, type PeerStatus } from '../net/network.ts'
 import { AllowList } from './allow-list.ts'
 import { whyAlone } from './alone.ts'
+import { LiveLimits } from './live-limits.ts'
 import type { Monitor } from './monitor.ts'
 
 export type { Address } from '../net/address.ts'
@@ -71,6 +72,7 @@ export class Connections {
   readonly #refused = new Set<string>()
   #network: Network | undefined
   #allowList: AllowList | undefined
+  #limits: LiveLimits | undefined
   #trafficTimer: NodeJS.Timeout | undefined
   #aloneTimer: NodeJS.Timeout | undefined
 
@@ -89,6 +91,12 @@ export class Connections {
       onChange: (machines) => this.#network?.allow(machines),
       onNotice: (message) => this.#monitor.emit({ type: 'notice', message })
     })
+    this.#limits = new LiveLimits({
+      home: this.#options.home,
+      given: limits,
+      onChange: (changed) => this.#network?.limit(changed),
+      onNotice: (message) => this.#monitor.emit({ type: 'notice', message })
+    })
     const network = new Network({
       keyPair: await this.#store.identity(),
       machine: await this.#machine(),
@@ -99,7 +107,7 @@ export class Connections {
       tcp: tcp === false ? false : { port, host: listen },
       peers: peers?.map(givenPeer),
       allow: this.#allowList.machines,
-      limits,
+      limits: this.#limits.current,
       onCarrier: (stream) => this.#replicate(stream),
       onEvent: (event) => this.#onEvent(event)
     })
@@ -129,6 +137,7 @@ export class Connections {
     clearInterval(this.#trafficTimer)
     clearTimeout(this.#aloneTimer)
     this.#allowList?.close()
+    this.#limits?.close()
     await this.#network?.close()
   }
 
