@@ -1,4 +1,4 @@
-import { type ClonedFolder, type SharedFolder, SyncError, type SyncEvent } from '../index.ts'
+import { type ClonedFolder, type ErrorCode, type SharedFolder, SyncError, type SyncEvent } from '../index.ts'
 import { outputFor } from './choose-output.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
 import type { CommonOptions } from './options.ts'
@@ -49,11 +49,13 @@ export function forever(): Promise<number> {
 /**
  * For a command that has an end: rejects when the work as a whole can't go on. Where it follows a folder
  * it would wait until the reason is gone.
+ *
+ * @param awaited what is waited for all the same
  */
-export function failure(folder: SharedFolder | ClonedFolder): Promise<never> {
+export function failure(folder: SharedFolder | ClonedFolder, awaited: readonly ErrorCode[] = []): Promise<never> {
   const failed = new Promise<never>((_, reject) => {
     folder.subscribe((event) => {
-      if (event.type !== 'error' || event.code === 'UNEXPECTED') return
+      if (event.type !== 'error' || event.code === 'UNEXPECTED' || awaited.includes(event.code)) return
       reject(new SyncError(event.code, event.message))
     })
   })

@@ -125,3 +125,20 @@ test('a mirror that is made once gives a full disk up in time', needsDisks, asyn
   says(t, reader.stderr, /\[DISK_FULL\]/)
   t.absent(/\n {4}at /.test(reader.stderr), 'no stack trace')
 })
+
+test('a mirror that is made once goes on when there is space in time', needsDisks, async (t) => {
+  const source = await t.tmp()
+  fill(source, 'a', 100)
+  const disk = await smallDisk(t, 128)
+  const writer = await startShare(t, source, { bootstrap: 'none' })
+  await writer.event('up-to-date')
+  // Enough to begin with.
+  disk.fill(30_000_000)
+  const args = ['--once', '--timeout', '50s']
+  const mirror = join(disk.path, 'mirror')
+  const reader = startClone(t, writer.key, mirror, { bootstrap: 'none', args })
+  await until(() => fullErrors(reader) > 0, { what: 'the full disk to be met', ms: 30_000 })
+  disk.empty()
+  t.is(await reader.exit(), 0)
+  await becomeSame(t, source, mirror)
+})

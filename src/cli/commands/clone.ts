@@ -64,7 +64,8 @@ function untilDone(folder: ClonedFolder, { once, timeout }: Options): () => Prom
   // Asked for before the folder opens, so that nothing is missed.
   const inSync = folder.inSync()
   inSync.catch(() => {}) // Closed first.
-  const failed = failure(folder)
+  // A full disk has a time limit of its own, below.
+  const failed = failure(folder, ['DISK_FULL'])
   return async () => {
     const timeoutMs = timeout ?? (once ? onceTimeoutMs : undefined)
     const done = () => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok)
