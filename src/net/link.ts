@@ -37,8 +37,8 @@ export interface LinkOptions {
   readonly onLost: (link: Link) => void
   readonly onRefused: (link: Link, reason: Refusal) => void
   readonly onClose: (link: Link) => void
-  /** Called as soon as the other end has proven that it knows the secret. */
-  readonly onProven: () => void
+  /** Called when the other end has proven that it knows the secret, has introduced itself and was admitted. */
+  readonly onTrusted: () => void
 }
 
 /** The other end doesn't know the secret: it has another folder, or means harm. */
@@ -75,7 +75,9 @@ export class Link {
   introduction: Introduction | undefined
   /** Whether the other end has proven that it knows the secret. */
   isProven = false
-  /** Whether it is introduced and admitted besides, and an answer has come. */
+  /** Whether it is introduced besides, and may stay. */
+  isAdmitted = false
+  /** Whether an answer has come besides. */
   isUp = false
   /** Whether something replicates over it. */
   carries = false
@@ -176,6 +178,7 @@ export class Link {
   }
 
   refuse(reason: Refusal): void {
+    this.isAdmitted = false
     this.#refuse.send(refusals.indexOf(reason))
     this.reason = reason
     this.stream.end()
@@ -199,7 +202,6 @@ export class Link {
     }
     this.isProven = true
     this.#trace('proven')
-    this.#options.onProven()
     const { machine, self } = this.#options
     const signature = sign(this.#signed(this.stream.isInitiator), machine.secretKey)
     this.#introduce.send(encodeIntroduction({ ...self(), machine: machine.publicKey, signature }))
@@ -212,10 +214,11 @@ export class Link {
 
   #onIntroduction(bytes: Uint8Array): void {
     if (this.introduction !== undefined) return
-    const introduction = decodeIntroduction(bytes)
-    const { machine, signature } = introduction
-    if (!verify(this.#signed(!this.stream.isInitiator), signature, machine)) {
-      throw new RangeError('an introduction that is not signed')
+    const introduction = this.#checked(bytes)
+    if (introduction === undefined) {
+      this.#trace('introduced itself by nonsense')
+      this.stream.destroy()
+      return
     }
     this.introduction = introduction
     const refusal = this.#options.admit(this)
@@ -223,10 +226,24 @@ export class Link {
       this.refuse(refusal)
       return
     }
+    this.isAdmitted = true
+    // Not before: who only has the secret and says nothing more could come any number of times.
+    this.#options.onTrusted()
     // The first goes at once: it is answered before `carry` can come.
     this.#sendPing()
     for (const ms of morePingsMs) this.#after(ms, () => this.#sendPing())
     this.#every(pingMs, () => this.#sendPing())
+  }
+
+  /** Never throws: Protomux takes a RangeError for a mistake of ours, and ends the process. */
+  #checked(bytes: Uint8Array): Introduction | undefined {
+    try {
+      const introduction = decodeIntroduction(bytes)
+      const { machine, signature } = introduction
+      return verify(this.#signed(!this.stream.isInitiator), signature, machine) ? introduction : undefined
+    } catch {
+      return undefined
+    }
   }
 
   #sendPing(): void {

@@ -255,7 +255,7 @@ export class Network {
       secret,
       machine,
       self: () => this.#self(),
-      onProven: trust,
+      onTrusted: trust,
       admit: (each) => this.#admit(each),
       onUp: (each) => peerOf(each)?.up(each),
       onRtt: (each, rttMs) => peerOf(each)?.measured(each, rttMs),
@@ -280,8 +280,14 @@ export class Network {
   #refusal({ introduction, peer }: Link): Refusal | undefined {
     const machine = Buffer.from(introduction?.machine ?? []).toString('hex')
     if (this.#allow !== undefined && !this.#allow.has(machine)) return 'not-allowed'
-    const isConnected = this.#peers.get(peer)?.carrier !== undefined
-    return !isConnected && this.#connectedCount >= peersMax ? 'full' : undefined
+    const others = this.#admitted
+    if (others.some(({ key }) => key === peer) || others.length < peersMax) return undefined
+    return 'full'
+  }
+
+  /** Peers that may stay, also those that never replicate anything. */
+  get #admitted(): readonly Peer[] {
+    return [...this.#peers.values()].filter(({ links }) => links.some(({ isAdmitted }) => isAdmitted))
   }
 
   get #connectedCount(): number {
@@ -290,9 +296,27 @@ export class Network {
 
   #admit(link: Link): Refusal | undefined {
     const reason = this.#refusal(link)
-    if (reason === undefined) this.#peer(link.peer).add(link)
-    else this.#emitRefused(link, 'us', reason)
+    if (reason === undefined || (reason === 'full' && this.#makesRoom(link))) {
+      this.#peer(link.peer).add(link)
+      return undefined
+    }
+    this.#emitRefused(link, 'us', reason)
     return reason
+  }
+
+  /** A host that has taken most of the places gives one up to a host with few: nobody can lock all others out by himself. */
+  #makesRoom(link: Link): boolean {
+    const admitted = this.#admitted
+    const hosts = admitted.map(({ links }) => links.find(({ isAdmitted }) => isAdmitted)?.remoteHost)
+    const countOf = (host: string | undefined) => hosts.filter((other) => other === host).length
+    const most = Math.max(...hosts.map(countOf))
+    if (countOf(link.remoteHost) + 1 >= most) return false
+    const last = admitted.findLast((_, i) => countOf(hosts[i]) === most)
+    for (const each of last?.links ?? []) {
+      this.#emitRefused(each, 'us', 'full')
+      each.refuse('full')
+    }
+    return true
   }
 
   #onRefused(link: Link, reason: Refusal): void {

@@ -1,4 +1,4 @@
-import type { Address } from './address.ts'
+import { type Address, isUnicast } from './address.ts'
 import type { DirectStream } from './direct.ts'
 import type { Link } from './link.ts'
 import { type Act, Paths, type Transport } from './paths.ts'
@@ -26,6 +26,8 @@ export interface PeerOptions {
 }
 
 const addressesMax = 8
+/** Connections to one peer; two that cross by each transport are four. */
+const linksMax = 6
 /** Before the next try to reach a peer, the first after it was lost; doubled each time. */
 const retryMsMin = 300
 const retryMsMax = 15_000
@@ -35,12 +37,22 @@ const refusedMs = 5000
 const toldAttemptsMax = 20
 /** Both ends dial at once: the one that doesn't decide lets the other go first. */
 const courtesyMs = 250
+/** After a dial, so long before the next to addresses that it has told meanwhile. */
+const toldMs = 5000
 /** A connection that lasts so long has worked. */
 const provenMs = 5000
 
 /** How long to wait before the next try, in milliseconds. @param random from 0 to 1, so that not all come at once */
 export function retryMs(attempts: number, random: number): number {
   return Math.min(retryMsMin * 2 ** attempts, retryMsMax) * (1 + random / 2)
+}
+
+/** The addresses that a peer tells of itself, as far as they can be another machine's, or this one's where it is here. */
+function toldBy({ introduction, remoteHost, transport }: Link): readonly Address[] {
+  const { port, hosts } = introduction ?? { port: 0, hosts: [] }
+  if (port === 0) return []
+  const told = [...(transport === 'udx' ? [remoteHost] : []), ...hosts.filter(isUnicast)]
+  return [...new Set(told)].map((host) => ({ host, port }))
 }
 
 /** A peer: its addresses, its links, and the TCP connections that we make to it. */
@@ -55,6 +67,9 @@ export class Peer {
   #dialling: AbortController | undefined
   #attempts = 0
   #dialMs = 0
+  #lastDialMs = Number.NEGATIVE_INFINITY
+  /** Whether a TCP connection that we made has ever come up. */
+  #isReachable = false
   #dialTimer: NodeJS.Timeout | undefined
   #decideTimer: NodeJS.Timeout | undefined
 
@@ -84,8 +99,10 @@ export class Peer {
     const before = this.#addresses.get(source)
     if (addresses.length === 0) this.#addresses.delete(source)
     else this.#addresses.set(source, addresses)
-    if (JSON.stringify(before ?? []) !== JSON.stringify(addresses)) this.retryNow()
-    else if (this.#links.size === 0) {
+    if (JSON.stringify(before ?? []) !== JSON.stringify(addresses)) {
+      if (source === 'told') this.#retrySoon()
+      else this.retryNow()
+    } else if (this.#links.size === 0) {
       // Heard again: what kept it from answering may be over.
       this.#dialMs = Math.min(this.#dialMs, performance.now() + courtesyMs)
       this.#consider()
@@ -99,20 +116,23 @@ export class Peer {
     this.#consider()
   }
 
+  /** Whoever has the secret can tell us any address, and another every time: those that he names aren't dialled all the time. */
+  #retrySoon(): void {
+    this.#dialMs = Math.min(this.#dialMs, Math.max(performance.now(), this.#lastDialMs + toldMs))
+    this.#consider()
+  }
+
   /** A link was made to it or from it; it proves itself yet. */
   add(link: Link): void {
     this.#links.set(link.id, link)
+    // The other end may decide, and never drop any.
+    const oldest = this.links[0]
+    if (this.#links.size > linksMax) oldest?.close()
   }
 
   up(link: Link): void {
-    const { port, hosts } = link.introduction ?? { port: 0, hosts: [] }
-    if (port > 0) {
-      const told = [...new Set([...(link.transport === 'udx' ? [link.remoteHost] : []), ...hosts])]
-      this.reachableAt(
-        'told',
-        told.map((host) => ({ host, port }))
-      )
-    }
+    if (link.transport === 'tcp' && link.dialledBy === 'us') this.#isReachable = true
+    this.reachableAt('told', toldBy(link))
     const { id, transport, dialledBy, rttMs } = link
     const upMs = performance.now()
     const path = { id, transport, dialledBy, rttMs, upMs, nearMs: this.#options.nearMs(link) }
@@ -150,6 +170,8 @@ export class Peer {
     // The end that decides may hear of it much later.
     if (wasCarrier && !this.#options.decides) for (const other of this.links) other.sayLost()
     if (link.transport === 'tcp') this.#later()
+    // Nothing but its own word speaks for them.
+    if (this.#links.size === 0 && !this.#isReachable) this.#addresses.delete('told')
     this.#changed()
     this.#consider()
   }
@@ -225,6 +247,7 @@ export class Peer {
   #dial(dial: NonNullable<PeerOptions['dial']>, addresses: readonly Address[]): void {
     const dialling = new AbortController()
     this.#dialling = dialling
+    this.#lastDialMs = performance.now()
     dial(addresses, dialling.signal)
       .then(
         (stream) => {

@@ -174,9 +174,13 @@ export class Connections {
   /** Once for each: they come back again and again. */
   #tellRefused({ by, reason, machine, address }: Extract<NetworkEvent, { type: 'refused' }>): void {
     const id = `${by} ${reason} ${machine}`
-    if (this.#refused.has(id) || this.#refused.size >= refusedMax) return
+    if (this.#refused.has(id) || this.#refused.size > refusedMax) return
     this.#refused.add(id)
-    this.#monitor.emit({ type: 'notice', message: describeRefusal(by, reason, printed(machine), address) })
+    const message =
+      this.#refused.size > refusedMax
+        ? 'So many peers were turned away that no more of them are told of'
+        : describeRefusal(by, reason, printed(machine), address)
+    this.#monitor.emit({ type: 'notice', message })
   }
 
   #waitAlone(): void {
@@ -221,8 +225,8 @@ export class Connections {
 type PeerState = 'connected' | 'moved' | 'traffic' | 'disconnected'
 
 const noTraffic: Traffic = { received: 0, sent: 0 }
-/** Of so many that were turned away it is told. */
-const refusedMax = 1000
+/** Of so many that were turned away it is told: whoever has the key can come under any number of names. */
+const refusedMax = 50
 
 /** @throws {SyncError} BAD_KEY */
 function givenPeer({ host, port, key }: PeerAddress): GivenPeer {

@@ -1,0 +1,106 @@
+import { test } from 'brittle'
+import fc from 'fast-check'
+import { type Address, isUnicast } from '../../src/net/address.ts'
+import { Peer, retryMs } from '../../src/net/peer.ts'
+import { holds, must } from '../support/property.ts'
+import { until } from '../support/until.ts'
+
+/** A peer that answers nowhere, and where it was looked for. */
+function openPeer(decides = true) {
+  const dialled: (readonly Address[])[] = []
+  const peer = new Peer({
+    key: 'aa',
+    decides,
+    dial: async (addresses) => {
+      dialled.push(addresses)
+      throw new Error('Nobody answers')
+    },
+    onDialled: () => {},
+    mayComeByUdx: () => false,
+    isSteady: () => false,
+    onCarrier: () => {},
+    onChange: () => {}
+  })
+  return { peer, dialled }
+}
+
+const at = (i: number): readonly Address[] => [{ host: `10.0.0.${i}`, port: 1 }]
+
+test('a peer that moves on the network is dialled at once, wherever it goes', async (t) => {
+  const { peer, dialled } = openPeer()
+  t.teardown(() => peer.close())
+  for (let i = 1; i <= 10; i++) {
+    peer.reachableAt('lan', at(i))
+    await until(() => dialled.length >= i, { what: `dial ${i}` })
+  }
+  t.alike(dialled[9], at(10))
+})
+
+test('a peer that tells of another address again and again has us dial no more than one that stays', async (t) => {
+  const [fickle, steady] = [openPeer(), openPeer()]
+  t.teardown(() => {
+    fickle.peer.close()
+    steady.peer.close()
+  })
+  steady.peer.reachableAt('told', at(1))
+  for (let i = 1; i <= 250; i++) {
+    fickle.peer.reachableAt('told', at(i))
+    await Promise.resolve()
+    await new Promise(setImmediate)
+  }
+  // The first is tried, and is tried again by and by.
+  await until(() => fickle.dialled.length >= 2 && steady.dialled.length >= 2, { what: 'another try' })
+  t.ok(fickle.dialled.length <= steady.dialled.length + 1, `${fickle.dialled.length}, ${steady.dialled.length}`)
+})
+
+test('no more than eight addresses are dialled at once, each of them once', async (t) => {
+  const { peer, dialled } = openPeer()
+  t.teardown(() => peer.close())
+  peer.reachableAt('lan', [...at(1), ...at(1), ...Array.from({ length: 30 }, (_, i) => at(i + 1)).flat()])
+  await until(() => dialled.length > 0, { what: 'a dial' })
+  t.alike(
+    dialled[0]?.map(({ host }) => host),
+    Array.from({ length: 8 }, (_, i) => `10.0.0.${i + 1}`)
+  )
+})
+
+test('a peer that has taken its leave is dialled no more, and is not known', (t) => {
+  const { peer } = openPeer()
+  peer.reachableAt('machine', at(1))
+  t.ok(peer.isKnown)
+  peer.reachableAt('machine', [])
+  t.absent(peer.isKnown)
+  peer.close()
+})
+
+test('each try waits longer than the one before, up to a bound, and not all wait as long', async (t) => {
+  t.is(retryMs(0, 0), 300)
+  t.is(retryMs(1, 0), 600)
+  t.is(retryMs(5, 0), 9600)
+  t.is(retryMs(6, 0), 15_000)
+  const inputs = fc.property(fc.nat(2000), fc.double({ min: 0, max: 1, noNaN: true }), (attempts, random) => {
+    const ms = retryMs(attempts, random)
+    must(ms >= 300 && ms <= 22_500, `${ms}`)
+    must(retryMs(attempts + 1, random) >= ms, 'it grows')
+    must(retryMs(attempts, 1) >= ms, 'by chance')
+  })
+  await holds(t, inputs)
+})
+
+test('what a machine may tell of itself is an address of one other machine', (t) => {
+  for (const host of [
+    '10.0.0.1',
+    '203.0.113.7',
+    '192.168.1.1',
+    '169.254.3.4',
+    '2001:db8::1',
+    'fd00::1',
+    '::ffff:10.0.0.1'
+  ])
+    t.ok(isUnicast(host), host)
+  for (const host of [
+    ...['127.0.0.1', '127.9.9.9', '0.0.0.0', '0.1.2.3', '224.0.0.1', '239.1.1.1', '255.255.255.255', '240.0.0.1'],
+    ...['::', '::1', 'ff02::fb', 'fe80::1', '::ffff:127.0.0.1', '::FFFF:127.0.0.1', '::ffff:7f00:1']
+  ])
+    t.absent(isUnicast(host), host)
+})

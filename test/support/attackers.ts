@@ -1,0 +1,206 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import SecretStream from '@hyperswarm/secret-stream'
+import type { Assert } from 'brittle'
+import { keyPair as newKeyPair } from 'hypercore-crypto'
+import ids from 'hypercore-id-encoding'
+import Hyperswarm from 'hyperswarm'
+import type { Address } from '../../src/net/address.ts'
+import type { KeyPair } from '../../src/net/link.ts'
+import { rendezvousOf } from '../../src/net/rendezvous.ts'
+import { Wire } from '../../src/net/wire.ts'
+import { repeat } from './repeat.ts'
+import { until } from './until.ts'
+
+/** Where an attack goes. Its own address differs from that of honest peers where the system has more than one on loopback. */
+export interface Target {
+  readonly port: number
+}
+
+/** What one connection of an attack does, as soon as it is there. */
+export type Attack = (socket: Socket) => void
+
+/** Connections of one attack, and how long the other end has borne them. */
+export interface Siege {
+  /** Those that are there now. */
+  readonly open: number
+  /** Those that were there, or are. */
+  readonly met: number
+  /** The longest that one was there, of those that are gone, in milliseconds. */
+  readonly longestMs: number
+}
+
+const host = '127.0.0.1'
+const attackerHost = process.platform === 'linux' ? '127.0.0.9' : host
+/** So many are made at once: more would wait in the queue of the system. */
+const atOnce = 50
+
+/** Makes `count` connections, which stay until the other end closes them. Resolves when all were made. */
+export async function besiege(t: Assert, { port }: Target, count: number, attack: Attack): Promise<Siege> {
+  const sockets = new Set<Socket>()
+  const siege = { open: 0, met: 0, longestMs: 0 }
+  t.teardown(
+    () => {
+      for (const socket of sockets) socket.destroy()
+    },
+    { order: -1 }
+  )
+  const one = async () => {
+    const socket = connect({ host, port, localAddress: attackerHost, noDelay: true })
+    sockets.add(socket)
+    socket.on('error', () => {})
+    const closed = once(socket, 'close')
+    closed.catch(() => {})
+    await Promise.race([once(socket, 'connect'), closed])
+    if (socket.destroyed) return
+    const startMs = performance.now()
+    siege.open++
+    siege.met++
+    socket.once('close', () => {
+      siege.open--
+      siege.longestMs = Math.max(siege.longestMs, performance.now() - startMs)
+    })
+    // Else the end of the connection isn't seen.
+    socket.resume()
+    attack(socket)
+  }
+  for (let made = 0; made < count; made += atOnce) {
+    await Promise.all(Array.from({ length: Math.min(atOnce, count - made) }, one))
+  }
+  return siege
+}
+
+/** The first bytes of connections: they tell how it goes on. */
+const [ik, xx] = [1, 2]
+
+/** What a stranger may do before the end of the handshake. */
+export const early: ReadonlyArray<[name: string, count: number, attack: Attack]> = [
+  ['that say nothing', 1000, () => {}],
+  ['that send garbage', 1000, (socket) => socket.write(randomBytes(1 + Math.floor(Math.random() * 20_000)))],
+  ['that announce a frame of 16 MB, IK', 50, announce(ik)],
+  ['that announce a frame of 16 MB, XX', 50, announce(xx)],
+  ['that send a byte a second', 100, dribble]
+]
+
+function announce(pattern: number): Attack {
+  return (socket) => {
+    socket.write(Buffer.of(pattern, 0xff, 0xff, 0xff))
+    socket.write(Buffer.alloc(60_000, 1))
+  }
+}
+
+function dribble(socket: Socket): void {
+  const bytes = [xx, 32, 0, 0]
+  const timer = setInterval(() => socket.write(Buffer.of(bytes.shift() ?? 7)), 1000)
+  socket.once('close', () => clearInterval(timer))
+}
+
+/** Goes through the handshake, as one who knows no key, and then does something. */
+function afterHandshake(act: LateAct): Attack {
+  return (socket) => {
+    socket.write(Buffer.of(xx))
+    const wire = new Wire(socket)
+    wire.trust()
+    const stream = new SecretStream(true, wire, { pattern: 'XX', keyPair: newKeyPair() })
+    stream.on('error', () => {})
+    stream.once('close', () => socket.destroy())
+    stream.resume()
+    void stream.opened.then((isOpen) => isOpen && act(stream, socket))
+  }
+}
+
+/** @param raw what carries the stream */
+type LateAct = (stream: SecretStream, raw: { write(bytes: Buffer): unknown }) => void
+
+/** What a stranger may do after it. */
+export const late: ReadonlyArray<[name: string, act: LateAct]> = [
+  ['that say nothing after the handshake', () => {}],
+  ['that keep alive', keepAlive],
+  ['that prove nothing', (stream) => stream.write(openChannel(1, 'p2psync/link/1', Buffer.alloc(0), randomBytes(32)))],
+  ['that announce a frame of 16 MB after the handshake', (_, raw) => raw.write(Buffer.of(0xff, 0xff, 0xff, 1))],
+  ['that send frames of 16 MB', (stream) => stream.write(Buffer.alloc(2 ** 24 - 100, 1))],
+  ['that open channels without number', (stream) => repeat(20_000, (i) => stream.write(hypercore(i)))],
+  ['that open channels, few at a time', (stream) => repeat(20, (i) => stream.write(hypercore(i)))]
+]
+
+export const lateOverTcp = late.map(([name, act]) => [name, 100, afterHandshake(act)] as const)
+
+function keepAlive(stream: SecretStream): void {
+  const timer = setInterval(() => stream.write(Buffer.alloc(0)), 500)
+  stream.once('close', () => clearInterval(timer))
+}
+
+function hypercore(i: number): Buffer {
+  return openChannel(i + 1, 'hypercore/alpha', randomBytes(32), Buffer.alloc(40))
+}
+
+/** A request to open a channel, as Protomux reads it. */
+function openChannel(id: number, protocol: string, channelId: Buffer, handshake: Buffer): Buffer {
+  const name = Buffer.from(protocol)
+  const number = Buffer.alloc(3, 0xfd)
+  number.writeUInt16LE(id, 1)
+  const idBytes = channelId.length === 0 ? Buffer.of(0) : Buffer.concat([Buffer.of(channelId.length), channelId])
+  return Buffer.concat([Buffer.of(0, 1), number, Buffer.of(name.length), name, idBytes, handshake])
+}
+
+/** What an attack through the DHT takes of it. */
+interface Dht {
+  lookup(topic: Buffer): AsyncIterable<{ readonly peers: readonly { readonly publicKey: Buffer }[] }>
+  connect(key: Buffer, options: { readonly keyPair: KeyPair }): SecretStream
+}
+
+/** A way through a DHT to whoever publishes a folder. */
+export interface DhtTarget {
+  readonly dht: Dht
+  readonly key: Buffer
+}
+
+/** Finds a peer of a folder as one who knows its topic: that is all that somebody who runs nodes of the DHT learns. */
+export async function findThroughDht(t: Assert, bootstrap: readonly Address[], folder: string): Promise<DhtTarget> {
+  const swarm = new Hyperswarm({ keyPair: newKeyPair(), bootstrap })
+  t.teardown(() => swarm.destroy())
+  const dht = swarm.dht as unknown as Dht
+  const { topic } = rendezvousOf(ids.decode(folder))
+  const key = await until(
+    async () => {
+      for await (const { peers } of dht.lookup(topic)) for (const { publicKey } of peers) return publicKey
+      return undefined
+    },
+    { what: 'a peer in the DHT', ms: 30_000 }
+  )
+  return { dht, key }
+}
+
+/** Makes `count` connections through the DHT, one key pair for each. Resolves when all were made, or failed. */
+export async function besiegeThroughDht(
+  t: Assert,
+  { dht, key }: DhtTarget,
+  count: number,
+  act: LateAct
+): Promise<Siege> {
+  const siege = { open: 0, met: 0, longestMs: 0 }
+  const one = async () => {
+    const stream = dht.connect(key, { keyPair: newKeyPair() })
+    t.teardown(() => stream.destroy(), { order: -1 })
+    stream.on('error', () => {})
+    stream.resume()
+    if (!(await stream.opened)) return
+    const startMs = performance.now()
+    siege.open++
+    siege.met++
+    stream.once('close', () => {
+      siege.open--
+      siege.longestMs = Math.max(siege.longestMs, performance.now() - startMs)
+    })
+    act(stream, stream.rawStream)
+  }
+  for (let made = 0; made < count; made += 10) await Promise.all(Array.from({ length: 10 }, one))
+  return siege
+}
+
+/** What a process holds in memory, in megabytes. */
+export function memoryMb(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+}

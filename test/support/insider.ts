@@ -1,0 +1,96 @@
+import { connect, type Socket } from 'node:net'
+import SecretStream from '@hyperswarm/secret-stream'
+import type { Assert } from 'brittle'
+import * as c from 'compact-encoding'
+import { keyPair as newKeyPair, sign } from 'hypercore-crypto'
+import Protomux, { type Message } from 'protomux'
+import { encodeIntroduction, type Introduction } from '../../src/net/introduction.ts'
+import type { KeyPair } from '../../src/net/link.ts'
+import { proofOf } from '../../src/net/rendezvous.ts'
+import { Wire } from '../../src/net/wire.ts'
+import { until } from './until.ts'
+
+export interface InsiderOptions {
+  readonly port: number
+  readonly secret: Uint8Array
+  /** Its address on loopback. */
+  readonly localAddress?: string
+  readonly keyPair?: KeyPair
+  readonly machine?: KeyPair
+  /** What it says of itself instead of the truth. */
+  readonly bend?: (truth: Introduction) => Introduction
+  /** Whether it says anything of itself. */
+  readonly introduces?: boolean
+  /** Whether it answers pings, as one does who wants to stay. */
+  readonly answers?: boolean
+}
+
+/** A peer at the TCP port that has the key, and speaks the protocol as far as it likes. */
+export class Insider {
+  readonly socket: Socket
+  readonly stream: SecretStream
+  /** Reasons for which it was turned away, by number. */
+  readonly refusals: number[] = []
+  /** How often the other end has said that it replicates. */
+  carried = 0
+  pongs = 0
+  isIntroduced = false
+  carry: Message<null> | undefined
+  ping: Message<number> | undefined
+  lost: Message<null> | undefined
+  introduce: Message<Uint8Array> | undefined
+
+  private constructor(socket: Socket, stream: SecretStream) {
+    this.socket = socket
+    this.stream = stream
+  }
+
+  /** Resolves when both ends have proven that they know the secret, or the connection is gone. */
+  static async open(t: Assert, options: InsiderOptions): Promise<Insider> {
+    const { port, secret, localAddress = '127.0.0.1', keyPair = newKeyPair(), machine = newKeyPair() } = options
+    const socket = connect({ host: '127.0.0.1', port, localAddress })
+    t.teardown(() => socket.destroy(), { order: -1 })
+    socket.on('error', () => {})
+    socket.write(Buffer.of(2))
+    const wire = new Wire(socket)
+    wire.trust()
+    const stream = new SecretStream(true, wire, { pattern: 'XX', keyPair })
+    stream.on('error', () => {})
+    const insider = new Insider(socket, stream)
+    if (!(await stream.opened)) return insider
+    let isProven = false
+    const { introduces = true, answers = true, bend = (truth) => truth } = options
+    const channel = Protomux.from(stream).createChannel<Uint8Array>({
+      protocol: 'p2psync/link/1',
+      handshake: c.fixed32,
+      onopen: () => {
+        isProven = true
+        const signed = Buffer.concat([Buffer.from('p2psync machine 1 initiator '), stream.handshakeHash])
+        const signature = sign(signed, machine.secretKey)
+        const self = { bbr: false, sends: false, port: 0, hosts: [] }
+        const truth = { machine: machine.publicKey, signature, ...self }
+        if (introduces) insider.introduce?.send(encodeIntroduction(bend(truth)))
+      },
+      onclose: () => {},
+      ondrain: () => {}
+    })
+    if (channel === null) throw new Error('There is one already')
+    const onIntroduction = () => {
+      insider.isIntroduced = true
+      insider.ping?.send(1)
+    }
+    insider.introduce = channel.addMessage({ encoding: c.buffer, onmessage: onIntroduction })
+    insider.carry = channel.addMessage({ encoding: c.none, onmessage: () => insider.carried++ })
+    insider.ping = channel.addMessage({ encoding: c.uint, onmessage: (number) => answers && pong.send(number) })
+    const pong = channel.addMessage({ encoding: c.uint, onmessage: () => insider.pongs++ })
+    channel.addMessage({ encoding: c.uint, onmessage: (reason) => insider.refusals.push(reason) })
+    insider.lost = channel.addMessage({ encoding: c.none, onmessage: () => {} })
+    channel.open(proofOf(secret, stream.handshakeHash, 'initiator'))
+    await until(() => isProven || stream.destroyed, { what: 'the proof' })
+    return insider
+  }
+
+  get isGone(): boolean {
+    return this.stream.destroyed
+  }
+}
