@@ -17,7 +17,10 @@ export interface PrivateDhtOptions {
   readonly host?: string
 }
 
-/** Below four, peers behind a firewall can't learn how others see them, and stall for 15 s; the fifth is for whom one is down. */
+/**
+ * Below three, peers behind NAT can't learn how others see them, so that no hole is punched; below four, connections
+ * stall for seconds. The fifth is for whom one is down. That all are on one host does no harm.
+ */
 const nodeCount = 5
 const defaultPort = 49_737
 const loopback = '127.0.0.1'

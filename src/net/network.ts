@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { type Address, plainHost, showAddress } from './address.ts'
 import { Bucket } from './bucket.ts'
+import type { NatKind } from './dht.ts'
 import { Direct, type DirectStream, type ListenOptions } from './direct.ts'
 import { GivenAddress, type GivenPeer } from './given.ts'
 import { type Distance, type InterfaceChange, Interfaces } from './interfaces.ts'
@@ -78,6 +79,10 @@ export type NetworkEvent =
 /** What there is to say of how the network stands. */
 export interface NetworkStatus {
   readonly dht: 'off' | 'reachable' | 'unreachable'
+  /** How the DHT sees this machine. */
+  readonly nat: NatKind
+  /** How many peers answer through the DHT, and can't be reached from here. */
+  readonly unreachable: number
   readonly lan: 'off' | 'heard' | 'silent' | 'blocked'
   readonly tcp: number | undefined
   /** Given peers that don't answer, `host:port`. */
@@ -204,6 +209,8 @@ export class Network {
   get status(): NetworkStatus {
     const lan = this.#lan
     return {
+      nat: this.#swarm?.nat ?? 'unknown',
+      unreachable: this.#swarm?.unreachable ?? 0,
       dht: this.#swarm === undefined ? 'off' : this.#swarm.online ? 'reachable' : 'unreachable',
       lan: lan === undefined ? 'off' : !lan.working ? 'blocked' : lan.heard ? 'heard' : 'silent',
       tcp: this.#direct?.port,

@@ -1,6 +1,7 @@
 import type SecretStream from '@hyperswarm/secret-stream'
 import Hyperswarm, { type Discovery } from 'hyperswarm'
 import type { Address } from './address.ts'
+import { Dht, type NatKind } from './dht.ts'
 import type { KeyPair } from './link.ts'
 import { throttle } from './throttle.ts'
 import type { Throttles } from './wire.ts'
@@ -32,16 +33,19 @@ const closeMsMax = 2000
 
 /** Finds the peers of a topic through a Hyperswarm, and is found. */
 export class Swarm {
+  readonly #dht: Dht
   readonly #swarm: Hyperswarm
   readonly #discovery: Discovery
   readonly #pending = new Set<SecretStream>()
 
   /** Begins at once, as one who serves and one who looks for others; waits for neither. */
   constructor({ keyPair, topic, bootstrap, throttles, onStream }: SwarmOptions) {
-    this.#swarm = new Hyperswarm({ keyPair, backoffs: backoffsMs, ...(bootstrap === undefined ? {} : { bootstrap }) })
+    this.#dht = new Dht(bootstrap)
+    this.#swarm = new Hyperswarm({ keyPair, backoffs: backoffsMs, dht: this.#dht })
     this.#swarm.on('connection', (stream: SecretStream) => {
       // A connection that breaks is normal; the swarm dials again.
       stream.on('error', () => {})
+      this.#dht.reached(stream.remotePublicKey)
       throttle(stream, throttles)
       onStream({ stream, trust: this.#boundUntilTrusted(stream) })
     })
@@ -57,8 +61,16 @@ export class Swarm {
 
   /** Whether nodes of the DHT answer. */
   get online(): boolean {
-    const { dht } = this.#swarm
-    return dht.online && dht.nodes.length > 0
+    return this.#dht.online && this.#dht.nodes.length > 0
+  }
+
+  /** How many peers answer through the DHT, and can't be reached. */
+  get unreachable(): number {
+    return this.#dht.unreachable
+  }
+
+  get nat(): NatKind {
+    return this.#dht.nat
   }
 
   async close(): Promise<void> {

@@ -1,13 +1,15 @@
 import type { NetworkStatus } from '../net/network.ts'
 
 /** Why there is no peer, in a sentence or two for people, and what they can do about it. */
-export function whyAlone({ dht, lan, unanswered, refusedBy }: NetworkStatus): string {
+export function whyAlone(status: NetworkStatus): string {
+  const { dht, lan, unanswered, refusedBy, unreachable } = status
   if (refusedBy.length > 0) {
     return (
       `${refusedBy.join(' and ')} has the folder and turns this machine away: its list of those who may connect ` +
       'lacks the public key that p2psync id prints here.'
     )
   }
+  if (unreachable > 0) return noWay(status)
   const facts = [...dhtFacts[dht], ...lanFacts[lan]]
   if (unanswered.length > 0) facts.push(`nobody answers at ${unanswered.join(' or ')}`)
   const advice =
@@ -15,6 +17,27 @@ export function whyAlone({ dht, lan, unanswered, refusedBy }: NetworkStatus): st
       ? 'Is the source running?'
       : 'Is the source running, and is the network up? p2psync doctor tells more.'
   return `${capitalised(facts.join(', '))}. ${advice}`
+}
+
+/** A peer answers through the DHT, and both ends have tried in vain to reach each other. */
+function noWay({ nat, unreachable, unanswered }: NetworkStatus): string {
+  const who = unreachable === 1 ? 'A peer with this folder answers' : `${unreachable} peers with this folder answer`
+  const given = unanswered.length > 0 ? ` Nobody answers at ${unanswered.join(' or ')}.` : ''
+  return (
+    `${who} through the DHT, but no direct way was found so far: ${noWayFacts[nat]}.${given} What always works is ` +
+    'port forwarding: let the router at one end forward a TCP port to the machine there, run p2psync there with ' +
+    "--port and that port, and at the other end with --peer and that router's public address and port, such as " +
+    '--peer 203.0.113.7:4000.'
+  )
+}
+
+const blocked = 'a router or firewall, here or at the other end, lets no UDP packets through between the two'
+
+const noWayFacts: Readonly<Record<NetworkStatus['nat'], string>> = {
+  open: blocked,
+  steady: blocked,
+  changing: 'the router here uses another port for every connection, and the one at the other end seems to do so too',
+  unknown: 'the DHT has too few nodes to find one; p2psync bootstrap runs as many as it takes'
 }
 
 const dhtFacts: Readonly<Record<NetworkStatus['dht'], readonly string[]>> = {

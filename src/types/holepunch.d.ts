@@ -181,6 +181,7 @@ declare module 'corestore' {
 declare module 'hyperswarm' {
   import type { EventEmitter } from 'node:events'
   import type SecretStream from '@hyperswarm/secret-stream'
+  import type DHT from 'hyperdht'
 
   export type Connection = SecretStream
 
@@ -214,11 +215,12 @@ declare module 'hyperswarm' {
   export default class Hyperswarm extends EventEmitter {
     constructor(options: {
       readonly keyPair: { readonly publicKey: Buffer; readonly secretKey: Buffer }
+      /** Its node; one of its own with `bootstrap`, or the public nodes, when left out. */
+      readonly dht?: DHT
       readonly bootstrap?: readonly { readonly host: string; readonly port: number }[]
       /** Milliseconds before a peer that was lost is dialled again, the first time and so on. */
       readonly backoffs?: readonly number[]
     })
-    readonly dht: { readonly online: boolean; readonly nodes: { readonly length: number } }
     readonly server: { refresh(): void }
     join(topic: Buffer, options: { readonly server: boolean; readonly client: boolean }): Discovery
     destroy(): Promise<void>
@@ -333,6 +335,7 @@ declare module 'hypercore-crypto' {
 
 declare module 'hyperdht' {
   import type { EventEmitter } from 'node:events'
+  import type SecretStream from '@hyperswarm/secret-stream'
 
   export interface NodeAddress {
     readonly host: string
@@ -364,6 +367,15 @@ declare module 'hyperdht' {
     static bootstrapper(port: number, host: string, options: Options): DHT
     constructor(options: Options)
     readonly firewalled: boolean
+    /** Whether requests are answered. */
+    readonly online: boolean
+    /** As whom others see this node; `null` while they don't agree, or haven't said. */
+    readonly host: string | null
+    /** 0 when each sees another. */
+    readonly port: number
+    readonly nodes: { readonly length: number }
+    /** Dials a peer; an error of the stream has a `code`. */
+    connect(publicKey: Buffer, options?: object): SecretStream
     fullyBootstrapped(): Promise<void>
     ping(node: NodeAddress, options?: { readonly retry?: boolean }): Promise<Reply>
     /** The nodes that it knows. */

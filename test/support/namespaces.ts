@@ -43,12 +43,18 @@ export function openLan(t: Assert, count: number): readonly Host[] {
   return Array.from({ length: count }, (_, index) => openHost(t, lan, `10.77.0.${index + 1}`))
 }
 
+/**
+ * What stands between a host and the outside, and what it lets in.
+ * - `none`: the host is on the outside itself.
+ * - `full-cone`: whatever comes for its UDP ports goes to the host inside.
+ * - `port-restricted`: only answers, from exactly where a packet went.
+ * - `symmetric`: as that, and every destination sees another port.
+ */
+export type NatKind = 'none' | 'full-cone' | 'port-restricted' | 'symmetric'
+
 export interface NatOptions {
-  /**
-   * What the box lets in. `full-cone`: whatever comes for its UDP ports goes to the host inside.
-   * `port-restricted`: only answers, from exactly where a packet went.
-   */
-  readonly kind: 'full-cone' | 'port-restricted'
+  /** Of both hosts, or of each. */
+  readonly kind: NatKind | readonly [NatKind, NatKind]
   /** Both hosts behind one box, on one network; otherwise each has a box of its own. */
   readonly shared?: boolean
 }
@@ -58,17 +64,26 @@ export interface Nat {
   /** On the outside, where the DHT would run. */
   readonly outside: Host
   readonly inside: readonly [Host, Host]
-  /** The outer addresses of the boxes that the hosts are behind. */
+  /** The outer addresses of the boxes that the hosts are behind; the hosts' own where there is none. */
   readonly boxes: readonly [string, string]
+  /** Has the box of a host lead a TCP port to it, as its user would tell it to. */
+  forward(host: 0 | 1, port: number): void
 }
 
 export function openNat(t: Assert, { kind, shared = false }: NatOptions): Nat {
-  if (shared && kind === 'full-cone') throw new Error('A full cone leads to one host')
+  const [first, second] = typeof kind === 'string' ? [kind, kind] : kind
+  if (shared && first === 'full-cone') throw new Error('A full cone leads to one host')
   const internet = new Switch(t)
   const outside = openHost(t, internet, '10.1.0.1')
-  const home = openHome(t, internet, 1, kind)
-  const other = shared ? home : openHome(t, internet, 2, kind)
-  return { outside, inside: [home.host(), other.host()], boxes: [home.address, other.address] }
+  const home = openHome(t, internet, 1, first)
+  const other = shared ? home : openHome(t, internet, 2, second)
+  const inside = [home.host(), other.host()] as const
+  return {
+    outside,
+    inside,
+    boxes: [home.address, other.address],
+    forward: (host, port) => [home, other][host]?.forward(port, inside[host].address)
+  }
 }
 
 /** Starts a private DHT of 5 nodes on a host. @returns where its first node is, `host:port` */
@@ -178,29 +193,46 @@ function openHost(t: Assert, network: Switch, firstAddress: string, gateway?: st
   }
 }
 
+/** A network, and how it is reached from the outside. */
+interface Home {
+  /** Its address on the outside. */
+  readonly address: string
+  host(): Host
+  /** Leads a TCP port to a host. */
+  forward(port: number, to: string): void
+}
+
 /** A box with a public address, and the network behind it. */
-function openHome(t: Assert, internet: Switch, number: number, kind: NatOptions['kind']) {
+function openHome(t: Assert, internet: Switch, number: number, kind: NatKind): Home {
+  const address = `10.1.0.${10 + number}`
+  if (kind === 'none') return { address, host: () => openHost(t, internet, address), forward: () => {} }
   const network = new Switch(t)
   const box = openNamespace(t)
-  const address = `10.1.0.${10 + number}`
   const [subnet, gateway] = [`10.2.${number}`, `10.2.${number}.254`]
   internet.connect(box, 'out0', address)
   network.connect(box, 'in0', gateway)
   const rules = (...args: readonly string[]) => run('nsenter', [inside(box), 'iptables', '-w', ...args])
-  // Keeps the port where it is free, as most boxes do.
-  rules('-t', 'nat', '-A', 'POSTROUTING', '-o', 'out0', '-j', 'MASQUERADE')
+  const out = ['-t', 'nat', '-A', 'POSTROUTING', '-o', 'out0']
+  // The port is kept where it is free, as most boxes do, or is another for each destination.
+  if (kind === 'symmetric') rules(...out, '-p', 'udp', '-j', 'MASQUERADE', '--random-fully')
+  rules(...out, '-j', 'MASQUERADE')
   // Dropped, not refused: what is refused would be remembered as a connection, and its port be taken from the host inside.
   rules('-A', 'INPUT', '-i', 'out0', '-j', 'DROP')
+  const lead = ['-t', 'nat', '-A', 'PREROUTING', '-i', 'out0']
   if (kind === 'full-cone') {
-    rules('-t', 'nat', '-A', 'PREROUTING', '-i', 'out0', '-p', 'udp', '-j', 'DNAT', '--to-destination', `${subnet}.1`)
+    rules(...lead, '-p', 'udp', '-j', 'DNAT', '--to-destination', `${subnet}.1`)
   } else {
     const known = ['-m', 'conntrack', '--ctstate', 'ESTABLISHED,RELATED', '-j', 'ACCEPT']
     rules('-A', 'FORWARD', '-i', 'out0', ...known)
-    rules('-A', 'FORWARD', '-i', 'out0', '-j', 'DROP')
+    rules('-A', 'FORWARD', '-i', 'out0', '-m', 'conntrack', '!', '--ctstate', 'DNAT', '-j', 'DROP')
   }
   setKernel(box, 'net/ipv4/ip_forward')
   let hosts = 0
-  return { address, host: () => openHost(t, network, `${subnet}.${++hosts}`, gateway) }
+  return {
+    address,
+    host: () => openHost(t, network, `${subnet}.${++hosts}`, gateway),
+    forward: (port, to) => rules(...lead, '-p', 'tcp', '--dport', String(port), '-j', 'DNAT', '--to-destination', to)
+  }
 }
 
 async function capture(
