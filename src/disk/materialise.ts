@@ -53,7 +53,8 @@ const batchBytesMax = 64 * 1024 * 1024
 const batchStepsMax = 8000
 /** What may be in memory on its way from the source to the staged files. */
 const stagingBytesMax = 24 * 1024 * 1024
-const stagingFilesMax = 32
+/** Small files come many in a block: so many are some blocks, which several peers can send at once. */
+const stagingFilesMax = 2048
 /** What a large file may have on its way at once; it counts as this much. */
 const fileBytesInFlight = 8 * 1024 * 1024
 
@@ -225,11 +226,14 @@ class Work {
     let bytesInFlight = 0
     let failure: unknown
     const running = new Set<Promise<void>>()
+    let onEnd = () => {}
     while (todo.length > 0 && failure === undefined) {
       const step = todo.pop() as WriteStep
       const cost = step.entry.type === 'file' ? Math.min(step.entry.size, fileBytesInFlight) : 0
       while (running.size >= stagingFilesMax || (running.size > 0 && bytesInFlight + cost > stagingBytesMax)) {
-        await Promise.race(running)
+        await new Promise<void>((resolve) => {
+          onEnd = resolve
+        })
       }
       bytesInFlight += cost
       const task = this.#stageOne(step)
@@ -241,6 +245,7 @@ class Work {
         .finally(() => {
           bytesInFlight -= cost
           running.delete(task)
+          onEnd()
         })
       running.add(task)
     }

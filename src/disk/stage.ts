@@ -59,28 +59,34 @@ export class Staging {
    */
   async file(entry: FileEntry, content: AsyncIterable<Uint8Array>, onBytes?: (bytes: number) => void): Promise<string> {
     const path = this.#nextPath()
-    const fd = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
-    let open = true
+    // Open from the first byte to the last alone: many files may wait for their first.
+    let fd: number | undefined
+    const close = () => {
+      if (fd !== undefined) closeSync(fd)
+      fd = undefined
+    }
     try {
       const hash = createHash('sha256')
       let size = 0
       for await (const bytes of content) {
+        if (bytes.length === 0) continue
         size += bytes.length
         if (size > entry.size) throw new WrongContent(`more than the ${entry.size} bytes that its entry promises`)
         hash.update(bytes)
+        fd ??= create(path)
         writeAll(fd, bytes)
+        if (size === entry.size) close()
         onBytes?.(bytes.length)
       }
+      if (size === 0 && entry.size === 0) closeSync(create(path))
       if (size !== entry.size) throw new WrongContent(`${size} bytes where its entry promises ${entry.size}`)
       if (hash.digest('hex') !== entry.hash) throw new WrongContent('content that does not have the hash of its entry')
-      closeSync(fd)
-      open = false
       reached('content-received')
       setMetadata(path, entry)
       reached('file-staged')
       return path
     } catch (error) {
-      if (open) closeSync(fd)
+      close()
       this.discard(path)
       throw error
     }
@@ -137,6 +143,10 @@ export function nameOfAside(path: string): string {
 export function stagingFault(error: unknown): Problem['action'] {
   if (systemCode(error) !== undefined) return 'write'
   return error instanceof WrongContent || error instanceof RangeError ? 'log' : 'fetch'
+}
+
+function create(path: string): number {
+  return openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

@@ -6,6 +6,7 @@ import type { Head } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
+import { Apportioner } from './apportion.ts'
 import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
 import { beeOf, changesOf, entriesOf, headerLength, headOf, historyOf, type LogEntry, versionOf } from './entries.ts'
@@ -31,6 +32,7 @@ export class LogReader {
   #forks: readonly Version[] = []
   readonly #claims = new Claims()
   readonly #stalls = new StallWatch()
+  readonly #shares = new Apportioner()
 
   private constructor(store: LogStore, entries: Hypercore) {
     this.#store = store
@@ -46,6 +48,7 @@ export class LogReader {
     entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
     entries.replicator.setInflightRange(...entriesInFlight)
     reader.#watchOver(entries)
+    reader.#shares.add(entries, { narrow: false })
     // All of it, for ever: reading block by block costs a round trip each, and other readers get it from us.
     entries.download({ start: 0, end: -1 })
     // Replication of the content begins as soon as its key is known, for those who read from us too.
@@ -204,6 +207,7 @@ export class LogReader {
 
   async close(): Promise<void> {
     this.#stalls.close()
+    this.#shares.close()
     await this.#bee.close()
     // Not awaited: before the first block has come, nobody knows which core it is.
     this.#content?.then((core) => core.close()).catch(() => {})
@@ -230,6 +234,7 @@ export class LogReader {
     const core = await this.#store.keyed(key)
     core.replicator.setInflightRange(...contentInFlight)
     this.#watchOver(core)
+    this.#shares.add(core, { narrow: true })
     return core
   }
 }

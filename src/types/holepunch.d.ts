@@ -20,6 +20,16 @@ declare module 'hypercore' {
     onbitfield(message: { readonly start: number; readonly bitfield: Uint32Array }): unknown
     onrequest(message: { readonly id: number }): unknown
     onsync(message: { readonly fork: number }): unknown
+    /** How many blocks it may be asked for at once. */
+    getMaxInflight(): number
+    /** How many when others were asked for them already. */
+    getMaxHotswapInflight(): number
+  }
+
+  /** A block that is wanted. */
+  export interface BlockRequest {
+    /** What peers were asked for it, and when, by `Date.now()`. */
+    readonly inflight: readonly { readonly peer: Peer; readonly timestamp: number }[]
   }
 
   export interface RangeMessage {
@@ -48,6 +58,12 @@ declare module 'hypercore' {
       setInflightRange(min: number, max: number): void
       /** Asks a peer for the proof of its fork where that is newer and nobody else was asked. Hypercore's own. */
       _updateFork(peer: Peer): unknown
+      /** Asks a peer for what it may be asked for now. */
+      updatePeer(peer: Peer): void
+      readonly hotswaps: {
+        /** What a peer may be asked for besides those who were asked already. */
+        pick(peer: Peer): Iterable<BlockRequest>
+      }
     }
     ready(): Promise<void>
     close(): Promise<void>
