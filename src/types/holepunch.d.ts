@@ -237,6 +237,7 @@ declare module 'hyperswarm' {
       /** Milliseconds before a peer that was lost is dialled again, the first time and so on. */
       readonly backoffs?: readonly number[]
     })
+    readonly dht: DHT
     readonly server: { refresh(): void }
     join(topic: Buffer, options: { readonly server: boolean; readonly client: boolean }): Discovery
     destroy(): Promise<void>

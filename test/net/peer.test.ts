@@ -17,7 +17,7 @@ function openPeer(decides = true) {
     },
     onDialled: () => {},
     mayComeByUdx: () => false,
-    isSteady: () => false,
+    nearMs: () => 5,
     onCarrier: () => {},
     onChange: () => {}
   })
