@@ -32,7 +32,7 @@ export interface PathsOptions {
 }
 
 /** Two TCP connections of about the same time are a crossing; one that is later replaces one that the other end lost. */
-const crossingMs = 3000
+const crossingMs = 1000
 /** A spare that may turn out better is waited for so long before anything is carried. */
 const patienceMs = 400
 /** A change of paths lets the old one send what it has on its way for so long. */

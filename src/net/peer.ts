@@ -1,4 +1,5 @@
-import { type Address, isUnicast } from './address.ts'
+import { debuglog } from 'node:util'
+import { type Address, isUnicast, showAddress } from './address.ts'
 import type { DirectStream } from './direct.ts'
 import type { Link } from './link.ts'
 import { type Act, Paths, type Transport } from './paths.ts'
@@ -41,6 +42,8 @@ const courtesyMs = 250
 const toldMs = 5000
 /** A connection that lasts so long has worked. */
 const provenMs = 5000
+
+const trace = debuglog('p2psync:peer')
 
 /** How long to wait before the next try, in milliseconds. @param random from 0 to 1, so that not all come at once */
 export function retryMs(attempts: number, random: number): number {
@@ -246,6 +249,7 @@ export class Peer {
 
   #dial(dial: NonNullable<PeerOptions['dial']>, addresses: readonly Address[]): void {
     const dialling = new AbortController()
+    trace('%s: dialling %s', this.key.slice(0, 8), addresses.map(showAddress).join(', '))
     this.#dialling = dialling
     this.#lastDialMs = performance.now()
     dial(addresses, dialling.signal)
