@@ -24,11 +24,13 @@ export class GivenAddress {
   /** The peer's public key, in hexadecimal. */
   readonly key: string | undefined
   readonly address: Address
+  /** Whether somebody with another secret was there last. */
+  isStranger = false
   readonly #options: GivenOptions
   #found: string | undefined
   #isBusy = false
   #dialMs = 0
-  #isStranger = false
+  #isTold = false
 
   constructor({ key, host, port }: GivenPeer, options: GivenOptions) {
     this.key = key && Buffer.from(key).toString('hex')
@@ -46,7 +48,10 @@ export class GivenAddress {
   look(nowMs: number): void {
     if (this.key !== undefined || this.#isBusy || this.isAnswered || nowMs < this.#dialMs) return
     this.#isBusy = true
-    this.#dial().catch(() => this.#rest(retryMs))
+    this.#dial().catch(() => {
+      this.isStranger = false
+      this.#rest(retryMs)
+    })
   }
 
   async #dial(): Promise<void> {
@@ -59,14 +64,16 @@ export class GivenAddress {
     // Another connection to the same peer may be kept instead: nothing is dialled as long as there is any.
     link.stream.once('close', () => {
       // The end that finds out first closes without a word.
-      if (!link.isProven) this.#onStranger()
+      if (link.isProven) this.isStranger = false
+      else this.#onStranger()
       this.#rest(link.reason === 'not-proven' ? strangerRetryMs : retryMs)
     })
   }
 
   #onStranger(): void {
-    if (!this.#isStranger) this.#options.onStranger(showAddress(this.address))
-    this.#isStranger = true
+    if (!this.#isTold) this.#options.onStranger(showAddress(this.address))
+    this.#isTold = true
+    this.isStranger = true
   }
 
   #rest(ms: number): void {

@@ -41,6 +41,8 @@ export interface NetworkOptions {
   readonly onEvent: (event: NetworkEvent) => void
 }
 
+export type { Refusal } from './link.ts'
+
 /** Bytes per second; without one there is no limit. */
 export interface Limits {
   readonly up?: number | undefined
@@ -87,8 +89,10 @@ export interface NetworkStatus {
   readonly tcp: number | undefined
   /** Given peers that don't answer, `host:port`. */
   readonly unanswered: readonly string[]
+  /** Given addresses where somebody answers who has another secret. */
+  readonly strangers: readonly string[]
   /** Peers that turn us away. */
-  readonly refusedBy: readonly string[]
+  readonly refusedBy: readonly { readonly address: string; readonly reason: Refusal }[]
 }
 
 /**
@@ -120,7 +124,7 @@ export class Network {
   /** What was told of each peer last. */
   readonly #told = new Map<string, PeerStatus>()
   readonly #gone = { received: 0, sent: 0 }
-  readonly #refusedBy = new Map<string, string>()
+  readonly #refusedBy = new Map<string, { readonly address: string; readonly reason: Refusal }>()
   readonly #links = new Set<Link>()
   #allow: ReadonlySet<string> | undefined
   #lan: Lan | undefined
@@ -214,7 +218,8 @@ export class Network {
       dht: this.#swarm === undefined ? 'off' : this.#swarm.online ? 'reachable' : 'unreachable',
       lan: lan === undefined ? 'off' : !lan.working ? 'blocked' : lan.heard ? 'heard' : 'silent',
       tcp: this.#direct?.port,
-      unanswered: this.#given.filter(({ isAnswered }) => !isAnswered).map(({ address }) => showAddress(address)),
+      unanswered: this.#given.filter((given) => !given.isAnswered && !given.isStranger).map(shown),
+      strangers: this.#given.filter((given) => !given.isAnswered && given.isStranger).map(shown),
       refusedBy: [...this.#refusedBy.values()]
     }
   }
@@ -327,7 +332,7 @@ export class Network {
   }
 
   #onRefused(link: Link, reason: Refusal): void {
-    this.#refusedBy.set(link.peer, this.#addressOf(link))
+    this.#refusedBy.set(link.peer, { address: this.#addressOf(link), reason })
     const oldest = this.#refusedBy.keys().next().value
     if (this.#refusedBy.size > knownMax && oldest !== undefined) this.#refusedBy.delete(oldest)
     this.#peers.get(link.peer)?.refused()
@@ -475,6 +480,10 @@ export class Network {
     this.#isNews = true
     this.#refresh(performance.now())
   }
+}
+
+function shown({ address }: GivenAddress): string {
+  return showAddress(address)
 }
 
 function hasBbr(): boolean {

@@ -44,27 +44,27 @@ export class AllowList {
   }
 
   #look(): void {
-    const lines = this.#read()
-    if (lines === undefined || lines.join('\n') === this.#text) {
-      // A file without a line allows nobody.
-      if (lines !== undefined) this.#machines ??= new Set()
-      return
-    }
-    this.#text = lines.join('\n')
-    const given = this.#options.given ?? []
-    this.#machines = new Set([...given.map(hexOf), ...lines.flatMap((line) => this.#valid(line))])
-    this.#options.onChange(this.#machines)
+    const machines = this.#changed()
+    if (machines === undefined) return
+    this.#machines = machines
+    this.#options.onChange(machines)
   }
 
-  #read(): readonly string[] | undefined {
+  /** Who may connect now, or `undefined` where that is as it was. */
+  #changed(): ReadonlySet<string> | undefined {
+    let lines: readonly string[] | undefined
     try {
-      return readAllowFile(this.#options.home)
+      lines = readAllowFile(this.#options.home)
     } catch (error) {
-      this.#tell(`The list of those who may connect can't be read: ${messageOf(error)}. It stays as it was`)
-      // Nobody knows who may: so nobody may, but those who were given.
-      this.#machines ??= new Set()
-      return undefined
+      const until = this.#machines === undefined ? 'Nobody may until it can' : 'It stays as it was'
+      this.#tell(`The list of those who may connect can't be read: ${messageOf(error)}. ${until}`)
+      return this.#machines === undefined ? new Set() : undefined
     }
+    const text = lines?.join('\n') ?? ''
+    // A file without a line allows nobody: that is a change where there was no list.
+    if (lines === undefined || (text === this.#text && this.#machines !== undefined)) return undefined
+    this.#text = text
+    return new Set([...(this.#options.given ?? []).map(hexOf), ...lines.flatMap((line) => this.#valid(line))])
   }
 
   #valid(line: string): readonly string[] {

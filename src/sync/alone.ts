@@ -1,22 +1,35 @@
 import type { NetworkStatus } from '../net/network.ts'
 
+export interface AloneOptions {
+  /** This machine's public key, as `id` prints it. */
+  readonly machine: string
+  /** Whether the source is here: else it may be off, or away. */
+  readonly isSource: boolean
+}
+
 /** Why there is no peer, in a sentence or two for people, and what they can do about it. */
-export function whyAlone(status: NetworkStatus): string {
-  const { dht, lan, unanswered, refusedBy, unreachable } = status
-  if (refusedBy.length > 0) {
-    return (
-      `${refusedBy.join(' and ')} has the folder and turns this machine away: its list of those who may connect ` +
-      'lacks the public key that p2psync id prints here.'
-    )
-  }
+export function whyAlone(status: NetworkStatus, { machine, isSource }: AloneOptions): string {
+  const { dht, lan, unanswered, strangers, refusedBy, unreachable } = status
+  const notAllowed = refusedBy.filter(({ reason }) => reason === 'not-allowed')
+  if (notAllowed.length > 0) return describeNotAllowed(listed(notAllowed), machine)
+  if (refusedBy.length > 0) return `${listed(refusedBy)} has as many peers as it may have. It is asked again.`
   if (unreachable > 0) return noWay(status)
   const facts = [...dhtFacts[dht], ...lanFacts[lan]]
   if (unanswered.length > 0) facts.push(`nobody answers at ${unanswered.join(' or ')}`)
-  const advice =
-    dht === 'reachable'
-      ? 'Is the source running?'
-      : 'Is the source running, and is the network up? p2psync doctor tells more.'
-  return `${capitalised(facts.join(', '))}. ${advice}`
+  if (strangers.length > 0) facts.push(`who answers at ${strangers.join(' or ')} doesn't have this folder`)
+  const advice = [
+    ...(isSource ? [] : ['Is the source running?']),
+    ...(dht === 'reachable' ? [] : ['p2psync doctor tells more.'])
+  ]
+  return [`${capitalised(facts.join(', '))}.`, ...advice].join(' ')
+}
+
+/** That a peer turns this machine away, and what to do about it. */
+export function describeNotAllowed(address: string, machine: string): string {
+  return (
+    `${address} has the folder and turns this machine away: its public key, ${machine}, is not on the list of those ` +
+    'who may connect. There it can be added, by --allow or as a line of .p2psync/allow. It is asked again.'
+  )
 }
 
 /** A peer answers through the DHT, and both ends have tried in vain to reach each other. */
@@ -47,12 +60,16 @@ const dhtFacts: Readonly<Record<NetworkStatus['dht'], readonly string[]>> = {
 }
 
 const lanFacts: Readonly<Record<NetworkStatus['lan'], readonly string[]>> = {
-  off: [],
+  off: ['the local network is not looked at'],
   heard: ['other machines were heard on the local network, but none with this folder'],
   silent: ['nobody was heard on the local network'],
   blocked: ['there is no local network to search']
 }
 
+function listed(peers: readonly { readonly address: string }[]): string {
+  return [...new Set(peers.map(({ address }) => address))].join(' and ')
+}
+
 function capitalised(text: string): string {
-  return text === '' ? 'There is no way to look for peers' : text.charAt(0).toUpperCase() + text.slice(1)
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

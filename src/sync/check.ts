@@ -38,11 +38,9 @@ export interface PeerFacts {
   readonly status: NetworkStatus
 }
 
-export function judgePeers({ peers, status }: PeerFacts): Finding {
-  if (status.refusedBy.length > 0 && peers.length === 0) {
-    return warning('who has the folder turns away machines that are not on its list', 'give it what p2psync id prints')
-  }
-  if (peers.length === 0) return failure('nobody was found who has this folder', whyAlone(status))
+export function judgePeers({ peers, status }: PeerFacts, machine: string): Finding {
+  if (peers.length === 0)
+    return failure('nobody was found who has this folder', whyAlone(status, { machine, isSource: false }))
   const all = peers.map(({ address, transport, rttMs }) => {
     return `${address} by ${transport.toUpperCase()}, ${Math.round(rttMs * 10) / 10} ms away`
   })
@@ -152,7 +150,9 @@ export function judgeCongestion(algorithm: string | undefined): Finding {
 export function judgeNotifications(facts: NotificationFacts): Finding {
   const { watchesMax, instancesMax, reason, directories, isCounted } = facts
   const needed =
-    directories === undefined ? '' : `; this one has ${isCounted ? '' : 'more than '}${directories} directories`
+    directories === undefined
+      ? ''
+      : `; this one has ${isCounted ? '' : 'more than '}${directories} ${directories === 1 ? 'directory' : 'directories'}`
   if (reason === 'EMFILE') {
     const advice = `sysctl fs.inotify.max_user_instances=${Math.max(1024, 2 * (instancesMax ?? 0))}`
     return failure(`no more programs can watch: all ${instancesMax} instances are in use`, advice)

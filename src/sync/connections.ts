@@ -4,9 +4,9 @@ import { SyncError, systemCode } from '../errors.ts'
 import { type KeyPair, type LogStore, parseKey, printKey } from '../log/store.ts'
 import type { Address } from '../net/address.ts'
 import type { GivenPeer } from '../net/given.ts'
-import { type Limits, Network, type NetworkEvent, type PeerStatus } from '../net/network.ts'
+import { type Limits, Network, type NetworkEvent, type PeerStatus, type Refusal } from '../net/network.ts'
 import { AllowList } from './allow-list.ts'
-import { whyAlone } from './alone.ts'
+import { describeNotAllowed, whyAlone } from './alone.ts'
 import { LiveLimits } from './live-limits.ts'
 import type { Monitor } from './monitor.ts'
 
@@ -71,10 +71,13 @@ export class Connections {
   readonly #counted = new Map<string, Traffic>()
   readonly #refused = new Set<string>()
   #network: Network | undefined
+  /** This machine's public key, as others list it. */
+  #id = ''
   #allowList: AllowList | undefined
   #limits: LiveLimits | undefined
   #trafficTimer: NodeJS.Timeout | undefined
   #aloneTimer: NodeJS.Timeout | undefined
+  #hadPeers = false
 
   constructor(monitor: Monitor, store: LogStore, options: ConnectionsOptions & ConnectOptions & WithFailure) {
     this.#monitor = monitor
@@ -97,9 +100,11 @@ export class Connections {
       onChange: (changed) => this.#network?.limit(changed),
       onNotice: (message) => this.#monitor.emit({ type: 'notice', message })
     })
+    const machine = await this.#machine()
+    this.#id = printKey(machine.publicKey)
     const network = new Network({
       keyPair: await this.#store.identity(),
-      machine: await this.#machine(),
+      machine,
       secret,
       sends,
       bootstrap,
@@ -126,7 +131,7 @@ export class Connections {
   }
 
   get whyAlone(): string | undefined {
-    return this.#network && whyAlone(this.#network.status)
+    return this.#network && whyAlone(this.#network.status, { machine: this.#id, isSource: this.#options.sends })
   }
 
   limit(limits: Limits): void {
@@ -162,6 +167,7 @@ export class Connections {
 
   #onEvent(event: NetworkEvent): void {
     if (event.type === 'peer') {
+      this.#hadPeers = true
       this.#emitPeer(event.state, event.peer, noTraffic)
       if (event.state === 'disconnected') this.#counted.delete(event.peer.key)
       this.#waitAlone()
@@ -179,7 +185,9 @@ export class Connections {
     const message =
       this.#refused.size > refusedMax
         ? 'So many peers were turned away that no more of them are told of'
-        : describeRefusal(by, reason, printed(machine), address)
+        : by === 'us'
+          ? describeOurs(reason, printed(machine), address)
+          : describeTheirs(reason, this.#id, address)
     this.#monitor.emit({ type: 'notice', message })
   }
 
@@ -187,7 +195,13 @@ export class Connections {
     clearTimeout(this.#aloneTimer)
     if (this.peers.length > 0) return
     this.#aloneTimer = setTimeout(() => {
-      this.#monitor.emit({ type: 'notice', message: `No peer yet. ${this.whyAlone}` })
+      // Who turns us away was told of when it did.
+      if (this.#network?.status.refusedBy.length === 0) {
+        this.#monitor.emit({
+          type: 'notice',
+          message: `No peer ${this.#hadPeers ? 'any more' : 'yet'}. ${this.whyAlone}`
+        })
+      }
     }, aloneMs)
     this.#aloneTimer.unref()
   }
@@ -237,14 +251,15 @@ function printed(hex: string): string {
   return hex === '' ? '' : printKey(Buffer.from(hex, 'hex'))
 }
 
-function describeRefusal(by: 'us' | 'them', reason: 'not-allowed' | 'full', machine: string, address: string): string {
-  if (reason === 'full') {
-    return by === 'us'
-      ? `A peer at ${address} was turned away: there are as many as there may be`
-      : `The peer at ${address} turns us away: it has as many peers as it may have. It is asked again`
-  }
-  return by === 'us'
-    ? `A peer at ${address} was turned away: its machine, ${machine}, is not on the list of those who may connect`
-    : `The peer at ${address} turns this machine away: its public key, which p2psync id prints, is not on the list ` +
-        'of those who may connect. It is asked again'
+function describeOurs(reason: Refusal, machine: string, address: string): string {
+  if (reason === 'full') return `A peer at ${address} was turned away: there are as many as there may be`
+  return (
+    `A peer at ${address} was turned away: the public key of its machine, ${machine}, is not on the list of those ` +
+    'who may connect. To let it in give --allow, or add it as a line to .p2psync/allow'
+  )
+}
+
+function describeTheirs(reason: Refusal, ourMachine: string, address: string): string {
+  if (reason === 'not-allowed') return describeNotAllowed(address, ourMachine)
+  return `The peer at ${address} turns us away: it has as many peers as it may have. It is asked again`
 }

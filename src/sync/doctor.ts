@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
+import { readIdentity } from '../disk/identity.ts'
 import { readMarker } from '../disk/marker.ts'
 import {
   congestionControl,
@@ -13,7 +14,7 @@ import {
 } from '../disk/probe.ts'
 import { messageOf, SyncError } from '../errors.ts'
 import { inspectStore } from '../log/health.ts'
-import { parseKey } from '../log/store.ts'
+import { parseKey, printKey } from '../log/store.ts'
 import type { Address } from '../net/address.ts'
 import { isOwnHost } from '../net/interfaces.ts'
 import { probeDht, probeMulticast, probeTcpPort, probeUdp, publicNodes } from '../net/probe.ts'
@@ -197,7 +198,9 @@ async function checkStore(root: string): Promise<Finding> {
 }
 
 async function checkPeers(key: string, { bootstrap, noLan = false }: DiagnoseOptions): Promise<Finding> {
-  return judgePeers(await findPeers({ key, bootstrap, lan: !noLan, ms: peersMsMax }))
+  const machine = readIdentity()
+  const facts = await findPeers({ key, machine, bootstrap, lan: !noLan, ms: peersMsMax })
+  return judgePeers(facts, printKey(machine.publicKey))
 }
 
 function showBytes(bytes: number): string {

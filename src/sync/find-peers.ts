@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { keyPair } from 'hypercore-crypto'
-import { parseKey } from '../log/store.ts'
+import { type KeyPair, parseKey } from '../log/store.ts'
 import type { Address } from '../net/address.ts'
 import { Network, type NetworkStatus, type PeerStatus } from '../net/network.ts'
 
 export interface FindPeersOptions {
   readonly key: string
+  readonly machine: KeyPair
   readonly bootstrap?: readonly Address[] | undefined
   readonly lan: boolean
   readonly ms: number
@@ -16,20 +17,21 @@ const othersMs = 500
 const tickMs = 50
 
 /**
- * Connects to whoever has a folder, as a stranger machine that replicates nothing.
+ * Connects to whoever has a folder, as this machine, and replicates nothing.
  *
  * @returns the peers that were met in the time, and how the network stood then
  * @throws {SyncError} BAD_KEY
  */
 export async function findPeers({
   key,
+  machine,
   bootstrap,
   lan,
   ms
 }: FindPeersOptions): Promise<{ readonly peers: readonly PeerStatus[]; readonly status: NetworkStatus }> {
   const network = new Network({
     keyPair: keyPair(),
-    machine: keyPair(),
+    machine,
     secret: parseKey(key),
     sends: false,
     bootstrap,

@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import {
@@ -15,6 +13,7 @@ import {
 } from '../support/attackers.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { startClone, startShare } from '../support/cli.ts'
+import { freePort } from '../support/free-port.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
 
@@ -23,17 +22,6 @@ const growthMbMax = 40
 /** A connection that proves nothing is gone after this, in milliseconds. */
 const goneMsMax = 8000
 const skip = process.platform !== 'linux'
-
-/** A TCP port of loopback that nobody has now. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** A folder that is shared at a known port, and a mirror that follows it. */
 async function openScene(t: Assert, { bootstrap = 'none', tcp = true } = {}) {
