@@ -115,12 +115,14 @@ export class Link {
     })
     if (channel === null) throw new Error('A stream takes one link')
     this.#channel = channel
-    this.#introduce = channel.addMessage({ encoding: c.buffer, onmessage: (bytes) => this.#onIntroduction(bytes) })
-    this.#carry = channel.addMessage({ encoding: c.none, onmessage: () => this.#onCarry() })
-    this.#ping = channel.addMessage({ encoding: c.uint, onmessage: (number) => this.#onPing(number) })
-    this.#pong = channel.addMessage({ encoding: c.uint, onmessage: (number) => this.#onPong(number) })
-    this.#refuse = channel.addMessage({ encoding: c.uint, onmessage: (reason) => this.#onRefused(reason) })
-    this.#lost = channel.addMessage({ encoding: c.none, onmessage: () => this.isUp && options.onLost(this) })
+    const message = <T>(encoding: c.Encoder<T>, onMessage: (value: T) => void): Message<T> =>
+      channel.addMessage({ encoding, onmessage: (value) => this.#listens && onMessage(value) })
+    this.#introduce = message(c.buffer, (bytes) => this.#onIntroduction(bytes))
+    this.#carry = message(c.none, () => this.#onCarry())
+    this.#ping = message(c.uint, (number) => this.#onPing(number))
+    this.#pong = message(c.uint, (number) => this.#onPong(number))
+    this.#refuse = message(c.uint, (reason) => this.#onRefused(reason))
+    this.#lost = message(c.none, () => this.isUp && options.onLost(this))
     this.#after(openMsMax, () => {
       if (!this.isUp) stream.destroy()
     })
@@ -186,6 +188,11 @@ export class Link {
     this.stream.destroy()
   }
 
+  /** What comes in one frame with a wrong proof, or with what ended the link, comes here though the stream has ended. */
+  get #listens(): boolean {
+    return this.isProven && this.reason === undefined && !this.stream.destroying
+  }
+
   #proof(initiator: boolean): Buffer {
     return proofOf(this.#options.secret, this.stream.handshakeHash, initiator ? 'initiator' : 'responder')
   }
@@ -212,12 +219,11 @@ export class Link {
 
   #onIntroduction(bytes: Uint8Array): void {
     if (this.introduction !== undefined) return
-    const introduction = decodeIntroduction(bytes)
-    const { machine, signature } = introduction
-    if (!verify(this.#signed(!this.stream.isInitiator), signature, machine)) {
-      throw new RangeError('an introduction that is not signed')
+    this.introduction = this.#signedIntroduction(bytes)
+    if (this.introduction === undefined) {
+      this.stream.destroy()
+      return
     }
-    this.introduction = introduction
     const refusal = this.#options.admit(this)
     if (refusal !== undefined) {
       this.refuse(refusal)
@@ -227,6 +233,18 @@ export class Link {
     this.#sendPing()
     for (const ms of morePingsMs) this.#after(ms, () => this.#sendPing())
     this.#every(pingMs, () => this.#sendPing())
+  }
+
+  /** Nothing may be thrown for what a peer says: Protomux lets most kinds of errors end the process. */
+  #signedIntroduction(bytes: Uint8Array): Introduction | undefined {
+    try {
+      const introduction = decodeIntroduction(bytes)
+      const { machine, signature } = introduction
+      return verify(this.#signed(!this.stream.isInitiator), signature, machine) ? introduction : undefined
+    } catch (error) {
+      this.#trace('%s', (error as Error).message)
+      return undefined
+    }
   }
 
   #sendPing(): void {
@@ -263,7 +281,7 @@ export class Link {
   }
 
   #onCarry(): void {
-    if (this.introduction === undefined || this.carries || this.reason !== undefined) return
+    if (this.introduction === undefined || this.carries) return
     // It has answered whatever we asked of it: the other end says so first only when it has our introduction.
     if (!this.isUp) {
       this.isUp = true
@@ -276,7 +294,7 @@ export class Link {
 
   #onRefused(number: number): void {
     const reason = refusals[number]
-    if (reason === undefined || this.reason !== undefined) return
+    if (reason === undefined) return
     this.reason = reason
     this.#options.onRefused(this, reason)
     this.stream.destroy()
