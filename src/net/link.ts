@@ -75,7 +75,9 @@ export class Link {
   introduction: Introduction | undefined
   /** Whether the other end has proven that it knows the secret. */
   isProven = false
-  /** Whether it is introduced and admitted besides, and an answer has come. */
+  /** Whether it is introduced besides, and was let in. */
+  isAdmitted = false
+  /** Whether an answer has come besides. */
   isUp = false
   /** Whether something replicates over it. */
   carries = false
@@ -229,6 +231,7 @@ export class Link {
       this.refuse(refusal)
       return
     }
+    this.isAdmitted = true
     // The first goes at once: it is answered before `carry` can come.
     this.#sendPing()
     for (const ms of morePingsMs) this.#after(ms, () => this.#sendPing())

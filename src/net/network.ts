@@ -280,8 +280,9 @@ export class Network {
   #refusal({ introduction, peer }: Link): Refusal | undefined {
     const machine = Buffer.from(introduction?.machine ?? []).toString('hex')
     if (this.#allow !== undefined && !this.#allow.has(machine)) return 'not-allowed'
-    const isConnected = this.#peers.get(peer)?.carrier !== undefined
-    return !isConnected && this.#connectedCount >= peersMax ? 'full' : undefined
+    // Also those over which nothing goes yet: whoever decides may leave it so.
+    const others = [...this.#peers.values()].filter(({ key, isAdmitted }) => key !== peer && isAdmitted)
+    return others.length >= peersMax ? 'full' : undefined
   }
 
   get #connectedCount(): number {

@@ -26,6 +26,8 @@ export interface PeerOptions {
 }
 
 const addressesMax = 8
+/** Of each transport one, one more while it is replaced, and what crosses. */
+const linksMax = 8
 /** Before the next try to reach a peer, the first after it was lost; doubled each time. */
 const retryMsMin = 300
 const retryMsMax = 15_000
@@ -74,6 +76,11 @@ export class Peer {
     return path === undefined ? undefined : this.#links.get(path.id)
   }
 
+  /** Whether it takes a place among those who are connected. */
+  get isAdmitted(): boolean {
+    return this.links.some((link) => link.isAdmitted)
+  }
+
   /** Whether there is any reason to remember it. */
   get isKnown(): boolean {
     return this.#links.size > 0 || this.#addresses.size > 0
@@ -102,6 +109,8 @@ export class Peer {
   /** A link was made to it or from it; it proves itself yet. */
   add(link: Link): void {
     this.#links.set(link.id, link)
+    // One that decides may let as many stand as it likes.
+    if (this.#links.size > linksMax) this.links.find((other) => other !== this.carrier)?.close()
   }
 
   up(link: Link): void {

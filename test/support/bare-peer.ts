@@ -32,7 +32,8 @@ export class BarePeer {
   readonly lost: Message<null>
   /** The reasons for which it was refused. */
   readonly refusals: number[] = []
-  pongs = 0
+  /** How often it was asked for an answer: that is asked of none that isn't admitted. */
+  pings = 0
 
   private constructor(stream: SecretStream, { secret, withProof }: BarePeerOptions) {
     this.stream = stream
@@ -51,8 +52,8 @@ export class BarePeer {
     this.channel = channel
     this.introduce = channel.addMessage({ encoding: c.buffer, onmessage: () => {} })
     this.carry = channel.addMessage({ encoding: c.none, onmessage: () => {} })
-    this.ping = channel.addMessage({ encoding: c.uint, onmessage: (number) => void this.pong.send(number) })
-    this.pong = channel.addMessage({ encoding: c.uint, onmessage: () => void this.pongs++ })
+    this.ping = channel.addMessage({ encoding: c.uint, onmessage: (number) => this.#onPing(number) })
+    this.pong = channel.addMessage({ encoding: c.uint, onmessage: () => {} })
     this.refuse = channel.addMessage({ encoding: c.uint, onmessage: (reason) => void this.refusals.push(reason) })
     this.lost = channel.addMessage({ encoding: c.none, onmessage: () => {} })
     this.mux.cork()
@@ -82,5 +83,10 @@ export class BarePeer {
       port: 0,
       hosts: []
     })
+  }
+
+  #onPing(number: number): void {
+    this.pings++
+    this.pong.send(number)
   }
 }
