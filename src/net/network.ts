@@ -150,6 +150,7 @@ export class Network {
     const { tcp, lan, sameMachine, bootstrap, keyPair } = this.#options
     if (this.#direct !== undefined && tcp !== false) {
       await this.#direct.listen(tcp ?? {})
+      if (this.#closed) return this.#direct.close()
       const publicKey = keyPair.publicKey.toString('hex')
       const { port } = this.#direct
       const { id } = this.#rendezvous
@@ -234,7 +235,10 @@ export class Network {
     clearInterval(this.#timer)
     this.#interfaces.close()
     this.#sameMachine?.close()
-    for (const peer of this.#peers.values()) peer.close()
+    for (const peer of this.#peers.values()) {
+      peer.close()
+      this.#onPeerChange(peer)
+    }
     for (const link of this.#links) link.close()
     await this.#joining
     await Promise.all([this.#lan?.close(), this.#swarm?.close(), this.#direct?.close()])

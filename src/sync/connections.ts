@@ -73,6 +73,7 @@ export class Connections {
   #allowList: AllowList | undefined
   #trafficTimer: NodeJS.Timeout | undefined
   #aloneTimer: NodeJS.Timeout | undefined
+  #closed = false
 
   constructor(monitor: Monitor, store: LogStore, options: ConnectionsOptions & ConnectOptions & WithFailure) {
     this.#monitor = monitor
@@ -105,6 +106,7 @@ export class Connections {
     })
     this.#network = network
     await network.start()
+    if (this.#closed) return
     this.#trafficTimer = setInterval(() => this.#tellTraffic(), trafficMs)
     this.#waitAlone()
   }
@@ -126,10 +128,11 @@ export class Connections {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     clearInterval(this.#trafficTimer)
-    clearTimeout(this.#aloneTimer)
     this.#allowList?.close()
     await this.#network?.close()
+    clearTimeout(this.#aloneTimer)
   }
 
   /** Without an identity of the machine the folder still finds its peers: those who list nobody. */
@@ -172,7 +175,7 @@ export class Connections {
 
   #waitAlone(): void {
     clearTimeout(this.#aloneTimer)
-    if (this.peers.length > 0) return
+    if (this.#closed || this.peers.length > 0) return
     this.#aloneTimer = setTimeout(() => {
       this.#monitor.emit({ type: 'notice', message: `No peer yet. ${this.whyAlone}` })
     }, aloneMs)

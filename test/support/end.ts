@@ -32,6 +32,11 @@ export class End {
     t.teardown(() => this.network.close())
   }
 
+  /** What its peers did, one after the other. */
+  get states(): readonly string[] {
+    return this.events.flatMap((event) => (event.type === 'peer' ? [event.state] : []))
+  }
+
   get address() {
     return { host: '127.0.0.1', port: this.network.status.tcp ?? 0 }
   }
