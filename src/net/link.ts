@@ -117,12 +117,14 @@ export class Link {
     })
     if (channel === null) throw new Error('A stream takes one link')
     this.#channel = channel
-    this.#introduce = channel.addMessage({ encoding: c.buffer, onmessage: (bytes) => this.#onIntroduction(bytes) })
-    this.#carry = channel.addMessage({ encoding: c.none, onmessage: () => this.#onCarry() })
-    this.#ping = channel.addMessage({ encoding: c.uint, onmessage: (number) => this.#onPing(number) })
-    this.#pong = channel.addMessage({ encoding: c.uint, onmessage: (number) => this.#onPong(number) })
-    this.#refuse = channel.addMessage({ encoding: c.uint, onmessage: (reason) => this.#onRefused(reason) })
-    this.#lost = channel.addMessage({ encoding: c.none, onmessage: () => this.isUp && options.onLost(this) })
+    const message = <T>(encoding: c.Encoder<T>, onMessage: (value: T) => void): Message<T> =>
+      channel.addMessage({ encoding, onmessage: (value) => this.#listens && onMessage(value) })
+    this.#introduce = message(c.buffer, (bytes) => this.#onIntroduction(bytes))
+    this.#carry = message(c.none, () => this.#onCarry())
+    this.#ping = message(c.uint, (number) => this.#onPing(number))
+    this.#pong = message(c.uint, (number) => this.#onPong(number))
+    this.#refuse = message(c.uint, (reason) => this.#onRefused(reason))
+    this.#lost = message(c.none, () => this.isUp && options.onLost(this))
     this.#after(openMsMax, () => {
       if (!this.isUp) stream.destroy()
     })
@@ -189,6 +191,11 @@ export class Link {
     this.stream.destroy()
   }
 
+  /** What comes in one frame with a wrong proof, or with what ended the link, comes here though the stream has ended. */
+  get #listens(): boolean {
+    return this.isProven && this.reason === undefined && !this.stream.destroying
+  }
+
   #proof(initiator: boolean): Buffer {
     return proofOf(this.#options.secret, this.stream.handshakeHash, initiator ? 'initiator' : 'responder')
   }
@@ -214,13 +221,12 @@ export class Link {
 
   #onIntroduction(bytes: Uint8Array): void {
     if (this.introduction !== undefined) return
-    const introduction = this.#checked(bytes)
-    if (introduction === undefined) {
+    this.introduction = this.#checked(bytes)
+    if (this.introduction === undefined) {
       this.#trace('introduced itself by nonsense')
       this.stream.destroy()
       return
     }
-    this.introduction = introduction
     const refusal = this.#options.admit(this)
     if (refusal !== undefined) {
       this.refuse(refusal)
@@ -280,7 +286,7 @@ export class Link {
   }
 
   #onCarry(): void {
-    if (this.introduction === undefined || this.carries || this.reason !== undefined) return
+    if (this.introduction === undefined || this.carries) return
     // It has answered whatever we asked of it: the other end says so first only when it has our introduction.
     if (!this.isUp) {
       this.isUp = true
@@ -293,7 +299,7 @@ export class Link {
 
   #onRefused(number: number): void {
     const reason = refusals[number]
-    if (reason === undefined || this.reason !== undefined) return
+    if (reason === undefined) return
     this.reason = reason
     this.#options.onRefused(this, reason)
     this.stream.destroy()

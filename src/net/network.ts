@@ -159,6 +159,7 @@ export class Network {
     const { tcp, lan, sameMachine, bootstrap, keyPair } = this.#options
     if (this.#direct !== undefined && tcp !== false) {
       await this.#direct.listen(tcp ?? {})
+      if (this.#closed) return this.#direct.close()
       const publicKey = keyPair.publicKey.toString('hex')
       const { port } = this.#direct
       const { id } = this.#rendezvous
@@ -246,7 +247,10 @@ export class Network {
     clearInterval(this.#timer)
     this.#interfaces.close()
     this.#sameMachine?.close()
-    for (const peer of this.#peers.values()) peer.close()
+    for (const peer of this.#peers.values()) {
+      peer.close()
+      this.#onPeerChange(peer)
+    }
     for (const link of this.#links) link.close()
     await this.#joining
     await Promise.all([this.#lan?.close(), this.#swarm?.close(), this.#direct?.close()])
@@ -299,7 +303,7 @@ export class Network {
 
   /** Peers that may stay, also those that never replicate anything. */
   get #admitted(): readonly Peer[] {
-    return [...this.#peers.values()].filter(({ links }) => links.some(({ isAdmitted }) => isAdmitted))
+    return [...this.#peers.values()].filter(({ isAdmitted }) => isAdmitted)
   }
 
   get #connectedCount(): number {

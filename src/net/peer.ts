@@ -92,6 +92,11 @@ export class Peer {
     return path === undefined ? undefined : this.#links.get(path.id)
   }
 
+  /** Whether it takes a place among those who are connected. */
+  get isAdmitted(): boolean {
+    return this.links.some((link) => link.isAdmitted)
+  }
+
   /** Whether there is any reason to remember it. */
   get isKnown(): boolean {
     return this.#links.size > 0 || this.#addresses.size > 0
@@ -128,9 +133,8 @@ export class Peer {
   /** A link was made to it or from it; it proves itself yet. */
   add(link: Link): void {
     this.#links.set(link.id, link)
-    // The other end may decide, and never drop any.
-    const oldest = this.links[0]
-    if (this.#links.size > linksMax) oldest?.close()
+    // One that decides may let as many stand as it likes.
+    if (this.#links.size > linksMax) this.links.find((other) => other !== this.carrier)?.close()
   }
 
   up(link: Link): void {

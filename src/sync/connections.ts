@@ -78,6 +78,7 @@ export class Connections {
   #trafficTimer: NodeJS.Timeout | undefined
   #aloneTimer: NodeJS.Timeout | undefined
   #hadPeers = false
+  #closed = false
 
   constructor(monitor: Monitor, store: LogStore, options: ConnectionsOptions & ConnectOptions & WithFailure) {
     this.#monitor = monitor
@@ -118,6 +119,7 @@ export class Connections {
     })
     this.#network = network
     await network.start()
+    if (this.#closed) return
     this.#trafficTimer = setInterval(() => this.#tellTraffic(), trafficMs)
     this.#waitAlone()
   }
@@ -139,11 +141,12 @@ export class Connections {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     clearInterval(this.#trafficTimer)
-    clearTimeout(this.#aloneTimer)
     this.#allowList?.close()
     this.#limits?.close()
     await this.#network?.close()
+    clearTimeout(this.#aloneTimer)
   }
 
   /** Without an identity of the machine the folder still finds its peers: those who list nobody. */
@@ -193,7 +196,7 @@ export class Connections {
 
   #waitAlone(): void {
     clearTimeout(this.#aloneTimer)
-    if (this.peers.length > 0) return
+    if (this.#closed || this.peers.length > 0) return
     this.#aloneTimer = setTimeout(() => {
       // Who turns us away was told of when it did.
       if (this.#network?.status.refusedBy.length === 0) {

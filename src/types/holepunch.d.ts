@@ -283,6 +283,8 @@ declare module '@hyperswarm/secret-stream' {
     readonly keepAlive: number
     /** Counts only what is encrypted. */
     readonly rawBytesRead: number
+    /** True as soon as `destroy` was called; `destroyed` is later. */
+    readonly destroying: boolean
     setKeepAlive(milliseconds: number): void
     setTimeout(milliseconds: number): void
   }

@@ -26,6 +26,9 @@ declare module 'protomux' {
       readonly onclose: () => void
       readonly ondrain: () => void
     }): Channel | null
+    /** What is written until `uncork` goes in one frame. */
+    cork(): void
+    uncork(): void
   }
 }
 

@@ -1,55 +1,13 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { type Assert, test } from 'brittle'
+import { test } from 'brittle'
 import * as c from 'compact-encoding'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
 import Protomux, { type Message } from 'protomux'
-import { Network, type NetworkEvent, type NetworkOptions } from '../../src/net/network.ts'
+import type { NetworkEvent } from '../../src/net/network.ts'
+import { openEnd as open } from '../support/end.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
-
-const secret = Buffer.alloc(32, 7)
-
-/** An end of a network on loopback, with what it has told of. */
-class End {
-  readonly events: NetworkEvent[] = []
-  readonly carriers: Duplex[] = []
-  readonly keys = newKeyPair()
-  readonly machine = newKeyPair()
-  readonly network: Network
-
-  constructor(t: Assert, options: Partial<NetworkOptions> = {}) {
-    this.network = new Network({
-      keyPair: this.keys,
-      machine: this.machine,
-      secret,
-      sends: false,
-      bootstrap: [],
-      lan: false,
-      // Nothing but what is given is to be found.
-      sameMachine: false,
-      onCarrier: (stream) => this.carriers.push(stream),
-      onEvent: (event) => this.events.push(event),
-      ...options
-    })
-    t.teardown(() => this.network.close())
-  }
-
-  get address() {
-    return { host: '127.0.0.1', port: this.network.status.tcp ?? 0 }
-  }
-
-  connected(isIt: (transport: string) => boolean = () => true): Promise<unknown> {
-    const look = () => this.network.peers.some(({ transport }) => isIt(transport))
-    return until(look, { what: 'a peer' })
-  }
-}
-
-async function open(t: Assert, options: Partial<NetworkOptions> = {}): Promise<End> {
-  const end = new End(t, options)
-  await end.network.start()
-  return end
-}
 
 test('peers find each other by an address and a key, and what one writes the other reads', async (t) => {
   const a = await open(t)

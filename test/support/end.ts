@@ -1,0 +1,55 @@
+import type { Duplex } from 'node:stream'
+import type { Assert } from 'brittle'
+import { keyPair as newKeyPair } from 'hypercore-crypto'
+import { Network, type NetworkEvent, type NetworkOptions } from '../../src/net/network.ts'
+import { until } from './until.ts'
+
+/** What all ends know, unless they are told otherwise. */
+export const secret = Buffer.alloc(32, 7)
+
+/** An end of a network on loopback, with what it has told of. */
+export class End {
+  readonly events: NetworkEvent[] = []
+  readonly carriers: Duplex[] = []
+  readonly keys = newKeyPair()
+  readonly machine = newKeyPair()
+  readonly network: Network
+
+  constructor(t: Assert, options: Partial<NetworkOptions> = {}) {
+    this.network = new Network({
+      keyPair: this.keys,
+      machine: this.machine,
+      secret,
+      sends: false,
+      bootstrap: [],
+      lan: false,
+      // Nothing but what is given is to be found.
+      sameMachine: false,
+      onCarrier: (stream) => this.carriers.push(stream),
+      onEvent: (event) => this.events.push(event),
+      ...options
+    })
+    t.teardown(() => this.network.close())
+  }
+
+  /** What its peers did, one after the other. */
+  get states(): readonly string[] {
+    return this.events.flatMap((event) => (event.type === 'peer' ? [event.state] : []))
+  }
+
+  get address() {
+    return { host: '127.0.0.1', port: this.network.status.tcp ?? 0 }
+  }
+
+  connected(isIt: (transport: string) => boolean = () => true): Promise<unknown> {
+    const look = () => this.network.peers.some(({ transport }) => isIt(transport))
+    return until(look, { what: 'a peer' })
+  }
+}
+
+/** An end that has started. */
+export async function openEnd(t: Assert, options: Partial<NetworkOptions> = {}): Promise<End> {
+  const end = new End(t, options)
+  await end.network.start()
+  return end
+}
