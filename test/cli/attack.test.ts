@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
+import ids from 'hypercore-id-encoding'
 import {
   besiege,
   besiegeThroughDht,
@@ -14,11 +16,15 @@ import {
 import { bytesOf } from '../support/bytes.ts'
 import { startClone, startShare } from '../support/cli.ts'
 import { freePort } from '../support/free-port.ts'
+import { Insider } from '../support/insider.ts'
+import { repeat } from '../support/repeat.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
 
 /** Attacks may take so much of the memory of a process at most, in megabytes. */
 const growthMbMax = 40
+/** Those who have the key are peers: what 64 of them take is theirs. */
+const insidersMbMax = 150
 /** A connection that proves nothing is gone after this, in milliseconds. */
 const goneMsMax = 8000
 const skip = process.platform !== 'linux'
@@ -134,4 +140,52 @@ test('strangers who come through the DHT take no memory, and no peer notices the
   const swarm = await findThroughDht(t, addresses, scene.writer.key)
   const attacks = late.map(([name, act]): NamedAttack => [name, () => besiegeThroughDht(t, swarm, 100, act)])
   await withstandsAll(t, scene, attacks)
+})
+
+/** What peers who have the key may do, 200 of them at once. */
+const inside: ReadonlyArray<[name: string, act: (insider: Insider) => void]> = [
+  ['that only stay', () => {}],
+  ['that say all the time that they carry', (insider) => repeat(500, () => insider.carry?.send(null))],
+  ['that say all the time that they have lost it', (insider) => repeat(500, () => insider.lost?.send(null))],
+  [
+    'that ask without reading the answers',
+    (insider) => {
+      insider.socket.pause()
+      repeat(2000, (i) => insider.ping?.send(i))
+    }
+  ],
+  ['that introduce themselves again', (insider) => repeat(20, () => insider.introduce?.send(randomBytes(4000)))],
+  ['that go at once', (insider) => insider.stream.destroy()]
+]
+
+test('two hundred peers that have the key and mean harm lock nobody out', { skip, timeout: 300_000 }, async (t) => {
+  const scene = await openScene(t)
+  const memory = watchMemory(t, scene.writer.pid)
+  const secret = ids.decode(scene.writer.key)
+  for (const [name, act] of inside) {
+    const insiders: Insider[] = []
+    for (let made = 0; made < 200; made += 5) {
+      const options = { port: scene.port, secret, localAddress: '127.0.0.9' }
+      const few = await Promise.all(Array.from({ length: 5 }, () => Insider.open(t, options)))
+      for (const insider of few) if (!insider.isGone) act(insider)
+      insiders.push(...few)
+    }
+    const [cloneMs, changeMs] = await Promise.all([scene.comesAnother(), scene.changeArrives()])
+    // Who doesn't read doesn't see that he was turned away.
+    for (const { socket } of insiders) socket.resume()
+    const staying = () => insiders.filter(({ isGone }) => !isGone).length
+    await until(() => staying() <= 64, { what: 'the end of those that are too many' })
+    const stay = staying()
+    const growth = memory.most() - memory.before
+    t.comment(`${name}: ${stay} stay, change ${Math.round(changeMs)} ms, clone ${Math.round(cloneMs)} ms`)
+    t.comment(`${growth.toFixed(1)} MB more than the ${memory.before.toFixed(1)} before`)
+    t.ok(growth <= insidersMbMax, `they take ${growth.toFixed(1)} MB`)
+    for (const insider of insiders) insider.socket.destroy()
+  }
+  const { writer, reader } = scene
+  t.ok(writer.running && reader.running, 'both are there')
+  t.absent(/\n\s+at /.test(writer.stderr), 'no stack trace')
+  t.ok(writer.stderr.split('\n').length < 20, 'few lines on stderr')
+  const notices = writer.events.filter(({ type }) => type === 'notice')
+  t.ok(notices.length <= 60, `${notices.length} notices`)
 })
