@@ -105,10 +105,14 @@ const peersMax = 64
 const knownMax = 256
 /**
  * After a start and any change of the network the DHT is asked again so soon, as those who ask at the same time don't
- * hear of each other; then so often while there is no peer, or one was lost. Hyperswarm alone would wait for ten minutes.
+ * hear of each other, and so often while it doesn't answer. Hyperswarm alone would wait for ten minutes.
  */
 const soonRefreshMs = 2000
-const lonelyRefreshMs = 10_000
+/**
+ * And then so often: while there is no peer, or one was lost, and for ever in a private DHT. One that was started
+ * again has forgotten us without anybody noticing, and others would look for us in vain.
+ */
+const usualRefreshMs = 10_000
 const tickMs = 500
 /** A peer that was lost is looked for in the DHT for so long. */
 const searchMs = 120_000
@@ -135,6 +139,7 @@ export class Network {
   #refreshedMs = 0
   /** Whether it is to be asked again soon. */
   #isNews = true
+  #wasOnline = false
   #lostMs = Number.NEGATIVE_INFINITY
   #closed = false
   readonly #isBbr = hasBbr()
@@ -447,13 +452,28 @@ export class Network {
 
   #tick(): void {
     const nowMs = performance.now()
-    const isSearching = this.#connectedCount === 0 || nowMs - this.#lostMs < searchMs
-    const intervalMs = this.#isNews ? soonRefreshMs : isSearching ? lonelyRefreshMs : Number.POSITIVE_INFINITY
-    if (this.#swarm !== undefined && nowMs - this.#refreshedMs >= intervalMs) {
+    const isOnline = this.#swarm?.online === true
+    if (isOnline && !this.#wasOnline) this.#onOnline(nowMs)
+    this.#wasOnline = isOnline
+    if (this.#swarm !== undefined && nowMs - this.#refreshedMs >= this.#refreshMs(nowMs)) {
       this.#isNews = false
       this.#refresh(nowMs)
     }
     if (this.#direct !== undefined) for (const given of this.#given) given.look(nowMs)
+  }
+
+  /** The DHT answers, and perhaps others who waited for it ask it at the same time. */
+  #onOnline(nowMs: number): void {
+    this.#isNews = true
+    this.#refreshedMs = nowMs
+  }
+
+  /** How long after the last time the DHT is to be asked again. */
+  #refreshMs(nowMs: number): number {
+    if (this.#isNews) return soonRefreshMs
+    const isSearching = this.#connectedCount === 0 || nowMs - this.#lostMs < searchMs
+    if (isSearching && !this.#wasOnline) return soonRefreshMs
+    return isSearching || this.#options.bootstrap !== undefined ? usualRefreshMs : Number.POSITIVE_INFINITY
   }
 
   #refresh(nowMs: number): void {

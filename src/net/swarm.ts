@@ -1,3 +1,4 @@
+import { debuglog } from 'node:util'
 import type SecretStream from '@hyperswarm/secret-stream'
 import Hyperswarm, { type Discovery } from 'hyperswarm'
 import type { Address } from './address.ts'
@@ -31,6 +32,8 @@ const pendingMax = 64
 /** How long a leave-taking from the DHT may hold up the end. */
 const closeMsMax = 2000
 
+const trace = debuglog('p2psync:swarm')
+
 /** Finds the peers of a topic through a Hyperswarm, and is found. */
 export class Swarm {
   readonly #dht: Dht
@@ -54,6 +57,7 @@ export class Swarm {
 
   /** Asks the DHT anew: for whoever sits and waits without a peer, and after a change of the network. */
   refresh(): void {
+    trace('asks the DHT anew')
     // Both: the one announces us anew, the other looks for others. Offline they fail, and are tried again.
     this.#swarm.server.refresh()
     this.#discovery.refresh().catch(() => {})
