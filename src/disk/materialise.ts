@@ -52,11 +52,11 @@ export interface MaterialiseOptions {
 const batchBytesMax = 64 * 1024 * 1024
 const batchStepsMax = 8000
 /** What may be in memory on its way from the source to the staged files. */
-const stagingBytesMax = 24 * 1024 * 1024
+const stagingBytesMax = 32 * 1024 * 1024
 /** Small files come many in a block: so many are some blocks, which several peers can send at once. */
 const stagingFilesMax = 2048
 /** What a large file may have on its way at once; it counts as this much. */
-const fileBytesInFlight = 8 * 1024 * 1024
+const fileBytesInFlight = 16 * 1024 * 1024
 
 type WriteStep = Extract<Step, { op: 'write' }>
 type MoveStep = Extract<Step, { op: 'move' }>

@@ -69,12 +69,13 @@ export class Staging {
       const hash = createHash('sha256')
       let size = 0
       for await (const bytes of content) {
-        if (bytes.length === 0) continue
         size += bytes.length
         if (size > entry.size) throw new WrongContent(`more than the ${entry.size} bytes that its entry promises`)
         hash.update(bytes)
-        fd ??= create(path)
-        writeAll(fd, bytes)
+        if (bytes.length > 0) {
+          fd ??= create(path)
+          writeAll(fd, bytes)
+        }
         if (size === entry.size) close()
         onBytes?.(bytes.length)
       }
