@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { type Address, plainHost, showAddress } from './address.ts'
@@ -142,6 +143,8 @@ export class Network {
       const onStream = (stream: DirectStream) => void this.#link(stream, 'tcp', 'them')
       this.#direct = new Direct({ keyPair, throttles: this.#throttles, onStream })
     }
+    // Each given address listens while it is dialled.
+    setMaxListeners(0, this.#stop.signal)
     this.#given = (options.peers ?? []).map((given) => this.#openGiven(given))
   }
 
@@ -368,7 +371,7 @@ export class Network {
 
   #forgetBeyond(): void {
     if (this.#peers.size <= knownMax) return
-    const idle = [...this.#peers.values()].find(({ links }) => links.length === 0)
+    const idle = [...this.#peers.values()].find(({ links, isGiven }) => links.length === 0 && !isGiven)
     if (idle !== undefined) this.#forget(idle)
   }
 
