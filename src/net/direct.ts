@@ -79,6 +79,13 @@ export class Direct {
     return address !== null && typeof address === 'object' ? address.port : 0
   }
 
+  /** The one address at which it listens; `undefined` where it listens at all of them, or at none. */
+  get host(): string | undefined {
+    const address = this.#server.address()
+    if (address === null || typeof address !== 'object') return undefined
+    return ['::', '0.0.0.0'].includes(address.address) ? undefined : address.address
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     if (!this.#server.listening) return

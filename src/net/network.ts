@@ -155,10 +155,11 @@ export class Network {
       await this.#direct.listen(tcp ?? {})
       if (this.#closed) return this.#direct.close()
       const publicKey = keyPair.publicKey.toString('hex')
-      const { port } = this.#direct
+      const { port, host } = this.#direct
       const { id } = this.#rendezvous
       const from = (source: Source) => (key: string, at: readonly Address[]) => this.#reachable(key, source, at)
-      if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, onPeer: from('machine') })
+      const onPeer = from('machine')
+      if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, host, onPeer })
       const interfaces = this.#interfaces
       if (lan !== false) this.#lan = new Lan({ id, publicKey, port, interfaces, onPeer: from('lan') })
       for (const { key, address } of this.#given) if (key !== undefined) this.#reachable(key, 'given', [address])
@@ -278,8 +279,9 @@ export class Network {
   }
 
   #self(): Self {
+    const only = this.#direct?.host
     const hosts = this.#interfaces.addresses
-      .filter(({ internal, host }) => !internal && !host.startsWith('fe80:'))
+      .filter(({ internal, host }) => !internal && !host.startsWith('fe80:') && host === (only ?? host))
       .map(({ host }) => host)
     return { bbr: this.#isBbr, sends: this.#options.sends, port: this.#direct?.port ?? 0, hosts }
   }

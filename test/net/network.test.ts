@@ -96,6 +96,20 @@ test('when TCP dies UDX takes over at once, and TCP comes back', { timeout: 90_0
   await until(() => a.network.spares > 0 && b.network.spares > 0, { what: 'a new spare', ms: 30_000 })
 })
 
+test('processes of one machine find each other also where one listens at another address than the usual one', async (t) => {
+  const runtimeDirectory = await t.tmp()
+  const before = process.env.XDG_RUNTIME_DIR
+  process.env.XDG_RUNTIME_DIR = runtimeDirectory
+  t.teardown(() => {
+    if (before === undefined) delete process.env.XDG_RUNTIME_DIR
+    else process.env.XDG_RUNTIME_DIR = before
+  })
+  // All of 127/8 is loopback, and nothing that listens at one is heard at another.
+  const listen = (host: string) => open(t, { sameMachine: true, tcp: { host } })
+  const [a, b] = await Promise.all([listen('127.0.0.2'), listen('127.0.0.3')])
+  await Promise.all([a.connected(), b.connected()])
+})
+
 test('the bytes per second are bounded, and the bounds can be changed', async (t) => {
   const a = await open(t, { limits: { up: 512 * 1024 } })
   const b = await open(t, { peers: [a.address] })
