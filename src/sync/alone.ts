@@ -1,12 +1,15 @@
 import type { NetworkStatus } from '../net/network.ts'
 
 /** Why there is no peer, in a sentence or two for people, and what they can do about it. */
-export function whyAlone({ dht, lan, unanswered, refusedBy }: NetworkStatus): string {
+export function whyAlone({ dht, lan, tcp, unanswered, refusedBy }: NetworkStatus): string {
   if (refusedBy.length > 0) {
     return (
       `${refusedBy.join(' and ')} has the folder and turns this machine away: its list of those who may connect ` +
       'lacks the public key that p2psync id prints here.'
     )
+  }
+  if (dht === 'off' && tcp === undefined) {
+    return 'The DHT is off, and without TCP there is no other way to find a peer or to be found by one.'
   }
   const facts = [...dhtFacts[dht], ...lanFacts[lan]]
   if (unanswered.length > 0) facts.push(`nobody answers at ${unanswered.join(' or ')}`)
@@ -24,12 +27,12 @@ const dhtFacts: Readonly<Record<NetworkStatus['dht'], readonly string[]>> = {
 }
 
 const lanFacts: Readonly<Record<NetworkStatus['lan'], readonly string[]>> = {
-  off: [],
+  off: ['the local network is not searched'],
   heard: ['other machines were heard on the local network, but none with this folder'],
   silent: ['nobody was heard on the local network'],
   blocked: ['there is no local network to search']
 }
 
 function capitalised(text: string): string {
-  return text === '' ? 'There is no way to look for peers' : text.charAt(0).toUpperCase() + text.slice(1)
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
