@@ -294,7 +294,8 @@ export class Network {
     return others.length >= peersMax ? 'full' : undefined
   }
 
-  get #connectedCount(): number {
+  /** How many peers are connected: much less work than to tell how each is. */
+  get connectedCount(): number {
     return [...this.#peers.values()].filter(({ carrier }) => carrier !== undefined).length
   }
 
@@ -417,7 +418,7 @@ export class Network {
 
   #tick(): void {
     const nowMs = performance.now()
-    const isSearching = this.#connectedCount === 0 || nowMs - this.#lostMs < searchMs
+    const isSearching = this.connectedCount === 0 || nowMs - this.#lostMs < searchMs
     const intervalMs = this.#isNews ? soonRefreshMs : isSearching ? lonelyRefreshMs : Number.POSITIVE_INFINITY
     if (this.#swarm !== undefined && nowMs - this.#refreshedMs >= intervalMs) {
       this.#isNews = false

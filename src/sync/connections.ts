@@ -175,7 +175,7 @@ export class Connections {
 
   #waitAlone(): void {
     clearTimeout(this.#aloneTimer)
-    if (this.#closed || this.peers.length > 0) return
+    if (this.#closed || (this.#network?.connectedCount ?? 0) > 0) return
     this.#aloneTimer = setTimeout(() => {
       this.#monitor.emit({ type: 'notice', message: `No peer yet. ${this.whyAlone}` })
     }, aloneMs)
@@ -207,7 +207,7 @@ export class Connections {
       rttMs: Math.round(rttMs * 10) / 10,
       receiveRate: perSecond(received),
       sendRate: perSecond(sent),
-      peers: this.peers.length
+      peers: this.#network?.connectedCount ?? 0
     })
   }
 }
