@@ -13,6 +13,7 @@ import { Peer, type Source } from './peer.ts'
 import { type Rendezvous, rendezvousOf } from './rendezvous.ts'
 import { SameMachine } from './same-machine.ts'
 import type { Swarm } from './swarm.ts'
+import { Twins } from './twins.ts'
 
 export interface NetworkOptions {
   /** The keys by which peers know this end of their connections. No two processes may have the same. */
@@ -73,6 +74,8 @@ export type NetworkEvent =
       readonly machine: string
       readonly address: string
     }
+  /** Two peers have the same keys; one of them is at this address. */
+  | { readonly type: 'twin'; readonly address: string }
   /** Who answers at a given address has another secret. */
   | { readonly type: 'stranger'; readonly address: string }
 
@@ -118,6 +121,7 @@ export class Network {
   readonly #gone = { received: 0, sent: 0 }
   readonly #refusedBy = new Map<string, string>()
   readonly #links = new Set<Link>()
+  readonly #twins = new Twins()
   #allow: ReadonlySet<string> | undefined
   #lan: Lan | undefined
   #sameMachine: SameMachine | undefined
@@ -301,9 +305,15 @@ export class Network {
 
   #admit(link: Link): Refusal | undefined {
     const reason = this.#refusal(link)
-    if (reason === undefined) this.#peer(link.peer).add(link)
-    else this.#emitRefused(link, 'us', reason)
-    return reason
+    if (reason !== undefined) {
+      this.#emitRefused(link, 'us', reason)
+      return reason
+    }
+    this.#peer(link.peer).add(link)
+    const { machine = [], port = 0 } = link.introduction ?? {}
+    const isTwin = this.#twins.met(link.peer, `${Buffer.from(machine).toString('hex')} ${port}`)
+    if (isTwin) this.#options.onEvent({ type: 'twin', address: this.#addressOf(link) })
+    return undefined
   }
 
   #onRefused(link: Link, reason: Refusal): void {

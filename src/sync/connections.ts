@@ -74,6 +74,7 @@ export class Connections {
   #trafficTimer: NodeJS.Timeout | undefined
   #aloneTimer: NodeJS.Timeout | undefined
   #closed = false
+  #twinTold = false
 
   constructor(monitor: Monitor, store: LogStore, options: ConnectionsOptions & ConnectOptions & WithFailure) {
     this.#monitor = monitor
@@ -159,10 +160,20 @@ export class Connections {
       this.#emitPeer(event.state, event.peer, noTraffic)
       if (event.state === 'disconnected') this.#counted.delete(event.peer.key)
       this.#waitAlone()
+    } else if (event.type === 'twin') {
+      this.#tellTwin(event.address)
     } else if (event.type === 'stranger') {
       const message = `Who answers at ${event.address} doesn't have this folder, or isn't p2psync`
       this.#monitor.emit({ type: 'notice', message })
     } else this.#tellRefused(event)
+  }
+
+  #tellTwin(address: string): void {
+    const message =
+      `The peer at ${address} and another have the same store: one was copied from the other, and each takes the ` +
+      "other's place again and again. Start the copy once with --rebuild"
+    if (!this.#twinTold) this.#monitor.emit({ type: 'notice', message })
+    this.#twinTold = true
   }
 
   /** Once for each: they come back again and again. */
