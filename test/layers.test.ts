@@ -40,7 +40,7 @@ const allowed: ReadonlyArray<[file: string, imported: string, why: string]> = [
   ['log/store.ts', 'node:fs', 'refuses a directory that is not its own, whose files Corestore would move'],
   ['net/same-machine.ts', 'node:fs', 'leaves records for the other processes of this machine'],
   ['sync/folder.ts', 'node:fs', 'looks at the directory that the user names, before it is a folder'],
-  ['net/network.ts', 'node:fs', 'asks the kernel which congestion control its TCP has'],
+  ['net/congestion.ts', 'node:fs', 'asks the kernel which congestion control its TCP has'],
   ['cli/main.ts', 'node:fs', 'reads its version from package.json']
 ]
 

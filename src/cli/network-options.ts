@@ -25,7 +25,12 @@ export function addNetworkOptions(command: Command): Command {
     .option('--peer <[key@]host:port>', 'connect to this peer too; may be given again', collect(parsePeer))
     .option('--port <port>', 'take TCP connections at this port (default: any that is free)', parsePort)
     .option('--listen <address>', 'take TCP connections at this address of the machine alone')
-    .option('--no-tcp', 'use UDP alone; peers on this machine or a local network are then found by the DHT alone')
+    .addOption(
+      new Option(
+        '--no-tcp',
+        'use UDP alone; peers on this machine or a local network are then found by the DHT alone'
+      ).conflicts(['peer', 'port', 'listen'])
+    )
     .option('--no-lan', "don't look for peers on the local networks (also: P2PSYNC_NO_LAN=1)")
     .option('--allow <public key>', 'connect to this machine alone, and to others given so', collect(String))
     .option('--limit-up <rate>', 'send no more than this to all peers together, such as 500k or 2M bytes/s', parseRate)
@@ -49,7 +54,7 @@ function collect<T>(parse: (text: string) => T): (text: string, before: readonly
 /** `host:port` or `key@host:port`. */
 export function parsePeer(text: string): PeerAddress {
   const at = text.indexOf('@')
-  const [address] = parseAddresses(at < 0 ? text : text.slice(at + 1))
-  if (address === undefined) throw new InvalidArgumentError('Give host:port or key@host:port.')
+  const [address, ...more] = parseAddresses(at < 0 ? text : text.slice(at + 1))
+  if (address === undefined || more.length > 0) throw new InvalidArgumentError('Give host:port or key@host:port.')
   return at < 0 ? address : { ...address, key: text.slice(0, at) }
 }

@@ -21,7 +21,7 @@ export function addCommonOptions(command: Command): Command {
 export function parseAddresses(text: string): Address[] {
   if (text.trim() === 'none') return []
   return text.split(',').map((part) => {
-    const match = /^(?:\[([0-9a-fA-F:]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(part.trim())
+    const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(part.trim())
     const port = Number(match?.[3])
     if (match === null || port < 1 || port > 65_535) {
       throw new InvalidArgumentError(`${JSON.stringify(part)} is not host:port. Give host:port,host:port or none.`)

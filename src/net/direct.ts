@@ -37,6 +37,12 @@ const connectMsMax = 3000
 const pendingMax = 64
 const pendingPerHostMax = 8
 
+/**
+ * Peers that are dialled at once. Anybody on a local network can say that there are hundreds, at addresses where nobody
+ * answers: beyond it the oldest attempt is given up, for the same reason, and is made again in its turn.
+ */
+const dialsMax = 64
+
 /** Takes TCP connections, and makes them. */
 export class Direct {
   readonly #options: DirectOptions
@@ -44,6 +50,8 @@ export class Direct {
   /** Those that haven't proven anything yet, in the order of their coming. */
   readonly #pending = new Map<Socket, string>()
   readonly #sockets = new Set<Socket>()
+  /** The attempts to reach a peer, in the order of their beginning. */
+  readonly #dials = new Set<AbortController>()
 
   constructor(options: DirectOptions) {
     this.#options = options
@@ -71,6 +79,13 @@ export class Direct {
     return address !== null && typeof address === 'object' ? address.port : 0
   }
 
+  /** The one address at which it listens; `undefined` where it listens at all of them, or at none. */
+  get host(): string | undefined {
+    const address = this.#server.address()
+    if (address === null || typeof address !== 'object') return undefined
+    return ['::', '0.0.0.0'].includes(address.address) ? undefined : address.address
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     if (!this.#server.listening) return
@@ -86,9 +101,35 @@ export class Direct {
    * @throws when none answers, or none as that peer
    */
   async dial(addresses: readonly Address[], key: Buffer | undefined, signal: AbortSignal): Promise<DirectStream> {
+    const dial = new AbortController()
+    const abort = () => dial.abort(signal.reason)
+    // Not by `AbortSignal.any`: a signal that lasts would remember every attempt.
+    signal.addEventListener('abort', abort)
+    this.#begin(dial)
+    try {
+      signal.throwIfAborted()
+      return await this.#dial(addresses, key, dial.signal)
+    } finally {
+      this.#dials.delete(dial)
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  #begin(dial: AbortController): void {
+    const [oldest] = this.#dials
+    if (oldest !== undefined && this.#dials.size >= dialsMax) {
+      this.#dials.delete(oldest)
+      oldest.abort()
+    }
+    this.#dials.add(dial)
+  }
+
+  async #dial(addresses: readonly Address[], key: Buffer | undefined, signal: AbortSignal): Promise<DirectStream> {
     let left = addresses
     for (;;) {
       const { socket, address } = await firstToConnect(left, signal)
+      const giveUp = () => socket.destroy()
+      signal.addEventListener('abort', giveUp)
       try {
         return await this.#greet(socket, key)
       } catch (error) {
@@ -96,6 +137,8 @@ export class Direct {
         // Somebody else may have that address by now: the others may be right.
         left = left.filter((other) => other !== address)
         if (left.length === 0 || signal.aborted) throw error
+      } finally {
+        signal.removeEventListener('abort', giveUp)
       }
     }
   }

@@ -30,6 +30,7 @@ const lookMs = 1000
 export class Interfaces {
   readonly #listeners = new Set<(change: InterfaceChange) => void>()
   readonly #timer: NodeJS.Timeout
+  readonly #networks = new WeakMap<LocalAddress, BlockList>()
   #addresses = look()
 
   constructor() {
@@ -45,15 +46,22 @@ export class Interfaces {
   distance(host: string): Distance {
     const plain = host.split('%')[0] as string
     const family = isIPv6(plain) ? 'ipv6' : 'ipv4'
-    const isIn = (local: LocalAddress): boolean => {
+    const near = this.addresses.find((local) => {
       if ((local.family === 'IPv6') !== (family === 'ipv6')) return false
-      const network = new BlockList()
-      network.addSubnet(local.host, local.prefix, family)
-      return network.check(plain, family)
-    }
-    const near = this.addresses.find((local) => local.host === plain || isIn(local))
+      return local.host === plain || this.#networkOf(local).check(plain, family)
+    })
     if (near === undefined) return 'wan'
     return near.internal || near.host === plain ? 'machine' : 'lan'
+  }
+
+  /** Made once a look at most: it is asked of every peer again and again. */
+  #networkOf(local: LocalAddress): BlockList {
+    const known = this.#networks.get(local)
+    if (known !== undefined) return known
+    const network = new BlockList()
+    network.addSubnet(local.host, local.prefix, local.family === 'IPv6' ? 'ipv6' : 'ipv4')
+    this.#networks.set(local, network)
+    return network
   }
 
   /** @returns a function that ends the subscription */

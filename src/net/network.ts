@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { type Address, plainHost, showAddress } from './address.ts'
+import { Admission } from './admission.ts'
 import { Bucket } from './bucket.ts'
-import type { NatKind } from './dht.ts'
+import { hasBbr } from './congestion.ts'
 import { Direct, type DirectStream, type ListenOptions } from './direct.ts'
 import { GivenAddress, type GivenPeer } from './given.ts'
 import { type Distance, type InterfaceChange, Interfaces } from './interfaces.ts'
@@ -10,9 +11,12 @@ import { Lan } from './lan.ts'
 import { type KeyPair, Link, type Refusal, type Self } from './link.ts'
 import type { Transport } from './paths.ts'
 import { Peer, type Source } from './peer.ts'
+import { RefreshClock, type RefreshSituation } from './refresh-clock.ts'
 import { type Rendezvous, rendezvousOf } from './rendezvous.ts'
 import { SameMachine } from './same-machine.ts'
+import type { Limits, NetworkEvent, NetworkStatus, PeerStatus } from './status.ts'
 import type { Swarm } from './swarm.ts'
+import { Twins } from './twins.ts'
 
 export interface NetworkOptions {
   /** The keys by which peers know this end of their connections. No two processes may have the same. */
@@ -41,82 +45,14 @@ export interface NetworkOptions {
   readonly onEvent: (event: NetworkEvent) => void
 }
 
-export type { Refusal } from './link.ts'
-
-/** Bytes per second; without one there is no limit. */
-export interface Limits {
-  readonly up?: number | undefined
-  readonly down?: number | undefined
-}
-
-/** A connected peer. */
-export interface PeerStatus {
-  /** Its public key in this folder, in hexadecimal. */
-  readonly key: string
-  /** The public key of its machine, in hexadecimal. */
-  readonly machine: string
-  readonly transport: Transport
-  readonly distance: Distance
-  /** `host:port` */
-  readonly address: string
-  readonly rttMs: number
-  /** Bytes since it was connected. */
-  readonly received: number
-  readonly sent: number
-}
-
-export type NetworkEvent =
-  | { readonly type: 'peer'; readonly state: 'connected' | 'moved' | 'disconnected'; readonly peer: PeerStatus }
-  /** A peer that knows the secret was turned away, by us or by it. */
-  | {
-      readonly type: 'refused'
-      readonly by: 'us' | 'them'
-      readonly reason: Refusal
-      readonly machine: string
-      readonly address: string
-    }
-  /** Who answers at a given address has another secret. */
-  | { readonly type: 'stranger'; readonly address: string }
-
-/** What there is to say of how the network stands. */
-export interface NetworkStatus {
-  readonly dht: 'off' | 'reachable' | 'unreachable'
-  /** How the DHT sees this machine. */
-  readonly nat: NatKind
-  /** How many peers answer through the DHT, and can't be reached from here. */
-  readonly unreachable: number
-  readonly lan: 'off' | 'heard' | 'silent' | 'blocked'
-  readonly tcp: number | undefined
-  /** Given peers that don't answer, `host:port`. */
-  readonly unanswered: readonly string[]
-  /** Given addresses where somebody answers who has another secret. */
-  readonly strangers: readonly string[]
-  /** Peers that turn us away. */
-  readonly refusedBy: readonly { readonly address: string; readonly reason: Refusal }[]
-}
-
 /**
  * TCP is good up to these round trips in milliseconds: at 40 ms and a loss of 0.5 % cubic falls to 0.7 MB/s, where
  * UDX has 20. On a local network hardly anything gets lost, and what takes longer there is the machines' own work.
  */
 const nearMs = { machine: Number.POSITIVE_INFINITY, lan: 20, wan: 5 } as const
-const peersMax = 64
 /** Peers remembered without a connection. */
 const knownMax = 256
-/**
- * After a start and any change of the network the DHT is asked again so soon, as those who ask at the same time don't
- * hear of each other, and so often while it doesn't answer. Hyperswarm alone would wait for ten minutes.
- */
-const soonRefreshMs = 2000
-/**
- * And then so often: while there is no peer, or one was lost, and for ever in a private DHT. One that was started
- * again has forgotten us without anybody noticing, and others would look for us in vain.
- */
-const usualRefreshMs = 10_000
 const tickMs = 500
-/** A peer that was lost is looked for in the DHT for so long. */
-const searchMs = 120_000
-
 /** Finds peers on every way there is, and keeps one good connection to each. */
 export class Network {
   readonly #options: NetworkOptions
@@ -130,17 +66,14 @@ export class Network {
   readonly #gone = { received: 0, sent: 0 }
   readonly #refusedBy = new Map<string, { readonly address: string; readonly reason: Refusal }>()
   readonly #links = new Set<Link>()
-  #allow: ReadonlySet<string> | undefined
+  readonly #twins = new Twins()
+  readonly #admission: Admission
   #lan: Lan | undefined
   #sameMachine: SameMachine | undefined
   #swarm: Swarm | undefined
   #joining: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
-  #refreshedMs = 0
-  /** Whether it is to be asked again soon. */
-  #isNews = true
-  #wasOnline = false
-  #lostMs = Number.NEGATIVE_INFINITY
+  #refreshClock = new RefreshClock(performance.now())
   #closed = false
   readonly #isBbr = hasBbr()
   readonly #given: readonly GivenAddress[]
@@ -148,7 +81,10 @@ export class Network {
 
   constructor(options: NetworkOptions) {
     this.#options = options
-    this.#allow = options.allow
+    this.#admission = new Admission(options.allow, {
+      peers: () => this.#peers.values(),
+      onDisplaced: (link) => this.#emitRefused(link, 'us', 'full')
+    })
     this.#rendezvous = rendezvousOf(options.secret)
     this.#throttles = { up: new Bucket(options.limits?.up), down: new Bucket(options.limits?.down) }
     const { keyPair, tcp } = options
@@ -156,6 +92,8 @@ export class Network {
       const onStream = (stream: DirectStream) => void this.#link(stream, 'tcp', 'them')
       this.#direct = new Direct({ keyPair, throttles: this.#throttles, onStream })
     }
+    // Each given address listens while it is dialled.
+    setMaxListeners(0, this.#stop.signal)
     this.#given = (options.peers ?? []).map((given) => this.#openGiven(given))
   }
 
@@ -166,10 +104,11 @@ export class Network {
       await this.#direct.listen(tcp ?? {})
       if (this.#closed) return this.#direct.close()
       const publicKey = keyPair.publicKey.toString('hex')
-      const { port } = this.#direct
+      const { port, host } = this.#direct
       const { id } = this.#rendezvous
       const from = (source: Source) => (key: string, at: readonly Address[]) => this.#reachable(key, source, at)
-      if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, onPeer: from('machine') })
+      const onPeer = from('machine')
+      if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, host, onPeer })
       const interfaces = this.#interfaces
       if (lan !== false) this.#lan = new Lan({ id, publicKey, port, interfaces, onPeer: from('lan') })
       for (const { key, address } of this.#given) if (key !== undefined) this.#reachable(key, 'given', [address])
@@ -184,8 +123,7 @@ export class Network {
   async #join(bootstrap: readonly Address[] | undefined): Promise<void> {
     const { Swarm } = await import('./swarm.ts')
     if (this.#closed) return
-    this.#refreshedMs = performance.now()
-    this.#isNews = true
+    this.#refreshClock.changed(performance.now())
     this.#swarm = new Swarm({
       keyPair: this.#options.keyPair,
       topic: this.#rendezvous.topic,
@@ -232,9 +170,9 @@ export class Network {
 
   /** Changes who may connect; whoever no longer may is let go, whoever now may is tried at once. */
   allow(machines: ReadonlySet<string> | undefined): void {
-    this.#allow = machines
+    this.#admission.allow = machines
     for (const link of this.#links) {
-      if (link.introduction !== undefined && this.#refusal(link) === 'not-allowed') link.refuse('not-allowed')
+      if (link.introduction !== undefined && !this.#admission.isAllowed(link)) link.refuse('not-allowed')
     }
     for (const peer of this.#peers.values()) peer.retryNow()
     this.#swarm?.refresh()
@@ -292,52 +230,29 @@ export class Network {
   }
 
   #self(): Self {
+    const only = this.#direct?.host
     const hosts = this.#interfaces.addresses
-      .filter(({ internal, host }) => !internal && !host.startsWith('fe80:'))
+      .filter(({ internal, host }) => !internal && !host.startsWith('fe80:') && host === (only ?? host))
       .map(({ host }) => host)
     return { bbr: this.#isBbr, sends: this.#options.sends, port: this.#direct?.port ?? 0, hosts }
   }
 
-  #refusal({ introduction, peer }: Link): Refusal | undefined {
-    const machine = Buffer.from(introduction?.machine ?? []).toString('hex')
-    if (this.#allow !== undefined && !this.#allow.has(machine)) return 'not-allowed'
-    const others = this.#admitted
-    if (others.some(({ key }) => key === peer) || others.length < peersMax) return undefined
-    return 'full'
-  }
-
-  /** Peers that may stay, also those that never replicate anything. */
-  get #admitted(): readonly Peer[] {
-    return [...this.#peers.values()].filter(({ isAdmitted }) => isAdmitted)
-  }
-
-  get #connectedCount(): number {
+  /** How many peers are connected: much less work than to tell how each is. */
+  get connectedCount(): number {
     return [...this.#peers.values()].filter(({ carrier }) => carrier !== undefined).length
   }
 
   #admit(link: Link): Refusal | undefined {
-    const reason = this.#refusal(link)
-    if (reason === undefined || (reason === 'full' && this.#makesRoom(link))) {
-      this.#peer(link.peer).add(link)
-      return undefined
+    const reason = this.#admission.refusal(link)
+    if (reason !== undefined) {
+      this.#emitRefused(link, 'us', reason)
+      return reason
     }
-    this.#emitRefused(link, 'us', reason)
-    return reason
-  }
-
-  /** A host that has taken most of the places gives one up to a host with few: nobody can lock all others out by himself. */
-  #makesRoom(link: Link): boolean {
-    const admitted = this.#admitted
-    const hosts = admitted.map(({ links }) => links.find(({ isAdmitted }) => isAdmitted)?.remoteHost)
-    const countOf = (host: string | undefined) => hosts.filter((other) => other === host).length
-    const most = Math.max(...hosts.map(countOf))
-    if (countOf(link.remoteHost) + 1 >= most) return false
-    const last = admitted.findLast((_, i) => countOf(hosts[i]) === most)
-    for (const each of last?.links ?? []) {
-      this.#emitRefused(each, 'us', 'full')
-      each.refuse('full')
-    }
-    return true
+    this.#peer(link.peer).add(link)
+    const { machine = [], port = 0 } = link.introduction ?? {}
+    const isTwin = this.#twins.met(link.peer, `${Buffer.from(machine).toString('hex')} ${port}`)
+    if (isTwin) this.#options.onEvent({ type: 'twin', address: this.#addressOf(link) })
+    return undefined
   }
 
   #onRefused(link: Link, reason: Refusal): void {
@@ -408,7 +323,7 @@ export class Network {
 
   #forgetBeyond(): void {
     if (this.#peers.size <= knownMax) return
-    const idle = [...this.#peers.values()].find(({ links }) => links.length === 0)
+    const idle = [...this.#peers.values()].find(({ links, isGiven }) => links.length === 0 && !isGiven)
     if (idle !== undefined) this.#forget(idle)
   }
 
@@ -419,7 +334,7 @@ export class Network {
       // With a spare it goes on at once: the other end will say so.
       if (before === undefined || peer.links.some(({ isUp }) => isUp)) return
       this.#told.delete(peer.key)
-      this.#lostMs = performance.now()
+      this.#refreshClock.lost(performance.now())
       onEvent({ type: 'peer', state: 'disconnected', peer: before })
       return
     }
@@ -452,33 +367,13 @@ export class Network {
 
   #tick(): void {
     const nowMs = performance.now()
-    const isOnline = this.#swarm?.online === true
-    if (isOnline && !this.#wasOnline) this.#onOnline(nowMs)
-    this.#wasOnline = isOnline
-    if (this.#swarm !== undefined && nowMs - this.#refreshedMs >= this.#refreshMs(nowMs)) {
-      this.#isNews = false
-      this.#refresh(nowMs)
-    }
+    if (this.#swarm !== undefined && this.#refreshClock.isDue(nowMs, this.#situation(this.#swarm)))
+      this.#swarm.refresh()
     if (this.#direct !== undefined) for (const given of this.#given) given.look(nowMs)
   }
 
-  /** The DHT answers, and perhaps others who waited for it ask it at the same time. */
-  #onOnline(nowMs: number): void {
-    this.#isNews = true
-    this.#refreshedMs = nowMs
-  }
-
-  /** How long after the last time the DHT is to be asked again. */
-  #refreshMs(nowMs: number): number {
-    if (this.#isNews) return soonRefreshMs
-    const isSearching = this.#connectedCount === 0 || nowMs - this.#lostMs < searchMs
-    if (isSearching && !this.#wasOnline) return soonRefreshMs
-    return isSearching || this.#options.bootstrap !== undefined ? usualRefreshMs : Number.POSITIVE_INFINITY
-  }
-
-  #refresh(nowMs: number): void {
-    this.#refreshedMs = nowMs
-    this.#swarm?.refresh()
+  #situation({ online: isOnline }: Swarm): RefreshSituation {
+    return { isOnline, isConnected: this.connectedCount > 0, isPrivate: this.#options.bootstrap !== undefined }
   }
 
   #openGiven(given: GivenPeer): GivenAddress {
@@ -501,19 +396,11 @@ export class Network {
       peer.probe()
       peer.retryNow()
     }
-    this.#isNews = true
-    this.#refresh(performance.now())
+    this.#refreshClock.changed(performance.now())
+    this.#swarm?.refresh()
   }
 }
 
 function shown({ address }: GivenAddress): string {
   return showAddress(address)
-}
-
-function hasBbr(): boolean {
-  try {
-    return readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').startsWith('bbr')
-  } catch {
-    return false // Not Linux.
-  }
 }

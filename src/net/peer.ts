@@ -102,6 +102,11 @@ export class Peer {
     return this.#links.size > 0 || this.#addresses.size > 0
   }
 
+  /** Whether the user has named it: nobody would name it again. */
+  get isGiven(): boolean {
+    return this.#addresses.has('given')
+  }
+
   /** Takes what one source says of its addresses; none is a farewell. */
   reachableAt(source: Source, addresses: readonly Address[]): void {
     const before = this.#addresses.get(source)

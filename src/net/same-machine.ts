@@ -14,6 +14,7 @@ import {
   watch,
   writeFileSync
 } from 'node:fs'
+import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import type { Address } from './address.ts'
@@ -23,8 +24,10 @@ export interface SameMachineOptions {
   readonly id: string
   /** Ours, in hexadecimal. */
   readonly publicKey: string
-  /** Of our TCP server, on loopback. */
+  /** Of our TCP server. */
   readonly port: number
+  /** The one address at which it listens; left out where it listens at loopback too. */
+  readonly host?: string | undefined
   /** Where a peer is now; nowhere when it has ended. Called again when it was started anew at the same port. */
   readonly onPeer: (publicKey: string, addresses: readonly Address[]) => void
   /** The user's directory for what lasts as long as the processes do, as the system names it. */
@@ -37,6 +40,7 @@ export interface SameMachineOptions {
 interface RendezvousRecord {
   readonly pid: number
   readonly port: number
+  readonly host?: string | undefined
 }
 
 interface Seen extends RendezvousRecord {
@@ -117,14 +121,18 @@ export class SameMachine {
   }
 
   #leaveRecord(directory: string): void {
-    const { publicKey, port } = this.#options
+    const { publicKey, port, host } = this.#options
     const path = this.#recordPath(directory, publicKey)
     // That of another process with our key stays while it lives: two that write in turn would never come to an end.
     const there = readRecord(path)
-    if (there !== undefined && (there.pid === process.pid ? there.port === port : isAlive(there.pid))) return
+    if (
+      there !== undefined &&
+      (there.pid === process.pid ? there.port === port && there.host === host : isAlive(there.pid))
+    )
+      return
     const temporary = join(directory, `.${publicKey}.${process.pid}`)
     remove(temporary)
-    writeFileSync(temporary, JSON.stringify({ v: 1, pid: process.pid, port }), { flag: 'wx', mode: 0o600 })
+    writeFileSync(temporary, JSON.stringify({ v: 1, pid: process.pid, port, host }), { flag: 'wx', mode: 0o600 })
     renameSync(temporary, path)
   }
 
@@ -150,7 +158,7 @@ export class SameMachine {
     for (const [publicKey, record] of found) {
       if (this.#peers.get(publicKey)?.version === record.version) continue
       this.#peers.set(publicKey, record)
-      this.#options.onPeer(publicKey, [{ host: '127.0.0.1', port: record.port }])
+      this.#options.onPeer(publicKey, [{ host: record.host ?? '127.0.0.1', port: record.port }])
     }
   }
 
@@ -251,9 +259,10 @@ function readRecord(path: string): Seen | undefined {
 }
 
 function parseRecord(text: string): RendezvousRecord | undefined {
-  const { v, pid, port } = JSON.parse(text) as { readonly v?: unknown; readonly pid?: unknown; readonly port?: unknown }
+  const { v, pid, port, host } = JSON.parse(text) as Readonly<Record<'v' | 'pid' | 'port' | 'host', unknown>>
   if (v !== 1 || !isWithin(pid, 2 ** 31 - 1) || !isWithin(port, 65_535)) return undefined
-  return { pid, port }
+  if (host === undefined) return { pid, port }
+  return typeof host === 'string' && isIP(host) !== 0 ? { pid, port, host } : undefined
 }
 
 function isWithin(value: unknown, max: number): value is number {

@@ -1,4 +1,4 @@
-import type { NetworkStatus } from '../net/network.ts'
+import type { NetworkStatus } from '../net/status.ts'
 
 export interface AloneOptions {
   /** This machine's public key, as `id` prints it. */
@@ -9,11 +9,14 @@ export interface AloneOptions {
 
 /** Why there is no peer, in a sentence or two for people, and what they can do about it. */
 export function whyAlone(status: NetworkStatus, { machine, isSource }: AloneOptions): string {
-  const { dht, lan, unanswered, strangers, refusedBy, unreachable } = status
+  const { dht, lan, tcp, unanswered, strangers, refusedBy, unreachable } = status
   const notAllowed = refusedBy.filter(({ reason }) => reason === 'not-allowed')
   if (notAllowed.length > 0) return describeNotAllowed(listed(notAllowed), machine)
   if (refusedBy.length > 0) return `${listed(refusedBy)} has as many peers as it may have. It is asked again.`
   if (unreachable > 0) return noWay(status)
+  if (dht === 'off' && tcp === undefined) {
+    return 'The DHT is off, and without TCP there is no other way to find a peer or to be found by one.'
+  }
   const facts = [...dhtFacts[dht], ...lanFacts[lan]]
   if (unanswered.length > 0) facts.push(`nobody answers at ${unanswered.join(' or ')}`)
   if (strangers.length > 0) facts.push(`who answers at ${strangers.join(' or ')} doesn't have this folder`)
@@ -60,7 +63,7 @@ const dhtFacts: Readonly<Record<NetworkStatus['dht'], readonly string[]>> = {
 }
 
 const lanFacts: Readonly<Record<NetworkStatus['lan'], readonly string[]>> = {
-  off: ['the local network is not looked at'],
+  off: ['the local network is not searched'],
   heard: ['other machines were heard on the local network, but none with this folder'],
   silent: ['nobody was heard on the local network'],
   blocked: ['there is no local network to search']

@@ -1,6 +1,6 @@
 import type { DiskFacts, Holder, NotificationFacts, SpaceFacts } from '../disk/probe.ts'
-import type { NetworkStatus, PeerStatus } from '../net/network.ts'
 import type { DhtFacts, MulticastFacts, UdpFacts } from '../net/probe.ts'
+import type { NetworkStatus, PeerStatus } from '../net/status.ts'
 import { whyAlone } from './alone.ts'
 
 /** What was found out about one thing that p2psync depends on. */

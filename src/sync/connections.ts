@@ -4,14 +4,16 @@ import { SyncError, systemCode } from '../errors.ts'
 import { type KeyPair, type LogStore, parseKey, printKey } from '../log/store.ts'
 import type { Address } from '../net/address.ts'
 import type { GivenPeer } from '../net/given.ts'
-import { type Limits, Network, type NetworkEvent, type PeerStatus, type Refusal } from '../net/network.ts'
+import type { Refusal } from '../net/link.ts'
+import { Network } from '../net/network.ts'
+import type { Limits, NetworkEvent, PeerStatus } from '../net/status.ts'
 import { AllowList } from './allow-list.ts'
 import { describeNotAllowed, whyAlone } from './alone.ts'
 import { LiveLimits } from './live-limits.ts'
 import type { Monitor } from './monitor.ts'
 
 export type { Address } from '../net/address.ts'
-export type { Limits, PeerStatus } from '../net/network.ts'
+export type { Limits, PeerStatus } from '../net/status.ts'
 
 /** How a folder finds its peers, and who they may be. */
 export interface ConnectOptions {
@@ -79,6 +81,7 @@ export class Connections {
   #aloneTimer: NodeJS.Timeout | undefined
   #hadPeers = false
   #closed = false
+  #twinTold = false
 
   constructor(monitor: Monitor, store: LogStore, options: ConnectionsOptions & ConnectOptions & WithFailure) {
     this.#monitor = monitor
@@ -174,10 +177,20 @@ export class Connections {
       this.#emitPeer(event.state, event.peer, noTraffic)
       if (event.state === 'disconnected') this.#counted.delete(event.peer.key)
       this.#waitAlone()
+    } else if (event.type === 'twin') {
+      this.#tellTwin(event.address)
     } else if (event.type === 'stranger') {
       const message = `Who answers at ${event.address} doesn't have this folder, or isn't p2psync`
       this.#monitor.emit({ type: 'notice', message })
     } else this.#tellRefused(event)
+  }
+
+  #tellTwin(address: string): void {
+    const message =
+      `The peer at ${address} and another have the same store: one was copied from the other, and each takes the ` +
+      "other's place again and again. Start the copy once with --rebuild"
+    if (!this.#twinTold) this.#monitor.emit({ type: 'notice', message })
+    this.#twinTold = true
   }
 
   /** Once for each: they come back again and again. */
@@ -196,7 +209,7 @@ export class Connections {
 
   #waitAlone(): void {
     clearTimeout(this.#aloneTimer)
-    if (this.#closed || this.peers.length > 0) return
+    if (this.#closed || (this.#network?.connectedCount ?? 0) > 0) return
     this.#aloneTimer = setTimeout(() => {
       // Who turns us away was told of when it did.
       if (this.#network?.status.refusedBy.length === 0) {
@@ -234,7 +247,7 @@ export class Connections {
       rttMs: Math.round(rttMs * 10) / 10,
       receiveRate: perSecond(received),
       sendRate: perSecond(sent),
-      peers: this.peers.length
+      peers: this.#network?.connectedCount ?? 0
     })
   }
 }

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { keyPair } from 'hypercore-crypto'
 import { type KeyPair, parseKey } from '../log/store.ts'
 import type { Address } from '../net/address.ts'
-import { Network, type NetworkStatus, type PeerStatus } from '../net/network.ts'
+import { Network } from '../net/network.ts'
+import type { NetworkStatus, PeerStatus } from '../net/status.ts'
 
 export interface FindPeersOptions {
   readonly key: string

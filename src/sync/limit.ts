@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import { readLimits, writeLimits } from '../disk/limits-file.ts'
 import { readMarker } from '../disk/marker.ts'
 import { SyncError } from '../errors.ts'
-import type { Limits } from '../net/network.ts'
+import type { Limits } from '../net/status.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { readLimits } from '../disk/limits-file.ts'
 import { messageOf } from '../errors.ts'
-import type { Limits } from '../net/network.ts'
+import type { Limits } from '../net/status.ts'
 
 export interface LiveLimitsOptions {
   /** Where the file lies. */

@@ -8,6 +8,7 @@ import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
+import { unusedPort } from '../support/unused-port.ts'
 
 const needsDisks = { skip: noLoopDevices !== false, timeout: 120_000 }
 
@@ -41,7 +42,9 @@ test('a mirror on a full disk keeps what it has whole, and goes on when there is
   const mirror = join(disk.path, 'mirror')
   fill(source, 'a', 10)
   const writer = await startShare(t, source, { bootstrap })
-  const reader = startClone(t, writer.key, mirror, { bootstrap })
+  // The port has to be free again when all is opened anew.
+  const args = ['--port', `${await unusedPort()}`]
+  const reader = startClone(t, writer.key, mirror, { bootstrap, args })
   await reader.event('in-sync')
 
   disk.fill(1_000_000)
@@ -56,6 +59,9 @@ test('a mirror on a full disk keeps what it has whole, and goes on when there is
   await becomeSame(t, source, mirror)
   await reader.event('in-sync', () => true, from)
   isCalm(t, reader)
+  const states = reader.events.flatMap((event) => (event.type === 'peer' ? [event.state] : []))
+  const count = (state: string) => states.filter((each) => each === state).length
+  t.is(count('connected'), count('disconnected') + 1, 'who comes again had gone')
   writeFileSync(join(source, 'later'), 'later')
   await becomeSame(t, source, mirror)
 })

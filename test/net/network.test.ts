@@ -4,7 +4,8 @@ import { test } from 'brittle'
 import * as c from 'compact-encoding'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
 import Protomux, { type Message } from 'protomux'
-import type { NetworkEvent } from '../../src/net/network.ts'
+import type { KeyPair } from '../../src/net/link.ts'
+import type { NetworkEvent } from '../../src/net/status.ts'
 import { openEnd as open } from '../support/end.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
@@ -94,6 +95,37 @@ test('when TCP dies UDX takes over at once, and TCP comes back', { timeout: 90_0
   await Promise.all([a.connected(isTcp), b.connected(isTcp)])
   // And has a spare again.
   await until(() => a.network.spares > 0 && b.network.spares > 0, { what: 'a new spare', ms: 30_000 })
+})
+
+test('processes of one machine find each other also where one listens at another address than the usual one', async (t) => {
+  const runtimeDirectory = await t.tmp()
+  const before = process.env.XDG_RUNTIME_DIR
+  process.env.XDG_RUNTIME_DIR = runtimeDirectory
+  t.teardown(() => {
+    if (before === undefined) delete process.env.XDG_RUNTIME_DIR
+    else process.env.XDG_RUNTIME_DIR = before
+  })
+  // All of 127/8 is loopback, and nothing that listens at one is heard at another.
+  const listen = (host: string) => open(t, { sameMachine: true, tcp: { host } })
+  const [a, b] = await Promise.all([listen('127.0.0.2'), listen('127.0.0.3')])
+  await Promise.all([a.connected(), b.connected()])
+})
+
+test('two peers with the same keys are told of, and one that is started anew is none', async (t) => {
+  const [small, large] = [newKeyPair(), newKeyPair()].sort((a, b) => Buffer.compare(a.publicKey, b.publicKey))
+  // Only an end that decides has to choose between them.
+  const a = await open(t, { keyPair: large as KeyPair })
+  const openTwin = () => open(t, { keyPair: small as KeyPair, peers: [a.address] })
+  const isTold = () => a.events.some(({ type }) => type === 'twin')
+  for (let i = 0; i < 3; i++) {
+    const run = await openTwin()
+    await Promise.all([a.connected(), run.connected()])
+    await run.network.close()
+    await until(() => a.network.peers.length === 0, { what: 'its end' })
+  }
+  t.absent(isTold(), 'one after the other')
+  await Promise.all([openTwin(), openTwin()])
+  await until(isTold, { what: 'to be told of them', ms: 30_000 })
 })
 
 test('the bytes per second are bounded, and the bounds can be changed', async (t) => {

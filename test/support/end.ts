@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Assert } from 'brittle'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
-import { Network, type NetworkEvent, type NetworkOptions } from '../../src/net/network.ts'
+import { Network, type NetworkOptions } from '../../src/net/network.ts'
+import type { NetworkEvent } from '../../src/net/status.ts'
 import { until } from './until.ts'
 
 /** What all ends know, unless they are told otherwise. */

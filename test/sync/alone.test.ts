@@ -1,5 +1,5 @@
 import { test } from 'brittle'
-import type { NetworkStatus } from '../../src/net/network.ts'
+import type { NetworkStatus } from '../../src/net/status.ts'
 import { whyAlone } from '../../src/sync/alone.ts'
 
 const quiet: NetworkStatus = {
@@ -7,7 +7,7 @@ const quiet: NetworkStatus = {
   nat: 'unknown',
   unreachable: 0,
   lan: 'off',
-  tcp: undefined,
+  tcp: 4000,
   unanswered: [],
   strangers: [],
   refusedBy: []
@@ -22,7 +22,12 @@ const forward =
   'port, such as --peer 203.0.113.7:4000.'
 
 const cases: ReadonlyArray<[name: string, status: Partial<NetworkStatus>, says: string]> = [
-  ['nothing is on', {}, `The DHT is off, the local network is not looked at. ${tail}`],
+  [
+    'there is no way at all',
+    { tcp: undefined },
+    'The DHT is off, and without TCP there is no other way to find a peer or to be found by one.'
+  ],
+  ['nothing is on', {}, `The DHT is off, the local network is not searched. ${tail}`],
   [
     'the DHT answers',
     { dht: 'reachable', lan: 'silent' },

@@ -1,0 +1,58 @@
+import type { NatKind } from './dht.ts'
+import type { Distance } from './interfaces.ts'
+import type { Refusal } from './link.ts'
+import type { Transport } from './paths.ts'
+
+/** Bytes per second; without one there is no limit. */
+export interface Limits {
+  readonly up?: number | undefined
+  readonly down?: number | undefined
+}
+
+/** A connected peer. */
+export interface PeerStatus {
+  /** Its public key in this folder, in hexadecimal. */
+  readonly key: string
+  /** The public key of its machine, in hexadecimal. */
+  readonly machine: string
+  readonly transport: Transport
+  readonly distance: Distance
+  /** `host:port` */
+  readonly address: string
+  readonly rttMs: number
+  /** Bytes since it was connected. */
+  readonly received: number
+  readonly sent: number
+}
+
+export type NetworkEvent =
+  | { readonly type: 'peer'; readonly state: 'connected' | 'moved' | 'disconnected'; readonly peer: PeerStatus }
+  /** A peer that knows the secret was turned away, by us or by it. */
+  | {
+      readonly type: 'refused'
+      readonly by: 'us' | 'them'
+      readonly reason: Refusal
+      readonly machine: string
+      readonly address: string
+    }
+  /** Two peers have the same keys; one of them is at this address. */
+  | { readonly type: 'twin'; readonly address: string }
+  /** Who answers at a given address has another secret. */
+  | { readonly type: 'stranger'; readonly address: string }
+
+/** What there is to say of how the network stands. */
+export interface NetworkStatus {
+  readonly dht: 'off' | 'reachable' | 'unreachable'
+  /** How the DHT sees this machine. */
+  readonly nat: NatKind
+  /** How many peers answer through the DHT, and can't be reached from here. */
+  readonly unreachable: number
+  readonly lan: 'off' | 'heard' | 'silent' | 'blocked'
+  readonly tcp: number | undefined
+  /** Given peers that don't answer, `host:port`. */
+  readonly unanswered: readonly string[]
+  /** Given addresses where somebody answers who has another secret. */
+  readonly strangers: readonly string[]
+  /** Peers that turn us away. */
+  readonly refusedBy: readonly { readonly address: string; readonly reason: Refusal }[]
+}
