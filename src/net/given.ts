@@ -1,14 +1,14 @@
 import { type Address, showAddress } from './address.ts'
 import type { Link } from './link.ts'
 
-/** A peer that was given by its address: its public key is pinned where it is known. */
+/** A peer that was given by its address. With the public key of it or of its machine nobody else is taken for it. */
 export interface GivenPeer extends Address {
   readonly key?: Uint8Array | undefined
 }
 
 export interface GivenOptions {
-  /** Connects to whoever answers there. */
-  readonly dial: (address: Address) => Promise<Link | undefined>
+  /** Connects to whoever answers there, and goes on with nobody but who has the key, where there is one. */
+  readonly dial: (address: Address, key: string | undefined) => Promise<Link | undefined>
   /** Whether a peer is connected, by its public key in hexadecimal. */
   readonly isConnected: (key: string) => boolean
   /** Who answers there has another secret; told once. */
@@ -16,12 +16,14 @@ export interface GivenOptions {
 }
 
 const retryMs = 2000
+/** A key may be the peer's: then it is dialled as that, without showing ours to anybody else. It gets so long for it. */
+const pinnedFirstMs = 1000
 /** Somebody else has that address: for how long, nobody knows. */
 const strangerRetryMs = 15_000
 
-/** An address that was given. Without a key it is dialled whoever has it, and the key that it turns out to have is remembered. */
+/** An address that was given. It is dialled whoever has it, and the key of the peer that turns out to be there is remembered. */
 export class GivenAddress {
-  /** The peer's public key, in hexadecimal. */
+  /** The public key of the peer or its machine, in hexadecimal. */
   readonly key: string | undefined
   readonly address: Address
   /** Whether somebody with another secret was there last. */
@@ -36,17 +38,17 @@ export class GivenAddress {
     this.key = key && Buffer.from(key).toString('hex')
     this.address = { host, port }
     this.#options = options
+    if (key !== undefined) this.#dialMs = performance.now() + pinnedFirstMs
   }
 
   /** Whether the peer of this address is connected, perhaps by another. */
   get isAnswered(): boolean {
-    const key = this.key ?? this.#found
-    return key !== undefined && this.#options.isConnected(key)
+    return [this.key, this.#found].some((key) => key !== undefined && this.#options.isConnected(key))
   }
 
   /** Dials where that is of use. */
   look(nowMs: number): void {
-    if (this.key !== undefined || this.#isBusy || this.isAnswered || nowMs < this.#dialMs) return
+    if (this.#isBusy || this.isAnswered || nowMs < this.#dialMs) return
     this.#isBusy = true
     this.#dial().catch(() => {
       this.isStranger = false
@@ -55,7 +57,7 @@ export class GivenAddress {
   }
 
   async #dial(): Promise<void> {
-    const link = await this.#options.dial(this.address)
+    const link = await this.#options.dial(this.address, this.key)
     if (link === undefined) {
       this.#rest(retryMs)
       return

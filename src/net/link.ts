@@ -23,6 +23,8 @@ export interface LinkOptions {
   readonly dialledBy: 'us' | 'them'
   /** What both ends must know. */
   readonly secret: Uint8Array
+  /** The public key, in hexadecimal, that the peer or its machine has to have; any when left out. */
+  readonly expected?: string | undefined
   /** The keys of this machine. */
   readonly machine: KeyPair
   readonly self: () => Self
@@ -222,8 +224,9 @@ export class Link {
   #onIntroduction(bytes: Uint8Array): void {
     if (this.introduction !== undefined) return
     this.introduction = this.#checked(bytes)
-    if (this.introduction === undefined) {
-      this.#trace('introduced itself by nonsense')
+    if (this.introduction === undefined || !this.#isExpected(this.introduction)) {
+      this.#trace('introduced itself by nonsense, or as another than was to be there')
+      this.isProven = false
       this.stream.destroy()
       return
     }
@@ -250,6 +253,11 @@ export class Link {
     } catch {
       return undefined
     }
+  }
+
+  #isExpected({ machine }: Introduction): boolean {
+    const { expected } = this.#options
+    return expected === undefined || expected === this.peer || expected === Buffer.from(machine).toString('hex')
   }
 
   #sendPing(): void {

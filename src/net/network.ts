@@ -201,7 +201,12 @@ export class Network {
 
   // Links
 
-  #link({ stream, trust }: DirectStream, transport: Transport, dialledBy: 'us' | 'them'): Link | undefined {
+  #link(
+    { stream, trust }: DirectStream,
+    transport: Transport,
+    dialledBy: 'us' | 'them',
+    expected?: string
+  ): Link | undefined {
     if (this.#closed || stream.destroyed || stream.remotePublicKey.equals(this.#options.keyPair.publicKey)) {
       stream.destroy()
       return undefined
@@ -212,6 +217,7 @@ export class Network {
       transport,
       dialledBy,
       secret,
+      expected,
       machine,
       self: () => this.#self(),
       onTrusted: trust,
@@ -378,9 +384,9 @@ export class Network {
 
   #openGiven(given: GivenPeer): GivenAddress {
     return new GivenAddress(given, {
-      dial: async (address) => {
+      dial: async (address, key) => {
         const stream = await this.#direct?.dial([address], undefined, this.#stop.signal)
-        return stream && this.#link(stream, 'tcp', 'us')
+        return stream && this.#link(stream, 'tcp', 'us', key)
       },
       isConnected: (key) => this.#peers.get(key)?.carrier !== undefined,
       onStranger: (address) => this.#options.onEvent({ type: 'stranger', address })

@@ -101,11 +101,16 @@ test('a stranger who is gone is a stranger no more', async () => {
   await until(() => !given.isStranger, { what: 'a peer' })
 })
 
-test('an address with a key is left to those who know where the peer is', (t) => {
+test('an address with a key is dialled when the peer of that key was not found at once', async (t) => {
   const { given, scene, lookAfter } = openGiven(async () => undefined, Buffer.alloc(32, 1))
+  t.is(given.key, '01'.repeat(32))
   lookAfter(0)
   t.is(scene.dials, 0)
-  t.is(given.key, '01'.repeat(32))
+  lookAfter(1000)
+  t.is(scene.dials, 1)
+  await settled()
   scene.connected.add('01'.repeat(32))
   t.ok(given.isAnswered)
+  lookAfter(60_000)
+  t.is(scene.dials, 1)
 })

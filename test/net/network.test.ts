@@ -27,15 +27,21 @@ test('peers find each other by an address alone', async (t) => {
   t.alike(b.network.status.unanswered, [])
 })
 
-test('a key that is another than the one at an address is no peer', async (t) => {
+test('peers find each other by an address and the key of a machine', async (t) => {
+  const a = await open(t)
+  const b = await open(t, { peers: [{ ...a.address, key: a.machine.publicKey }] })
+  await Promise.all([a.connected(), b.connected()])
+  t.alike(b.network.status.unanswered, [])
+})
+
+test('a key that is another than those at an address is no peer', async (t) => {
   const a = await open(t)
   const wrong = newKeyPair().publicKey
   const b = await open(t, { peers: [{ ...a.address, key: wrong }] })
-  // The right one, which comes after it, is met: so there was time for the wrong one.
-  const c = await open(t, { peers: [{ ...a.address, key: a.keys.publicKey }] })
-  await c.connected()
-  t.is(b.network.peers.length, 0)
-  t.is(b.network.status.unanswered.length, 1)
+  await until(() => b.events.some(({ type }) => type === 'stranger'), { what: 'the stranger' })
+  t.is(a.network.peers.length + b.network.peers.length, 0)
+  t.is(a.carriers.length + b.carriers.length, 0)
+  t.is(b.network.status.strangers.length, 1)
 })
 
 test('an end with another secret is a stranger, and is told nothing', async (t) => {

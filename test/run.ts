@@ -1,0 +1,49 @@
+/**
+ * Runs all tests, several files at a time, as most of them wait for processes, disks and networks of their own most of
+ * the time. Each file gets a process; the output of each is printed whole when it ends. Exits with 1 when any failed.
+ */
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, sep } from 'node:path'
+
+const timeoutMs = 240_000
+const workers = Number(process.env.P2PSYNC_TEST_WORKERS) || Math.min(4, availableParallelism())
+const root = import.meta.dirname
+const packageRoot = join(root, '../..')
+const brittle = join(packageRoot, 'node_modules/brittle/brittle-node.js')
+
+/** Those that start processes, or wait for long, take a process each; the others share one. */
+const apart = ['cli', 'simulation', 'net']
+
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.js'))
+  .sort()
+const groups = [
+  ...files.filter((file) => apart.includes(file.split(sep)[0] as string)).map((file) => [file]),
+  files.filter((file) => !apart.includes(file.split(sep)[0] as string))
+]
+
+async function run(group: readonly string[]): Promise<boolean> {
+  const startMs = performance.now()
+  const args = [brittle, '--timeout', String(timeoutMs), ...group.map((file) => join('dist/test', file))]
+  const child = spawn(process.execPath, args, { cwd: packageRoot, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output: Buffer[] = []
+  child.stdout.on('data', (data: Buffer) => output.push(data))
+  child.stderr.on('data', (data: Buffer) => output.push(data))
+  const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  const name = group.length === 1 ? group[0] : `${group.length} other files`
+  const seconds = Math.round((performance.now() - startMs) / 1000)
+  process.stdout.write(`${Buffer.concat(output)}\n# ${status === 0 ? 'passed' : 'FAILED'}: ${name}, ${seconds} s\n\n`)
+  return status === 0
+}
+
+const failed: string[] = []
+const worker = async () => {
+  for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
+    if (!(await run(group))) failed.push(...group)
+  }
+}
+await Promise.all(Array.from({ length: workers }, worker))
+process.stdout.write(failed.length === 0 ? `# all ${files.length} files passed\n` : `# FAILED: ${failed.join(', ')}\n`)
+process.exitCode = failed.length === 0 ? 0 : 1
