@@ -2,13 +2,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import { type Command, type StartOptions, start, startClone, startShare } from '../support/cli.ts'
-import { canMakeNetworks, makeMachine, plug } from '../support/private-network.ts'
+import { type Host, namespaceTest, openLan } from '../support/namespaces.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { freeUdpPorts, takeUdpPort } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
-
-const inNetworks = { skip: !canMakeNetworks, timeout: 120_000 }
 
 /** Starts `bootstrap` and waits until it says the address `first`. */
 async function startBootstrap(
@@ -93,42 +91,30 @@ for (const [args, message] of mistakes) {
   })
 }
 
-test('machines meet by a private DHT on one of them', inNetworks, async (t) => {
-  const [nas, laptop] = [makeMachine(t), makeMachine(t)]
-  await plug('lan', [nas, '10.77.0.1/24'], [laptop, '10.77.0.2/24'])
-  const dht = await startBootstrap(t, [], '127.0.0.1:49737', { netns: nas.name })
+namespaceTest('machines meet by a private DHT on one of them', async (t) => {
+  const [nas, laptop] = openLan(t, 2) as [Host, Host]
+  const dht = await startBootstrap(t, [], '127.0.0.1:49737', { host: nas })
   t.is(dht.stdout, '10.77.0.1:49737\n127.0.0.1:49737\n', 'loopback comes last')
   // The machine itself may go by loopback, the others can't.
-  await meets(
-    t,
-    { netns: nas.name, bootstrap: '127.0.0.1:49737' },
-    { netns: laptop.name, bootstrap: '10.77.0.1:49737' }
-  )
+  await meets(t, { host: nas, bootstrap: '127.0.0.1:49737' }, { host: laptop, bootstrap: '10.77.0.1:49737' })
 })
 
-test('a private DHT moves to the address that its machine gets', inNetworks, async (t) => {
-  const [nas, laptop] = [makeMachine(t), makeMachine(t)]
+namespaceTest('a private DHT moves to the address that its machine gets', async (t) => {
+  const [nas, laptop] = openLan(t, 2) as [Host, Host]
+  nas.removeAddress()
   // As at the boot of a machine that is quicker than its network.
-  const dht = await startBootstrap(t, [], '127.0.0.1:49737', { netns: nas.name })
+  const dht = await startBootstrap(t, [], '127.0.0.1:49737', { host: nas })
   t.is(dht.stdout, '127.0.0.1:49737\n')
-  await plug('lan', [nas, '10.77.0.1/24'], [laptop, '10.77.0.2/24'])
+  nas.run('ip', 'address', 'add', '10.77.0.1/24', 'dev', 'eth0')
   await prints(dht, '10.77.0.1:49737')
-  await meets(
-    t,
-    { netns: nas.name, bootstrap: '10.77.0.1:49737' },
-    { netns: laptop.name, bootstrap: '10.77.0.1:49737' }
-  )
+  await meets(t, { host: nas, bootstrap: '10.77.0.1:49737' }, { host: laptop, bootstrap: '10.77.0.1:49737' })
   for (const [machine, number] of [
     [nas, 1],
     [laptop, 2]
   ] as const) {
-    machine.ip('address', 'flush', 'dev', 'lan', 'scope', 'global')
-    machine.ip('address', 'add', `10.78.0.${number}/24`, 'dev', 'lan')
+    machine.run('ip', 'address', 'flush', 'dev', 'eth0', 'scope', 'global')
+    machine.run('ip', 'address', 'add', `10.78.0.${number}/24`, 'dev', 'eth0')
   }
   await prints(dht, '10.78.0.1:49737')
-  await meets(
-    t,
-    { netns: nas.name, bootstrap: '127.0.0.1:49737' },
-    { netns: laptop.name, bootstrap: '10.78.0.1:49737' }
-  )
+  await meets(t, { host: nas, bootstrap: '127.0.0.1:49737' }, { host: laptop, bootstrap: '10.78.0.1:49737' })
 })

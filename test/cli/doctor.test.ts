@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
@@ -8,14 +7,12 @@ import { type Assert, test } from 'brittle'
 import type { Check } from '../../src/index.ts'
 import { type Command, type StartOptions, start, startShare } from '../support/cli.ts'
 import { noLoopDevices, smallDisk } from '../support/loop-device.ts'
+import { type Host, namespaceTest, openLan, openNat } from '../support/namespaces.ts'
 import { memoryDisk, oddTest } from '../support/odd-file-system.ts'
-import { canMakeNetworks, makeMachine, plug } from '../support/private-network.ts'
 import { says } from '../support/says.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
 
-const inNetworks = { skip: !canMakeNetworks, timeout: 120_000 }
-const canTranslate = spawnSync('iptables', ['--version']).status === 0
 const offline = ['--no-lan', '--bootstrap', 'none']
 
 const names = [
@@ -105,10 +102,11 @@ test('doctor prints a table', async (t) => {
   says(t, command.stdout, /\n\n1 failure, \d+ warnings?\n$/)
 })
 
-test('a machine without a network is told so', inNetworks, async (t) => {
-  const { name: netns } = makeMachine(t)
+namespaceTest('a machine without a network is told so', async (t) => {
+  const [host] = openLan(t, 1) as [Host]
+  host.run('ip', 'link', 'delete', 'eth0')
   const began = performance.now()
-  const { status, of, summary } = await diagnosis(t, [], { netns, bootstrap: '10.77.0.1:49737,nas.invalid:49737' })
+  const { status, of, summary } = await diagnosis(t, [], { host, bootstrap: '10.77.0.1:49737,nas.invalid:49737' })
   t.ok(performance.now() - began < 20_000, 'in good time')
   t.is(status, 1)
   t.is(summary.failures, 2)
@@ -117,25 +115,26 @@ test('a machine without a network is told so', inNetworks, async (t) => {
   isFinding(t, of('nat'), 'warning', /not known/)
   isFinding(t, of('multicast'), 'warning', /no network but loopback/)
 
-  const without = await diagnosis(t, [], { netns, bootstrap: 'none' })
+  const without = await diagnosis(t, [], { host, bootstrap: 'none' })
   isFinding(t, without.of('udp'), 'warning', /no route out/)
   isFinding(t, without.of('multicast'), 'failure', /no network but loopback.*→/)
   t.is(without.of('dht').message, 'off')
 })
 
-test('on a local network with a private DHT all is well', inNetworks, async (t) => {
-  const [nas, laptop] = [makeMachine(t), makeMachine(t)]
-  await plug('lan', [nas, '10.77.0.1/24'], [laptop, '10.77.0.2/24'])
-  const dht = start(t, ['bootstrap'], { netns: nas.name })
+namespaceTest('on a local network with a private DHT all is well', async (t) => {
+  const [nas, laptop] = openLan(t, 2) as [Host, Host]
+  const dht = start(t, ['bootstrap'], { host: nas })
   await until(() => dht.stdout.includes('10.77.0.1:49737'), { what: 'the DHT', ms: 30_000 })
-  const options = { netns: laptop.name, bootstrap: '10.77.0.1:49737' }
+  // A new IPv6 address can't be used before the system knows that nobody else has it.
+  await until(() => !laptop.run('ip', 'address').includes('tentative'), { what: 'the addresses' })
+  const options = { host: laptop, bootstrap: '10.77.0.1:49737' }
   const { status, of } = await diagnosis(t, [], options)
   t.is(status, 0)
   isFinding(t, of('udp'), 'ok', /leave from 10\.77\.0\.2/)
   isFinding(t, of('dht'), 'ok', /^private, reached/)
   // It takes more nodes than the first one: each has to be reachable from outside.
   isFinding(t, of('nat'), 'ok', /others see 10\.77\.0\.2:\d+, which is this machine's own/)
-  isFinding(t, of('multicast'), 'ok', /works on lan \(10\.77\.0\.2\)/)
+  isFinding(t, of('multicast'), 'ok', /works on eth0 \(10\.77\.0\.2\)/)
 
   const quiet = await diagnosis(t, [], { ...options, env: { P2PSYNC_NO_LAN: '1' } })
   t.is(quiet.of('multicast').message, 'off')
@@ -222,27 +221,18 @@ oddTest('a disk that does not answer holds nothing up', 'memory', async (t) => {
   t.is(checks.length, names.length - 1, 'the rest is checked')
 })
 
-test('a network address translator is known by the ports that it gives', {
-  skip: !canMakeNetworks || !canTranslate,
-  timeout: 120_000
-}, async (t) => {
-  const [nas, router, laptop] = [makeMachine(t), makeMachine(t), makeMachine(t)]
-  await plug('wan', [nas, '10.77.0.1/24'], [router, '10.77.0.9/24'])
-  await plug('lan', [router, '10.78.0.9/24'], [laptop, '10.78.0.2/24'])
-  laptop.ip('route', 'add', 'default', 'via', '10.78.0.9')
-  router.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
-  const dht = start(t, ['bootstrap'], { netns: nas.name })
-  await until(() => dht.stdout.includes('10.77.0.1:49737'), { what: 'the DHT', ms: 30_000 })
-  for (const [how, state, text] of [
-    [[], 'ok', /^easy: all others see one address, 10\.77\.0\.9:\d+/],
-    [['--random-fully'], 'warning', /^hard: each peer sees another port of 10\.77\.0\.9.*→ forward a TCP port/]
-  ] as const) {
-    router.run('iptables', '-t', 'nat', '-F')
-    router.run('iptables', '-t', 'nat', '-A', 'POSTROUTING', '-o', 'wan', '-j', 'MASQUERADE', ...how)
-    const options = { netns: laptop.name, bootstrap: '10.77.0.1:49737' }
-    isFinding(t, (await diagnosis(t, ['--no-lan'], options)).of('nat'), state, text)
-  }
-})
+for (const [kind, state, text] of [
+  ['port-restricted', 'ok', /^easy: all others see one address, 10\.1\.0\.11:\d+/],
+  ['symmetric', 'warning', /^hard: each peer sees another port of 10\.1\.0\.11.*→ forward a TCP port/]
+] as const) {
+  namespaceTest(`a ${kind} network address translator is known by the ports that it gives`, async (t) => {
+    const { outside, inside } = openNat(t, { kind: [kind, 'none'] })
+    const dht = start(t, ['bootstrap'], { host: outside })
+    await until(() => dht.stdout.includes('10.1.0.1:49737'), { what: 'the DHT', ms: 30_000 })
+    const { of } = await diagnosis(t, ['--no-lan'], { host: inside[0], bootstrap: '10.1.0.1:49737' })
+    isFinding(t, of('nat'), state, text)
+  })
+}
 
 /** What is given, the exit status, and what has to be said. */
 const mistakes: ReadonlyArray<[args: readonly string[], status: number, says: RegExp]> = [

@@ -34,11 +34,7 @@ export class Command {
 
   constructor(t: Assert, file: string, args: readonly string[], options: StartOptions = {}) {
     const command = [process.execPath, file, ...args]
-    const [executable, ...rest] = (
-      options.netns !== undefined
-        ? ['nsenter', `--net=/run/netns/${options.netns}`, '--', ...command]
-        : (options.host?.wrap(command) ?? command)
-    ) as [string, ...string[]]
+    const [executable, ...rest] = (options.host?.wrap(command) ?? command) as [string, ...string[]]
     this.#child = spawn(executable, rest, {
       env: { ...process.env, ...environmentOf(options), ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -105,8 +101,6 @@ export interface StartOptions {
   readonly cwd?: string
   /** As an ordinary user, to whom modes mean something; what it needs has to be `own`. */
   readonly ordinary?: boolean
-  /** In this network namespace. */
-  readonly netns?: string
   /** Where to run it: a machine of the test's own instead of this one. Not as an ordinary user. */
   readonly host?: Host
 }
@@ -135,8 +129,7 @@ const machines = mkdtempSync(join(tmpdir(), 'p2psync-machines-'))
 chmodSync(machines, 0o777)
 process.once('exit', () => rmSync(machines, { recursive: true, force: true }))
 
-function environmentOf({ bootstrap = unreachable, host: machine, netns }: StartOptions): NodeJS.ProcessEnv {
-  const host = netns === undefined ? machine : { name: netns }
+function environmentOf({ bootstrap = unreachable, host }: StartOptions): NodeJS.ProcessEnv {
   // Nothing may be sent by multicast on the networks of whoever runs the tests.
   if (host === undefined)
     return { P2PSYNC_BOOTSTRAP: bootstrap, P2PSYNC_NO_LAN: '1', XDG_STATE_HOME: join(machines, 'state') }
