@@ -39,8 +39,7 @@ export function addNetworkOptions(command: Command): Command {
 
 /** What a folder is to be told of them. */
 export function connectOptions(options: NetworkOptions): ConnectOptions {
-  const { bootstrap, tcp, port, listen, peer: peers, allow, limitUp: up, limitDown: down } = options
-  const lan = options.lan && !['1', 'true'].includes(process.env.P2PSYNC_NO_LAN ?? '')
+  const { bootstrap, lan, tcp, port, listen, peer: peers, allow, limitUp: up, limitDown: down } = options
   const given = { bootstrap, port, listen, peers, allow }
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return { ...known, lan, tcp, limits: { up, down } }

@@ -13,8 +13,6 @@ import { beeOf, changesOf, entriesOf, headerLength, headOf, historyOf, type LogE
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 
-// Hypercore's own window begins at 16 requests; measured at 40 ms and 0.5 % loss, 64 gives a third more.
-const contentInFlight = [64, 512] as const
 // A Hyperbee's blocks are one entry each, so a cold reader needs a wide window.
 const entriesInFlight = [512, 2048] as const
 
@@ -232,7 +230,6 @@ export class LogReader {
       throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
     }
     const core = await this.#store.keyed(key)
-    core.replicator.setInflightRange(...contentInFlight)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
     return core

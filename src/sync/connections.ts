@@ -9,6 +9,7 @@ import { Network } from '../net/network.ts'
 import type { Limits, NetworkEvent, PeerStatus } from '../net/status.ts'
 import { AllowList } from './allow-list.ts'
 import { describeNotAllowed, whyAlone } from './alone.ts'
+import { isLanForbidden } from './lan-switch.ts'
 import { LiveLimits } from './live-limits.ts'
 import type { Monitor } from './monitor.ts'
 
@@ -19,7 +20,7 @@ export type { Limits, PeerStatus } from '../net/status.ts'
 export interface ConnectOptions {
   /** The first nodes of the DHT to join; the public one when left out, none with an empty list. */
   readonly bootstrap?: readonly Address[]
-  /** Whether to look for peers on the local networks, by multicast. True when left out. */
+  /** Whether to look for peers on the local networks, by multicast. True when left out; never with P2PSYNC_NO_LAN=1. */
   readonly lan?: boolean
   /** Whether to take and make TCP connections, which the local networks and this machine need. True when left out. */
   readonly tcp?: boolean
@@ -112,7 +113,7 @@ export class Connections {
       secret,
       sends,
       bootstrap,
-      lan,
+      lan: lan !== false && !isLanForbidden(),
       tcp: tcp === false ? false : { port, host: listen },
       peers: peers?.map(givenPeer),
       allow: this.#allowList.machines,

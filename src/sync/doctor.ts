@@ -40,6 +40,7 @@ import {
   warning
 } from './check.ts'
 import { findPeers } from './find-peers.ts'
+import { isLanForbidden } from './lan-switch.ts'
 import { check } from './run-check.ts'
 
 export interface DiagnoseOptions {
@@ -67,7 +68,8 @@ const nodeMin = [20, 19] as const
  *
  * @throws {SyncError} BAD_KEY, FOLDER_MISSING before the first check, when the target is neither key nor directory
  */
-export async function* diagnose(options: DiagnoseOptions = {}): AsyncGenerator<Check, void, undefined> {
+export async function* diagnose(given: DiagnoseOptions = {}): AsyncGenerator<Check, void, undefined> {
+  const options = { ...given, noLan: given.noLan === true || isLanForbidden() }
   const { directory, key, isSilent } = await targetOf(options.target)
   const startMs = { wall: Date.now(), steady: performance.now() }
   // All begin now, and are told in this order.

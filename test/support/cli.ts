@@ -135,7 +135,7 @@ function environmentOf({ bootstrap = unreachable, host }: StartOptions): NodeJS.
     return { P2PSYNC_BOOTSTRAP: bootstrap, P2PSYNC_NO_LAN: '1', XDG_STATE_HOME: join(machines, 'state') }
   const home = join(machines, host.name)
   mkdirSync(home, { recursive: true, mode: 0o700 })
-  return { P2PSYNC_BOOTSTRAP: bootstrap, XDG_STATE_HOME: home, XDG_RUNTIME_DIR: home }
+  return { P2PSYNC_BOOTSTRAP: bootstrap, P2PSYNC_NO_LAN: '', XDG_STATE_HOME: home, XDG_RUNTIME_DIR: home }
 }
 
 /** Starts p2psync with these arguments. */

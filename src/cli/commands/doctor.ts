@@ -27,7 +27,7 @@ export function addDoctorCommand(program: Command, onStatus: (status: number) =>
         .env('P2PSYNC_BOOTSTRAP')
         .argParser((text) => (text.trim() === 'none' ? [] : parseAddresses(text)))
     )
-    .addOption(new Option('--no-lan', 'send nothing to all on the local network').env('P2PSYNC_NO_LAN'))
+    .option('--no-lan', 'send nothing to all on the local network (also: P2PSYNC_NO_LAN=1)')
     .option('--port <number>', 'the TCP port that is to be opened', parsePort)
     .option('--json', 'print each check to stdout as a JSON object, then a summary')
     .addHelpText(
