@@ -18,12 +18,19 @@ const brittle = join(packageRoot, 'node_modules/brittle/brittle-node.js')
 /** Those that start processes, or wait for long, take a process each; the others share one. */
 const apart = ['cli', 'simulation', 'net']
 
+/** The longest are begun first, so that none goes on alone at the end. */
+const long = ['cli/attack', 'cli/dht', 'cli/strangers', 'cli/nat', 'cli/swarm', 'cli/restart', 'net/throttle']
+
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.js'))
   .sort()
+const isApart = (file: string) => apart.includes(file.split(sep)[0] as string)
+const isLong = (file: string) => long.some((name) => file.split(sep).join('/') === `${name}.test.js`)
+// Taken from the end.
 const groups = [
-  ...files.filter((file) => apart.includes(file.split(sep)[0] as string)).map((file) => [file]),
-  files.filter((file) => !apart.includes(file.split(sep)[0] as string))
+  ...files.filter((file) => isApart(file) && !isLong(file)).map((file) => [file]),
+  files.filter((file) => !isApart(file)),
+  ...files.filter(isLong).map((file) => [file])
 ]
 
 async function run(group: readonly string[]): Promise<boolean> {

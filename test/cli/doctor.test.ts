@@ -253,12 +253,6 @@ for (const [args, status, message] of mistakes) {
   })
 }
 
-test('doctor takes a key', async (t) => {
-  const { status, checks } = await diagnosis(t, [...offline, 'y'.repeat(52)])
-  t.is(status, 0)
-  t.is(checks.length, names.length + 1)
-})
-
 /** A change of the user's is published, and nothing was before it. */
 async function publishesNothingBut(t: Assert, share: Command, from: number, path: string): Promise<void> {
   writeFileSync(path, 'more')
