@@ -212,8 +212,7 @@ export class Connections {
     clearTimeout(this.#aloneTimer)
     if (this.#closed || (this.#network?.connectedCount ?? 0) > 0) return
     this.#aloneTimer = setTimeout(() => {
-      // Who turns us away was told of when it did.
-      if (this.#network?.status.refusedBy.length === 0) {
+      if (!this.#isExpectedAlone) {
         this.#monitor.emit({
           type: 'notice',
           message: `No peer ${this.#hadPeers ? 'any more' : 'yet'}. ${this.whyAlone}`
@@ -221,6 +220,14 @@ export class Connections {
       }
     }, aloneMs)
     this.#aloneTimer.unref()
+  }
+
+  /** Whether there is nothing to be said of it. */
+  get #isExpectedAlone(): boolean {
+    const { refusedBy, unreachable, dht } = this.#network?.status ?? noStatus
+    // Who turns us away was told of when it did. A source is alone whenever nobody wants anything of it.
+    const isFine = unreachable === 0 && (dht !== 'unreachable' || this.#hadPeers)
+    return refusedBy.length > 0 || (this.#options.sends && isFine)
   }
 
   #tellTraffic(): void {
@@ -256,6 +263,7 @@ export class Connections {
 type PeerState = 'connected' | 'moved' | 'traffic' | 'disconnected'
 
 const noTraffic: Traffic = { received: 0, sent: 0 }
+const noStatus = { refusedBy: [], unreachable: 0, dht: 'off' } as const
 /** Of so many that were turned away it is told: whoever has the key can come under any number of names. */
 const refusedMax = 50
 
