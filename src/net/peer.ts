@@ -61,8 +61,6 @@ function toldBy({ introduction, remoteHost, transport }: Link): readonly Address
 /** A peer: its addresses, its links, and the TCP connections that we make to it. */
 export class Peer {
   readonly key: string
-  /** Since when something carries, by `performance.now()`. */
-  connectedMs: number | undefined
   readonly #options: PeerOptions
   readonly #links = new Map<number, Link>()
   readonly #paths: Paths
@@ -160,7 +158,7 @@ export class Peer {
   told(link: Link): void {
     this.#paths.told(link.id, performance.now())
     this.#options.onCarrier(link)
-    this.#changed()
+    this.#options.onChange()
   }
 
   /** The other end has lost what carried: so have we, though we may not know yet. */
@@ -184,7 +182,7 @@ export class Peer {
     if (link.transport === 'tcp') this.#later()
     // Nothing but its own word speaks for them.
     if (this.#links.size === 0 && !this.#isReachable) this.#addresses.delete('told')
-    this.#changed()
+    this.#options.onChange()
     this.#consider()
   }
 
@@ -216,7 +214,7 @@ export class Peer {
       else if (link !== undefined) {
         link.carry()
         this.#options.onCarrier(link)
-        this.#changed()
+        this.#options.onChange()
       }
     }
     clearTimeout(this.#decideTimer)
@@ -225,12 +223,6 @@ export class Peer {
     // A fraction would be cut off, and it would be too early.
     const ms = Math.max(0, Math.ceil(dueMs - performance.now()) + 1)
     this.#decideTimer = setTimeout(() => this.#do(this.#paths.decide(performance.now())), ms)
-  }
-
-  #changed(): void {
-    if (this.carrier === undefined) this.connectedMs = undefined
-    else this.connectedMs ??= performance.now()
-    this.#options.onChange()
   }
 
   #later(): void {

@@ -29,6 +29,8 @@ const backoffsMs = [400, 1500, 5000, 15_000]
 const unprovenBytesMax = 4096
 /** Connections that haven't proven anything yet; each is one for 5 seconds at most. */
 const pendingMax = 64
+/** Hyperswarm counts those too: strangers mustn't keep it from dialling the peers that may connect. */
+const maxPeers = 3 * pendingMax
 /** How long a leave-taking from the DHT may hold up the end. */
 const closeMsMax = 2000
 
@@ -44,7 +46,7 @@ export class Swarm {
   /** Begins at once, as one who serves and one who looks for others; waits for neither. */
   constructor({ keyPair, topic, bootstrap, throttles, onStream }: SwarmOptions) {
     this.#dht = new Dht(bootstrap)
-    this.#swarm = new Hyperswarm({ keyPair, backoffs: backoffsMs, dht: this.#dht })
+    this.#swarm = new Hyperswarm({ keyPair, backoffs: backoffsMs, maxPeers, dht: this.#dht })
     this.#swarm.on('connection', (stream: SecretStream) => {
       // A connection that breaks is normal; the swarm dials again.
       stream.on('error', () => {})

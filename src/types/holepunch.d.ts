@@ -236,6 +236,7 @@ declare module 'hyperswarm' {
       readonly bootstrap?: readonly { readonly host: string; readonly port: number }[]
       /** Milliseconds before a peer that was lost is dialled again, the first time and so on. */
       readonly backoffs?: readonly number[]
+      readonly maxPeers?: number
     })
     readonly dht: DHT
     readonly server: { refresh(): void }

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, start, startClone, startShare } from '../support/cli.ts'
 import { type Host, namespaceTest, openLan, openNat } from '../support/namespaces.ts'
 import { becomeSame } from '../support/snapshot.ts'
+import { arrives, timed } from '../support/timed.ts'
 import { until } from '../support/until.ts'
 
 /** Everything goes by UDX: without TCP nobody is found but by the DHT. */
@@ -41,24 +42,6 @@ async function startDht(t: Assert, host: Host): Promise<Command> {
   const dht = start(t, ['bootstrap', '--quiet'], { host })
   await until(() => dht.stdout.includes(host.address), { what: `the DHT\n${dht.stderr}`, ms: 30_000 })
   return dht
-}
-
-function arrives(mirror: string, text: string): Promise<unknown> {
-  const isThere = () => {
-    try {
-      return readFileSync(join(mirror, 'file'), 'utf8') === text
-    } catch {
-      return false
-    }
-  }
-  return until(isThere, { what: `${text} in the mirror`, ms: 60_000 })
-}
-
-/** Tells how long something took: a figure to read, not to test. */
-async function timed(t: Assert, what: string, act: () => Promise<unknown>): Promise<void> {
-  const startMs = performance.now()
-  await act()
-  t.comment(`${what}: ${Math.round(performance.now() - startMs)} ms`)
 }
 
 const isAlone = ({ message }: { readonly message: string }) => message.startsWith('No peer yet')

@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, startClone, startShare } from '../support/cli.ts'
 import { type Host, namespaceTest, openLan } from '../support/namespaces.ts'
-import { until } from '../support/until.ts'
+import { arrives, timed } from '../support/timed.ts'
 
 /** Two hosts on a network without any way out, and no DHT. */
 async function openScene(t: Assert) {
@@ -21,24 +21,6 @@ async function openScene(t: Assert) {
     return performance.now() - startMs
   }
   return { a, b, source, mirror, share, clone, change }
-}
-
-function arrives(mirror: string, text: string): Promise<unknown> {
-  const isThere = () => {
-    try {
-      return readFileSync(join(mirror, 'file'), 'utf8') === text
-    } catch {
-      return false
-    }
-  }
-  return until(isThere, { what: `${text} in the mirror`, ms: 60_000 })
-}
-
-/** Tells how long something took: a figure to read, not to test. */
-async function timed(t: Assert, what: string, act: () => Promise<unknown>): Promise<void> {
-  const startMs = performance.now()
-  await act()
-  t.comment(`${what}: ${Math.round(performance.now() - startMs)} ms`)
 }
 
 namespaceTest('two hosts on a network without a DHT find each other, and go by TCP', async (t) => {
