@@ -17,6 +17,7 @@ export interface NetworkOptions {
 
 export function addNetworkOptions(command: Command): Command {
   return command
+    .optionsGroup('Finding peers:')
     .addOption(
       new Option('--bootstrap <host:port,...>', 'join the DHT by these nodes instead of the public one, or none')
         .env('P2PSYNC_BOOTSTRAP')
@@ -35,6 +36,7 @@ export function addNetworkOptions(command: Command): Command {
     .option('--allow <public key>', 'connect to this machine alone, and to others given so', collect(String))
     .option('--limit-up <rate>', 'send no more than this to all peers together, such as 500k or 2M bytes/s', parseRate)
     .option('--limit-down <rate>', 'receive no more than this from all peers together', parseRate)
+    .optionsGroup('Options:')
 }
 
 /** What a folder is to be told of them. */

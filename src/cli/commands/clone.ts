@@ -17,8 +17,8 @@ interface Options extends CommonOptions, NetworkOptions {
 const onceTimeoutMs = 60_000
 
 export function addCloneCommand(program: Command, onStatus: (status: number) => void): void {
-  addCommonOptions(
-    addNetworkOptions(
+  addNetworkOptions(
+    addCommonOptions(
       program
         .command('clone')
         .summary('rebuild a published directory and follow it')

@@ -12,8 +12,8 @@ interface Options extends CommonOptions, NetworkOptions {
 }
 
 export function addShareCommand(program: Command, onStatus: (status: number) => void): void {
-  addCommonOptions(
-    addNetworkOptions(
+  addNetworkOptions(
+    addCommonOptions(
       program
         .command('share')
         .summary('publish a directory and follow it')
