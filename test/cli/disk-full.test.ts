@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../support/cli.ts'
+import { freePort } from '../support/free-port.ts'
 import { noLoopDevices, type SmallDisk, smallDisk } from '../support/loop-device.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
-import { unusedPort } from '../support/unused-port.ts'
 
 const needsDisks = { skip: noLoopDevices !== false, timeout: 120_000 }
 
@@ -43,7 +43,7 @@ test('a mirror on a full disk keeps what it has whole, and goes on when there is
   fill(source, 'a', 10)
   const writer = await startShare(t, source, { bootstrap })
   // The port has to be free again when all is opened anew.
-  const args = ['--port', `${await unusedPort()}`]
+  const args = ['--port', `${await freePort()}`]
   const reader = startClone(t, writer.key, mirror, { bootstrap, args })
   await reader.event('in-sync')
 

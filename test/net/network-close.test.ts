@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'brittle'
 import { End, openEnd } from '../support/end.ts'
+import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
-import { unusedPort } from '../support/unused-port.ts'
 
 test('a network that is closed while it starts leaves nothing behind', async (t) => {
-  const port = await unusedPort()
+  const port = await freePort()
   // A host has to be looked up, however quickly: so there is a moment in which it doesn't listen yet.
   const end = new End(t, { tcp: { port, host: '127.0.0.1' }, sameMachine: true })
   const started = end.network.start()
@@ -28,7 +28,7 @@ test('whoever was connected is disconnected when the network is closed', async (
 })
 
 test('a network is opened again at the port that it had, whoever was connected to it', async (t) => {
-  const port = await unusedPort()
+  const port = await freePort()
   const a = await openEnd(t, { tcp: { port } })
   const b = await openEnd(t, { peers: [a.address] })
   await Promise.all([a.connected(), b.connected()])
