@@ -90,7 +90,7 @@ export class Connections {
     this.#options = options
   }
 
-  /** @throws {SyncError} PORT_TAKEN, BAD_KEY for a public key that is none */
+  /** @throws {SyncError} PORT_IN_USE, BAD_KEY for a public key that is none */
   async start(): Promise<void> {
     const { secret, sends, bootstrap, lan, tcp, port, listen, peers, limits } = this.#options
     this.#allowList = new AllowList({
@@ -140,7 +140,13 @@ export class Connections {
     return this.#network && whyAlone(this.#network.status, { machine: this.#id, isSource: this.#options.sends })
   }
 
+  /** What counts now, also as it was changed since the start. */
+  get limits(): Limits | undefined {
+    return this.#limits?.current
+  }
+
   limit(limits: Limits): void {
+    if (this.#limits !== undefined) this.#limits.current = limits
     this.#network?.limit(limits)
   }
 

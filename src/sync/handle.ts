@@ -168,7 +168,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     })
   }
 
-  /** Goes looking for peers that know the secret, and replicates with each. @throws {SyncError} PORT_TAKEN */
+  /** Goes looking for peers that know the secret, and replicates with each. @throws {SyncError} PORT_IN_USE */
   protected async connect(store: LogStore, options: ConnectionsOptions & ConnectOptions): Promise<void> {
     this.#limits ??= options.limits ?? {}
     this.#connections = new Connections(this.monitor, store, {
@@ -183,6 +183,8 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     const connections = this.#connections
     if (connections === undefined) return
     this.#gone = this.traffic
+    // It may be opened again, with what counted last.
+    this.#limits = connections.limits ?? this.#limits
     this.#connections = undefined
     await connections.close()
   }
