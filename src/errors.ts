@@ -13,7 +13,6 @@ export type ErrorCode =
   | 'LOCKED'
   | 'BAD_KEY'
   | 'NO_PEER'
-  | 'PORT_TAKEN'
   | 'HALTED'
   | 'DAMAGED'
   | 'ROLLED_BACK'

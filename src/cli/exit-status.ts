@@ -26,7 +26,6 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   LOCKED: exitStatus.locked,
   BAD_KEY: exitStatus.badKey,
   NO_PEER: exitStatus.noPeer,
-  PORT_TAKEN: exitStatus.failure,
   HALTED: exitStatus.halted,
   DAMAGED: exitStatus.damaged,
   ROLLED_BACK: exitStatus.damaged,

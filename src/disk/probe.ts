@@ -156,11 +156,6 @@ async function countDirectories(
   return { count, isWhole: true }
 }
 
-/** How the kernel paces what it sends over TCP, such as `cubic`; `undefined` where it isn't told. */
-export function congestionControl(): string | undefined {
-  return textOf('/proc/sys/net/ipv4/tcp_congestion_control')
-}
-
 /** When p2psync last wrote in a folder, by the clock of this machine then; `undefined` where it never did. */
 export function lastOwnTimeMs(root: string): number | undefined {
   const own = join(root, stateDirectoryName)

@@ -1,10 +1,15 @@
 import { readFileSync } from 'node:fs'
 
-/** Whether this machine's TCP keeps its pace when packets are lost: its congestion control is BBR. */
-export function hasBbr(): boolean {
+/** What controls the congestion of this machine's TCP, such as `cubic`; `undefined` where that isn't told, as off Linux. */
+export function congestionControl(): string | undefined {
   try {
-    return readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').startsWith('bbr')
+    return readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim()
   } catch {
-    return false // Not Linux.
+    return undefined
   }
+}
+
+/** Whether this machine's TCP keeps its pace when packets are lost. */
+export function hasBbr(): boolean {
+  return congestionControl() === 'bbr'
 }

@@ -3,20 +3,13 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import SecretStream from '@hyperswarm/secret-stream'
 import { messageOf, SyncError } from '../errors.ts'
 import { type Address, plainHost } from './address.ts'
-import type { KeyPair } from './link.ts'
+import type { BoundedStream, KeyPair } from './link.ts'
 import { type Throttles, Wire } from './wire.ts'
-
-/** A TCP connection whose handshake is done; what the other end may send is bounded until it is trusted. */
-export interface DirectStream {
-  readonly stream: SecretStream
-  /** The other end has proven that it is a peer. */
-  trust(): void
-}
 
 export interface DirectOptions {
   readonly keyPair: KeyPair
   readonly throttles: Throttles
-  readonly onStream: (stream: DirectStream) => void
+  readonly onStream: (stream: BoundedStream) => void
 }
 
 export interface ListenOptions {
@@ -60,7 +53,7 @@ export class Direct {
     this.#server.on('error', () => {})
   }
 
-  /** @throws {SyncError} PORT_TAKEN */
+  /** @throws {SyncError} PORT_IN_USE */
   async listen({ port = 0, host }: ListenOptions): Promise<void> {
     this.#server.listen({ port, ...(host === undefined ? {} : { host }) })
     try {
@@ -68,7 +61,7 @@ export class Direct {
     } catch (error) {
       const where = host === undefined ? `port ${port}` : `${host}, port ${port}`
       const message = `Can't listen on ${where}: ${messageOf(error)}. Give another --port or --listen`
-      throw new SyncError('PORT_TAKEN', message, { cause: error })
+      throw new SyncError('PORT_IN_USE', message, { cause: error })
     }
     this.#server.unref()
   }
@@ -100,7 +93,7 @@ export class Direct {
    * @param key the peer's public key; whoever answers when left out
    * @throws when none answers, or none as that peer
    */
-  async dial(addresses: readonly Address[], key: Buffer | undefined, signal: AbortSignal): Promise<DirectStream> {
+  async dial(addresses: readonly Address[], key: Buffer | undefined, signal: AbortSignal): Promise<BoundedStream> {
     const dial = new AbortController()
     const abort = () => dial.abort(signal.reason)
     // Not by `AbortSignal.any`: a signal that lasts would remember every attempt.
@@ -124,7 +117,7 @@ export class Direct {
     this.#dials.add(dial)
   }
 
-  async #dial(addresses: readonly Address[], key: Buffer | undefined, signal: AbortSignal): Promise<DirectStream> {
+  async #dial(addresses: readonly Address[], key: Buffer | undefined, signal: AbortSignal): Promise<BoundedStream> {
     let left = addresses
     for (;;) {
       const { socket, address } = await firstToConnect(left, signal)
@@ -143,7 +136,7 @@ export class Direct {
     }
   }
 
-  async #greet(socket: Socket, key: Buffer | undefined): Promise<DirectStream> {
+  async #greet(socket: Socket, key: Buffer | undefined): Promise<BoundedStream> {
     this.#keep(socket)
     const pattern = key === undefined ? 'XX' : 'IK'
     socket.write(Buffer.of(patterns[pattern]))

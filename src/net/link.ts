@@ -15,6 +15,13 @@ export interface KeyPair {
   readonly secretKey: Buffer
 }
 
+/** A stream whose handshake is done; what the other end may send is bounded until it is trusted. */
+export interface BoundedStream {
+  readonly stream: SecretStream
+  /** The other end has proven that it is a peer, and may stay. */
+  trust(): void
+}
+
 /** What we say of ourselves, but for what is bound to a stream. */
 export type Self = Omit<Introduction, 'machine' | 'signature'>
 
@@ -42,9 +49,6 @@ export interface LinkOptions {
   /** Called when the other end has proven that it knows the secret, has introduced itself and was admitted. */
   readonly onTrusted: () => void
 }
-
-/** The other end doesn't know the secret: it has another folder, or means harm. */
-export class NotProven extends Error {}
 
 const protocol = 'p2psync/link/1'
 /** Proof, introduction and first answer must come in this time. */
@@ -206,7 +210,7 @@ export class Link {
     // What is compared is no secret, and of one use: how long that takes tells nothing.
     if (!this.#proof(!this.stream.isInitiator).equals(proof)) {
       this.reason = 'not-proven'
-      this.stream.destroy(new NotProven('The other end does not know the secret'))
+      this.stream.destroy()
       return
     }
     this.isProven = true

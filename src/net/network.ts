@@ -4,11 +4,11 @@ import { type Address, plainHost, showAddress } from './address.ts'
 import { Admission } from './admission.ts'
 import { Bucket } from './bucket.ts'
 import { hasBbr } from './congestion.ts'
-import { Direct, type DirectStream, type ListenOptions } from './direct.ts'
+import { Direct, type ListenOptions } from './direct.ts'
 import { GivenAddress, type GivenPeer } from './given.ts'
 import { type Distance, type InterfaceChange, Interfaces } from './interfaces.ts'
 import { Lan } from './lan.ts'
-import { type KeyPair, Link, type Refusal, type Self } from './link.ts'
+import { type BoundedStream, type KeyPair, Link, type Refusal, type Self } from './link.ts'
 import type { Transport } from './paths.ts'
 import { Peer, type Source } from './peer.ts'
 import { RefreshClock, type RefreshSituation } from './refresh-clock.ts'
@@ -89,7 +89,7 @@ export class Network {
     this.#throttles = { up: new Bucket(options.limits?.up), down: new Bucket(options.limits?.down) }
     const { keyPair, tcp } = options
     if (tcp !== false) {
-      const onStream = (stream: DirectStream) => void this.#link(stream, 'tcp', 'them')
+      const onStream = (stream: BoundedStream) => void this.#link(stream, 'tcp', 'them')
       this.#direct = new Direct({ keyPair, throttles: this.#throttles, onStream })
     }
     // Each given address listens while it is dialled.
@@ -97,7 +97,7 @@ export class Network {
     this.#given = (options.peers ?? []).map((given) => this.#openGiven(given))
   }
 
-  /** Begins to look for peers, and to be found. Doesn't wait for either. @throws {SyncError} PORT_TAKEN */
+  /** Begins to look for peers, and to be found. Doesn't wait for either. @throws {SyncError} PORT_IN_USE */
   async start(): Promise<void> {
     const { tcp, lan, sameMachine, bootstrap, keyPair } = this.#options
     if (this.#direct !== undefined && tcp !== false) {
@@ -202,7 +202,7 @@ export class Network {
   // Links
 
   #link(
-    { stream, trust }: DirectStream,
+    { stream, trust }: BoundedStream,
     transport: Transport,
     dialledBy: 'us' | 'them',
     expected?: string

@@ -57,10 +57,6 @@ export class Paths {
     this.#mayCome = mayCome
   }
 
-  get count(): number {
-    return this.#paths.size
-  }
-
   /** The path that carries; the latest, while one takes over from another. */
   get carrier(): Path | undefined {
     return this.#carriers.at(-1)

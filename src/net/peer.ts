@@ -1,7 +1,6 @@
 import { debuglog } from 'node:util'
 import { type Address, isUnicast, showAddress } from './address.ts'
-import type { DirectStream } from './direct.ts'
-import type { Link } from './link.ts'
+import type { BoundedStream, Link } from './link.ts'
 import { type Act, Paths, type Transport } from './paths.ts'
 
 /** How an address of a peer became known. */
@@ -13,9 +12,9 @@ export interface PeerOptions {
   /** Whether this end decides between paths: its key is the larger one. */
   readonly decides: boolean
   /** Connects to the first of the addresses that answers as this peer. Left out where TCP is off. */
-  readonly dial?: ((addresses: readonly Address[], signal: AbortSignal) => Promise<DirectStream>) | undefined
+  readonly dial?: ((addresses: readonly Address[], signal: AbortSignal) => Promise<BoundedStream>) | undefined
   /** Takes a stream that was dialled. */
-  readonly onDialled: (stream: DirectStream) => void
+  readonly onDialled: (stream: BoundedStream) => void
   /** Whether a UDX path may come up. */
   readonly mayComeByUdx: () => boolean
   /** Up to how long a round trip TCP to it is good. */

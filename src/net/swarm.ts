@@ -3,16 +3,9 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import Hyperswarm, { type Discovery } from 'hyperswarm'
 import type { Address } from './address.ts'
 import { Dht, type NatKind } from './dht.ts'
-import type { KeyPair } from './link.ts'
+import type { BoundedStream, KeyPair } from './link.ts'
 import { throttle } from './throttle.ts'
 import type { Throttles } from './wire.ts'
-
-/** A connection over UDX; what the other end may send is bounded until it is trusted. */
-export interface SwarmStream {
-  readonly stream: SecretStream
-  /** The other end has proven that it is a peer. */
-  trust(): void
-}
 
 export interface SwarmOptions {
   readonly keyPair: KeyPair
@@ -20,7 +13,7 @@ export interface SwarmOptions {
   /** The DHT's first nodes; the public DHT when left out. */
   readonly bootstrap?: readonly Address[] | undefined
   readonly throttles: Throttles
-  readonly onStream: (stream: SwarmStream) => void
+  readonly onStream: (stream: BoundedStream) => void
 }
 
 /** A peer that was lost is dialled again after these, in milliseconds; Hyperswarm's own go from a second to ten minutes. */

@@ -3,7 +3,6 @@ import { getHeapStatistics } from 'node:v8'
 import { readIdentity } from '../disk/identity.ts'
 import { readMarker } from '../disk/marker.ts'
 import {
-  congestionControl,
   isLocked,
   kindAt,
   lastOwnTimeMs,
@@ -16,6 +15,7 @@ import { messageOf, SyncError } from '../errors.ts'
 import { inspectStore } from '../log/health.ts'
 import { parseKey, printKey } from '../log/store.ts'
 import type { Address } from '../net/address.ts'
+import { congestionControl } from '../net/congestion.ts'
 import { isOwnHost } from '../net/interfaces.ts'
 import { probeDht, probeMulticast, probeTcpPort, probeUdp, publicNodes } from '../net/probe.ts'
 import { stateDirectoryName } from '../tree/path.ts'
