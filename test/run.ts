@@ -18,17 +18,23 @@ const brittle = join(packageRoot, 'node_modules/brittle/brittle-node.js')
 /** Those that start processes, or wait for long, take a process each; the others share one. */
 const apart = ['cli', 'simulation', 'net']
 
+/** What measures how a machine bears up has it to itself. */
+const alone = ['cli/attack']
+
 /** The longest are begun first, so that none goes on alone at the end. */
-const long = ['cli/attack', 'cli/dht', 'cli/strangers', 'cli/nat', 'cli/swarm', 'cli/restart', 'net/throttle']
+const long = ['cli/dht', 'cli/strangers', 'cli/nat', 'cli/swarm', 'cli/restart', 'net/throttle']
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.js'))
   .sort()
 const isApart = (file: string) => apart.includes(file.split(sep)[0] as string)
-const isLong = (file: string) => long.some((name) => file.split(sep).join('/') === `${name}.test.js`)
+const isIn = (names: readonly string[], file: string) =>
+  names.some((name) => file.split(sep).join('/') === `${name}.test.js`)
+const isLong = (file: string) => isIn(long, file)
+const isAlone = (file: string) => isIn(alone, file)
 // Taken from the end.
 const groups = [
-  ...files.filter((file) => isApart(file) && !isLong(file)).map((file) => [file]),
+  ...files.filter((file) => isApart(file) && !isLong(file) && !isAlone(file)).map((file) => [file]),
   files.filter((file) => !isApart(file)),
   ...files.filter(isLong).map((file) => [file])
 ]
@@ -48,11 +54,13 @@ async function run(group: readonly string[]): Promise<boolean> {
 }
 
 const failed: string[] = []
-const worker = async () => {
-  for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
-    if (!(await run(group))) failed.push(...group)
-  }
+const note = async (group: readonly string[]) => {
+  if (!(await run(group))) failed.push(...group)
 }
+const worker = async () => {
+  for (let group = groups.pop(); group !== undefined; group = groups.pop()) await note(group)
+}
+for (const file of files.filter(isAlone)) await note([file])
 await Promise.all(Array.from({ length: workers }, worker))
 process.stdout.write(failed.length === 0 ? `# all ${files.length} files passed\n` : `# FAILED: ${failed.join(', ')}\n`)
 process.exitCode = failed.length === 0 ? 0 : 1
