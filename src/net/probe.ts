@@ -117,7 +117,8 @@ export async function probeDht(nodes: readonly Address[], msMax: number): Promis
           ...(addresses[i] === undefined ? { reason: 'its name is not known' } : {})
         }
       }),
-      seenAs: [...answered, ...others.filter((reply) => reply !== undefined)].map(({ to }) => to),
+      // Of one socket, those asked at one time: once it turns out that packets get in, the node takes another.
+      seenAs: [...again, ...others].filter((reply) => reply !== undefined).map(({ to }) => to),
       open: !dht.firewalled
     }
   } finally {
