@@ -124,6 +124,7 @@ class Work {
     this.#finishDirectories()
     reached('directories-finished')
     await this.#record()
+    for (const { at } of late) this.#input.staging.release(at)
   }
 
   // Step by step
@@ -212,6 +213,7 @@ class Work {
       try {
         await this.#place(staged.filter((item) => !isLate(item)))
         await this.#record()
+        for (const { at } of staged) if (!late.some((item) => item.at === at)) this.#input.staging.release(at)
       } catch (error) {
         // Nothing goes on behind the back of whoever hears of this.
         for (const { at } of (await next?.catch(() => [])) ?? []) this.#input.staging.discard(at)
@@ -262,13 +264,14 @@ class Work {
     if (entry.type === 'symlink') return staging.symlink(entry)
     if (copyOf !== undefined) {
       try {
-        return await staging.file(entry, bytesOf(readChunks(root, copyOf, this.#options.signal)), this.#options.onBytes)
+        return await staging.file(entry, bytesOf(readChunks(root, copyOf, this.#options)), this.#options.onBytes)
       } catch (error) {
         if (isFatal(error, this.#options.signal)) throw error
         // It has changed since the plan was made; the log has the content too.
       }
     }
     this.#options.signal.throwIfAborted()
+    if (staging.isInPlace(entry)) return staging.receive(entry, source, this.#options)
     return staging.file(entry, source.read(entry, this.#options.signal), this.#options.onBytes)
   }
 

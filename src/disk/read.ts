@@ -7,7 +7,7 @@ import type { TreePath } from '../tree/path.ts'
 import { Beneath } from './beneath.ts'
 import { isRacy, mtimeOf, signatureOf, tickOf } from './seen.ts'
 
-/** A chunk of a file's content, and its SHA-256 in hexadecimal. Its bytes hold until the next one is asked for. */
+/** A chunk of a file's content, and the hash by which it is known. Its bytes hold until the next one is asked for. */
 export interface Chunk {
   readonly bytes: Buffer
   readonly hash: string
@@ -21,6 +21,12 @@ export interface ReadFile {
   readonly hash: string
   /** The signature under which this holds. */
   readonly signature: string
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal
+  /** By what chunks are known: their SHA-256 in hexadecimal, when left out. */
+  readonly hashChunk?: (bytes: Uint8Array) => string
 }
 
 /** Thrown when a file changed while it was read: what was read of it is torn. */
@@ -40,12 +46,16 @@ const readBytesMax = 2 * chunkBytesMax
  *
  * @throws {TornRead} when it changed meanwhile; the system's error when it can't be read; the signal's reason
  */
-export async function* readChunks(root: string, path: TreePath, signal?: AbortSignal): AsyncGenerator<Chunk, ReadFile> {
+export async function* readChunks(
+  root: string,
+  path: TreePath,
+  options: ReadOptions = {}
+): AsyncGenerator<Chunk, ReadFile> {
   const fd = openBeneath(root, path)
   try {
     const before = await settledStat(fd)
     let content = { size: 0, hash: emptyHash }
-    if (before.size > 0) content = yield* chunksOf(fd, before.size, signal)
+    if (before.size > 0) content = yield* chunksOf(fd, before.size, options)
     const after = fstatSync(fd)
     if (content.size !== after.size || signatureOf(before) !== signatureOf(after)) {
       throw new TornRead('It changes while it is read')
@@ -75,7 +85,7 @@ export async function hashFile(
   signal?: AbortSignal,
   onChunk?: () => void
 ): Promise<ReadFile> {
-  const chunks = readChunks(root, path, signal)
+  const chunks = readChunks(root, path, { ...(signal && { signal }), hashChunk: () => '' })
   for (;;) {
     const { done, value } = await chunks.next()
     if (done) return value
@@ -86,7 +96,7 @@ export async function hashFile(
 async function* chunksOf(
   fd: number,
   size: number,
-  signal?: AbortSignal
+  options: ReadOptions
 ): AsyncGenerator<Chunk, { size: number; hash: string }> {
   // Room for one byte more than the file has tells its end from its growing.
   const isSmall = size + 1 <= smallBufferBytes
@@ -94,7 +104,7 @@ async function* chunksOf(
     ? (smallBuffers.pop() ?? newSmallBuffer())
     : Buffer.allocUnsafeSlow(Math.min(size + 1, readBytesMax))
   try {
-    return yield* chunksInto(buffer, fd, size, signal)
+    return yield* chunksInto(buffer, fd, size, options)
   } finally {
     if (isSmall) smallBuffers.push(buffer)
   }
@@ -109,7 +119,7 @@ async function* chunksInto(
   buffer: Buffer,
   fd: number,
   size: number,
-  signal?: AbortSignal
+  { signal, hashChunk = sha256 }: ReadOptions
 ): AsyncGenerator<Chunk, { size: number; hash: string }> {
   const whole = createHash('sha256')
   let total = 0
@@ -129,14 +139,8 @@ async function* chunksInto(
       start += length
       total += length
       if (total > size) throw new TornRead('It grows while it is read')
-      const single = ended && total === length && start === filled
-      const chunkHash = hash('sha256', bytes, 'hex')
-      if (single) {
-        yield { bytes, hash: chunkHash }
-        return { size: total, hash: chunkHash }
-      }
       whole.update(bytes)
-      yield { bytes, hash: chunkHash }
+      yield { bytes, hash: hashChunk(bytes) }
     }
     buffer.copyWithin(0, start, filled)
     filled -= start
@@ -145,6 +149,11 @@ async function* chunksInto(
     signal?.throwIfAborted()
   }
   return { size: total, hash: whole.digest('hex') }
+}
+
+/** The SHA-256 of `bytes`, in hexadecimal. */
+export function sha256(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex')
 }
 
 function openBeneath(root: string, path: TreePath): number {

@@ -1,7 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, type Hash, randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   closeSync,
   constants,
+  fstatSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -13,7 +16,7 @@ import {
 import { basename, join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { reached } from '../steps.ts'
-import type { FileEntry, SymlinkEntry } from '../tree/entry.ts'
+import type { Entry, FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { cutToBytes } from '../tree/marked-name.ts'
 import { baseName, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
@@ -21,8 +24,35 @@ import { setMetadata } from './metadata.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
 export interface ContentSource {
-  /** The content of `entry`, from its first byte to its last. Rejects when `signal` is aborted. */
-  read(entry: FileEntry, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /**
+   * The content of `entry`, from its first byte to its last. Rejects when `signal` is aborted.
+   *
+   * @param inPlace whether the file keeps it, and nobody else: what was read has to be there when more is asked for
+   */
+  read(entry: FileEntry, signal: AbortSignal, inPlace?: boolean): AsyncIterable<Uint8Array>
+}
+
+/** A file that is being received. */
+export interface StagedFile {
+  /** Its absolute path. */
+  readonly at: string
+  /** How many of its bytes are there; some from an earlier run, perhaps, and as it left them. */
+  readonly found: number
+  /** How many of them are what they should be. */
+  trusted: number
+}
+
+/** Keeps account of what is being received, so that it can be read from there. */
+export interface StagedFiles {
+  /** Takes note of the file at `at`, of which `found` bytes are there. */
+  stage(entry: FileEntry, at: string, found: number): StagedFile
+  unstage(file: StagedFile): void
+}
+
+export interface StagingOptions {
+  /** The content of files larger than this is kept in the file alone. In bytes; none when left out. */
+  readonly inPlaceAbove?: number
+  readonly files?: StagedFiles
 }
 
 /** Thrown when bytes aren't those that the entry promises. */
@@ -32,14 +62,23 @@ export class WrongContent extends Error {}
 export class Staging {
   readonly directory: string
   readonly #run = randomBytes(6).toString('hex')
+  readonly #inPlaceAbove: number
+  readonly #files: StagedFiles | undefined
+  /** What is being received, or waits to be moved in, by its path. */
+  readonly #received = new Map<string, StagedFile>()
+  /** Files received in part, by the hash of what they shall hold. */
+  readonly #parts = new Set<string>()
   #count = 0
 
-  constructor(directory: string) {
+  constructor(directory: string, { inPlaceAbove = Number.POSITIVE_INFINITY, files }: StagingOptions = {}) {
     this.directory = directory
+    this.#inPlaceAbove = inPlaceAbove
+    this.#files = files
   }
 
   /**
-   * Makes the directory and empties it of what an earlier run has left.
+   * Makes the directory and empties it of what an earlier run has left, but for files that were received in part: they
+   * are gone on with, or pruned.
    *
    * @returns the paths of what was taken out of the folder when that run was cut off: it is left
    */
@@ -47,8 +86,82 @@ export class Staging {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 })
     const paths = readdirSync(this.directory).map((name) => join(this.directory, name))
     const aside = paths.filter((path) => asideName.test(basename(path)))
-    for (const path of paths) if (!aside.includes(path)) rmSync(path, { recursive: true, force: true })
+    this.#parts.clear()
+    for (const path of paths) {
+      const hash = partName.exec(basename(path))?.[1]
+      if (hash !== undefined) this.#parts.add(hash)
+      else if (!aside.includes(path)) rmSync(path, { recursive: true, force: true })
+    }
     return aside
+  }
+
+  /** Whether the content of a file is kept in the file alone: large ones would take twice the disk. */
+  isInPlace({ size }: FileEntry): boolean {
+    return this.#files !== undefined && size > this.#inPlaceAbove
+  }
+
+  /**
+   * Receives a file whose content is kept in place: what was received before is gone on with, and what is received
+   * now stays for the next time when it is cut off. Else as `file`.
+   */
+  async receive(
+    entry: FileEntry,
+    source: ContentSource,
+    { signal, onBytes }: { readonly signal: AbortSignal; readonly onBytes?: (bytes: number) => void }
+  ): Promise<string> {
+    const path = this.#partPath(entry)
+    const fd = openPart(path)
+    this.#parts.add(entry.hash)
+    const staged = (this.#files as StagedFiles).stage(entry, path, fstatSync(fd).size)
+    this.#received.set(path, staged)
+    try {
+      const hash = createHash('sha256')
+      for await (const bytes of source.read(entry, signal, true)) {
+        if (staged.trusted + bytes.length > entry.size) throw new WrongContent(moreThan(entry))
+        writeAll(fd, bytes, staged.trusted)
+        hash.update(bytes)
+        staged.trusted += bytes.length
+        onBytes?.(bytes.length)
+      }
+      check(entry, staged.trusted, hash)
+      ftruncateSync(fd, entry.size)
+      reached('content-received')
+      setMetadata(path, entry)
+      reached('file-staged')
+      return path
+    } catch (error) {
+      this.release(path)
+      if (error instanceof WrongContent || error instanceof RangeError) this.#drop(entry.hash)
+      throw error
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** What was staged lies elsewhere now, and is known there. */
+  release(path: string): void {
+    const staged = this.#received.get(path)
+    this.#received.delete(path)
+    if (staged !== undefined) this.#files?.unstage(staged)
+  }
+
+  /** Drops what was received in part, but for these entries. */
+  prune(wantedEntries: Iterable<Entry | undefined>): void {
+    const wanted = new Set<string>()
+    for (const entry of wantedEntries) if (entry?.type === 'file') wanted.add(entry.hash)
+    const active = new Set([...this.#received.keys()].map((path) => partName.exec(basename(path))?.[1]))
+    for (const hash of [...this.#parts]) if (!wanted.has(hash) && !active.has(hash)) this.#drop(hash)
+  }
+
+  #drop(hash: string): void {
+    this.#parts.delete(hash)
+    rmSync(join(this.directory, `part-${hash}`), { force: true })
+  }
+
+  /** Two of one content that come at once are two files, of which one is gone on with. */
+  #partPath({ hash }: FileEntry): string {
+    const path = join(this.directory, `part-${hash}`)
+    return this.#received.has(path) ? this.#nextPath() : path
   }
 
   /**
@@ -70,7 +183,7 @@ export class Staging {
       let size = 0
       for await (const bytes of content) {
         size += bytes.length
-        if (size > entry.size) throw new WrongContent(`more than the ${entry.size} bytes that its entry promises`)
+        if (size > entry.size) throw new WrongContent(moreThan(entry))
         hash.update(bytes)
         if (bytes.length > 0) {
           fd ??= create(path)
@@ -80,8 +193,7 @@ export class Staging {
         onBytes?.(bytes.length)
       }
       if (size === 0 && entry.size === 0) closeSync(create(path))
-      if (size !== entry.size) throw new WrongContent(`${size} bytes where its entry promises ${entry.size}`)
-      if (hash.digest('hex') !== entry.hash) throw new WrongContent('content that does not have the hash of its entry')
+      check(entry, size, hash)
       reached('content-received')
       setMetadata(path, entry)
       reached('file-staged')
@@ -108,8 +220,10 @@ export class Staging {
     return path
   }
 
-  /** Drops what was staged and isn't wanted any more. */
+  /** Drops what was staged and isn't wanted any more. What was received at length stays until it is pruned. */
   discard(path: string): void {
+    this.release(path)
+    if (partName.test(basename(path))) return
     try {
       unlinkSync(path)
     } catch {
@@ -131,6 +245,7 @@ export class Staging {
   }
 }
 
+const partName = /^part-([0-9a-f]{64})$/
 const asideName = /^aside-[0-9a-f]+-[0-9a-z]+-(.+)$/s
 /** Leaves room for what stands before the name. */
 const asideBytesMax = 200
@@ -150,6 +265,29 @@ function create(path: string): number {
   return openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done)
+function openPart(path: string): number {
+  const flags = constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW
+  try {
+    return openSync(path, flags, 0o600)
+  } catch (error) {
+    if (systemCode(error) !== 'EACCES') throw error
+    // An earlier run had it whole, and with the mode that it shall have.
+    chmodSync(path, 0o600)
+    return openSync(path, flags)
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, at: number | null = null): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done, at === null ? null : at + done)
+  }
+}
+
+function moreThan({ size }: FileEntry): string {
+  return `more than the ${size} bytes that its entry promises`
+}
+
+function check(entry: FileEntry, size: number, hash: Hash): void {
+  if (size !== entry.size) throw new WrongContent(`${size} bytes where its entry promises ${entry.size}`)
+  if (hash.digest('hex') !== entry.hash) throw new WrongContent('content that does not have the hash of its entry')
 }

@@ -2,6 +2,7 @@ import type Hypercore from 'hypercore'
 import { databaseFailure } from '../errors.ts'
 import { decodePack } from '../format/pack-codec.ts'
 import type { Extent, FileEntry } from '../tree/entry.ts'
+import type { BlockPlaces } from './block-places.ts'
 
 /** Bytes that may be on their way for one extent. */
 const inFlightBytesMax = 16 * 1024 * 1024
@@ -33,6 +34,9 @@ const packsKept = 32
 /** Reads contents out of a content core, fetching from peers what isn't here yet. */
 export class ContentReader {
   readonly #core: Hypercore
+  readonly #places: BlockPlaces
+  /** Blocks that were asked for to be put in place, and aren't there yet. */
+  readonly #placing = new Set<number>()
   readonly #packs = new Map<number, Promise<Uint8Array>>()
 
   readonly #arrivals: Arrivals
@@ -47,8 +51,9 @@ export class ContentReader {
   readonly #directory: string
 
   /** @param directory the store's, for messages */
-  constructor(core: Hypercore, arrivals: Arrivals, directory: string) {
+  constructor(core: Hypercore, places: BlockPlaces, arrivals: Arrivals, directory: string) {
     this.#directory = directory
+    this.#places = places
     // A session of its own: closing it ends all that still waits for a peer.
     this.#core = core.session()
     this.#arrivals = arrivals
@@ -60,20 +65,23 @@ export class ContentReader {
    * The content of a file from its first byte to its last. It isn't verified beyond the log's own
    * signatures: compare the hash.
    *
+   * @param inPlace whether its bytes are kept in a file of the folder rather than in the store: they have to be in it,
+   *   at their place, when the next ones are asked for
    * @throws {RangeError} when an extent reaches beyond its blocks
    * @throws {NotToBeHad} when no peer sends a block for long
    */
-  async *read(entry: FileEntry, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *read(entry: FileEntry, signal: AbortSignal, inPlace = false): AsyncGenerator<Uint8Array> {
     for (const extent of entry.extents) {
       signal.throwIfAborted()
       if (extent.packed) yield cut(await this.#pack(extent.block), extent.offset, extent.length)
-      else yield* this.#run(extent)
+      else yield* this.#run(extent, inPlace)
     }
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     clearInterval(this.#timer)
-    return this.#core.close()
+    await this.#core.close()
+    await this.#places.abandon(this.#placing)
   }
 
   #pack(block: number): Promise<Uint8Array> {
@@ -87,7 +95,7 @@ export class ContentReader {
     return pack
   }
 
-  async *#run(extent: Extent): AsyncGenerator<Uint8Array> {
+  async *#run(extent: Extent, inPlace: boolean): AsyncGenerator<Uint8Array> {
     const blockBytes = Math.ceil(extent.length / extent.blocks)
     const ahead = Math.min(inFlightBlocksMax, Math.max(2, Math.floor(inFlightBytesMax / blockBytes)))
     const waiting: Promise<Uint8Array>[] = []
@@ -95,7 +103,7 @@ export class ContentReader {
     let left = extent.length
     for (let i = 0; i < extent.blocks; i++) {
       for (; asked < extent.blocks && waiting.length < ahead; asked++) {
-        const block = this.#get(extent.block + asked)
+        const block = this.#get(extent.block + asked, inPlace)
         block.catch(() => {}) // It is awaited below, unless an earlier one fails.
         waiting.push(block)
       }
@@ -105,12 +113,13 @@ export class ContentReader {
       const used = bytes.subarray(0, left)
       left -= used.length
       yield used
+      if (this.#placing.delete(extent.block + i)) this.#places.written(extent.block + i)
       if (left === 0) break
     }
     if (left > 0) throw new RangeError('an extent that reaches beyond its blocks')
   }
 
-  async #get(index: number): Promise<Uint8Array> {
+  async #get(index: number, inPlace = false): Promise<Uint8Array> {
     while (this.#inFlight >= this.#inFlightMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
     if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: performance.now() }
     let giveUp: (error: Error) => void = () => {}
@@ -118,7 +127,7 @@ export class ContentReader {
       const block = await new Promise<Uint8Array | null>((resolve, reject) => {
         giveUp = reject
         this.#givenUp.add(giveUp)
-        this.#core.get(index).then(resolve, (error: unknown) => {
+        this.#ask(index, inPlace).then(resolve, (error: unknown) => {
           // A block of ours that can't be read, or written, is no fault of its path's.
           reject(databaseFailure('store', this.#directory, error) ?? error)
         })
@@ -131,6 +140,24 @@ export class ContentReader {
       this.#inFlight--
       for (let free = this.#inFlightMax - this.#inFlight; free > 0; free--) this.#queue.shift()?.()
     }
+  }
+
+  async #ask(index: number, inPlace: boolean): Promise<Uint8Array | null> {
+    if (!(await this.#core.has(index))) {
+      if (inPlace) this.#place(index)
+    } else if ((await this.#places.lengthOf(index)) !== undefined) {
+      const block = await this.#core.get(index, { wait: false })
+      if (block !== null) return block
+      // Whatever held it has gone: it is fetched as if it had never been here.
+      await this.#places.forget(index)
+      if (inPlace) this.#place(index)
+    }
+    return this.#core.get(index)
+  }
+
+  #place(index: number): void {
+    this.#placing.add(index)
+    this.#places.expect(index)
   }
 
   /** A block may be of up to 15 MiB when its writer means harm: from the first one on they come one by one. */

@@ -24,7 +24,7 @@ export function guardPeers(core: Hypercore): void {
 }
 
 function guard(core: Hypercore, peer: Peer): void {
-  const { onrange, onbitfield, onrequest, onsync } = peer
+  const { onrange, onbitfield, onrequest, onsync, _fulfillRequest } = peer
   const isFar = (end: number) => !(end <= core.length + beyondMax)
   // What a peer has of blocks that nobody knows of is of no use: it is left out, and the peer stays.
   peer.onrange = (message: RangeMessage) => {
@@ -41,6 +41,13 @@ function guard(core: Hypercore, peer: Peer): void {
     if (peer.remoteRequests.size < requestsMax) return onrequest.call(peer, message)
     peer.stream.destroy()
     return undefined
+  }
+  // Of a peer that is paused, Hypercore takes for granted that what it asks for is here.
+  peer._fulfillRequest = async (request, pushing) => {
+    const proof = await request.fulfill()
+    if (proof === null && !peer.isActive()) return undefined
+    request.fulfill = async () => proof
+    return _fulfillRequest.call(peer, request, pushing)
   }
   let forks = 0
   peer.onsync = (message) => {

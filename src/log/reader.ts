@@ -3,10 +3,11 @@ import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
-import type { Entry } from '../tree/entry.ts'
+import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { Apportioner } from './apportion.ts'
+import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
 import { beeOf, changesOf, entriesOf, headerLength, headOf, historyOf, type LogEntry, versionOf } from './entries.ts'
@@ -20,28 +21,41 @@ const askAgainMs = 5000
 /** Forks remembered. A version from before them counts as of another history. */
 const forksMax = 100
 
+/** The content core, and which of its blocks lie in files. */
+interface Content {
+  readonly core: Hypercore
+  readonly places: BlockPlaces
+}
+
 /** The log of a folder, seen from one who follows it. */
 export class LogReader {
   readonly #store: LogStore
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
-  #content: Promise<Hypercore> | undefined
+  readonly #files: BlockFiles
+  #content: Promise<Content> | undefined
   /** The forks that have come, each with the length of what it has in common with the one before. */
   #forks: readonly Version[] = []
   readonly #claims = new Claims()
   readonly #stalls = new StallWatch()
   readonly #shares = new Apportioner()
 
-  private constructor(store: LogStore, entries: Hypercore) {
+  private constructor(store: LogStore, entries: Hypercore, files: BlockFiles) {
     this.#store = store
     this.#entries = entries
+    this.#files = files
     this.#bee = beeOf(entries)
   }
 
-  /** Opens the log with this key. @throws {SyncError} BAD_KEY */
-  static async open(store: LogStore, key: string): Promise<LogReader> {
+  /**
+   * Opens the log with this key.
+   *
+   * @param files where blocks lie that aren't in the store
+   * @throws {SyncError} BAD_KEY
+   */
+  static async open(store: LogStore, key: string, files: BlockFiles = noFiles): Promise<LogReader> {
     const entries = await store.keyed(parseKey(key))
-    const reader = new LogReader(store, entries)
+    const reader = new LogReader(store, entries, files)
     await reader.#bee.ready()
     entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
     entries.replicator.setInflightRange(...entriesInFlight)
@@ -76,7 +90,7 @@ export class LogReader {
   /** How far the log has come; grows with everything that arrives of it. */
   async received(): Promise<number> {
     const content = this.#content === undefined ? undefined : await Promise.race([this.#content, undefined])
-    return this.#entries.length + (content?.length ?? 0)
+    return this.#entries.length + (content?.core.length ?? 0)
   }
 
   /** Calls `listener` whenever the latest version may have changed. @returns a function that ends it */
@@ -196,11 +210,15 @@ export class LogReader {
    * @throws {SyncError} DAMAGED when the log doesn't tell where they are
    */
   async content(received: () => number): Promise<ContentReader> {
-    return new ContentReader(
-      await this.#contentCore(),
-      { received, hasPeers: () => this.hasPeers },
-      this.#store.directory
-    )
+    const { core, places } = await this.#contentCore()
+    return new ContentReader(core, places, { received, hasPeers: () => this.hasPeers }, this.#store.directory)
+  }
+
+  /** Gives up blocks that lay in files, as far as no other file holds them; nothing before the contents were asked for. */
+  async release(extents: readonly Extent[], isHeld: (block: number) => boolean): Promise<void> {
+    if (extents.length === 0) return
+    const { places } = await this.#contentCore()
+    for (const { block, blocks } of extents) await places.release(block, block + blocks, isHeld)
   }
 
   async close(): Promise<void> {
@@ -208,10 +226,10 @@ export class LogReader {
     this.#shares.close()
     await this.#bee.close()
     // Not awaited: before the first block has come, nobody knows which core it is.
-    this.#content?.then((core) => core.close()).catch(() => {})
+    this.#content?.then(({ core }) => core.close()).catch(() => {})
   }
 
-  #contentCore(): Promise<Hypercore> {
+  #contentCore(): Promise<Content> {
     if (this.#content === undefined) {
       this.#content = this.#openContent()
       // Asked for again, it may come.
@@ -222,7 +240,7 @@ export class LogReader {
     return this.#content
   }
 
-  async #openContent(): Promise<Hypercore> {
+  async #openContent(): Promise<Content> {
     const header = await this.#bee.getHeader().catch(() => undefined)
     const key = header?.metadata?.contentFeed
     if (this.#entries.closing) throw new SyncError('CLOSED', 'The log was closed')
@@ -232,7 +250,7 @@ export class LogReader {
     const core = await this.#store.keyed(key)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
-    return core
+    return { core, places: new BlockPlaces(core, this.#files) }
   }
 }
 

@@ -49,6 +49,7 @@ export class StallWatch {
     const nowMs = performance.now()
     for (const core of this.#cores) {
       for (const peer of [...core.peers]) {
+        forgive(core, peer)
         const now = waitingFor(peer, this.#waiting.get(peer), nowMs)
         this.#waiting.set(peer, now)
         const isStalled = nowMs - now.receivedMs >= silentMsMax || nowMs - now.answeredMs >= answerlessMsMax
@@ -72,6 +73,18 @@ export class StallWatch {
     const untilMs = this.#shunned.get(peer.remotePublicKey.toString('hex'))?.untilMs ?? 0
     if (performance.now() < untilMs && core.peers.length > 1) peer.stream.destroy()
   }
+}
+
+/** Hypercore asks a peer for nothing more, for good, once it hadn't what it was asked for so many times. */
+const refusalsMax = 32
+
+/** Files change while they are fetched: that a peer doesn't have of a version what it said is no fault of its own. */
+function forgive(core: Hypercore, peer: Peer): void {
+  const isPaused = peer.stats.notAvailableBackoffs >= refusalsMax
+  peer.stats.notAvailableBackoffs = 0
+  if (!isPaused) return
+  peer.paused = false
+  core.replicator.updatePeer(peer)
 }
 
 function waitingFor({ inflight, stats, stream }: Peer, before: Waiting | undefined, nowMs: number): Waiting {

@@ -5,9 +5,10 @@ import { SyncError } from '../errors.ts'
 import { encodeEntry } from '../format/entry-codec.ts'
 import { encodeHead, type Head, headKey } from '../format/head-codec.ts'
 import { reached } from '../steps.ts'
-import type { Entry } from '../tree/entry.ts'
+import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
+import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { beeOf, entriesOf, headOf, versionOf } from './entries.ts'
 import { type LogStore, printKey } from './store.ts'
 
@@ -19,19 +20,23 @@ export class LogWriter {
   readonly #entries: Hypercore
   readonly #content: Hypercore
   readonly #bee: Hyperbee
+  /** Which blocks lie in files. */
+  readonly places: BlockPlaces
   /** The forks of content and entries that this run has started. */
   #forks: readonly [content: number, entries: number] | undefined
 
-  private constructor(entries: Hypercore, content: Hypercore) {
+  private constructor(entries: Hypercore, content: Hypercore, places: BlockPlaces) {
     this.#entries = entries
     this.#content = content
+    this.places = places
     this.#bee = beeOf(entries, content.key)
   }
 
-  static async open(store: LogStore): Promise<LogWriter> {
+  /** @param files where blocks lie that aren't in the store */
+  static async open(store: LogStore, files: BlockFiles = noFiles): Promise<LogWriter> {
     const entries = await store.named('entries')
     const content = await store.named('content')
-    const writer = new LogWriter(entries, content)
+    const writer = new LogWriter(entries, content, new BlockPlaces(content, files))
     await writer.#bee.ready()
     return writer
   }
@@ -85,11 +90,14 @@ export class LogWriter {
     if (blocks.length > 0) await this.#content.append(blocks)
   }
 
-  /** A block of the content core. */
-  async block(index: number): Promise<Uint8Array> {
-    const block = await this.#content.get(index, { wait: false })
-    if (block === null) throw new RangeError(`Block ${index} is not in the store`)
-    return block
+  /** Whether all blocks of an extent are here, or in a file that had them when they were last asked for. */
+  has({ block, blocks }: Extent): Promise<boolean> {
+    return this.#content.has(block, block + blocks)
+  }
+
+  /** Gives up blocks that lay in files, as far as no other file holds them. */
+  async release(extents: readonly Extent[], isHeld: (block: number) => boolean): Promise<void> {
+    for (const { block, blocks } of extents) await this.places.release(block, block + blocks, isHeld)
   }
 
   /**

@@ -3,6 +3,7 @@ import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { type FileSystemTraits, hasCoarseTimes } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
+import type { BlockHolders } from './block-holders.ts'
 import { PackedRecords } from './packed-records.ts'
 import { Totals } from './totals.ts'
 
@@ -12,12 +13,20 @@ export class LiveBaseline {
   readonly totals = new Totals()
   /** By the first 32 bits of the hash: where two contents share them, only the later one is found. */
   readonly #holders = new Map<number, TreePath>()
+  readonly #blocks: BlockHolders | undefined
+
+  /** @param blocks is told which blocks its files hold */
+  constructor(blocks?: BlockHolders) {
+    this.#blocks = blocks
+    blocks?.follow(this.records)
+  }
 
   /** A baseline of these records. */
   static async of(
-    records: Iterable<readonly [TreePath, BaselineRecord]> | AsyncIterable<readonly [TreePath, BaselineRecord]>
+    records: Iterable<readonly [TreePath, BaselineRecord]> | AsyncIterable<readonly [TreePath, BaselineRecord]>,
+    blocks?: BlockHolders
   ): Promise<LiveBaseline> {
-    const baseline = new LiveBaseline()
+    const baseline = new LiveBaseline(blocks)
     for await (const [path, record] of records) baseline.put(path, record)
     return baseline
   }
@@ -26,11 +35,13 @@ export class LiveBaseline {
     this.totals.replace(this.entry(path), record.entry)
     this.records.set(path, record)
     this.#hold(path, record.entry)
+    this.#blocks?.set(path, record.entry)
   }
 
   remove(path: TreePath): void {
     this.totals.replace(this.entry(path), undefined)
     this.records.delete(path)
+    this.#blocks?.set(path, undefined)
   }
 
   /** What to put and to remove where paths are called otherwise now. */

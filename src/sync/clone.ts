@@ -2,13 +2,15 @@ import { setAside } from '../disk/set-aside.ts'
 import type { State } from '../disk/state.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
+import { BlockHolders } from './block-holders.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { FolderHandle, inTurn } from './handle.ts'
+import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
 
-export interface CloneOptions extends ConnectOptions {
+export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
   readonly state?: string
   /** Takes a directory that isn't empty: files that match are kept, others stay as the user's own. */
@@ -26,6 +28,7 @@ export class ClonedFolder extends FolderHandle {
   readonly #options: CloneOptions
   #forgetLog = false
   #store: LogStore | undefined
+  #blocks: BlockHolders | undefined
   #reader: LogReader | undefined
   #state: State | undefined
   #mirror: Mirror | undefined
@@ -66,8 +69,10 @@ export class ClonedFolder extends FolderHandle {
 
   protected override async open(folder: Folder): Promise<void> {
     const { key } = this
+    const blocks = new BlockHolders(folder.root)
+    this.#blocks = blocks
     this.#store = await openStore(folder, 'one-of-many')
-    this.#reader = await LogReader.open(this.#store, key)
+    this.#reader = await LogReader.open(this.#store, key, blocks)
     const state = await this.openState(folder.state)
     this.#state = state
     if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))
@@ -75,7 +80,9 @@ export class ClonedFolder extends FolderHandle {
     this.#mirror = new Mirror(folder, this.#reader, state, this.monitor, {
       received: () => this.traffic.received,
       onFailure: this.onFailure,
-      safeLinks: this.#options.safeLinks ?? false
+      safeLinks: this.#options.safeLinks ?? false,
+      blocks,
+      inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove)
     })
     await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
     this.announce('reader')
@@ -88,6 +95,7 @@ export class ClonedFolder extends FolderHandle {
     this.#reader = undefined
     this.#state = undefined
     this.#store = undefined
+    this.#blocks?.close()
     await inTurn([
       () => mirror?.close(),
       () => this.disconnect(),

@@ -1,7 +1,8 @@
 import { chunkBytesMin } from '../chunk/chunker.ts'
-import { type Chunk, type ReadFile, readChunks } from '../disk/read.ts'
+import { type Chunk, type ReadFile, readChunks, sha256 } from '../disk/read.ts'
 import type { State } from '../disk/state.ts'
 import { PackBuilder, packBytesTarget } from '../format/pack-codec.ts'
+import { leafHash } from '../log/leaf-hash.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
@@ -10,10 +11,14 @@ import type { TreePath } from '../tree/path.ts'
 
 /** Bytes queued before they are appended: few large appends are faster than many small ones. */
 const queueBytesMax = 4 * 1024 * 1024
+/** Blocks that lie in place have no bytes. */
+const queueBlocksMax = 64
 
 /** Where a chunk is, or will be once its pack is full. */
 interface Place {
   extent: Extent | undefined
+  /** How often files of this batch have it, where it is of this batch. */
+  users?: number
 }
 
 interface PendingFile {
@@ -27,9 +32,18 @@ export interface Ingested {
   readonly chunks: ReadonlyMap<string, Extent>
 }
 
+export interface IngestOptions {
+  /** The contents of files larger than this, in bytes, are told of in the log, and stay where they are. */
+  readonly inPlaceAbove: number
+}
+
+/** By what a chunk is found again: one that is a block of its own by its hash in the log, which needs no reading. */
+const hashBlock = (bytes: Uint8Array) => leafHash(bytes).toString('hex')
+const hashChunk = (bytes: Uint8Array) => (bytes.length < chunkBytesMin ? sha256(bytes) : hashBlock(bytes))
+
 /**
  * Puts the contents of files into the content core: each chunk once, whatever path it comes from.
- * Chunks of small files share a pack; larger ones are a block each.
+ * Chunks of small files share a pack; larger ones are a block each, and of large files lie in place.
  */
 export class Ingest {
   /** Bytes that went into the log since it was made. */
@@ -37,6 +51,9 @@ export class Ingest {
   readonly #root: string
   readonly #writer: LogWriter
   readonly #state: State
+  readonly #inPlaceAbove: number
+  /** Blocks of files that were torn: their bytes are gone, perhaps. */
+  #loose: Place[] = []
   #files = new Map<TreePath, PendingFile>()
   #fresh = new Map<string, Place>()
   #queue: (Uint8Array | Promise<Uint8Array>)[] = []
@@ -46,7 +63,8 @@ export class Ingest {
   #appending: Promise<void> = Promise.resolve()
   #nextBlock: number
 
-  constructor(root: string, writer: LogWriter, state: State) {
+  constructor(root: string, writer: LogWriter, state: State, { inPlaceAbove }: IngestOptions) {
+    this.#inPlaceAbove = inPlaceAbove
     this.#root = root
     this.#writer = writer
     this.#state = state
@@ -59,22 +77,40 @@ export class Ingest {
   }
 
   /**
-   * Reads a file and queues what of it isn't in the log yet. Throws what `readChunks` does; then
-   * chunks that were queued stay, and are found again when the file is read next.
+   * Reads a file and queues what of it isn't in the log yet. Throws what `readChunks` does; then chunks that were queued
+   * stay, and are found again when the file is read next, but for those that were to stay in place.
    */
-  async add(path: TreePath, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<void> {
+  async add(path: TreePath, size: number, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<void> {
+    const inPlace = size > this.#inPlaceAbove
     const places: Place[] = []
-    const chunks = readChunks(this.#root, path, signal)
-    for (;;) {
-      const { done, value } = await chunks.next()
-      if (done) {
-        this.#files.set(path, { read: value, places })
-        return
+    const chunks = readChunks(this.#root, path, { signal, hashChunk: inPlace ? hashBlock : hashChunk })
+    try {
+      for (;;) {
+        const { done, value } = await chunks.next()
+        if (done) {
+          this.#files.set(path, { read: value, places })
+          return
+        }
+        places.push(await this.#place(value, inPlace))
+        reached('chunk-read')
+        onBytes(value.bytes.length)
       }
-      places.push(await this.#place(value))
-      reached('chunk-read')
-      onBytes(value.bytes.length)
+    } catch (error) {
+      if (inPlace) this.#loosen(places)
+      throw error
     }
+  }
+
+  /** What only a torn file had can't be had from it. */
+  #loosen(places: readonly Place[]): void {
+    const loose = new Set<Place>()
+    for (const place of places) {
+      if (place.users === undefined) continue
+      place.users--
+      if (place.users === 0) loose.add(place)
+    }
+    for (const [hash, place] of this.#fresh) if (loose.has(place)) this.#fresh.delete(hash)
+    this.#loose.push(...loose)
   }
 
   /** Appends all that is queued. Every file added since the last flush has its content in the log then. */
@@ -90,29 +126,47 @@ export class Ingest {
     }
     const chunks = new Map<string, Extent>()
     for (const [hash, { extent }] of this.#fresh) chunks.set(hash, extent as Extent)
+    const held = new Set([...this.#fresh.values()].map(({ extent }) => (extent as Extent).block))
+    await this.#writer.release(
+      this.#loose.map(({ extent }) => extent as Extent),
+      (block) => held.has(block)
+    )
+    this.#loose = []
     this.#files = new Map()
     this.#fresh = new Map()
     return { records, chunks }
   }
 
-  async #place(chunk: Chunk): Promise<Place> {
-    const fresh = this.#fresh.get(chunk.hash)
-    if (fresh !== undefined) return fresh
-    const known = await this.#state.chunk(chunk.hash)
-    // While the database was asked, the same chunk may have come from another file.
-    const meanwhile = this.#fresh.get(chunk.hash)
-    if (meanwhile !== undefined) return meanwhile
-    if (known !== undefined) return { extent: known }
-
-    const place: Place = { extent: undefined }
-    this.#fresh.set(chunk.hash, place)
-    if (chunk.bytes.length < chunkBytesMin) this.#addToPack(chunk.bytes, place)
-    else place.extent = this.#enqueue(Buffer.from(chunk.bytes), chunk.bytes.length, false)
-    if (this.#queueBytes >= queueBytesMax) {
+  async #place(chunk: Chunk, inPlace: boolean): Promise<Place> {
+    const place = await this.#known(chunk.hash)
+    if (place !== undefined) {
+      if (place.users !== undefined) place.users++
+      return place
+    }
+    const fresh: Place = { extent: undefined, users: 1 }
+    this.#fresh.set(chunk.hash, fresh)
+    const { length } = chunk.bytes
+    if (inPlace) {
+      fresh.extent = this.#enqueue(this.#writer.places.placeholder(length, Buffer.from(chunk.hash, 'hex')), 0, false)
+      fresh.extent = { ...fresh.extent, length }
+    } else if (length < chunkBytesMin) this.#addToPack(chunk.bytes, fresh)
+    else fresh.extent = this.#enqueue(Buffer.from(chunk.bytes), length, false)
+    if (this.#queueBytes >= queueBytesMax || this.#queue.length >= queueBlocksMax) {
       this.#append()
       await this.#appending
     }
-    return place
+    return fresh
+  }
+
+  async #known(hash: string): Promise<Place | undefined> {
+    const fresh = this.#fresh.get(hash)
+    if (fresh !== undefined) return fresh
+    const extent = await this.#state.chunk(hash)
+    const isThere = extent !== undefined && (await this.#writer.has(extent))
+    // While the database was asked, the same chunk may have come from another file.
+    const meanwhile = this.#fresh.get(hash)
+    if (meanwhile !== undefined) return meanwhile
+    return isThere ? { extent } : undefined
   }
 
   #addToPack(bytes: Uint8Array, place: Place): void {

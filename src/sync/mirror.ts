@@ -16,6 +16,7 @@ import type { TreePath } from '../tree/path.ts'
 import type { Divergence, Plan } from '../tree/plan.ts'
 import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline, stateChanges, withoutFresh } from './baseline.ts'
+import type { BlockHolders } from './block-holders.ts'
 import { countFetched } from './fetch-progress.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { type Look, lookAt } from './look.ts'
@@ -54,6 +55,10 @@ export interface MirrorOptions {
   readonly onFailure: (error: unknown) => boolean
   /** Refuses symlinks that could lead out of the folder. */
   readonly safeLinks: boolean
+  /** Which files hold which blocks. */
+  readonly blocks: BlockHolders
+  /** Files larger than this, in bytes, are kept in the folder alone, not in the store as well. */
+  readonly inPlaceAbove: number
 }
 
 /** The reader's loop: follows the log, and makes the folder follow it. */
@@ -63,6 +68,7 @@ export class Mirror {
   readonly #state: State
   readonly #monitor: Monitor
   readonly #staging: Staging
+  readonly #blocks: BlockHolders
   readonly #received: () => number
   readonly #safeLinks: boolean
   readonly #onFailure: (error: unknown) => boolean
@@ -105,7 +111,8 @@ export class Mirror {
     this.#onFailure = options.onFailure
     this.#standing = new Standing(state)
     this.#safeLinks = options.safeLinks
-    this.#staging = new Staging(folder.staging)
+    this.#blocks = options.blocks
+    this.#staging = new Staging(folder.staging, { inPlaceAbove: options.inPlaceAbove, files: options.blocks })
     reader.onFailure = (error) => this.#report(error)
   }
 
@@ -166,7 +173,7 @@ export class Mirror {
     const aside = this.#staging.open()
     reached('staging-emptied')
     this.#traits = probeFileSystem(this.#folder.staging)
-    this.#baseline = await LiveBaseline.of(this.#state.records())
+    this.#baseline = await LiveBaseline.of(this.#state.records(), this.#blocks)
     await this.#rescue(aside)
     await this.#standing.load()
     // Without either, nothing was ever written here.
@@ -330,6 +337,7 @@ export class Mirror {
       if (owed.has(path)) this.#owed.set(path, target.get(path))
       else this.#owed.delete(path)
     }
+    this.#staging.prune(this.#owed.values())
     // A whole pass has met all that is wrong, also with paths that nobody wants any more.
     const isPlanned = (path: string) => full || paths.has(path as TreePath)
     this.#monitor.solve(({ path }) => isPlanned(path) && !owed.has(path as TreePath) && !refused.has(path))
@@ -468,6 +476,7 @@ export class Mirror {
     this.#standing.between()
     await this.#state.commitAll(stateChanges(put, removed))
     reached('baseline-recorded')
+    await this.#reader.release(this.#blocks.takeDropped(), this.#blocks.isHeld)
     onFiles?.(put.size + removed.size)
   }
 

@@ -9,11 +9,12 @@ import type { State, StateBatch } from '../disk/state.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
-import { type BaselineRecord, diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
+import { type BaselineRecord, diffScan, type Scan, type ScanDiff, type SeenFile } from '../tree/diff.ts'
 import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { LiveBaseline } from './baseline.ts'
+import type { BlockHolders } from './block-holders.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { Ingest } from './ingest.ts'
 import { Lookout, type LookoutOptions } from './lookout.ts'
@@ -38,6 +39,10 @@ const parallelReads = 4
 export interface PublisherOptions extends LookoutOptions {
   /** Reads every file on the first look, whatever is recorded of it. */
   readonly checksum: boolean
+  /** Files larger than this, in bytes, are kept in the folder alone, not in the store as well. */
+  readonly inPlaceAbove: number
+  /** Which files hold which blocks. */
+  readonly blocks: BlockHolders
   /** Told of what keeps it from going on; answers whether it is closed for that. */
   readonly onFailure: (error: unknown) => boolean
 }
@@ -49,6 +54,8 @@ export class Publisher {
   readonly #state: State
   readonly #monitor: Monitor
   readonly #lookout: Lookout
+  readonly #inPlaceAbove: number
+  readonly #blocks: BlockHolders
   readonly #stop = new AbortController()
   readonly #torn = new Map<TreePath, number>()
   #baseline = new LiveBaseline()
@@ -68,6 +75,8 @@ export class Publisher {
     this.#state = state
     this.#monitor = monitor
     this.#lookout = new Lookout(folder.root, monitor, options)
+    this.#inPlaceAbove = options.inPlaceAbove
+    this.#blocks = options.blocks
     this.#distrust = options.checksum
     this.#onFailure = options.onFailure
   }
@@ -110,7 +119,9 @@ export class Publisher {
 
   async #open(): Promise<void> {
     assertMarker(this.#folder)
-    this.#baseline = await reconcileState(this.#state, this.#writer, (problem) => this.#monitor.problem(problem))
+    this.#baseline = await reconcileState(this.#state, this.#writer, this.#blocks, (problem) =>
+      this.#monitor.problem(problem)
+    )
     const { records } = this.#baseline
     if (this.#distrust) for (const [path, { entry }] of records) records.set(path, { entry, signature: '' })
     const head = await this.#writer.head()
@@ -185,10 +196,11 @@ export class Publisher {
   }
 
   async #publish(scan: Scan, diff: ScanDiff, { startup, everything }: { startup: boolean; everything: boolean }) {
-    const work = new PassWork(new Ingest(this.#folder.root, this.#writer, this.#state), diff, scan)
+    const work = new PassWork(this.#ingest(), diff, scan)
     const limits = startup ? early : whole
     let bytesTotal = 0
-    for (const path of diff.suspects) bytesTotal += (scan.seen.get(path) as { size: number }).size
+    const sizeOf = (path: TreePath) => (scan.seen.get(path) as SeenFile).size
+    for (const path of diff.suspects) bytesTotal += sizeOf(path)
     const progress = { files: 0, filesTotal: diff.suspects.length, bytes: 0, bytesTotal }
     const todo = [...diff.suspects].reverse()
     while (todo.length > 0) {
@@ -202,7 +214,7 @@ export class Publisher {
           const path = todo.pop()
           if (path === undefined) return
           this.#stop.signal.throwIfAborted()
-          await this.#read(work, path, (bytes) => {
+          await this.#read(work, path, sizeOf(path), (bytes) => {
             progress.bytes += bytes
             // A file may have grown since it was seen.
             progress.bytesTotal = Math.max(progress.bytesTotal, progress.bytes)
@@ -221,9 +233,13 @@ export class Publisher {
     }
   }
 
-  async #read(work: PassWork, path: TreePath, onBytes: (bytes: number) => void): Promise<void> {
+  #ingest(): Ingest {
+    return new Ingest(this.#folder.root, this.#writer, this.#state, { inPlaceAbove: this.#inPlaceAbove })
+  }
+
+  async #read(work: PassWork, path: TreePath, size: number, onBytes: (bytes: number) => void): Promise<void> {
     try {
-      await work.ingest.add(path, onBytes, this.#stop.signal)
+      await work.ingest.add(path, size, onBytes, this.#stop.signal)
       this.#torn.delete(path)
       this.#monitor.solve((problem) => problem.path === path)
     } catch (error) {
@@ -271,6 +287,7 @@ export class Publisher {
     const writer = this.#writer
     await this.#state.commitAll(stateChanges(records, chunks, (batch) => noteWriter(batch, writer)))
     reached('version-noted')
+    await this.#writer.release(this.#blocks.takeDropped(), this.#blocks.isHeld)
   }
 
   async #append(

@@ -4,14 +4,16 @@ import { SyncError } from '../errors.ts'
 import { type LogStore, parseKey } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
+import { BlockHolders } from './block-holders.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { FolderHandle, inTurn } from './handle.ts'
+import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { openStore } from './open-store.ts'
 import { Publisher } from './publish.ts'
 import { beginRun } from './writer-state.ts'
 
-export interface ShareOptions extends ConnectOptions {
+export interface ShareOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
   readonly state?: string
   /**
@@ -39,6 +41,7 @@ export class SharedFolder extends FolderHandle {
   readonly #options: ShareOptions
   #key: string | undefined
   #store: LogStore | undefined
+  #blocks: BlockHolders | undefined
   #state: State | undefined
   #publisher: Publisher | undefined
 
@@ -73,9 +76,11 @@ export class SharedFolder extends FolderHandle {
   protected override async open(folder: Folder): Promise<void> {
     const { moved, offline = false, checksum = false } = this.#options
     const { poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
+    const blocks = new BlockHolders(folder.root)
+    this.#blocks = blocks
     const store = await openStore(folder, moved === true ? 'only' : 'refuse')
     this.#store = store
-    const writer = await LogWriter.open(store)
+    const writer = await LogWriter.open(store, blocks)
     // A marker must not name a key that a power cut could still take back.
     if (folder.marker.key === null) await store.flush()
     claimKey(folder, writer.key)
@@ -89,6 +94,8 @@ export class SharedFolder extends FolderHandle {
       pollMs: pollIntervalMs,
       rescanMs: rescanIntervalMs,
       checksum,
+      blocks,
+      inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
       onFailure: this.onFailure
     })
     const secret = parseKey(writer.key)
@@ -102,6 +109,7 @@ export class SharedFolder extends FolderHandle {
     this.#publisher = undefined
     this.#state = undefined
     this.#store = undefined
+    this.#blocks?.close()
     await inTurn([
       () => publisher?.close(),
       () => this.disconnect(),

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
-import { chunkBytesMin } from '../chunk/chunker.ts'
 import type { State, StateBatch } from '../disk/state.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
 import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { type Problem, sameVersion } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
+import type { BlockHolders } from './block-holders.ts'
 
 /**
  * Begins a writer's run, before anybody is connected. Readers may know more of the log than its store
@@ -44,14 +43,15 @@ export async function beginRun(
 export async function reconcileState(
   state: State,
   writer: LogWriter,
+  blocks: BlockHolders,
   onProblem: (problem: Problem) => void
 ): Promise<LiveBaseline> {
   const applied = await state.note('applied')
-  const baseline = await LiveBaseline.of(state.records())
+  const baseline = await LiveBaseline.of(state.records(), blocks)
   if (writer.version !== undefined && sameVersion(applied, writer.version)) return baseline
 
   const { records } = baseline
-  const log = new LiveBaseline()
+  const log = new LiveBaseline(blocks)
   const chunks = new Map<string, Extent>()
   for await (const [path, entry] of writer.entries(onProblem)) {
     const known = records.get(path)
@@ -77,20 +77,19 @@ export function noteWriter(batch: StateBatch, writer: LogWriter): void {
   if (writer.version !== undefined) batch.note('applied', writer.version)
 }
 
-/** Finds the chunks of an entry again: for small files its hash tells, for large ones the blocks. */
+/** Finds the chunks of an entry again: of small files by the hash of the whole, of large ones by those of the blocks. */
 async function indexChunks(writer: LogWriter, entry: Entry, chunks: Map<string, Extent>): Promise<void> {
   if (entry.type !== 'file') return
-  const [first] = entry.extents
-  if (entry.extents.length === 1 && first !== undefined && entry.size < chunkBytesMin) {
-    chunks.set(entry.hash, first)
-    return
-  }
   for (const extent of entry.extents) {
-    if (extent.packed) continue // The end of a file, at most: not worth unpacking for.
+    if (extent.packed) {
+      // Of larger ones it is the end at most: not worth unpacking for.
+      if (extent.length === entry.size) chunks.set(entry.hash, extent)
+      continue
+    }
     for (let block = extent.block; block < extent.block + extent.blocks; block++) {
-      const bytes = await writer.block(block)
-      const hash = createHash('sha256').update(bytes).digest('hex')
-      chunks.set(hash, { block, blocks: 1, offset: 0, length: bytes.length, packed: false })
+      const leaf = await writer.places.leafOf(block)
+      if (leaf === undefined) continue
+      chunks.set(leaf.hash.toString('hex'), { block, blocks: 1, offset: 0, length: leaf.size, packed: false })
     }
   }
 }

@@ -11,7 +11,16 @@ declare module 'hypercore' {
     readonly remoteFork: number
     /** Requests that it was sent and hasn't answered. */
     readonly inflight: number
-    readonly stats: { readonly wireData: { readonly rx: number } }
+    readonly stats: {
+      readonly wireData: { readonly rx: number }
+      /** How often it didn't have what it was asked for. */
+      notAvailableBackoffs: number
+    }
+    /** Whether it is asked for nothing. */
+    paused: boolean
+    isActive(): boolean
+    /** Answers a request. Hypercore's own. */
+    _fulfillRequest(request: { fulfill(): Promise<unknown> }, pushing: boolean): Promise<unknown>
     readonly stream: { readonly rawStream: { readonly bytesReceived?: number }; destroy(): void }
     /** Requests of the peer that wait for an answer. */
     readonly remoteRequests: ReadonlyMap<number, unknown>
@@ -30,6 +39,32 @@ declare module 'hypercore' {
   export interface BlockRequest {
     /** What peers were asked for it, and when, by `Date.now()`. */
     readonly inflight: readonly { readonly peer: Peer; readonly timestamp: number }[]
+  }
+
+  /** Where a core is kept. hypercore-storage's own: what content in place takes hold of. */
+  export interface BlockStorage {
+    read(fork?: number): BlockRead
+    write(): BlockWrite
+    snapshot(): BlockStorage
+  }
+
+  /** A node of a core's Merkle tree: of block i it is the one with index 2i. */
+  export interface TreeNode {
+    readonly index: number
+    /** Bytes of all blocks beneath it. */
+    readonly size: number
+    readonly hash: Buffer
+  }
+
+  export interface BlockRead {
+    getBlock(index: number): Promise<Uint8Array | null>
+    getTreeNode(index: number): Promise<TreeNode | null>
+    tryFlush(): void
+  }
+
+  export interface BlockWrite {
+    putBlock(index: number, bytes: Uint8Array): void
+    deleteTreeNode(index: number): void
   }
 
   export interface RangeMessage {
@@ -54,6 +89,18 @@ declare module 'hypercore' {
     readonly closed: boolean
     readonly closing: Promise<void> | null
     readonly peers: readonly Peer[]
+    /** What all sessions of a core share. Hypercore's own. */
+    readonly core: {
+      readonly bitfield: {
+        /** The first block from a position on that is here, or isn't; -1 where there is none. */
+        findFirst(isHere: boolean, from: number): number
+      }
+      readonly state: {
+        readonly storage: BlockStorage
+        /** Together they cover all blocks. */
+        readonly roots: readonly TreeNode[]
+      }
+    }
     readonly replicator: {
       setInflightRange(min: number, max: number): void
       /** Asks a peer for the proof of its fork where that is newer and nobody else was asked. Hypercore's own. */
@@ -72,6 +119,7 @@ declare module 'hypercore' {
     append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
     get(index: number, options?: { readonly wait?: boolean; readonly timeout?: number }): Promise<Buffer | null>
     has(start: number, end?: number): Promise<boolean>
+    clear(start: number, end?: number): Promise<unknown>
     truncate(length: number, options?: { readonly fork?: number }): Promise<void>
     download(range: { readonly start: number; readonly end: number }): Download
     update(options?: { readonly wait?: boolean }): Promise<boolean>
@@ -348,9 +396,25 @@ declare module 'fs-native-extensions' {
   export default extensions
 }
 
+declare module 'flat-tree' {
+  const flat: {
+    /** The last index that a node covers. */
+    rightSpan(index: number): number
+    iterator(index: number): { readonly index: number; leftChild(): number; sibling(): number }
+  }
+  export default flat
+}
+
 declare module 'hypercore-crypto' {
   /** Ed25519, out of a seed of 32 bytes. */
   export function keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+
+  /** What Hypercore's modules look up each time that they need it. */
+  const crypto: {
+    /** The hash of a block in the Merkle tree of its core. */
+    data(block: Uint8Array): Buffer
+  }
+  export default crypto
 }
 
 declare module 'hyperdht' {

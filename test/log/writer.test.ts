@@ -3,7 +3,6 @@ import { test } from 'brittle'
 import { LogStore } from '../../src/log/store.ts'
 import { LogWriter } from '../../src/log/writer.ts'
 import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
-import { failureOf } from '../support/failure.ts'
 import { collect, commit, openStore, openWriter } from '../support/log.ts'
 import { Problems } from '../support/problems.ts'
 
@@ -47,13 +46,14 @@ test('what is removed without being there does no harm', async (t) => {
 })
 
 test('blocks are appended in order, and read back', async (t) => {
-  const { writer } = await openWriter(t)
+  const { store, writer } = await openWriter(t)
   await writer.appendBlocks([])
   await writer.appendBlocks([Buffer.from('one'), Buffer.from('two')])
   await writer.appendBlocks([Buffer.from('three')])
   t.alike(writer.content, { fork: 0, length: 3 })
-  t.is(Buffer.from(await writer.block(2)).toString(), 'three')
-  t.ok((await failureOf(() => writer.block(3))) instanceof RangeError, 'and not waited for')
+  t.is((await (await store.named('content')).get(2))?.toString(), 'three')
+  t.ok(await writer.has({ block: 1, blocks: 2, offset: 0, length: 8, packed: false }))
+  t.absent(await writer.has({ block: 2, blocks: 2, offset: 0, length: 8, packed: false }), 'one of them')
 })
 
 test('a log goes on where it was left', async (t) => {
@@ -87,7 +87,7 @@ test('a new fork keeps all that is there, and counts on', async (t) => {
   await writer.startFork(0)
   t.alike(writer.version, { fork: version.fork + 1, length: version.length })
   t.is(writer.content.length, 1)
-  t.is(Buffer.from(await writer.block(0)).toString(), 'content')
+  t.ok(await writer.has({ block: 0, blocks: 1, offset: 0, length: 7, packed: false }))
   await commit(writer, { a: directoryOf() })
   t.alike(
     (await collect(writer.entries(() => {}))).map(([path]) => path),
