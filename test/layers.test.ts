@@ -31,6 +31,7 @@ const owners: Readonly<Record<string, string>> = {
   chokidar: 'disk',
   'rocksdb-native': 'disk',
   'fs-native-extensions': 'disk',
+  'node:worker_threads': 'disk',
   'node:fs': 'disk',
   'node:fs/promises': 'disk'
 }
