@@ -56,17 +56,26 @@ export async function* readChunks(
     const before = await settledStat(fd)
     let content = { size: 0, hash: emptyHash }
     if (before.size > 0) content = yield* chunksOf(fd, before.size, options)
-    const after = fstatSync(fd)
-    if (content.size !== after.size || signatureOf(before) !== signatureOf(after)) {
-      throw new TornRead('It changes while it is read')
-    }
-    return { mode: after.mode & permissionBits, mtimeMs: mtimeOf(after), ...content, signature: signatureOf(after) }
+    return readFileOf(before, fstatSync(fd), content)
   } finally {
     closeSync(fd)
   }
 }
 
-async function settledStat(fd: number): Promise<Stats> {
+/** What was read of a file between two looks at it. @throws {TornRead} where they differ */
+export function readFileOf(
+  before: Stats,
+  after: Stats,
+  content: { readonly size: number; readonly hash: string }
+): ReadFile {
+  if (content.size !== after.size || signatureOf(before) !== signatureOf(after)) {
+    throw new TornRead('It changes while it is read')
+  }
+  return { mode: after.mode & permissionBits, mtimeMs: mtimeOf(after), ...content, signature: signatureOf(after) }
+}
+
+/** What a file is, once it has rested long enough for another change to show. @throws {TornRead} where it doesn't rest */
+export async function settledStat(fd: number): Promise<Stats> {
   for (let attempt = 1; attempt <= settleAttempts; attempt++) {
     const stats = fstatSync(fd)
     if (!stats.isFile()) throw new TornRead('It is no regular file any more')
@@ -156,7 +165,8 @@ export function sha256(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex')
 }
 
-function openBeneath(root: string, path: TreePath): number {
+/** Opens a file for reading, by ways that don't leave the folder. */
+export function openBeneath(root: string, path: TreePath): number {
   const beneath = new Beneath(root)
   try {
     // Not blocking: what was a file when it was scanned may be a FIFO by now.

@@ -1,4 +1,4 @@
-import { createHash, type Hash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
@@ -14,13 +14,16 @@ import {
   writeSync
 } from 'node:fs'
 import { basename, join } from 'node:path'
+import { chunkBytesMax } from '../chunk/chunker.ts'
 import { systemCode } from '../errors.ts'
 import { reached } from '../steps.ts'
 import type { Entry, FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { cutToBytes } from '../tree/marked-name.ts'
 import { baseName, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
+import { nextSumId } from './large-file.ts'
 import { setMetadata } from './metadata.ts'
+import type { Lane, Workers } from './workers.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
 export interface ContentSource {
@@ -49,10 +52,12 @@ export interface StagedFiles {
   unstage(file: StagedFile): void
 }
 
-export interface StagingOptions {
-  /** The content of files larger than this is kept in the file alone. In bytes; none when left out. */
-  readonly inPlaceAbove?: number
-  readonly files?: StagedFiles
+/** How large files are received, whose content is kept in the folder alone. */
+export interface InPlaceStaging {
+  /** Of files larger than this, in bytes. */
+  readonly inPlaceAbove: number
+  readonly files: StagedFiles
+  readonly workers: Workers
 }
 
 /** Thrown when bytes aren't those that the entry promises. */
@@ -62,18 +67,18 @@ export class WrongContent extends Error {}
 export class Staging {
   readonly directory: string
   readonly #run = randomBytes(6).toString('hex')
-  readonly #inPlaceAbove: number
-  readonly #files: StagedFiles | undefined
+  readonly #inPlace: InPlaceStaging | undefined
+  /** To hand bytes to worker threads, again and again. */
+  readonly #buffers: ArrayBuffer[] = []
   /** What is being received, or waits to be moved in, by its path. */
   readonly #received = new Map<string, StagedFile>()
   /** Files received in part, by the hash of what they shall hold. */
   readonly #parts = new Set<string>()
   #count = 0
 
-  constructor(directory: string, { inPlaceAbove = Number.POSITIVE_INFINITY, files }: StagingOptions = {}) {
+  constructor(directory: string, inPlace?: InPlaceStaging) {
     this.directory = directory
-    this.#inPlaceAbove = inPlaceAbove
-    this.#files = files
+    this.#inPlace = inPlace
   }
 
   /**
@@ -97,7 +102,7 @@ export class Staging {
 
   /** Whether the content of a file is kept in the file alone: large ones would take twice the disk. */
   isInPlace({ size }: FileEntry): boolean {
-    return this.#files !== undefined && size > this.#inPlaceAbove
+    return this.#inPlace !== undefined && size > this.#inPlace.inPlaceAbove
   }
 
   /**
@@ -109,21 +114,23 @@ export class Staging {
     source: ContentSource,
     { signal, onBytes }: { readonly signal: AbortSignal; readonly onBytes?: (bytes: number) => void }
   ): Promise<string> {
+    const { files, workers } = this.#inPlace as InPlaceStaging
     const path = this.#partPath(entry)
     const fd = openPart(path)
     this.#parts.add(entry.hash)
-    const staged = (this.#files as StagedFiles).stage(entry, path, fstatSync(fd).size)
+    const staged = files.stage(entry, path, fstatSync(fd).size)
     this.#received.set(path, staged)
+    const lane = workers.lane()
+    const id = nextSumId()
+    const sum = () => lane.run('take-sum', { id })
     try {
-      const hash = createHash('sha256')
       for await (const bytes of source.read(entry, signal, true)) {
         if (staged.trusted + bytes.length > entry.size) throw new WrongContent(moreThan(entry))
-        writeAll(fd, bytes, staged.trusted)
-        hash.update(bytes)
+        await this.#write(lane, { id, fd, offset: staged.trusted }, bytes)
         staged.trusted += bytes.length
         onBytes?.(bytes.length)
       }
-      check(entry, staged.trusted, hash)
+      check(entry, staged.trusted, await sum())
       ftruncateSync(fd, entry.size)
       reached('content-received')
       setMetadata(path, entry)
@@ -132,17 +139,31 @@ export class Staging {
     } catch (error) {
       this.release(path)
       if (error instanceof WrongContent || error instanceof RangeError) this.#drop(entry.hash)
+      await sum().catch(() => {})
       throw error
     } finally {
+      lane.release()
       closeSync(fd)
     }
+  }
+
+  async #write(
+    lane: Lane,
+    to: { readonly id: number; readonly fd: number; readonly offset: number },
+    bytes: Uint8Array
+  ): Promise<void> {
+    const known = this.#buffers.pop()
+    const buffer = known !== undefined && known.byteLength >= bytes.length ? known : new ArrayBuffer(roomFor(bytes))
+    new Uint8Array(buffer).set(bytes)
+    this.#buffers.push(await lane.run('write-chunk', { ...to, buffer, length: bytes.length }, [buffer]))
+    if (this.#buffers.length > buffersMax) this.#buffers.shift()
   }
 
   /** What was staged lies elsewhere now, and is known there. */
   release(path: string): void {
     const staged = this.#received.get(path)
     this.#received.delete(path)
-    if (staged !== undefined) this.#files?.unstage(staged)
+    if (staged !== undefined) this.#inPlace?.files.unstage(staged)
   }
 
   /** Drops what was received in part, but for these entries. */
@@ -193,7 +214,7 @@ export class Staging {
         onBytes?.(bytes.length)
       }
       if (size === 0 && entry.size === 0) closeSync(create(path))
-      check(entry, size, hash)
+      check(entry, size, hash.digest('hex'))
       reached('content-received')
       setMetadata(path, entry)
       reached('file-staged')
@@ -245,6 +266,14 @@ export class Staging {
   }
 }
 
+/** One for each file that is received at once, and some. */
+const buffersMax = 4
+
+/** Chunks of a file are of different lengths. */
+function roomFor({ length }: Uint8Array): number {
+  return Math.max(length, chunkBytesMax)
+}
+
 const partName = /^part-([0-9a-f]{64})$/
 const asideName = /^aside-[0-9a-f]+-[0-9a-z]+-(.+)$/s
 /** Leaves room for what stands before the name. */
@@ -287,7 +316,7 @@ function moreThan({ size }: FileEntry): string {
   return `more than the ${size} bytes that its entry promises`
 }
 
-function check(entry: FileEntry, size: number, hash: Hash): void {
+function check(entry: FileEntry, size: number, hash: string): void {
   if (size !== entry.size) throw new WrongContent(`${size} bytes where its entry promises ${entry.size}`)
-  if (hash.digest('hex') !== entry.hash) throw new WrongContent('content that does not have the hash of its entry')
+  if (hash !== entry.hash) throw new WrongContent('content that does not have the hash of its entry')
 }

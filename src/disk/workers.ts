@@ -36,6 +36,17 @@ interface Job {
 type Request<J extends JobTable, K extends keyof J> = Parameters<J[K]>[0]
 type Answer<J extends JobTable, K extends keyof J> = Awaited<ReturnType<J[K]>>['answer']
 
+/** A way to one thread. */
+export interface Lane<J extends JobTable = Jobs> {
+  /** Has a job done there, behind those before it. Fails as `Workers.run` does. */
+  run<K extends keyof J & string>(
+    kind: K,
+    request: Request<J, K>,
+    transfer?: readonly Transferable[]
+  ): Promise<Answer<J, K>>
+  release(): void
+}
+
 /**
  * Threads that work on files with synchronous calls, while the main thread has its hands free. Nothing is
  * started before the first job; a thread without work doesn't keep the process alive, and ends after a while.
@@ -123,6 +134,23 @@ export class Workers<J extends JobTable = Jobs> {
     })
   }
 
+  /** A way to one thread, for jobs that have something in common there. To be released. */
+  lane(): Lane<J> {
+    this.#assertOpen()
+    let thread: Thread | undefined
+    for (const known of this.#threads) if (thread === undefined || known.load < thread.load) thread = known
+    if (thread === undefined || (thread.load > 0 && this.#threads.size < this.#threadsMax)) thread = this.#start()
+    const own = thread
+    own.lanes++
+    return {
+      run: (kind, request, transfer = []) =>
+        new Promise((resolve, reject) => {
+          own.give({ kind, request, transfer, resolve: resolve as (answer: unknown) => void, reject })
+        }),
+      release: () => own.release()
+    }
+  }
+
   /** Drops what hasn't begun, waits for what has, and ends all threads. */
   async close(): Promise<void> {
     this.#closed = true
@@ -191,6 +219,7 @@ class Thread {
   #idle: NodeJS.Timeout | undefined
   #onIdle: (() => void) | undefined
   #death: Error | undefined
+  #isOver = false
 
   constructor(entry: URL, options: ThreadOptions) {
     this.#options = options
@@ -213,8 +242,24 @@ class Thread {
     return this.#jobs.size
   }
 
+  /** Ways to it that weren't released yet. */
+  lanes = 0
+
+  get load(): number {
+    return this.lanes + this.#jobs.size
+  }
+
+  release(): void {
+    this.lanes--
+    if (this.#jobs.size === 0) this.#rest()
+  }
+
   give(job: Job): void {
     clearTimeout(this.#idle)
+    if (this.#isOver) {
+      job.reject(this.#deathError())
+      return
+    }
     const id = this.#ids++
     try {
       this.#worker.postMessage({ id, kind: job.kind, request: job.request }, job.transfer)
@@ -249,17 +294,24 @@ class Thread {
   #rest(): void {
     this.#worker.unref()
     this.#onIdle?.()
+    clearTimeout(this.#idle)
+    if (this.lanes > 0) return
     this.#idle = setTimeout(() => void this.#worker.terminate(), this.#options.idleMs).unref()
   }
 
   #ended(): void {
     clearTimeout(this.#idle)
-    const why = this.#death === undefined ? '' : `: ${this.#death.message}`
-    const error = new Error(`A worker thread ended in the middle of its work${why}`, { cause: this.#death })
+    this.#isOver = true
+    const error = this.#deathError()
     for (const job of this.#jobs.values()) job.reject(error)
     this.#jobs.clear()
     this.#onIdle?.()
     this.#options.onEnd()
+  }
+
+  #deathError(): Error {
+    const why = this.#death === undefined ? '' : `: ${this.#death.message}`
+    return new Error(`A worker thread ended in the middle of its work${why}`, { cause: this.#death })
   }
 }
 

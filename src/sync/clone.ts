@@ -1,5 +1,6 @@
 import { setAside } from '../disk/set-aside.ts'
 import type { State } from '../disk/state.ts'
+import { Workers } from '../disk/workers.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
 import { BlockHolders } from './block-holders.ts'
@@ -29,6 +30,7 @@ export class ClonedFolder extends FolderHandle {
   #forgetLog = false
   #store: LogStore | undefined
   #blocks: BlockHolders | undefined
+  #workers: Workers | undefined
   #reader: LogReader | undefined
   #state: State | undefined
   #mirror: Mirror | undefined
@@ -71,6 +73,8 @@ export class ClonedFolder extends FolderHandle {
     const { key } = this
     const blocks = new BlockHolders(folder.root)
     this.#blocks = blocks
+    const workers = new Workers()
+    this.#workers = workers
     this.#store = await openStore(folder, 'one-of-many')
     this.#reader = await LogReader.open(this.#store, key, blocks)
     const state = await this.openState(folder.state)
@@ -82,6 +86,7 @@ export class ClonedFolder extends FolderHandle {
       onFailure: this.onFailure,
       safeLinks: this.#options.safeLinks ?? false,
       blocks,
+      workers,
       inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove)
     })
     await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
@@ -96,10 +101,12 @@ export class ClonedFolder extends FolderHandle {
     this.#state = undefined
     this.#store = undefined
     this.#blocks?.close()
+    const workers = this.#workers
     await inTurn([
       () => mirror?.close(),
       () => this.disconnect(),
       () => reader?.close(),
+      () => workers?.close(),
       () => state?.close(),
       () => store?.flush(),
       () => store?.close()

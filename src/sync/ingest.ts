@@ -1,6 +1,8 @@
 import { chunkBytesMin } from '../chunk/chunker.ts'
+import { type LargeChunk, readLarge } from '../disk/large-file.ts'
 import { type Chunk, type ReadFile, readChunks, sha256 } from '../disk/read.ts'
 import type { State } from '../disk/state.ts'
+import type { Workers } from '../disk/workers.ts'
 import { PackBuilder, packBytesTarget } from '../format/pack-codec.ts'
 import { leafHash } from '../log/leaf-hash.ts'
 import type { LogWriter } from '../log/writer.ts'
@@ -35,6 +37,7 @@ export interface Ingested {
 export interface IngestOptions {
   /** The contents of files larger than this, in bytes, are told of in the log, and stay where they are. */
   readonly inPlaceAbove: number
+  readonly workers: Workers
 }
 
 /** By what a chunk is found again: one that is a block of its own by its hash in the log, which needs no reading. */
@@ -52,6 +55,7 @@ export class Ingest {
   readonly #writer: LogWriter
   readonly #state: State
   readonly #inPlaceAbove: number
+  readonly #workers: Workers
   /** Blocks of files that were torn: their bytes are gone, perhaps. */
   #loose: Place[] = []
   #files = new Map<TreePath, PendingFile>()
@@ -63,8 +67,9 @@ export class Ingest {
   #appending: Promise<void> = Promise.resolve()
   #nextBlock: number
 
-  constructor(root: string, writer: LogWriter, state: State, { inPlaceAbove }: IngestOptions) {
+  constructor(root: string, writer: LogWriter, state: State, { inPlaceAbove, workers }: IngestOptions) {
     this.#inPlaceAbove = inPlaceAbove
+    this.#workers = workers
     this.#root = root
     this.#writer = writer
     this.#state = state
@@ -81,9 +86,24 @@ export class Ingest {
    * stay, and are found again when the file is read next, but for those that were to stay in place.
    */
   async add(path: TreePath, size: number, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<void> {
-    const inPlace = size > this.#inPlaceAbove
+    if (size > this.#inPlaceAbove) return this.#addLarge(path, onBytes, signal)
     const places: Place[] = []
-    const chunks = readChunks(this.#root, path, { signal, hashChunk: inPlace ? hashBlock : hashChunk })
+    const chunks = readChunks(this.#root, path, { signal, hashChunk })
+    for (;;) {
+      const { done, value } = await chunks.next()
+      if (done) {
+        this.#files.set(path, { read: value, places })
+        return
+      }
+      places.push(await this.#place(value))
+      reached('chunk-read')
+      onBytes(value.bytes.length)
+    }
+  }
+
+  async #addLarge(path: TreePath, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<void> {
+    const places: Place[] = []
+    const chunks = readLarge(this.#root, path, { workers: this.#workers, signal })
     try {
       for (;;) {
         const { done, value } = await chunks.next()
@@ -91,12 +111,13 @@ export class Ingest {
           this.#files.set(path, { read: value, places })
           return
         }
-        places.push(await this.#place(value, inPlace))
+        places.push(await this.#placeLarge(value))
         reached('chunk-read')
-        onBytes(value.bytes.length)
+        onBytes(value.length)
       }
     } catch (error) {
-      if (inPlace) this.#loosen(places)
+      await chunks.return(undefined as never).catch(() => {})
+      this.#loosen(places)
       throw error
     }
   }
@@ -137,35 +158,48 @@ export class Ingest {
     return { records, chunks }
   }
 
-  async #place(chunk: Chunk, inPlace: boolean): Promise<Place> {
-    const place = await this.#known(chunk.hash)
-    if (place !== undefined) {
-      if (place.users !== undefined) place.users++
-      return place
-    }
-    const fresh: Place = { extent: undefined, users: 1 }
-    this.#fresh.set(chunk.hash, fresh)
-    const { length } = chunk.bytes
-    if (inPlace) {
-      fresh.extent = this.#enqueue(this.#writer.places.placeholder(length, Buffer.from(chunk.hash, 'hex')), 0, false)
-      fresh.extent = { ...fresh.extent, length }
-    } else if (length < chunkBytesMin) this.#addToPack(chunk.bytes, fresh)
-    else fresh.extent = this.#enqueue(Buffer.from(chunk.bytes), length, false)
-    if (this.#queueBytes >= queueBytesMax || this.#queue.length >= queueBlocksMax) {
-      this.#append()
-      await this.#appending
-    }
-    return fresh
+  async #place({ bytes, hash }: Chunk): Promise<Place> {
+    const known = await this.#known(hash)
+    if (known !== undefined) return known
+    const place = this.#newPlace(hash)
+    if (bytes.length < chunkBytesMin) this.#addToPack(bytes, place)
+    else place.extent = this.#enqueue(Buffer.from(bytes), bytes.length, false)
+    await this.#drain()
+    return place
+  }
+
+  async #placeLarge({ length, hash }: LargeChunk): Promise<Place> {
+    const key = hash.toString('hex')
+    const known = await this.#known(key)
+    if (known !== undefined) return known
+    const place = this.#newPlace(key)
+    const block = this.#nextBlock++
+    this.#queue.push(this.#writer.places.placeholder(length, hash))
+    place.extent = { block, blocks: 1, offset: 0, length, packed: false }
+    await this.#drain()
+    return place
+  }
+
+  #newPlace(hash: string): Place {
+    const place = { extent: undefined, users: 1 }
+    this.#fresh.set(hash, place)
+    return place
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#queueBytes < queueBytesMax && this.#queue.length < queueBlocksMax) return
+    this.#append()
+    await this.#appending
   }
 
   async #known(hash: string): Promise<Place | undefined> {
     const fresh = this.#fresh.get(hash)
-    if (fresh !== undefined) return fresh
+    if (fresh !== undefined) return used(fresh)
     const extent = await this.#state.chunk(hash)
     const isThere = extent !== undefined && (await this.#writer.has(extent))
     // While the database was asked, the same chunk may have come from another file.
     const meanwhile = this.#fresh.get(hash)
-    if (meanwhile !== undefined) return meanwhile
+    if (meanwhile !== undefined) return used(meanwhile)
     return isThere ? { extent } : undefined
   }
 
@@ -205,6 +239,11 @@ export class Ingest {
     })
     this.#appending.catch(() => {}) // Whoever waits for it gets it; this instance is of no use then.
   }
+}
+
+function used(place: Place): Place {
+  if (place.users !== undefined) place.users++
+  return place
 }
 
 /** Joins extents that follow each other block by block into one. */

@@ -6,6 +6,7 @@ import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
+import type { Workers } from '../disk/workers.ts'
 import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import { reached } from '../steps.ts'
@@ -59,6 +60,8 @@ export interface MirrorOptions {
   readonly blocks: BlockHolders
   /** Files larger than this, in bytes, are kept in the folder alone, not in the store as well. */
   readonly inPlaceAbove: number
+  /** Where files are written. */
+  readonly workers: Workers
 }
 
 /** The reader's loop: follows the log, and makes the folder follow it. */
@@ -112,7 +115,7 @@ export class Mirror {
     this.#standing = new Standing(state)
     this.#safeLinks = options.safeLinks
     this.#blocks = options.blocks
-    this.#staging = new Staging(folder.staging, { inPlaceAbove: options.inPlaceAbove, files: options.blocks })
+    this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     reader.onFailure = (error) => this.#report(error)
   }
 

@@ -6,6 +6,7 @@ import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
 import { mountedMark } from '../disk/seen.ts'
 import type { State, StateBatch } from '../disk/state.ts'
+import type { Workers } from '../disk/workers.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
@@ -43,6 +44,8 @@ export interface PublisherOptions extends LookoutOptions {
   readonly inPlaceAbove: number
   /** Which files hold which blocks. */
   readonly blocks: BlockHolders
+  /** Where files are read. */
+  readonly workers: Workers
   /** Told of what keeps it from going on; answers whether it is closed for that. */
   readonly onFailure: (error: unknown) => boolean
 }
@@ -56,6 +59,7 @@ export class Publisher {
   readonly #lookout: Lookout
   readonly #inPlaceAbove: number
   readonly #blocks: BlockHolders
+  readonly #workers: Workers
   readonly #stop = new AbortController()
   readonly #torn = new Map<TreePath, number>()
   #baseline = new LiveBaseline()
@@ -77,6 +81,7 @@ export class Publisher {
     this.#lookout = new Lookout(folder.root, monitor, options)
     this.#inPlaceAbove = options.inPlaceAbove
     this.#blocks = options.blocks
+    this.#workers = options.workers
     this.#distrust = options.checksum
     this.#onFailure = options.onFailure
   }
@@ -234,7 +239,10 @@ export class Publisher {
   }
 
   #ingest(): Ingest {
-    return new Ingest(this.#folder.root, this.#writer, this.#state, { inPlaceAbove: this.#inPlaceAbove })
+    return new Ingest(this.#folder.root, this.#writer, this.#state, {
+      inPlaceAbove: this.#inPlaceAbove,
+      workers: this.#workers
+    })
   }
 
   async #read(work: PassWork, path: TreePath, size: number, onBytes: (bytes: number) => void): Promise<void> {

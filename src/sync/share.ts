@@ -1,5 +1,6 @@
 import { writeMarker } from '../disk/marker.ts'
 import type { State } from '../disk/state.ts'
+import { Workers } from '../disk/workers.ts'
 import { SyncError } from '../errors.ts'
 import { type LogStore, parseKey } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
@@ -42,6 +43,7 @@ export class SharedFolder extends FolderHandle {
   #key: string | undefined
   #store: LogStore | undefined
   #blocks: BlockHolders | undefined
+  #workers: Workers | undefined
   #state: State | undefined
   #publisher: Publisher | undefined
 
@@ -78,6 +80,8 @@ export class SharedFolder extends FolderHandle {
     const { poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
     const blocks = new BlockHolders(folder.root)
     this.#blocks = blocks
+    const workers = new Workers()
+    this.#workers = workers
     const store = await openStore(folder, moved === true ? 'only' : 'refuse')
     this.#store = store
     const writer = await LogWriter.open(store, blocks)
@@ -95,6 +99,7 @@ export class SharedFolder extends FolderHandle {
       rescanMs: rescanIntervalMs,
       checksum,
       blocks,
+      workers,
       inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
       onFailure: this.onFailure
     })
@@ -110,9 +115,11 @@ export class SharedFolder extends FolderHandle {
     this.#state = undefined
     this.#store = undefined
     this.#blocks?.close()
+    const workers = this.#workers
     await inTurn([
       () => publisher?.close(),
       () => this.disconnect(),
+      () => workers?.close(),
       () => state?.close(),
       async () => {
         await store?.flush()

@@ -1,0 +1,102 @@
+import { createHash, type Hash } from 'node:crypto'
+import { readSync, writeSync } from 'node:fs'
+import crypto from 'hypercore-crypto'
+import { chunkBytesMax, cutPoint } from '../chunk/chunker.ts'
+import type { Reply } from './worker-port.ts'
+
+/** How much of a file is in memory at once: at least one chunk is whole in it. */
+const windowBytes = 2 * chunkBytesMax
+const hashBytes = 32
+
+let room: Buffer | undefined
+
+/** The same for all jobs of a thread, which does one after the other. */
+function buffer(): Buffer {
+  room ??= Buffer.allocUnsafeSlow(windowBytes)
+  return room
+}
+
+/** Hashes of files in the making; their jobs come to one thread. */
+const sums = new Map<number, Hash>()
+
+function sumOf(id: number): Hash {
+  const sum = sums.get(id) ?? createHash('sha256')
+  sums.set(id, sum)
+  return sum
+}
+
+/**
+ * Finds the next chunks of a file from `offset` on, where one begins, and takes them into its sum. Fewer bytes than
+ * `size` promises show where the file has become shorter.
+ */
+export function cutChunks({ id, fd, offset, size }: CutRequest): Reply<readonly number[]> {
+  const bytes = fill(fd, buffer().subarray(0, Math.min(windowBytes, size - offset)), offset)
+  const ended = offset + bytes.length >= size || bytes.length < windowBytes
+  const lengths: number[] = []
+  let start = 0
+  for (;;) {
+    const length = cutPoint(bytes.subarray(start), ended)
+    if (length === 0) break
+    lengths.push(length)
+    start += length
+  }
+  sumOf(id).update(bytes.subarray(0, start))
+  return { answer: lengths }
+}
+
+export interface CutRequest {
+  readonly id: number
+  readonly fd: number
+  readonly offset: number
+  readonly size: number
+}
+
+/** The hashes, as Hypercore has them in its tree, of chunks that lie in a file one behind the other. */
+export function hashChunks({ fd, offset, lengths }: HashRequest): Reply<Uint8Array> {
+  const hashes = new Uint8Array(lengths.length * hashBytes)
+  let at = offset
+  for (const [i, length] of lengths.entries()) {
+    const bytes = fill(fd, buffer().subarray(0, length), at)
+    hashes.set(crypto.data(bytes), i * hashBytes)
+    at += length
+  }
+  return { answer: hashes, transfer: [hashes.buffer] }
+}
+
+export interface HashRequest {
+  readonly fd: number
+  readonly offset: number
+  readonly lengths: readonly number[]
+}
+
+/** Writes bytes into a file, takes them into its sum, and gives the buffer back. */
+export function writeChunk({ id, fd, offset, buffer, length }: WriteRequest): Reply<ArrayBuffer> {
+  const bytes = new Uint8Array(buffer, 0, length)
+  for (let done = 0; done < length; ) done += writeSync(fd, bytes, done, length - done, offset + done)
+  sumOf(id).update(bytes)
+  return { answer: buffer, transfer: [buffer] }
+}
+
+export interface WriteRequest {
+  readonly id: number
+  readonly fd: number
+  readonly offset: number
+  readonly buffer: ArrayBuffer
+  readonly length: number
+}
+
+/** The SHA-256 of all that was taken into a sum, in hexadecimal. The sum is forgotten. */
+export function takeSum({ id }: { readonly id: number }): Reply<string> {
+  const answer = sumOf(id).digest('hex')
+  sums.delete(id)
+  return { answer }
+}
+
+function fill(fd: number, room: Buffer, offset: number): Buffer {
+  let filled = 0
+  for (;;) {
+    const read = readSync(fd, room, filled, room.length - filled, offset + filled)
+    filled += read
+    if (read === 0 || filled === room.length) return room.subarray(0, filled)
+  }
+}
