@@ -69,6 +69,17 @@ export interface HashRequest {
   readonly lengths: readonly number[]
 }
 
+/** The hash of one block, as Hypercore has it in its tree. The buffer is given back. */
+export function hashBlock({ buffer, length }: BlockRequest): Reply<{ hash: Uint8Array; buffer: ArrayBuffer }> {
+  const hash = new Uint8Array(crypto.data(Buffer.from(buffer, 0, length)))
+  return { answer: { hash, buffer }, transfer: [buffer] }
+}
+
+export interface BlockRequest {
+  readonly buffer: ArrayBuffer
+  readonly length: number
+}
+
 /** Writes bytes into a file, takes them into its sum, and gives the buffer back. */
 export function writeChunk({ id, fd, offset, buffer, length }: WriteRequest): Reply<ArrayBuffer> {
   const bytes = new Uint8Array(buffer, 0, length)

@@ -21,6 +21,7 @@ import type { Entry, FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { cutToBytes } from '../tree/marked-name.ts'
 import { baseName, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
+import { HandedBuffers } from './handed-buffers.ts'
 import { nextSumId } from './large-file.ts'
 import { setMetadata } from './metadata.ts'
 import type { Lane, Workers } from './workers.ts'
@@ -68,8 +69,7 @@ export class Staging {
   readonly directory: string
   readonly #run = randomBytes(6).toString('hex')
   readonly #inPlace: InPlaceStaging | undefined
-  /** To hand bytes to worker threads, again and again. */
-  readonly #buffers: ArrayBuffer[] = []
+  readonly #buffers = new HandedBuffers(chunkBytesMax)
   /** What is being received, or waits to be moved in, by its path. */
   readonly #received = new Map<string, StagedFile>()
   /** Files received in part, by the hash of what they shall hold. */
@@ -152,11 +152,8 @@ export class Staging {
     to: { readonly id: number; readonly fd: number; readonly offset: number },
     bytes: Uint8Array
   ): Promise<void> {
-    const known = this.#buffers.pop()
-    const buffer = known !== undefined && known.byteLength >= bytes.length ? known : new ArrayBuffer(roomFor(bytes))
-    new Uint8Array(buffer).set(bytes)
-    this.#buffers.push(await lane.run('write-chunk', { ...to, buffer, length: bytes.length }, [buffer]))
-    if (this.#buffers.length > buffersMax) this.#buffers.shift()
+    const buffer = this.#buffers.copyOf(bytes)
+    this.#buffers.give(await lane.run('write-chunk', { ...to, buffer, length: bytes.length }, [buffer]))
   }
 
   /** What was staged lies elsewhere now, and is known there. */
@@ -264,14 +261,6 @@ export class Staging {
   #nextName(): string {
     return `${this.#run}-${(this.#count++).toString(36)}`
   }
-}
-
-/** One for each file that is received at once, and some. */
-const buffersMax = 4
-
-/** Chunks of a file are of different lengths. */
-function roomFor({ length }: Uint8Array): number {
-  return Math.max(length, chunkBytesMax)
 }
 
 const partName = /^part-([0-9a-f]{64})$/

@@ -1,4 +1,4 @@
-import { cutChunks, hashChunks, takeSum, writeChunk } from './large-file-jobs.ts'
+import { cutChunks, hashBlock, hashChunks, takeSum, writeChunk } from './large-file-jobs.ts'
 import { serveJobs } from './worker-port.ts'
 
 /**
@@ -8,6 +8,7 @@ import { serveJobs } from './worker-port.ts'
 const jobs = {
   'cut-chunks': cutChunks,
   'hash-chunks': hashChunks,
+  'hash-block': hashBlock,
   'write-chunk': writeChunk,
   'take-sum': takeSum
 }

@@ -46,7 +46,7 @@ export class BlockPlaces {
   /** Blocks that have come, and aren't in their file yet. */
   readonly #held = new Map<number, Uint8Array>()
   readonly #placeholders = new WeakSet<Uint8Array>()
-  readonly #offsets = new Map<number, number>()
+  readonly #offsets = new Map<number, Promise<number>>()
 
   /** @param core that is ready; its own storage is taken over */
   constructor(core: Hypercore, files: BlockFiles) {
@@ -176,30 +176,43 @@ export class BlockPlaces {
     if (inline !== undefined) return inline
     const held = this.#held.get(index)
     if (held !== undefined) return held
+    const offset = this.#offsetOf(index)
+    this.#remember(
+      index + 1,
+      offset.then((bytes) => bytes + placed)
+    )
     const found = await this.#files.read(index, placed, (block) => this.#offsetOf(block)).catch(() => undefined)
-    this.#remember(index + 1, (this.#offsets.get(index) ?? Number.NaN) + placed)
     if (found !== undefined && (found.certain || (await this.isBlock(index, found.bytes)))) return found.bytes
     trace('block %d is in no file any more', index)
     return null
   }
 
-  async #offsetOf(block: number): Promise<number> {
+  #offsetOf(block: number): Promise<number> {
     const known = this.#offsets.get(block)
     if (known !== undefined) return known
+    const offset = this.#findOffset(block)
+    this.#remember(block, offset)
+    return offset
+  }
+
+  async #findOffset(block: number): Promise<number> {
     const { roots } = this.#core.core.state
     const rx = this.#readRaw()
     const before = nodesBefore(block, roots).map((node) => (typeof node === 'number' ? rx.getTreeNode(node) : node))
     rx.tryFlush()
     let offset = 0
-    for (const node of await Promise.all(before)) offset += node?.size ?? Number.NaN
-    this.#remember(block, offset)
+    for (const node of await Promise.all(before)) {
+      if (node === null) throw new Error(`Where block ${block} begins isn't known`)
+      offset += node.size
+    }
     return offset
   }
 
-  #remember(block: number, offset: number): void {
-    if (Number.isNaN(offset)) return
+  #remember(block: number, offset: Promise<number>): void {
     this.#offsets.delete(block)
     this.#offsets.set(block, offset)
+    // What can't be told now may be known later.
+    offset.catch(() => this.#offsets.delete(block))
     const oldest = this.#offsets.keys().next().value
     if (this.#offsets.size > offsetsMax && oldest !== undefined) this.#offsets.delete(oldest)
   }

@@ -11,6 +11,7 @@ import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
 import { beeOf, changesOf, entriesOf, headerLength, headOf, historyOf, type LogEntry, versionOf } from './entries.ts'
+import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 
@@ -20,6 +21,13 @@ const entriesInFlight = [512, 2048] as const
 const askAgainMs = 5000
 /** Forks remembered. A version from before them counts as of another history. */
 const forksMax = 100
+
+export interface LogReaderOptions {
+  /** Where blocks lie that aren't in the store. */
+  readonly files?: BlockFiles
+  /** Hashes blocks that come from peers; Hypercore does, when left out. */
+  readonly hasher?: LeafHasher
+}
 
 /** The content core, and which of its blocks lie in files. */
 interface Content {
@@ -32,7 +40,7 @@ export class LogReader {
   readonly #store: LogStore
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
-  readonly #files: BlockFiles
+  readonly #options: LogReaderOptions
   #content: Promise<Content> | undefined
   /** The forks that have come, each with the length of what it has in common with the one before. */
   #forks: readonly Version[] = []
@@ -40,22 +48,21 @@ export class LogReader {
   readonly #stalls = new StallWatch()
   readonly #shares = new Apportioner()
 
-  private constructor(store: LogStore, entries: Hypercore, files: BlockFiles) {
+  private constructor(store: LogStore, entries: Hypercore, options: LogReaderOptions) {
     this.#store = store
     this.#entries = entries
-    this.#files = files
+    this.#options = options
     this.#bee = beeOf(entries)
   }
 
   /**
    * Opens the log with this key.
    *
-   * @param files where blocks lie that aren't in the store
    * @throws {SyncError} BAD_KEY
    */
-  static async open(store: LogStore, key: string, files: BlockFiles = noFiles): Promise<LogReader> {
+  static async open(store: LogStore, key: string, options: LogReaderOptions = {}): Promise<LogReader> {
     const entries = await store.keyed(parseKey(key))
-    const reader = new LogReader(store, entries, files)
+    const reader = new LogReader(store, entries, options)
     await reader.#bee.ready()
     entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
     entries.replicator.setInflightRange(...entriesInFlight)
@@ -250,7 +257,9 @@ export class LogReader {
     const core = await this.#store.keyed(key)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
-    return { core, places: new BlockPlaces(core, this.#files) }
+    const { files = noFiles, hasher } = this.#options
+    if (hasher !== undefined) hashAhead(core, hasher)
+    return { core, places: new BlockPlaces(core, files) }
   }
 }
 

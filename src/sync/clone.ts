@@ -1,3 +1,4 @@
+import { BlockHasher } from '../disk/block-hasher.ts'
 import { setAside } from '../disk/set-aside.ts'
 import type { State } from '../disk/state.ts'
 import { Workers } from '../disk/workers.ts'
@@ -76,7 +77,7 @@ export class ClonedFolder extends FolderHandle {
     const workers = new Workers()
     this.#workers = workers
     this.#store = await openStore(folder, 'one-of-many')
-    this.#reader = await LogReader.open(this.#store, key, blocks)
+    this.#reader = await LogReader.open(this.#store, key, { files: blocks, hasher: new BlockHasher(workers) })
     const state = await this.openState(folder.state)
     this.#state = state
     if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))

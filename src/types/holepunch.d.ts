@@ -29,6 +29,9 @@ declare module 'hypercore' {
     onbitfield(message: { readonly start: number; readonly bitfield: Uint32Array }): unknown
     onrequest(message: { readonly id: number }): unknown
     onsync(message: { readonly fork: number }): unknown
+    ondata(message: DataMessage): unknown
+    /** Whether it is connected no more. */
+    readonly removed: boolean
     /** How many blocks it may be asked for at once. */
     getMaxInflight(): number
     /** How many when others were asked for them already. */
@@ -65,6 +68,10 @@ declare module 'hypercore' {
   export interface BlockWrite {
     putBlock(index: number, bytes: Uint8Array): void
     deleteTreeNode(index: number): void
+  }
+
+  export interface DataMessage {
+    readonly block: { readonly value: Uint8Array | null } | null
   }
 
   export interface RangeMessage {
