@@ -1,9 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { Address } from '../index.ts'
+import type { Address, InPlaceOptions } from '../index.ts'
 
 /** Options that every command has. */
 export interface CommonOptions {
   readonly state?: string
+  readonly inPlaceAbove?: number
   readonly json?: boolean
   readonly quiet?: boolean
   readonly verbose?: boolean
@@ -12,9 +13,19 @@ export interface CommonOptions {
 export function addCommonOptions(command: Command): Command {
   return command
     .option('--state <dir>', 'keep log and state in this directory; only a marker stays in the folder')
+    .option(
+      '--in-place-above <size>',
+      'keep contents of files larger than this in the folder alone, or none (default: 1MiB)',
+      parseSize
+    )
     .option('--json', 'print events to stdout, one JSON object a line')
     .addOption(new Option('-q, --quiet', 'print nothing but errors').conflicts('verbose'))
     .option('-v, --verbose', 'print also peers and every version')
+}
+
+/** What a folder is to be told of them. */
+export function folderOptions({ state, inPlaceAbove }: CommonOptions): InPlaceOptions & { readonly state?: string } {
+  return { ...(state === undefined ? {} : { state }), ...(inPlaceAbove === undefined ? {} : { inPlaceAbove }) }
 }
 
 /** `host:port,host:port`, or `none`; an IPv6 address stands in brackets. */
@@ -61,6 +72,21 @@ export function parseRate(text: string): number {
     throw new InvalidArgumentError('Give bytes per second such as 500k, 2M or 800KiB, 1k or more, or none.')
   }
   return rate
+}
+
+// Smaller files share blocks.
+const inPlaceMin = 128 * 1024
+
+/** `1MiB`, `500k`, or a number; in bytes. `Infinity` for `none`. */
+export function parseSize(text: string): number {
+  const trimmed = text.trim()
+  if (trimmed === 'none') return Number.POSITIVE_INFINITY
+  const match = /^(\d+(?:\.\d+)?) ?((?:[kKmMgG]i?)?)B?$/.exec(trimmed)
+  const size = Number(match?.[1]) * prefixBytes[(match?.[2] ?? '').toLowerCase() as keyof typeof prefixBytes]
+  if (match === null || size < inPlaceMin) {
+    throw new InvalidArgumentError('Give a size such as 500k, 1MiB or 2G, 128KiB or more, or none.')
+  }
+  return size
 }
 
 /** A TCP or UDP port. */

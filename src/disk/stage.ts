@@ -70,8 +70,10 @@ export class Staging {
   readonly #run = randomBytes(6).toString('hex')
   readonly #inPlace: InPlaceStaging | undefined
   readonly #buffers = new HandedBuffers(chunkBytesMax)
-  /** What is being received, or waits to be moved in, by its path. */
+  /** What was received, whole or in part, and lies here, by its path. */
   readonly #received = new Map<string, StagedFile>()
+  /** What is being received, or waits to be moved in. */
+  readonly #active = new Set<string>()
   /** Files received in part, by the hash of what they shall hold. */
   readonly #parts = new Set<string>()
   #count = 0
@@ -118,6 +120,8 @@ export class Staging {
     const path = this.#partPath(entry)
     const fd = openPart(path)
     this.#parts.add(entry.hash)
+    this.release(path)
+    this.#active.add(path)
     const staged = files.stage(entry, path, fstatSync(fd).size)
     this.#received.set(path, staged)
     const lane = workers.lane()
@@ -137,8 +141,9 @@ export class Staging {
       reached('file-staged')
       return path
     } catch (error) {
-      this.release(path)
-      if (error instanceof WrongContent || error instanceof RangeError) this.#drop(entry.hash)
+      // What has come can be read from here on: another version of the file may have much of it.
+      this.#active.delete(path)
+      if (error instanceof WrongContent || error instanceof RangeError) this.#drop(path)
       await sum().catch(() => {})
       throw error
     } finally {
@@ -160,6 +165,7 @@ export class Staging {
   release(path: string): void {
     const staged = this.#received.get(path)
     this.#received.delete(path)
+    this.#active.delete(path)
     if (staged !== undefined) this.#inPlace?.files.unstage(staged)
   }
 
@@ -167,19 +173,27 @@ export class Staging {
   prune(wantedEntries: Iterable<Entry | undefined>): void {
     const wanted = new Set<string>()
     for (const entry of wantedEntries) if (entry?.type === 'file') wanted.add(entry.hash)
-    const active = new Set([...this.#received.keys()].map((path) => partName.exec(basename(path))?.[1]))
-    for (const hash of [...this.#parts]) if (!wanted.has(hash) && !active.has(hash)) this.#drop(hash)
+    for (const hash of [...this.#parts]) {
+      const path = this.#pathOfPart(hash)
+      if (wanted.has(hash) || this.#active.has(path)) continue
+      this.#parts.delete(hash)
+      this.#drop(path)
+    }
   }
 
-  #drop(hash: string): void {
-    this.#parts.delete(hash)
-    rmSync(join(this.directory, `part-${hash}`), { force: true })
+  #drop(path: string): void {
+    this.release(path)
+    rmSync(path, { force: true })
+  }
+
+  #pathOfPart(hash: string): string {
+    return join(this.directory, `part-${hash}`)
   }
 
   /** Two of one content that come at once are two files, of which one is gone on with. */
   #partPath({ hash }: FileEntry): string {
-    const path = join(this.directory, `part-${hash}`)
-    return this.#received.has(path) ? this.#nextPath() : path
+    const path = this.#pathOfPart(hash)
+    return this.#active.has(path) ? this.#nextPath() : path
   }
 
   /**
@@ -240,8 +254,11 @@ export class Staging {
 
   /** Drops what was staged and isn't wanted any more. What was received at length stays until it is pruned. */
   discard(path: string): void {
+    if (partName.test(basename(path))) {
+      this.#active.delete(path)
+      return
+    }
     this.release(path)
-    if (partName.test(basename(path))) return
     try {
       unlinkSync(path)
     } catch {

@@ -98,10 +98,12 @@ export class Apportioner {
     })
   }
 
-  /** Who has nothing to do hears of nothing that would make Hypercore look again. */
+  /**
+   * Who has nothing to do hears of nothing that would make Hypercore look again; nor does it look when requests were
+   * cancelled, though what waits could be asked for then.
+   */
   #look(): void {
     for (const core of this.#cores) {
-      if (core.peers.length < 2) continue
       for (const peer of core.peers) core.replicator.updatePeer(peer)
     }
   }

@@ -103,6 +103,8 @@ class Pair {
   readonly #edits: SealedEdits
   readonly #commands = {} as Record<Side, Command>
   readonly #faults: string[] = []
+  /** Contents in place and in the log go different ways. */
+  readonly #inPlaceAbove: string
   #looked: Looked | undefined
   #key = ''
 
@@ -111,6 +113,8 @@ class Pair {
     this.#dice = dice
     this.#bootstrap = bootstrap
     this.#home = home
+    this.#inPlaceAbove = dice.pick(['none', '1MiB', '128KiB'])
+    t.comment(`in place above ${this.#inPlaceAbove}`)
     for (const name of ['source', 'mirror', 'temporary']) mkdirSync(this.#at(name))
     writeFileSync(this.#at('published'), '')
     this.#edits = new SealedEdits(dice, this.#at('source'), this.#at('published'), this.#at('temporary'))
@@ -190,8 +194,8 @@ class Pair {
     if (before !== undefined) this.#collect(side)
     const args =
       side === 'writer'
-        ? ['share', this.#at('source'), '--rescan-interval', '1s']
-        : ['clone', this.#key, this.#at('mirror')]
+        ? ['share', this.#at('source'), '--rescan-interval', '1s', '--in-place-above', this.#inPlaceAbove]
+        : ['clone', this.#key, this.#at('mirror'), '--in-place-above', this.#inPlaceAbove]
     const preload = pathToFileURL(join(packageRoot, 'dist/test/support/kill-at.js')).href
     const env = { NODE_OPTIONS: `--import ${preload}`, P2PSYNC_KILL_AT: this.#at(`kill-${side}`) }
     this.#commands[side] = start(this.#t, [...args, '--json'], { bootstrap: this.#bootstrap, env })

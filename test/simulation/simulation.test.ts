@@ -21,10 +21,12 @@ async function simulate(t: Assert, seed: number): Promise<void> {
   const source = await t.tmp()
   const mirror = join(await t.tmp(), 'mirror')
   // Directories' times are told with other changes, or when all is looked at again: here soon.
-  const share = () => startShare(t, source, { bootstrap, args: ['--rescan-interval', '1s'] })
+  const inPlace = () => ['--in-place-above', dice.pick(['none', '1MiB', '128KiB'])]
+  const share = () => startShare(t, source, { bootstrap, args: ['--rescan-interval', '1s', ...inPlace()] })
+  const clone = () => startClone(t, key, mirror, { bootstrap, args: inPlace() })
   let writer = await share()
   const { key } = writer
-  let reader: Command = startClone(t, key, mirror, { bootstrap })
+  let reader: Command = clone()
 
   for (let round = 0; round < rounds; round++) {
     const done = [edit(dice, source)]
@@ -34,7 +36,7 @@ async function simulate(t: Assert, seed: number): Promise<void> {
     if (restart === 0) {
       await reader.kill(signal)
       done.push(`${signal} to the reader`, edit(dice, source))
-      reader = startClone(t, key, mirror, { bootstrap })
+      reader = clone()
     }
     if (restart === 1) {
       await writer.kill(signal)

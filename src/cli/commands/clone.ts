@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { type ClonedFolder, clone, SyncError } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
-import { addCommonOptions, type CommonOptions, parseDuration } from '../options.ts'
+import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options.ts'
 import { failure, forever, runFolder } from '../session.ts'
 
 interface Options extends CommonOptions, NetworkOptions {
@@ -48,10 +48,10 @@ Examples:
   $ p2psync clone <key> ./copy-from-usb-disk --adopt`
     )
     .action(async (key: string, directory: string, options: Options) => {
-      const { state, adopt, rebuild, safeLinks } = options
+      const { adopt, rebuild, safeLinks } = options
       const folder = clone(key, directory, {
         ...connectOptions(options),
-        ...(state === undefined ? {} : { state }),
+        ...folderOptions(options),
         ...(adopt === undefined ? {} : { adopt }),
         ...(rebuild === undefined ? {} : { rebuild }),
         ...(safeLinks === undefined ? {} : { safeLinks })

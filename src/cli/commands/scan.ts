@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { share } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
-import { addCommonOptions, type CommonOptions } from '../options.ts'
+import { addCommonOptions, type CommonOptions, folderOptions } from '../options.ts'
 import { failure, runFolder } from '../session.ts'
 
 interface Options extends CommonOptions {
@@ -30,10 +30,10 @@ Examples:
 While the directory is being shared, end that first; share --checksum does the same at its start.`
     )
     .action(async (directory: string, options: Options) => {
-      const { state, checksum = false } = options
+      const { checksum = false } = options
       const folder = share(directory, {
         checksum,
-        ...(state === undefined ? {} : { state }),
+        ...folderOptions(options),
         offline: true,
         existing: true,
         // Nothing is to be waited for: one look does.

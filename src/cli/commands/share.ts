@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { share } from '../../index.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
-import { addCommonOptions, type CommonOptions, parseDuration } from '../options.ts'
+import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options.ts'
 import { forever, runFolder } from '../session.ts'
 
 interface Options extends CommonOptions, NetworkOptions {
@@ -47,11 +47,11 @@ Examples:
 What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left out.`
     )
     .action(async (directory: string, options: Options) => {
-      const { state, moved, poll, rescanInterval, checksum = false } = options
+      const { moved, poll, rescanInterval, checksum = false } = options
       const folder = share(directory, {
         ...connectOptions(options),
         checksum,
-        ...(state === undefined ? {} : { state }),
+        ...folderOptions(options),
         ...(moved === undefined ? {} : { moved }),
         ...(poll === undefined ? {} : { poll: true }),
         ...(typeof poll === 'number' ? { pollIntervalMs: poll } : {}),
