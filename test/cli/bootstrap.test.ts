@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { type Command, type StartOptions, start, startClone, startShare } from '../support/cli.ts'
 import { type Host, namespaceTest, openLan } from '../support/namespaces.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
+import { test } from '../support/together.ts'
 import { freeUdpPorts, takeUdpPort } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 

@@ -1,11 +1,11 @@
 import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'brittle'
 import { type Command, start, startClone, startShare } from '../support/cli.ts'
 import { canMount, diskMount } from '../support/mount.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 
 const puts = (command: Command) =>
   command.events.map((event) => (event.type === 'published' ? event.puts : 0)).reduce((sum, count) => sum + count, 0)

@@ -1,10 +1,10 @@
 import { lutimesSync, mkdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { test } from 'brittle'
 import { packageRoot, startClone, startShare } from '../support/cli.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 
 /** Seconds since 1970. */
 const times = { epoch: 0, before: -86_400.5, long: -2_000_000_000, far: 4_102_444_800.25, now: 1_700_000_000.001 }

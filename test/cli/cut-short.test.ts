@@ -10,10 +10,10 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'brittle'
 import { startClone, startShare } from '../support/cli.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 
 // A reader that is cut off between writing a version and recording it may find the log a version further
 // when it starts again. What it had written is of the log then, not the user's.

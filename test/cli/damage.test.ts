@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
 import { becomeSame, snapshot } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 
 const contentBytes = 60 * 100_000
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../support/cli.ts'
 import { freePort } from '../support/free-port.ts'
@@ -8,6 +8,7 @@ import { noLoopDevices, type SmallDisk, smallDisk } from '../support/loop-device
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 const needsDisks = { skip: noLoopDevices !== false, timeout: 120_000 }

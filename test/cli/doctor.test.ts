@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import type { Check } from '../../src/index.ts'
 import { type Command, type StartOptions, start, startShare } from '../support/cli.ts'
 import { noLoopDevices, smallDisk } from '../support/loop-device.ts'
@@ -11,6 +11,7 @@ import { type Host, namespaceTest, openLan, openNat } from '../support/namespace
 import { memoryDisk, oddTest } from '../support/odd-file-system.ts'
 import { says } from '../support/says.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 const offline = ['--no-lan', '--bootstrap', 'none']

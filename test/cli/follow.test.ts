@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { test } from 'brittle'
 import { start, startClone, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 test('polling alone finds changes, where notifications are not wanted', async (t) => {

@@ -1,12 +1,13 @@
 import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, constants } from 'node:zlib'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { type Command, startClone } from '../support/cli.ts'
 import { hashOf } from '../support/entries.ts'
 import { directoryRecord, fileRecord, HostileWriter, linkRecord, uints } from '../support/hostile-writer.ts'
 import { snapshot } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 type Pair = readonly [key: string | Buffer, value: Buffer]

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import type Hypercore from 'hypercore'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
 import Hyperswarm from 'hyperswarm'
@@ -12,6 +12,7 @@ import { type BentPeer, HostilePeer } from '../support/hostile-peer.ts'
 import { joinAsPeer } from '../support/network.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 /** A folder that is shared, and a peer of it that means harm. */

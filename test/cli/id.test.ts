@@ -11,11 +11,12 @@ import {
   writeFileSync
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { keyPair } from 'hypercore-crypto'
 import ids from 'hypercore-id-encoding'
 import { canBeOrdinary, own, start } from '../support/cli.ts'
 import { says } from '../support/says.ts'
+import { test } from '../support/together.ts'
 
 const fileOf = (home: string) => join(home, '.local/state/p2psync/identity')
 

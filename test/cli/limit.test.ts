@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { start, startClone, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
+import { test } from '../support/together.ts'
 
 test('a limit holds, and can be lifted while the folder is at work', async (t) => {
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]

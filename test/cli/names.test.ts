@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { showJson, showName } from '../../src/cli/text.ts'
 import { packageRoot, start, startClone, startShare } from '../support/cli.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 /** Names that would turn a terminal red, clear it, set its title, go back a line, or be read as others. */

@@ -1,7 +1,8 @@
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { parsePeer } from '../../src/cli/network-options.ts'
 import type { PeerAddress } from '../../src/index.ts'
 import { start } from '../support/cli.ts'
+import { test } from '../support/together.ts'
 
 const key = 'e8yxrqmgs8t5xqky7ssq6hp1h7gesf7gcw9ew5g6jbqzzfdg6rso'
 

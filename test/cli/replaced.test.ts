@@ -10,10 +10,11 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { startClone, startShare } from '../support/cli.ts'
 import { becomeSame, snapshot } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 async function startWriter(t: Assert, fill: (at: (path: string) => string) => void) {

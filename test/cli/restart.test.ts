@@ -9,12 +9,13 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { State } from '../../src/disk/state.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { startClone, startShare } from '../support/cli.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 async function startFolders(t: Assert) {

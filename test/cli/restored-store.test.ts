@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 /** Runs a writer twice with a copy of what it keeps made in between, so that a reader knows of more than the copy. */

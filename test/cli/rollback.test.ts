@@ -1,10 +1,10 @@
 import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'brittle'
 import { start, startClone, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 
 /** Puts a database back to what it was, where it stands: nothing tells that but what it holds. */
 function setBack(directory: string): void {

@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { type Command, startClone, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 const isRoot = process.getuid?.() === 0

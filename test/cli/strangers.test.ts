@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
 import ids from 'hypercore-id-encoding'
@@ -12,6 +12,7 @@ import { freePort } from '../support/free-port.ts'
 import { type Host, namespaceTest, openLan, startDht } from '../support/namespaces.ts'
 import { says } from '../support/says.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 /** A key that is well-formed, and nobody's. */

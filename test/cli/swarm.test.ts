@@ -218,7 +218,11 @@ for (const [name, end] of ends) {
   })
 }
 
-namespaceTest('ten readers on one machine: each pair connects once, and all are in sync', async (t) => {
+namespaceTest('ten readers on one machine: each pair connects once, and all are in sync', tenReaders, {
+  byItself: true
+})
+
+async function tenReaders(t: Assert): Promise<void> {
   const [host] = openLan(t, 1) as [Host]
   const [source, mirrors] = [await t.tmp(), await t.tmp()]
   mkdirSync(join(source, 'directory'))
@@ -244,4 +248,4 @@ namespaceTest('ten readers on one machine: each pair connects once, and all are 
     t.is(new Set(connected).size, 10, 'to as many peers')
     t.alike(told(command, 'disconnected'), [], 'none was lost')
   }
-})
+}

@@ -13,11 +13,12 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { startClone, startShare } from '../support/cli.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 /** A folder with everything that travels, and a mirror that follows it. */

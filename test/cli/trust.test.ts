@@ -14,12 +14,13 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { start, startClone, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 async function startPair(t: Assert, fill: (source: string) => void, args: readonly string[] = []) {

@@ -1,9 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { start, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 const goodKey = 'y'.repeat(52)

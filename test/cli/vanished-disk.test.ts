@@ -1,16 +1,19 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import { type Command, start, startClone, startShare } from '../support/cli.ts'
 import { bindMount, canMount, memoryMount } from '../support/mount.ts'
 import { says } from '../support/says.ts'
 import { becomeSame, differences } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 
+const some = 200
+/** A look at so many takes long enough that something happens while it goes on. */
 const many = 2500
 
 /** A shared folder on a disk of its own, with its state elsewhere, and a mirror. */
-async function onADisk(t: Assert, args: readonly string[] = []) {
+async function onADisk(t: Assert, args: readonly string[] = [], files = some) {
   const { text: bootstrap } = await startTestnet(t)
   const base = await t.tmp()
   const [disk, source, state, mirror] = ['disk', 'source', 'state', 'mirror'].map((name) => join(base, name)) as [
@@ -20,7 +23,7 @@ async function onADisk(t: Assert, args: readonly string[] = []) {
     string
   ]
   mkdirSync(join(disk, 'sub'), { recursive: true })
-  for (let i = 0; i < many; i++) writeFileSync(join(disk, i % 2 ? 'sub' : '', `f${i}`), `${i}`)
+  for (let i = 0; i < files; i++) writeFileSync(join(disk, i % 2 ? 'sub' : '', `f${i}`), `${i}`)
   const mount = bindMount(t, disk, source)
   const writer = await startShare(t, source, { bootstrap, args: ['--state', state, ...args] })
   const reader = startClone(t, writer.key, mirror, { bootstrap })
@@ -55,7 +58,7 @@ test('a disk that comes and goes while it is looked at has deleted nothing', {
   skip: !canMount,
   timeout: 60_000
 }, async (t) => {
-  const { disk, source, mirror, mount, writer } = await onADisk(t, ['--poll', '10ms'])
+  const { disk, source, mirror, mount, writer } = await onADisk(t, ['--poll', '10ms'], many)
   for (let i = 0; i < 60; i++) {
     mount.unmount()
     // No sooner and no later than it takes to do nothing: each time at another moment of a look.

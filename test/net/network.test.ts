@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { test } from 'brittle'
 import * as c from 'compact-encoding'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
 import Protomux, { type Message } from 'protomux'
@@ -8,6 +7,7 @@ import type { KeyPair } from '../../src/net/link.ts'
 import type { NetworkEvent } from '../../src/net/status.ts'
 import { openEnd as open } from '../support/end.ts'
 import { startTestnet } from '../support/testnet.ts'
+import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 test('peers find each other by an address and a key, and what one writes the other reads', async (t) => {

@@ -19,6 +19,8 @@ declare module 'brittle' {
     teardown(act: () => unknown, options?: { readonly order?: number; readonly force?: boolean }): void
     timeout(milliseconds: number): void
     tmp(): Promise<string>
+    /** A test in a test, which goes on by itself until it is waited for. */
+    test(name: string, options: TestOptions, body: Body): Promise<boolean>
   }
 
   export interface TestOptions {

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
+import { test } from './together.ts'
 import { until } from './until.ts'
 
 /** Why there can be no network namespaces here, or `false` where there can. */
@@ -10,9 +11,13 @@ const noNamespaces: string | false = whyNot()
 export const canNamespaces = noNamespaces === false
 
 /** A test that needs hosts of its own; it is skipped, and says why, where there can be none. */
-export function namespaceTest(name: string, body: (t: Assert) => Promise<void>): void {
+export function namespaceTest(
+  name: string,
+  body: (t: Assert) => Promise<void>,
+  options: { readonly byItself?: boolean } = {}
+): void {
   const why = noNamespaces === false ? '' : ` (${noNamespaces})`
-  test(`${name}${why}`, { skip: !canNamespaces, timeout: 300_000 }, body)
+  test(`${name}${why}`, { skip: !canNamespaces, timeout: 300_000, ...options }, body)
 }
 
 /** A machine of a test: a network namespace with one interface, `eth0`, and loopback. */

@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { type Assert, test } from 'brittle'
+import type { Assert } from 'brittle'
 import type { FuseOptions } from './fuse-server.ts'
+import { test } from './together.ts'
 import { until } from './until.ts'
 
 /**

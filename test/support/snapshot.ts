@@ -44,13 +44,15 @@ export async function becomeSame(
   b: string,
   { ms = 30_000, directoryTimes = false }: { readonly ms?: number; readonly directoryTimes?: boolean } = {}
 ): Promise<void> {
-  const left = () => {
+  let left: readonly string[] = []
+  const areSame = () => {
     try {
-      return differences(a, b, { directoryTimes })
+      left = differences(a, b, { directoryTimes })
     } catch (error) {
-      return [String(error)] // Something went while it was looked at.
+      left = [String(error)] // Something went while it was looked at.
     }
+    return left.length === 0
   }
-  await until(() => left().length === 0, { what: 'the same trees', ms }).catch(() => {})
-  t.alike(left().slice(0, 10), [], 'the trees are the same')
+  await until(areSame, { what: 'the same trees', ms }).catch(() => {})
+  t.alike(left.slice(0, 10), [], 'the trees are the same')
 }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const tickMs = 5
+/** A condition that takes long to tell is asked less often: who waits is not to keep others from working. */
+const tickMsMax = 500
 
 export interface UntilOptions {
   /** What is waited for, for the message of the failure. */
@@ -21,9 +23,11 @@ export async function until<T>(
 ): Promise<Exclude<T, undefined | null | false>> {
   const endMs = performance.now() + ms
   for (;;) {
+    const askedMs = performance.now()
     const value = await condition()
     if (value !== undefined && value !== null && value !== false) return value as Exclude<T, undefined | null | false>
-    if (performance.now() > endMs) throw new Error(`Waited ${ms} ms in vain for ${what}`)
-    await sleep(tickMs)
+    const nowMs = performance.now()
+    if (nowMs > endMs) throw new Error(`Waited ${ms} ms in vain for ${what}`)
+    await sleep(Math.min(Math.max(tickMs, 2 * (nowMs - askedMs)), tickMsMax))
   }
 }

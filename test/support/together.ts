@@ -1,0 +1,60 @@
+import { availableParallelism } from 'node:os'
+import { type Assert, test as brittleTest, type TestOptions } from 'brittle'
+
+export interface TogetherOptions extends TestOptions {
+  /** Not at the same time as others, but after them: it takes the whole machine, or suffers from who does. */
+  readonly byItself?: boolean
+}
+
+interface Together {
+  readonly name: string
+  readonly options: TogetherOptions
+  readonly body: (t: Assert) => unknown
+}
+
+/** So many tests of a file go on at once. They wait most of the time: for timeouts, slow links and other processes. */
+const atOnceMax = availableParallelism() + 1
+const timeoutMs = 240_000
+/** Of all tests of a file together. */
+const timeoutMsMax = 600_000
+
+/** The tests of this file, which is a process of its own. */
+let todo: Together[] | undefined
+
+/**
+ * A test that may go on at the same time as the others of its file that are made by this: each has what
+ * it needs for itself. It is begun in the order of the file, and tells its time at its end.
+ */
+export function test(name: string, options: TogetherOptions, body: (t: Assert) => unknown): void
+export function test(name: string, body: (t: Assert) => unknown): void
+export function test(
+  name: string,
+  ...rest: [TogetherOptions, (t: Assert) => unknown] | [(t: Assert) => unknown]
+): void {
+  const [options, body] = rest.length === 1 ? [{}, rest[0]] : rest
+  if (options.skip === true || options.todo === true) {
+    brittleTest(name, options, body)
+    return
+  }
+  if (todo === undefined) {
+    todo = []
+    // It starts when the file has been read to its end.
+    brittleTest('at the same time', { timeout: timeoutMsMax }, runAll)
+  }
+  todo.push({ name, options, body })
+}
+
+async function runAll(t: Assert): Promise<void> {
+  const left = (todo ?? []).filter(({ options }) => options.byItself !== true).reverse()
+  const worker = async () => {
+    for (let next = left.pop(); next !== undefined; next = left.pop()) await run(t, next)
+  }
+  await Promise.all(Array.from({ length: atOnceMax }, worker))
+  for (const next of todo ?? []) if (next.options.byItself === true) await run(t, next)
+}
+
+async function run(t: Assert, { name, options, body }: Together): Promise<void> {
+  const startMs = performance.now()
+  await t.test(name, { timeout: timeoutMs, ...options }, body)
+  t.comment(`${name}: ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
+}
