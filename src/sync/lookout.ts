@@ -20,7 +20,8 @@ export interface Dirty {
   readonly paths: ReadonlyMap<TreePath, Depth>
 }
 
-const settleMs = 50
+/** No shorter than a tick of the clock of file times: what was changed later than that can't be read yet. */
+const settleMs = 20
 const settleMsMax = 1000
 /** Notifications may not tell that the disk has gone, or another has come: it is looked whether it is there. */
 const presenceMs = 2000

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'brittle'
 import { Schedule } from '../../src/sync/schedule.ts'
 
@@ -93,4 +93,41 @@ test('a wait longer than a timer can count is waited for in parts', async (t) =>
   t.alike(warnings, [], 'no timer overflows, to fire at once')
   schedule.poke()
   t.is(await waiting, 'events')
+})
+
+/** Takes up so many bursts, one right after the other. */
+async function takeUp(schedule: Schedule, bursts: number): Promise<void> {
+  for (let i = 0; i < bursts; i++) {
+    schedule.poke()
+    await schedule.settled(never, open)
+  }
+}
+
+test('where one burst follows the other, they are given more and more quiet', async (t) => {
+  const schedule = new Schedule({ settleMs: 5, settleMsMax: never })
+  await takeUp(schedule, 12)
+  schedule.poke()
+  const startMs = performance.now()
+  t.is(await schedule.settled(never, open), 'events')
+  t.ok(performance.now() - startMs >= 100, 'much more than the first of them')
+})
+
+test('after a pause a change is taken up as soon as it has settled, however many came before', async (t) => {
+  const schedule = new Schedule({ settleMs: 1, settleMsMax: never })
+  await takeUp(schedule, 12)
+  await sleep(300)
+  schedule.poke()
+  t.is(await Promise.race([schedule.settled(never, open), sleep(150, 'too late')]), 'events')
+})
+
+test('after a large burst the next one is given time to grow', async (t) => {
+  const stop = new AbortController()
+  const schedule = new Schedule({ settleMs: 1, settleMsMax: never })
+  for (let i = 0; i < 1000; i++) schedule.poke()
+  t.is(await schedule.settled(never, open), 'events')
+  schedule.poke()
+  const waiting = schedule.settled(never, stop.signal)
+  t.is(await Promise.race([waiting, sleep(20, 'it may grow')]), 'it may grow')
+  stop.abort()
+  t.is(await waiting, 'aborted')
 })
