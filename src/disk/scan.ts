@@ -21,6 +21,13 @@ export interface ScanOptions {
   readonly isKnown?: (path: TreePath, signature: string) => boolean
   /** Whether a directory held another file system when it was looked at before. */
   readonly wasMounted?: (path: TreePath) => boolean
+  /**
+   * Told of a directory before it is listed: what comes into it from then on may not be seen.
+   *
+   * @param at a name by which it can be reached during the call
+   * @param identity differs from that of any other directory that stood at its path
+   */
+  readonly onDirectory?: (path: TreePath | '', at: string, identity: string) => void
   /** Throws when the directory that can be reached by this name isn't the folder; asked before it is looked at. */
   readonly guard?: (at: string) => void
   readonly rules?: IgnoreRules
@@ -140,6 +147,7 @@ class Walk {
     let at: string
     try {
       at = this.beneath.directory(path)
+      this.#tell(path, at)
       names = this.#names(path, at)
     } catch (error) {
       if (path === '') throw error
@@ -161,6 +169,13 @@ class Walk {
     }
     // The last pushed is walked first: reversed, so that a walk goes in the order of names.
     return directories.reverse()
+  }
+
+  #tell(path: TreePath | '', at: string): void {
+    const { onDirectory } = this.#options
+    if (onDirectory === undefined) return
+    const seen = path === '' ? undefined : this.#seen.get(path)
+    onDirectory(path, at, seen?.type === 'directory' ? seen.signature : '')
   }
 
   #names(path: TreePath | '', at: string): string[] {

@@ -1,17 +1,13 @@
-import { statSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { type FSWatcher, watch as fsWatch, statSync } from 'node:fs'
 import { debuglog } from 'node:util'
-import { watch as chokidarWatch, type FSWatcher } from 'chokidar'
 import { messageOf, systemCode } from '../errors.ts'
-import type { IgnoreRules } from '../tree/ignore.ts'
-import { parseTreePath, stateDirectoryName, type TreePath } from '../tree/path.ts'
+import { parseTreePath, type TreePath } from '../tree/path.ts'
 import { OverflowGuess } from './overflow.ts'
 import type { Depth } from './scan.ts'
 
 const trace = debuglog('p2psync:watch')
 
 export interface WatchOptions {
-  readonly rules: IgnoreRules
   /** A path may have changed. */
   readonly onDirty: (path: TreePath, depth: Depth) => void
   /** Some notifications were probably lost, of new directories too: neither what was told is all, nor what is watched. */
@@ -20,16 +16,6 @@ export interface WatchOptions {
   readonly onFailure: (message: string) => void
 }
 
-/** Notifications of a folder's changes. */
-export interface Watch {
-  /** Resolves when every directory of the folder is watched. */
-  readonly ready: Promise<void>
-  close(): Promise<void>
-}
-
-/** A new directory is told before its watch stands: what comes in between is found by another look, so much later. */
-const echoMs = 1000
-
 /** Tells one directory from another that stands at the same path; `''` when there is none. */
 export function rootIdentity(root: string): string {
   const stats = statSync(root, { throwIfNoEntry: false })
@@ -37,86 +23,65 @@ export function rootIdentity(root: string): string {
 }
 
 /**
- * Watches directories only: one watch each rather than one per file, and the raw events name the
- * file. An event says no more than that something happened at a path.
+ * Notifications of a folder's changes: one watch for each directory rather than one for each file. It finds
+ * no directory by itself. Whoever lists one gives it here before, so that what comes into it is seen by the
+ * one or by the other. An event says no more than that something happened at a path.
  */
-export function watchFolder(root: string, options: WatchOptions): Watch {
-  const toPath = (absolute: string) => parseTreePath(relative(root, absolute).split(sep).join('/'))
-  const watcher = chokidarWatch(root, {
-    ignoreInitial: true,
-    followSymlinks: false,
-    ignorePermissionErrors: true,
-    ignored: (absolute, stats) => {
-      if (absolute === root) return false
-      if (stats !== undefined && !stats.isDirectory()) return true
-      const path = toPath(absolute)
-      if (path === undefined) return absolute.startsWith(join(root, stateDirectoryName))
-      return stats !== undefined && options.rules.ignores(path, 'directory')
-    }
-  })
-  const overflow = new OverflowGuess((events) => {
-    trace('%d events at once: others may be lost, so all is to be looked at', events)
-    options.onLost()
-  })
-  watcher.on('raw', (_event, name, details) => {
-    overflow.count()
-    const { watchedPath } = details as { readonly watchedPath?: string }
-    if (watchedPath === undefined) return
-    const path = toPath(join(watchedPath, typeof name === 'string' ? name : ''))
-    if (path !== undefined) options.onDirty(path, 'shallow')
-  })
-  const echo = new Echo((path) => options.onDirty(path, 'deep'))
-  watcher.on('addDir', (absolute) => {
-    const path = toPath(absolute)
-    if (path === undefined) return
-    options.onDirty(path, 'deep')
-    echo.add(path)
-  })
-  const ready = readiness(watcher, options)
-  const close = async () => {
-    echo.end()
-    overflow.end()
-    await watcher.close()
-  }
-  return { ready, close }
-}
+export class Watch {
+  readonly #options: WatchOptions
+  readonly #watchers = new Map<TreePath | '', { readonly identity: string; readonly watcher: FSWatcher }>()
+  readonly #overflow: OverflowGuess
+  #failed = false
 
-/** Says paths again, all of a burst together, some time later. */
-class Echo {
-  readonly #say: (path: TreePath) => void
-  readonly #paths = new Set<TreePath>()
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(say: (path: TreePath) => void) {
-    this.#say = say
-  }
-
-  add(path: TreePath): void {
-    this.#paths.add(path)
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
-      for (const each of this.#paths) this.#say(each)
-      this.#paths.clear()
-    }, echoMs)
-  }
-
-  end(): void {
-    clearTimeout(this.#timer)
-  }
-}
-
-function readiness(watcher: FSWatcher, { onFailure }: WatchOptions): Promise<void> {
-  let failed = false
-  return new Promise<void>((resolve) => {
-    watcher.once('ready', resolve)
-    watcher.on('error', (error) => {
-      resolve()
-      // What goes while it is looked at, or can't be listed, is for the scan to judge.
-      if (failed || !isExhausted(error)) return
-      failed = true
-      onFailure(failureMessage(error))
+  constructor(options: WatchOptions) {
+    this.#options = options
+    this.#overflow = new OverflowGuess((events) => {
+      trace('%d events at once: others may be lost, so all is to be looked at', events)
+      options.onLost()
     })
-  })
+  }
+
+  /**
+   * Watches a directory from now on.
+   *
+   * @param at a name by which it can be reached now
+   * @param identity tells it from any other at its path: the one that is watched already isn't watched anew
+   */
+  add(path: TreePath | '', at: string, identity: string): void {
+    if (this.#failed || this.#watchers.get(path)?.identity === identity) return
+    this.forget(path)
+    try {
+      const watcher = fsWatch(at, (event, name) => this.#onEvent(path, event, name))
+      // A directory that is gone, on some systems; what holds it has told so.
+      watcher.on('error', () => this.forget(path))
+      this.#watchers.set(path, { identity, watcher })
+    } catch (error) {
+      // What goes while it is looked at, or can't be read, is for the scan to judge.
+      if (!isExhausted(error)) return
+      this.close()
+      this.#options.onFailure(failureMessage(error))
+    }
+  }
+
+  /** A directory is gone, or isn't one any more. */
+  forget(path: TreePath | ''): void {
+    this.#watchers.get(path)?.watcher.close()
+    this.#watchers.delete(path)
+  }
+
+  close(): void {
+    this.#failed = true
+    this.#overflow.end()
+    for (const { watcher } of this.#watchers.values()) watcher.close()
+    this.#watchers.clear()
+  }
+
+  #onEvent(directory: TreePath | '', event: string, name: string | null): void {
+    this.#overflow.count()
+    const path = parseTreePath(name === null ? directory : directory === '' ? name : `${directory}/${name}`)
+    // What has come or gone may be a directory that was here before, and others have changed meanwhile.
+    if (path !== undefined) this.#options.onDirty(path, event === 'rename' ? 'deep' : 'shallow')
+  }
 }
 
 function isExhausted(error: unknown): boolean {

@@ -1,6 +1,5 @@
 import type { Depth } from '../disk/scan.ts'
-import { rootIdentity, type Watch, watchFolder } from '../disk/watch.ts'
-import type { IgnoreRules } from '../tree/ignore.ts'
+import { rootIdentity, Watch } from '../disk/watch.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Monitor } from './monitor.ts'
 import { Schedule } from './schedule.ts'
@@ -38,7 +37,6 @@ export class Lookout {
   #everything = true
   #polling: boolean
   #watch: Watch | undefined
-  #rules: IgnoreRules | undefined
   #watched = ''
   #startedMs = Number.NEGATIVE_INFINITY
   #stale = false
@@ -50,46 +48,49 @@ export class Lookout {
     this.#polling = options.poll
   }
 
-  /** Watches the folder by these rules from now on, and looks at everything once more when the watch stands. */
-  async start(rules: IgnoreRules): Promise<void> {
-    this.#rules = rules
+  /** Watches the folder from now on, each directory from when it is looked at, and has everything looked at. */
+  start(): void {
     this.#stale = false
     this.#startedMs = performance.now()
-    await this.#watch?.close()
+    this.#watch?.close()
     this.#watch = undefined
     this.#watched = rootIdentity(this.#root)
+    this.markAll()
     if (this.#polling) return
-    const watch = watchFolder(this.#root, {
-      rules,
+    this.#watch = new Watch({
       onDirty: (path, depth) => this.mark(path, depth),
-      onLost: () => {
-        this.markAll()
-        this.doubtWatch()
-      },
+      onLost: () => this.markAll(),
       onFailure: (message) => {
         this.#polling = true
         this.#monitor.emit({ type: 'notice', message })
         this.#schedule.poke()
       }
     })
-    this.#watch = watch
-    // What happened before a directory was watched is found by one more look at everything.
-    void watch.ready.then(() => watch === this.#watch && this.markAll())
   }
 
-  /** A directory took the place of another, can be read only now, or came unheard: its watch isn't worth anything. */
+  /** A directory is about to be listed. */
+  readonly watch = (path: TreePath | '', at: string, identity: string): void => {
+    this.#watch?.add(path, at, identity)
+  }
+
+  /** A path is no directory any more, if it was one. */
+  forget(path: TreePath): void {
+    this.#watch?.forget(path)
+  }
+
+  /** A directory can be read again: what is watched beneath it isn't worth anything. */
   doubtWatch(): void {
     this.#stale = !this.#polling
     this.#schedule.poke()
   }
 
   /** Starts the watch anew where it is in doubt, or another directory stands in the root's place. */
-  async renew(): Promise<void> {
-    if (this.#polling || this.#rules === undefined) return
-    if (rootIdentity(this.#root) !== this.#watched) await this.start(this.#rules)
+  renew(): void {
+    if (this.#polling) return
+    if (rootIdentity(this.#root) !== this.#watched) this.start()
     if (!this.#stale) return
     const waitMs = this.#startedMs + restartMsMin - performance.now()
-    if (waitMs <= 0) await this.start(this.#rules)
+    if (waitMs <= 0) this.start()
     else setTimeout(() => this.#schedule.poke(), waitMs).unref()
   }
 
@@ -129,7 +130,7 @@ export class Lookout {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#watch?.close()
+  close(): void {
+    this.#watch?.close()
   }
 }

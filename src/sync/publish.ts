@@ -94,7 +94,7 @@ export class Publisher {
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#running
-    await this.#lookout.close()
+    this.#lookout.close()
   }
 
   async #run(): Promise<void> {
@@ -132,19 +132,15 @@ export class Publisher {
     const head = await this.#writer.head()
     this.#partial = head?.partial === true || head?.unfinished === true
     this.#loadRules()
-    this.#lookout.markAll()
-    await this.#lookout.start(this.#rules)
+    this.#lookout.start()
   }
 
   // One pass
 
   async #pass(startup: boolean): Promise<void> {
     assertMarker(this.#folder)
-    await this.#lookout.renew()
-    if (this.#lookout.isDirty(ignoreFileName) && this.#loadRules()) {
-      this.#lookout.markAll()
-      await this.#lookout.start(this.#rules)
-    }
+    this.#lookout.renew()
+    if (this.#lookout.isDirty(ignoreFileName) && this.#loadRules()) this.#lookout.start()
     const { everything, paths } = this.#lookout.take()
     if (!everything && paths.size === 0) return
     try {
@@ -153,7 +149,7 @@ export class Publisher {
       const { suspects, puts, removals } = diff
       trace('%d seen: %d to read, %d puts, %d removals', scan.seen.size, suspects.length, puts.length, removals.length)
       reached('scanned')
-      this.#doubtWatch(scan, diff)
+      this.#followDirectories(scan, diff)
       await this.#publish(scan, diff, { startup, everything })
     } catch (error) {
       this.#lookout.markAll()
@@ -170,6 +166,7 @@ export class Publisher {
       wasMounted: (path) => this.#baseline.records.get(path)?.signature.endsWith(mountedMark) ?? false,
       signal: this.#stop.signal,
       isKnown: (path, signature) => this.#baseline.records.get(path)?.signature === signature,
+      onDirectory: this.#lookout.watch,
       onProblem: (problem) => {
         problems.add(problem.path)
         this.#monitor.problem(problem)
@@ -185,13 +182,10 @@ export class Publisher {
     return scan
   }
 
-  /** A directory that took the place of another, or can be read again, needs a watch of its own. */
-  #doubtWatch(scan: Scan, diff: ScanDiff): void {
-    for (const [path, entry, signature] of diff.puts) {
-      const known = this.#baseline.records.get(path)
-      const isOther = known?.entry.type === 'directory' && known.signature !== '' && known.signature !== signature
-      if (entry.type === 'directory' && isOther) this.#lookout.doubtWatch()
-    }
+  /** What is no directory any more isn't watched; one that can be read again is to be, with all beneath it. */
+  #followDirectories(scan: Scan, diff: ScanDiff): void {
+    for (const paths of [diff.removals, diff.suspects]) for (const path of paths) this.#lookout.forget(path)
+    for (const [path, { type }] of diff.puts) if (type === 'symlink') this.#lookout.forget(path)
     const still = new Set(scan.unreadable)
     for (const path of this.#unreadable) {
       if (!scan.covers(path)) still.add(path)

@@ -1,27 +1,55 @@
-import { appendFileSync, mkdirSync, mkdtempSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
-import type { Depth } from '../../src/disk/scan.ts'
-import { type Watch, watchFolder } from '../../src/disk/watch.ts'
+import { type Depth, scanFolder } from '../../src/disk/scan.ts'
+import { Watch } from '../../src/disk/watch.ts'
 import { parseIgnoreRules } from '../../src/tree/ignore.ts'
+import type { TreePath } from '../../src/tree/path.ts'
 import { inotifyWatchCount, tellsDescriptors } from '../support/descriptors.ts'
+import { pathOf } from '../support/entries.ts'
 import { until } from '../support/until.ts'
 
-/** A folder that is watched, and what was told of it. */
+/** A folder that is watched as it is scanned, and what was told of it. */
 class Watched {
   readonly root: string
   readonly dirty = new Map<string, Depth>()
   readonly failures: string[] = []
   readonly watch: Watch
+  readonly #rules: string
+  #scanning: Promise<unknown> = Promise.resolve()
 
   constructor(root: string, rules: string) {
     this.root = root
-    this.watch = watchFolder(root, {
-      rules: parseIgnoreRules(rules),
-      onDirty: (path, depth) => void this.dirty.set(path, depth),
+    this.#rules = rules
+    this.watch = new Watch({
+      onDirty: (path, depth) => {
+        this.dirty.set(path, depth)
+        if (depth === 'deep') this.scan(new Map([[path, depth]]))
+      },
       onLost: () => {},
       onFailure: (message) => this.failures.push(message)
     })
+  }
+
+  /** Looks at the folder, or a part of it, after what is being looked at. */
+  scan(dirty?: ReadonlyMap<TreePath, Depth>): Promise<unknown> {
+    const options = {
+      rules: parseIgnoreRules(this.#rules),
+      onDirectory: (path: TreePath | '', at: string, identity: string) => this.watch.add(path, at, identity),
+      ...(dirty === undefined ? {} : { dirty })
+    }
+    this.#scanning = this.#scanning.then(() => scanFolder(this.root, options))
+    this.#scanning.catch(() => {})
+    return this.#scanning
   }
 
   static async open(
@@ -33,7 +61,7 @@ class Watched {
     make(root)
     const watched = new Watched(root, rules)
     t.teardown(() => watched.watch.close())
-    await watched.watch.ready
+    await watched.scan()
     return watched
   }
 
@@ -141,6 +169,35 @@ test('there is a watch for each directory, not for each file', { skip: !tellsDes
   })
   const count = inotifyWatchCount() - before
   t.ok(count >= directories && count <= directories + 2, `${count} watches`)
-  await w.watch.close()
+  w.watch.close()
   await until(() => inotifyWatchCount() === before, { what: 'the end of all watches' })
+})
+
+test('a directory that takes the place of another is watched in its stead', { skip: !tellsDescriptors }, async (t) => {
+  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a')) })
+  const before = inotifyWatchCount()
+  for (let round = 0; round < 3; round++) {
+    rmSync(w.at('a'), { recursive: true })
+    mkdirSync(w.at('a'))
+    await until(() => touchTold(w, 'a/file'), { what: 'a change in the new directory' })
+  }
+  await until(() => inotifyWatchCount() === before, { what: 'as many watches as before' })
+})
+
+test('what is gone is not watched any more, also where it goes on elsewhere', {
+  skip: !tellsDescriptors
+}, async (t) => {
+  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a')) })
+  const before = inotifyWatchCount()
+  const outside = join(await t.tmp(), 'a')
+  await w.expect('a directory moved out', () => renameSync(w.at('a'), outside), 'a')
+  w.watch.forget(pathOf('a'))
+  await until(() => inotifyWatchCount() === before - 1, { what: 'the end of its watch' })
+})
+
+test('a directory that is listed again is not watched anew', { skip: !tellsDescriptors }, async (t) => {
+  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a')) })
+  const before = inotifyWatchCount()
+  await w.scan()
+  t.is(inotifyWatchCount(), before)
 })
