@@ -28,6 +28,7 @@ const owners: Readonly<Record<string, string>> = {
   'hypercore-storage': 'log',
   hyperswarm: 'net',
   hyperdht: 'net',
+  chokidar: 'disk',
   'rocksdb-native': 'disk',
   'fs-native-extensions': 'disk',
   'node:worker_threads': 'disk',

@@ -1,4 +1,4 @@
-import { type FSWatcher, watch as fsWatch, statSync } from 'node:fs'
+import { watch as fsWatch, statSync } from 'node:fs'
 import { debuglog } from 'node:util'
 import { messageOf, systemCode } from '../errors.ts'
 import { parseTreePath, type TreePath } from '../tree/path.ts'
@@ -16,6 +16,21 @@ export interface WatchOptions {
   readonly onFailure: (message: string) => void
 }
 
+/**
+ * Watches one directory, from now on or from when it tells of a `rename` without a name. Throws, or calls `onError`,
+ * where that can't be, or any more.
+ */
+export type WatchDirectory = (
+  at: string,
+  onEvent: (event: string, name: string | null) => void,
+  onError: (error: unknown) => void
+) => { close(): void }
+
+const watchNatively: WatchDirectory = (at, onEvent, onError) => fsWatch(at, onEvent).on('error', onError)
+
+// Linux tells all that there is to know, and of a directory that is held by its descriptor too.
+const watchHere = process.platform === 'linux' ? watchNatively : (await import('./watch-portably.ts')).watchPortably
+
 /** Tells one directory from another that stands at the same path; `''` when there is none. */
 export function rootIdentity(root: string): string {
   const stats = statSync(root, { throwIfNoEntry: false })
@@ -29,12 +44,15 @@ export function rootIdentity(root: string): string {
  */
 export class Watch {
   readonly #options: WatchOptions
-  readonly #watchers = new Map<TreePath | '', { readonly identity: string; readonly watcher: FSWatcher }>()
+  readonly #watchDirectory: WatchDirectory
+  readonly #watchers = new Map<TreePath | '', { readonly identity: string; readonly watcher: { close(): void } }>()
   readonly #overflow: OverflowGuess
   #failed = false
 
-  constructor(options: WatchOptions) {
+  /** @param watchDirectory how; as is best on this system, when left out */
+  constructor(options: WatchOptions, watchDirectory = watchHere) {
     this.#options = options
+    this.#watchDirectory = watchDirectory
     this.#overflow = new OverflowGuess((events) => {
       trace('%d events at once: others may be lost, so all is to be looked at', events)
       options.onLost()
@@ -51,16 +69,23 @@ export class Watch {
     if (this.#failed || this.#watchers.get(path)?.identity === identity) return
     this.forget(path)
     try {
-      const watcher = fsWatch(at, (event, name) => this.#onEvent(path, event, name))
-      // A directory that is gone, on some systems; what holds it has told so.
-      watcher.on('error', () => this.forget(path))
+      const onEvent = (event: string, name: string | null) => this.#onEvent(path, event, name)
+      const watcher = this.#watchDirectory(at, onEvent, (error) => {
+        // A directory that is gone, on some systems; what holds it has told so.
+        this.forget(path)
+        this.#fail(error)
+      })
       this.#watchers.set(path, { identity, watcher })
     } catch (error) {
-      // What goes while it is looked at, or can't be read, is for the scan to judge.
-      if (!isExhausted(error)) return
-      this.close()
-      this.#options.onFailure(failureMessage(error))
+      this.#fail(error)
     }
+  }
+
+  #fail(error: unknown): void {
+    // What goes while it is looked at, or can't be read, is for the scan to judge.
+    if (this.#failed || !isExhausted(error)) return
+    this.close()
+    this.#options.onFailure(failureMessage(error))
   }
 
   /** A directory is gone, or isn't one any more. */
@@ -78,6 +103,7 @@ export class Watch {
 
   #onEvent(directory: TreePath | '', event: string, name: string | null): void {
     this.#overflow.count()
+    if (directory === '' && name === null) this.#options.onLost()
     const path = parseTreePath(name === null ? directory : directory === '' ? name : `${directory}/${name}`)
     // What has come or gone may be a directory that was here before, and others have changed meanwhile.
     if (path !== undefined) this.#options.onDirty(path, event === 'rename' ? 'deep' : 'shallow')

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import { type Depth, scanFolder } from '../../src/disk/scan.ts'
 import { Watch } from '../../src/disk/watch.ts'
+import { watchPortably } from '../../src/disk/watch-portably.ts'
 import { parseIgnoreRules } from '../../src/tree/ignore.ts'
 import type { TreePath } from '../../src/tree/path.ts'
 import { inotifyWatchCount, tellsDescriptors } from '../support/descriptors.ts'
@@ -23,28 +24,37 @@ class Watched {
   readonly root: string
   readonly dirty = new Map<string, Depth>()
   readonly failures: string[] = []
+  lost = 0
   readonly watch: Watch
   readonly #rules: string
   #scanning: Promise<unknown> = Promise.resolve()
 
-  constructor(root: string, rules: string) {
+  readonly #portably: boolean
+
+  constructor(root: string, { rules, portably }: { readonly rules: string; readonly portably: boolean }) {
     this.root = root
     this.#rules = rules
-    this.watch = new Watch({
-      onDirty: (path, depth) => {
+    this.#portably = portably
+    const options = {
+      onDirty: (path: TreePath, depth: Depth) => {
         this.dirty.set(path, depth)
         if (depth === 'deep') this.scan(new Map([[path, depth]]))
       },
-      onLost: () => {},
-      onFailure: (message) => this.failures.push(message)
-    })
+      onLost: () => {
+        this.lost++
+      },
+      onFailure: (message: string) => this.failures.push(message)
+    }
+    this.watch = portably ? new Watch(options, watchPortably) : new Watch(options)
   }
 
   /** Looks at the folder, or a part of it, after what is being looked at. */
   scan(dirty?: ReadonlyMap<TreePath, Depth>): Promise<unknown> {
     const options = {
       rules: parseIgnoreRules(this.#rules),
-      onDirectory: (path: TreePath | '', at: string, identity: string) => this.watch.add(path, at, identity),
+      // Elsewhere there are no names of descriptors.
+      onDirectory: (path: TreePath | '', at: string, identity: string) =>
+        this.watch.add(path, this.#portably ? this.at(path) : at, identity),
       ...(dirty === undefined ? {} : { dirty })
     }
     this.#scanning = this.#scanning.then(() => scanFolder(this.root, options))
@@ -54,12 +64,16 @@ class Watched {
 
   static async open(
     t: Assert,
-    { make = () => {}, rules = '' }: { make?: (root: string) => void; rules?: string } = {}
+    {
+      make = () => {},
+      rules = '',
+      portably = false
+    }: { make?: (root: string) => void; rules?: string; portably?: boolean } = {}
   ) {
     const root = await t.tmp()
     mkdirSync(join(root, '.p2psync'))
     make(root)
-    const watched = new Watched(root, rules)
+    const watched = new Watched(root, { rules, portably })
     t.teardown(() => watched.watch.close())
     await watched.scan()
     return watched
@@ -82,8 +96,13 @@ class Watched {
   }
 }
 
-test('every change of a file is told', async (t) => {
-  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a/b'), { recursive: true }) })
+for (const portably of [false, true]) {
+  test(`every change of a file is told${portably ? ', as on other systems' : ''}`, (t) => tellsEveryChange(t, portably))
+}
+
+async function tellsEveryChange(t: Assert, portably: boolean): Promise<void> {
+  const w = await Watched.open(t, { portably, make: (root) => mkdirSync(join(root, 'a/b'), { recursive: true }) })
+  if (portably) await until(() => w.lost > 0 && w.dirty.has('a') && w.dirty.has('a/b'), { what: 'the watches' })
   for (const path of ['top', 'a/middle', 'a/b/low', 'a/ünicode\n😀']) {
     await w.expect('a new file', () => writeFileSync(w.at(path), 'x'), path)
     await w.expect('a change', () => appendFileSync(w.at(path), 'x'), path)
@@ -93,7 +112,7 @@ test('every change of a file is told', async (t) => {
     await w.expect('a link', () => symlinkSync('x', w.at(path)), path)
   }
   t.alike(w.failures, [])
-})
+}
 
 test('a new tree is told from its top, and watched to its depth', async (t) => {
   const w = await Watched.open(t)
