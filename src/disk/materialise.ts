@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs'
+import { join } from 'node:path'
 import { debuglog } from 'node:util'
-import { messageOf, SyncError, systemCode } from '../errors.ts'
+import { isDiskFull, messageOf, SyncError } from '../errors.ts'
 import { reached } from '../steps.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type DirectoryEntry, type Entry, type FileEntry, permissionBits } from '../tree/entry.ts'
@@ -13,7 +14,11 @@ import { setMetadata } from './metadata.ts'
 import { Parents } from './parents.ts'
 import { ChangedMeanwhile, Placer } from './placer.ts'
 import { readChunks } from './read.ts'
-import { type ContentSource, type Staging, stagingFault } from './stage.ts'
+import { type ContentSource, type Staging, stagingFault, WrongContent } from './stage.ts'
+import type { SmallFile } from './stage-files.ts'
+import { type StageGroup, stageGroups, type WriteStep } from './stage-groups.ts'
+import { unpackError } from './worker-port.ts'
+import type { Workers } from './workers.ts'
 
 const trace = debuglog('p2psync:disk')
 
@@ -27,6 +32,8 @@ export interface MaterialiseInput {
   readonly root: string
   readonly staging: Staging
   readonly source: ContentSource
+  /** Where small files are staged. */
+  readonly workers: Workers
   readonly steps: readonly Step[]
   /** What stood at the paths when the plan was made; a path that has changed since is left alone. */
   readonly observed: ReadonlyMap<TreePath, Seen>
@@ -58,7 +65,10 @@ const stagingFilesMax = 2048
 /** What a large file may have on its way at once; it counts as this much. */
 const fileBytesInFlight = 16 * 1024 * 1024
 
-type WriteStep = Extract<Step, { op: 'write' }>
+/** No pack holds more. */
+const packBytesMax = 1024 * 1024
+const nothing = new Uint8Array()
+
 type MoveStep = Extract<Step, { op: 'move' }>
 interface Staged {
   readonly step: WriteStep
@@ -224,25 +234,24 @@ class Work {
 
   async #stage(steps: readonly WriteStep[]): Promise<Staged[]> {
     const staged: Staged[] = []
-    const todo = [...steps].reverse()
+    const todo = stageGroups(steps).reverse()
     let bytesInFlight = 0
     let failure: unknown
     const running = new Set<Promise<void>>()
     let onEnd = () => {}
     while (todo.length > 0 && failure === undefined) {
-      const step = todo.pop() as WriteStep
-      const cost = step.entry.type === 'file' ? Math.min(step.entry.size, fileBytesInFlight) : 0
+      const group = todo.pop() as StageGroup
+      const cost = costOf(group)
       while (running.size >= stagingFilesMax || (running.size > 0 && bytesInFlight + cost > stagingBytesMax)) {
         await new Promise<void>((resolve) => {
           onEnd = resolve
         })
       }
       bytesInFlight += cost
-      const task = this.#stageOne(step)
-        .then((at) => void staged.push({ step, at }))
+      const task = this.#stageGroup(group, staged)
         .catch((error: unknown) => {
           if (isFatal(error, this.#options.signal)) failure = fatal(error)
-          else this.#problem(step.path, stagingFault(error), error)
+          else for (const { path } of group.steps) this.#problem(path, stagingFault(error), error)
         })
         .finally(() => {
           bytesInFlight -= cost
@@ -257,6 +266,37 @@ class Work {
       throw failure
     }
     return staged
+  }
+
+  async #stageGroup({ steps, source }: StageGroup, staged: Staged[]): Promise<void> {
+    if (source !== 'single') return this.#stagePack(steps, source, staged)
+    const [step] = steps as [WriteStep]
+    staged.push({ step, at: await this.#stageOne(step) })
+  }
+
+  /** Stages small files, whose contents lie in one pack, in a thread of its own. */
+  async #stagePack(steps: readonly WriteStep[], pack: number | 'nothing', staged: Staged[]): Promise<void> {
+    const { signal } = this.#options
+    const { source, staging } = this.#input
+    const bytes = pack === 'nothing' ? nothing : await source.pack(pack, signal)
+    const files = steps.map(({ entry }) => smallFileOf(entry as FileEntry, staging.nextName()))
+    const request = { directory: staging.directory, bytes, files }
+    const failures = await this.#input.workers.run('stage-files', request, { signal })
+    let received = 0
+    let full: unknown
+    for (const [i, step] of steps.entries()) {
+      const failed = failures[i]
+      if (!failed) {
+        staged.push({ step, at: join(staging.directory, (files[i] as SmallFile).name) })
+        received += (step.entry as FileEntry).size
+        continue
+      }
+      const error = failed.isWrong ? new WrongContent(failed.error.message) : unpackError(failed.error)
+      if (isFatal(error, signal)) full = error
+      else this.#problem(step.path, stagingFault(error), error)
+    }
+    if (full !== undefined) throw full
+    this.#options.onBytes(received)
   }
 
   async #stageOne({ entry, copyOf }: WriteStep): Promise<string> {
@@ -341,15 +381,22 @@ function isFatal(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted || error instanceof SyncError || isDiskFull(error)
 }
 
-function isDiskFull(error: unknown): boolean {
-  return systemCode(error) === 'ENOSPC' || systemCode(error) === 'EDQUOT'
-}
-
 function fatal(error: unknown): unknown {
   if (!isDiskFull(error)) return error
   return new SyncError('DISK_FULL', 'The disk is full. What was there is whole; it goes on when there is space', {
     cause: error
   })
+}
+
+/** What a group may have in memory, in bytes. */
+function costOf({ steps, source }: StageGroup): number {
+  if (source !== 'single') return packBytesMax
+  const { entry } = (steps as [WriteStep])[0]
+  return entry.type === 'file' ? Math.min(entry.size, fileBytesInFlight) : 0
+}
+
+function smallFileOf({ size, hash, mode, mtimeMs, extents: [extent] }: FileEntry, name: string): SmallFile {
+  return { name, entry: { size, hash, mode, mtimeMs }, offset: extent?.offset ?? 0 }
 }
 
 function* batchesOf(steps: readonly WriteStep[]): Generator<WriteStep[]> {

@@ -33,6 +33,16 @@ export function setMetadata(at: string, entry: Entry): void {
   }
 }
 
+/** The same for a file in a directory of our own, where nobody puts a link in its place meanwhile. */
+export function setOwnMetadata(
+  at: string,
+  { mode, mtimeMs }: { readonly mode: number; readonly mtimeMs: number }
+): void {
+  const seconds = String(secondsOf(mtimeMs))
+  withoutModes(() => chmodSync(at, mode))
+  utimesSync(at, seconds, seconds)
+}
+
 /**
  * Lets a file system refuse modes that it has no bits for, as FAT does. Where the file isn't ours instead,
  * its times are refused just after.

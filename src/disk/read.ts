@@ -28,7 +28,6 @@ export interface ReadOptions {
   /** By what chunks are known: their SHA-256 in hexadecimal, when left out. */
   readonly hashChunk?: (bytes: Uint8Array) => string
 }
-
 /** Thrown when a file changed while it was read: what was read of it is torn. */
 export class TornRead extends Error {}
 

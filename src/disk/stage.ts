@@ -34,6 +34,8 @@ export interface ContentSource {
    * @param inPlace whether the file keeps it, and nobody else: what was read has to be there when more is asked for
    */
   read(entry: FileEntry, signal: AbortSignal, inPlace?: boolean): AsyncIterable<Uint8Array>
+  /** All that a pack holds. Fails as `read` does. */
+  pack(block: number, signal: AbortSignal): Promise<Uint8Array>
 }
 
 /** A file that is being received. */
@@ -63,6 +65,8 @@ export interface InPlaceStaging {
 
 /** Thrown when bytes aren't those that the entry promises. */
 export class WrongContent extends Error {}
+
+export const wrongHash = 'content that does not have the hash of its entry'
 
 /** The directory where files are received, on the file system of the folder so that a rename moves them in. */
 export class Staging {
@@ -218,13 +222,13 @@ export class Staging {
         if (size > entry.size) throw new WrongContent(moreThan(entry))
         hash.update(bytes)
         if (bytes.length > 0) {
-          fd ??= create(path)
+          fd ??= createStaged(path)
           writeAll(fd, bytes)
         }
         if (size === entry.size) close()
         onBytes?.(bytes.length)
       }
-      if (size === 0 && entry.size === 0) closeSync(create(path))
+      if (size === 0 && entry.size === 0) closeSync(createStaged(path))
       check(entry, size, hash.digest('hex'))
       reached('content-received')
       setMetadata(path, entry)
@@ -268,14 +272,15 @@ export class Staging {
 
   /** A place for what is taken out of the folder, by which it is known what it was should this run be cut off. */
   asidePath(path: TreePath): string {
-    return join(this.directory, `aside-${this.#nextName()}-${cutToBytes(baseName(path), asideBytesMax)}`)
+    return join(this.directory, `aside-${this.nextName()}-${cutToBytes(baseName(path), asideBytesMax)}`)
   }
 
   #nextPath(): string {
-    return join(this.directory, this.#nextName())
+    return join(this.directory, this.nextName())
   }
 
-  #nextName(): string {
+  /** A name in the directory that nothing there has. */
+  nextName(): string {
     return `${this.#run}-${(this.#count++).toString(36)}`
   }
 }
@@ -296,7 +301,8 @@ export function stagingFault(error: unknown): Problem['action'] {
   return error instanceof WrongContent || error instanceof RangeError ? 'log' : 'fetch'
 }
 
-function create(path: string): number {
+/** Makes a staged file, where nothing has its name. */
+export function createStaged(path: string): number {
   return openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
 }
 
@@ -312,7 +318,7 @@ function openPart(path: string): number {
   }
 }
 
-function writeAll(fd: number, bytes: Uint8Array, at: number | null = null): void {
+export function writeAll(fd: number, bytes: Uint8Array, at: number | null = null): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(fd, bytes, done, bytes.length - done, at === null ? null : at + done)
   }
@@ -324,5 +330,5 @@ function moreThan({ size }: FileEntry): string {
 
 function check(entry: FileEntry, size: number, hash: string): void {
   if (size !== entry.size) throw new WrongContent(`${size} bytes where its entry promises ${entry.size}`)
-  if (hash !== entry.hash) throw new WrongContent('content that does not have the hash of its entry')
+  if (hash !== entry.hash) throw new WrongContent(wrongHash)
 }

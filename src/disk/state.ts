@@ -96,6 +96,25 @@ export class State {
     return value === null ? undefined : (JSON.parse(value.toString()) as Extent)
   }
 
+  /** Where chunks with these SHA-256 are stored, those that are. */
+  async chunks(hashes: readonly string[]): Promise<ReadonlyMap<string, Extent>> {
+    const found = new Map<string, Extent>()
+    if (hashes.length === 0) return found
+    // One question for all: each by itself costs more than its answer.
+    const batch = this.#db.read()
+    try {
+      const values = Promise.all(hashes.map((hash) => batch.get(chunkKey(hash))))
+      values.catch(() => {}) // Told below.
+      await this.#guarded(() => batch.flush())
+      for (const [i, value] of (await values).entries()) {
+        if (value !== null) found.set(hashes[i] as string, JSON.parse(value.toString()) as Extent)
+      }
+      return found
+    } finally {
+      batch.destroy()
+    }
+  }
+
   async note<N extends keyof Notes>(name: N): Promise<Notes[N] | undefined> {
     const value = await this.#guarded(() => this.#db.get(`m${name}`))
     return value === null ? undefined : (JSON.parse(value.toString()) as Notes[N])

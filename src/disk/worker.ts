@@ -1,4 +1,6 @@
 import { cutChunks, hashBlock, hashChunks, takeSum, writeChunk } from './large-file-jobs.ts'
+import { readFiles } from './read-files.ts'
+import { stageFiles } from './stage-files.ts'
 import { serveJobs } from './worker-port.ts'
 
 /**
@@ -10,7 +12,9 @@ const jobs = {
   'hash-chunks': hashChunks,
   'hash-block': hashBlock,
   'write-chunk': writeChunk,
-  'take-sum': takeSum
+  'take-sum': takeSum,
+  'read-files': readFiles,
+  'stage-files': stageFiles
 }
 
 export type Jobs = typeof jobs

@@ -29,6 +29,7 @@ interface Job {
   readonly kind: string
   readonly request: unknown
   readonly transfer: readonly Transferable[]
+  readonly signal: AbortSignal | undefined
   resolve(answer: unknown): void
   reject(error: unknown): void
 }
@@ -60,6 +61,7 @@ export class Workers<J extends JobTable = Jobs> {
   readonly #threads = new Set<Thread>()
   readonly #waiting = new Set<Job>()
   #wanting: (() => void)[] = []
+  readonly #heeded = new WeakSet<AbortSignal>()
   #closed = false
 
   constructor({
@@ -110,26 +112,15 @@ export class Workers<J extends JobTable = Jobs> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
       this.#assertOpen()
-      const drop = () => {
-        if (this.#waiting.delete(job)) job.reject(signal?.reason)
-        this.#assign()
-      }
-      const end = () => signal?.removeEventListener('abort', drop)
-      const job: Job = {
+      if (signal !== undefined) this.#heed(signal)
+      this.#waiting.add({
         kind,
         request,
         transfer,
-        resolve: (answer) => {
-          end()
-          resolve(answer as Answer<J, K>)
-        },
-        reject: (error) => {
-          end()
-          reject(error)
-        }
-      }
-      signal?.addEventListener('abort', drop, { once: true })
-      this.#waiting.add(job)
+        signal,
+        resolve: (answer) => resolve(answer as Answer<J, K>),
+        reject
+      })
       this.#assign()
     })
   }
@@ -145,10 +136,32 @@ export class Workers<J extends JobTable = Jobs> {
     return {
       run: (kind, request, transfer = []) =>
         new Promise((resolve, reject) => {
-          own.give({ kind, request, transfer, resolve: resolve as (answer: unknown) => void, reject })
+          own.give({
+            kind,
+            request,
+            transfer,
+            signal: undefined,
+            resolve: resolve as (answer: unknown) => void,
+            reject
+          })
         }),
       release: () => own.release()
     }
+  }
+
+  /** Listens to a signal once, however many jobs it is for. */
+  #heed(signal: AbortSignal): void {
+    if (this.#heeded.has(signal)) return
+    this.#heeded.add(signal)
+    const drop = () => {
+      for (const job of this.#waiting) {
+        if (job.signal !== signal) continue
+        this.#waiting.delete(job)
+        job.reject(signal.reason)
+      }
+      this.#assign()
+    }
+    signal.addEventListener('abort', drop, { once: true })
   }
 
   /** Drops what hasn't begun, waits for what has, and ends all threads. */
@@ -166,10 +179,16 @@ export class Workers<J extends JobTable = Jobs> {
 
   #assign(): void {
     for (const job of this.#waiting) {
-      const thread = this.#freest()
-      if (thread === undefined) break
-      this.#waiting.delete(job)
-      thread.give(job)
+      try {
+        const thread = this.#freest()
+        if (thread === undefined) break
+        this.#waiting.delete(job)
+        thread.give(job)
+      } catch (error) {
+        // A thread that can't be started, or what can't be sent to one.
+        this.#waiting.delete(job)
+        job.reject(error)
+      }
     }
     this.#wake()
   }
@@ -227,7 +246,7 @@ class Thread {
       // What a job needs beside its buffers, which don't count, is little.
       resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
       // A program that was given as text says so by an option that would be refused here.
-      execArgv: process.execArgv.filter((option) => !option.startsWith('--input-type'))
+      ...(process.execArgv.some((option) => option.startsWith('--input-type')) ? { execArgv: [] } : {})
     })
     this.#worker.unref()
     this.#worker.on('message', (message: Answered) => this.#answered(message))
@@ -254,19 +273,15 @@ class Thread {
     if (this.#jobs.size === 0) this.#rest()
   }
 
+  /** @throws what can't be sent to a thread; it is as before then */
   give(job: Job): void {
-    clearTimeout(this.#idle)
     if (this.#isOver) {
       job.reject(this.#deathError())
       return
     }
     const id = this.#ids++
-    try {
-      this.#worker.postMessage({ id, kind: job.kind, request: job.request }, job.transfer)
-    } catch (error) {
-      job.reject(error) // What can't be sent; nothing is lost but this.
-      return
-    }
+    this.#worker.postMessage({ id, kind: job.kind, request: job.request }, job.transfer)
+    clearTimeout(this.#idle)
     this.#jobs.set(id, job)
     this.#worker.ref()
   }

@@ -78,6 +78,12 @@ export class ContentReader {
     }
   }
 
+  /** All that a pack holds. It isn't kept: who asks for it here wants all of it at once. Throws as `read` does. */
+  async pack(block: number, signal: AbortSignal): Promise<Uint8Array> {
+    signal.throwIfAborted()
+    return decodePack(await this.#get(block))
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#core.close()

@@ -3,18 +3,22 @@ import { type LargeChunk, readLarge } from '../disk/large-file.ts'
 import { type Chunk, type ReadFile, readChunks, sha256 } from '../disk/read.ts'
 import type { State } from '../disk/state.ts'
 import type { Workers } from '../disk/workers.ts'
-import { PackBuilder, packBytesTarget } from '../format/pack-codec.ts'
+import { PackBuilder, packBytesTarget, packHeaderBytes } from '../format/pack-codec.ts'
 import { leafHash } from '../log/leaf-hash.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
+import type { PackBuffers } from './pack-buffers.ts'
 
 /** Bytes queued before they are appended: few large appends are faster than many small ones. */
 const queueBytesMax = 4 * 1024 * 1024
 /** Blocks that lie in place have no bytes. */
 const queueBlocksMax = 64
+
+/** Contents that make a pack of their own; less than that is joined with others. */
+const ownPackBytesMin = packBytesTarget / 2
 
 /** Where a chunk is, or will be once its pack is full. */
 interface Place {
@@ -23,9 +27,25 @@ interface Place {
   users?: number
 }
 
+/** A content in a pack. */
+interface Packed {
+  readonly place: Place
+  readonly offset: number
+  readonly length: number
+}
+
 interface PendingFile {
   readonly read: ReadFile
   readonly places: readonly Place[]
+}
+
+/** A small file that was read into a buffer. */
+export type SmallFile = ReadFile & { readonly path: TreePath; readonly offset: number }
+
+/** What is to be appended, and what can be used again after that. */
+interface Queued {
+  readonly block: Uint8Array | Promise<Uint8Array>
+  readonly buffer?: ArrayBuffer | undefined
 }
 
 /** What a flush has made sure of: contents that are in the log, ready to be named by a version. */
@@ -38,6 +58,7 @@ export interface IngestOptions {
   /** The contents of files larger than this, in bytes, are told of in the log, and stay where they are. */
   readonly inPlaceAbove: number
   readonly workers: Workers
+  readonly buffers: PackBuffers
 }
 
 /** By what a chunk is found again: one that is a block of its own by its hash in the log, which needs no reading. */
@@ -56,18 +77,20 @@ export class Ingest {
   readonly #state: State
   readonly #inPlaceAbove: number
   readonly #workers: Workers
+  readonly #buffers: PackBuffers
   /** Blocks of files that were torn: their bytes are gone, perhaps. */
   #loose: Place[] = []
   #files = new Map<TreePath, PendingFile>()
   #fresh = new Map<string, Place>()
-  #queue: (Uint8Array | Promise<Uint8Array>)[] = []
+  #queue: Queued[] = []
   #queueBytes = 0
   #pack = new PackBuilder()
-  #packed: { readonly place: Place; readonly offset: number; readonly length: number }[] = []
+  #packed: Packed[] = []
   #appending: Promise<void> = Promise.resolve()
   #nextBlock: number
 
-  constructor(root: string, writer: LogWriter, state: State, { inPlaceAbove, workers }: IngestOptions) {
+  constructor(root: string, writer: LogWriter, state: State, { inPlaceAbove, workers, buffers }: IngestOptions) {
+    this.#buffers = buffers
     this.#inPlaceAbove = inPlaceAbove
     this.#workers = workers
     this.#root = root
@@ -99,6 +122,61 @@ export class Ingest {
       reached('chunk-read')
       onBytes(value.bytes.length)
     }
+  }
+
+  /**
+   * Queues of small files what isn't in the log yet.
+   *
+   * @param buffer holds their contents, behind room for a pack's header; it isn't the caller's any more
+   */
+  async addSmall(files: readonly SmallFile[], buffer: ArrayBuffer): Promise<void> {
+    const unknown = new Set<string>()
+    for (const { hash, size } of files) if (size > 0 && !this.#fresh.has(hash)) unknown.add(hash)
+    const stored = await this.#stored([...unknown])
+    const fresh: Packed[] = []
+    for (const { path, offset, ...read } of files) {
+      reached('chunk-read')
+      const places: Place[] = []
+      if (read.size > 0) {
+        const known = this.#fresh.get(read.hash)
+        const extent = stored.get(read.hash)
+        if (known !== undefined) places.push(used(known))
+        else if (extent !== undefined) places.push({ extent })
+        else {
+          const place = this.#newPlace(read.hash)
+          places.push(place)
+          fresh.push({ place, offset, length: read.size })
+        }
+      }
+      this.#files.set(path, { read, places })
+    }
+    this.#packUp(fresh, buffer)
+    await this.#drain()
+  }
+
+  /** Where chunks are in the log already. */
+  async #stored(hashes: readonly string[]): Promise<ReadonlyMap<string, Extent>> {
+    const stored = new Map(await this.#state.chunks(hashes))
+    for (const [hash, extent] of stored) if (!(await this.#writer.has(extent))) stored.delete(hash)
+    return stored
+  }
+
+  /** Makes a pack of contents in the buffer where they lie, or adds what is too little for one to the next. */
+  #packUp(contents: readonly Packed[], buffer: ArrayBuffer): void {
+    const bytes = new Uint8Array(buffer)
+    if (contents.reduce((sum, { length }) => sum + length, 0) < ownPackBytesMin) {
+      for (const { place, offset, length } of contents) this.#addToPack(bytes.subarray(offset, offset + length), place)
+      this.#buffers.give(buffer)
+      return
+    }
+    let end = packHeaderBytes
+    const packed = contents.map(({ place, offset, length }) => {
+      // What lay between was known already.
+      if (offset !== end) bytes.copyWithin(end, offset, offset + length)
+      end += length
+      return { place, offset: end - length - packHeaderBytes, length }
+    })
+    this.#enqueuePack(PackBuilder.over(buffer, end - packHeaderBytes), packed, buffer)
   }
 
   async #addLarge(path: TreePath, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<void> {
@@ -174,7 +252,7 @@ export class Ingest {
     if (known !== undefined) return known
     const place = this.#newPlace(key)
     const block = this.#nextBlock++
-    this.#queue.push(this.#writer.places.placeholder(length, hash))
+    this.#queue.push({ block: this.#writer.places.placeholder(length, hash) })
     place.extent = { block, blocks: 1, offset: 0, length, packed: false }
     await this.#drain()
     return place
@@ -186,10 +264,13 @@ export class Ingest {
     return place
   }
 
+  /** Appends what is queued where it is enough, once what was queued before it is in the log. */
   async #drain(): Promise<void> {
-    if (this.#queueBytes < queueBytesMax && this.#queue.length < queueBlocksMax) return
-    this.#append()
-    await this.#appending
+    while (this.#queueBytes >= queueBytesMax || this.#queue.length >= queueBlocksMax) {
+      const before = this.#appending
+      await before
+      if (before === this.#appending) this.#append()
+    }
   }
 
   async #known(hash: string): Promise<Place | undefined> {
@@ -210,18 +291,23 @@ export class Ingest {
 
   #sealPack(): void {
     if (this.#packed.length === 0) return
-    const { block } = this.#enqueue(this.#pack.encode(), this.#pack.bytes, true)
-    for (const { place, offset, length } of this.#packed) {
-      place.extent = { block, blocks: 1, offset, length, packed: true }
-    }
+    this.#enqueuePack(this.#pack, this.#packed)
     this.#packed = []
     this.#pack = new PackBuilder()
   }
 
-  #enqueue(block: Uint8Array | Promise<Uint8Array>, length: number, packed: boolean): Extent {
+  #enqueuePack(pack: PackBuilder, contents: readonly Packed[], buffer?: ArrayBuffer): void {
+    const { block } = this.#enqueue(pack.encode(), pack.bytes, true, buffer)
+    for (const { place, offset, length } of contents) {
+      place.extent = { block, blocks: 1, offset, length, packed: true }
+    }
+  }
+
+  /** @param buffer what holds the block, to be used again when it is appended */
+  #enqueue(block: Uint8Array | Promise<Uint8Array>, length: number, packed: boolean, buffer?: ArrayBuffer): Extent {
     // Compression that fails is met when the queue is appended; until then it must not end the process.
     if (block instanceof Promise) block.catch(() => {})
-    this.#queue.push(block)
+    this.#queue.push({ block, buffer })
     this.#queueBytes += length
     return { block: this.#nextBlock++, blocks: 1, offset: 0, length, packed }
   }
@@ -232,10 +318,11 @@ export class Ingest {
     this.#queue = []
     this.#queueBytes = 0
     this.#appending = this.#appending.then(async () => {
-      const blocks = await Promise.all(queue)
+      const blocks = await Promise.all(queue.map(({ block }) => block))
       await this.#writer.appendBlocks(blocks)
       reached('blocks-appended')
       for (const block of blocks) this.stored += block.length
+      for (const { buffer } of queue) if (buffer !== undefined) this.#buffers.give(buffer)
     })
     this.#appending.catch(() => {}) // Whoever waits for it gets it; this instance is of no use then.
   }

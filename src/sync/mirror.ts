@@ -74,6 +74,7 @@ export class Mirror {
   readonly #blocks: BlockHolders
   readonly #received: () => number
   readonly #safeLinks: boolean
+  readonly #workers: Workers
   readonly #onFailure: (error: unknown) => boolean
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
@@ -114,6 +115,7 @@ export class Mirror {
     this.#onFailure = options.onFailure
     this.#standing = new Standing(state)
     this.#safeLinks = options.safeLinks
+    this.#workers = options.workers
     this.#blocks = options.blocks
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     reader.onFailure = (error) => this.#report(error)
@@ -432,6 +434,7 @@ export class Mirror {
           root: this.#folder.root,
           staging: this.#staging,
           source: content,
+          workers: this.#workers,
           steps: plan.steps,
           observed: seen,
           conflicts: new Set(plan.conflicts.map(({ path }) => path)),

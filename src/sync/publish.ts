@@ -6,20 +6,24 @@ import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
 import { mountedMark } from '../disk/seen.ts'
 import type { State, StateBatch } from '../disk/state.ts'
+import { unpackError } from '../disk/worker-port.ts'
 import type { Workers } from '../disk/workers.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
+import { packHeaderBytes } from '../format/pack-codec.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
-import { type BaselineRecord, diffScan, type Scan, type ScanDiff, type SeenFile } from '../tree/diff.ts'
+import { type BaselineRecord, diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
 import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { LiveBaseline } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { assertMarker, type Folder } from './folder.ts'
-import { Ingest } from './ingest.ts'
+import { Ingest, type SmallFile } from './ingest.ts'
 import { Lookout, type LookoutOptions } from './lookout.ts'
 import { type Monitor, versionFields } from './monitor.ts'
+import { PackBuffers } from './pack-buffers.ts'
+import { type OneSuspect, SuspectQueue } from './suspects.ts'
 import { noteWriter, reconcileState } from './writer-state.ts'
 
 const trace = debuglog('p2psync:publish')
@@ -60,6 +64,7 @@ export class Publisher {
   readonly #inPlaceAbove: number
   readonly #blocks: BlockHolders
   readonly #workers: Workers
+  readonly #buffers = new PackBuffers()
   readonly #stop = new AbortController()
   readonly #torn = new Map<TreePath, number>()
   #baseline = new LiveBaseline()
@@ -195,62 +200,83 @@ export class Publisher {
   }
 
   async #publish(scan: Scan, diff: ScanDiff, { startup, everything }: { startup: boolean; everything: boolean }) {
-    const work = new PassWork(this.#ingest(), diff, scan)
+    const ingest = new Ingest(this.#folder.root, this.#writer, this.#state, {
+      inPlaceAbove: this.#inPlaceAbove,
+      workers: this.#workers,
+      buffers: this.#buffers
+    })
+    const work = new PassWork(ingest, diff, scan)
     const limits = startup ? early : whole
-    let bytesTotal = 0
-    const sizeOf = (path: TreePath) => (scan.seen.get(path) as SeenFile).size
-    for (const path of diff.suspects) bytesTotal += sizeOf(path)
-    const progress = { files: 0, filesTotal: diff.suspects.length, bytes: 0, bytesTotal }
-    const todo = [...diff.suspects].reverse()
-    while (todo.length > 0) {
+    const todo = new SuspectQueue(diff, scan)
+    const progress = new ReadProgress(todo, this.#monitor)
+    while (!todo.isEmpty) {
       const startMs = performance.now()
       const full = () =>
-        work.stored >= limits.bytes ||
-        work.ingest.pending >= pendingFilesMax ||
-        performance.now() - startMs >= limits.ms
+        work.stored >= limits.bytes || ingest.pending >= pendingFilesMax || performance.now() - startMs >= limits.ms
       const readers = Array.from({ length: parallelReads }, async () => {
         while (!full()) {
-          const path = todo.pop()
-          if (path === undefined) return
+          const next = todo.next()
+          if (next === undefined) return
           this.#stop.signal.throwIfAborted()
-          await this.#read(work, path, sizeOf(path), (bytes) => {
-            progress.bytes += bytes
-            // A file may have grown since it was seen.
-            progress.bytesTotal = Math.max(progress.bytesTotal, progress.bytes)
-            this.#monitor.emit({ type: 'progress', phase: 'publish', ...progress })
-          })
-          progress.files++
+          if ('small' in next) await this.#readSmall(ingest, next.small, todo, progress)
+          else await this.#read(ingest, next, progress)
         }
       })
       await allDone(readers)
-      if (todo.length > 0) await this.#commit(work, { startup, last: false, everything })
+      if (!todo.isEmpty) await this.#commit(work, { startup, last: false, everything })
     }
     await this.#commit(work, { startup, last: true, everything })
-    this.#monitor.emit({ type: 'progress', phase: 'publish', ...progress })
+    progress.tell()
     if (this.#writer.version !== undefined) {
       this.#monitor.emit({ type: 'up-to-date', ...versionFields(this.#writer.version) })
     }
   }
 
-  #ingest(): Ingest {
-    return new Ingest(this.#folder.root, this.#writer, this.#state, {
-      inPlaceAbove: this.#inPlaceAbove,
-      workers: this.#workers
-    })
+  async #read(ingest: Ingest, { path, size }: OneSuspect, progress: ReadProgress): Promise<void> {
+    try {
+      await ingest.add(path, size, (bytes) => progress.read(bytes), this.#stop.signal)
+      this.#wasRead(path)
+    } catch (error) {
+      this.#wasNotRead(path, error)
+    }
+    progress.done(1)
   }
 
-  async #read(work: PassWork, path: TreePath, size: number, onBytes: (bytes: number) => void): Promise<void> {
-    try {
-      await work.ingest.add(path, size, onBytes, this.#stop.signal)
-      this.#torn.delete(path)
-      this.#monitor.solve((problem) => problem.path === path)
-    } catch (error) {
-      if (error instanceof TornRead || isAbsence(error)) this.#retryTorn(path, messageOf(error))
-      else if (systemCode(error) === undefined || error instanceof SyncError) throw error
+  /** Reads small files, all that can be at once, in a thread of their own. */
+  async #readSmall(ingest: Ingest, paths: readonly TreePath[], todo: SuspectQueue, progress: ReadProgress) {
+    const { signal } = this.#stop
+    const buffer = this.#buffers.take()
+    const request = { root: this.#folder.root, paths, buffer, start: packHeaderBytes }
+    const answer = await this.#workers.run('read-files', request, { transfer: [buffer], signal })
+    const files: SmallFile[] = []
+    let bytes = 0
+    for (const [i, outcome] of answer.outcomes.entries()) {
+      const path = paths[i] as TreePath
+      if (outcome === 'later') todo.later(path)
+      else if ('torn' in outcome) this.#wasNotRead(path, new TornRead(outcome.torn))
+      else if ('error' in outcome) this.#wasNotRead(path, unpackError(outcome.error))
       else {
-        const message = `Can't be read: ${messageOf(error)}. What is recorded of it stays`
-        this.#monitor.problem({ path, action: 'read', message })
+        bytes += outcome.size
+        files.push({ path, ...outcome })
+        this.#wasRead(path)
       }
+      if (outcome !== 'later') progress.done(1)
+    }
+    await ingest.addSmall(files, answer.buffer)
+    progress.read(bytes)
+  }
+
+  #wasRead(path: TreePath): void {
+    this.#torn.delete(path)
+    this.#monitor.solve((problem) => problem.path === path)
+  }
+
+  #wasNotRead(path: TreePath, error: unknown): void {
+    if (error instanceof TornRead || isAbsence(error)) this.#retryTorn(path, messageOf(error))
+    else if (systemCode(error) === undefined || error instanceof SyncError) throw error
+    else {
+      const message = `Can't be read: ${messageOf(error)}. What is recorded of it stays`
+      this.#monitor.problem({ path, action: 'read', message })
     }
   }
 
@@ -345,6 +371,37 @@ function* stateChanges(
   for (const [hash, extent] of chunks) yield (batch) => batch.chunk(hash, extent)
   // Last: what was cut off before is found by comparing with the log.
   yield note
+}
+
+/** How far the reading of a pass has come. */
+class ReadProgress {
+  readonly #monitor: Monitor
+  #files = 0
+  readonly #filesTotal: number
+  #bytes = 0
+  #bytesTotal: number
+
+  constructor({ files, bytes }: SuspectQueue, monitor: Monitor) {
+    this.#monitor = monitor
+    this.#filesTotal = files
+    this.#bytesTotal = bytes
+  }
+
+  done(files: number): void {
+    this.#files += files
+  }
+
+  read(bytes: number): void {
+    this.#bytes += bytes
+    // A file may have grown since it was seen.
+    this.#bytesTotal = Math.max(this.#bytesTotal, this.#bytes)
+    this.tell()
+  }
+
+  tell(): void {
+    const [files, filesTotal, bytes, bytesTotal] = [this.#files, this.#filesTotal, this.#bytes, this.#bytesTotal]
+    this.#monitor.emit({ type: 'progress', phase: 'publish', files, filesTotal, bytes, bytesTotal })
+  }
 }
 
 interface Taken {

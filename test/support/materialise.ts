@@ -4,6 +4,7 @@ import type { Assert } from 'brittle'
 import { type Applied, materialise } from '../../src/disk/materialise.ts'
 import { observe } from '../../src/disk/observe.ts'
 import { Staging } from '../../src/disk/stage.ts'
+import { Workers } from '../../src/disk/workers.ts'
 import type { DirectoryEntry, FileEntry } from '../../src/tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../../src/tree/path.ts'
 import type { Step } from '../../src/tree/plan.ts'
@@ -35,6 +36,8 @@ export class Workshop {
   /** How often each content was asked for. */
   readonly asked = new Map<string, number>()
   readonly #contents = new Map<string, Uint8Array>()
+  readonly #packs = new Map<number, Uint8Array>()
+  readonly #workers = new Workers()
 
   private constructor(root: string) {
     this.root = root
@@ -44,7 +47,9 @@ export class Workshop {
   }
 
   static async open(t: Assert): Promise<Workshop> {
-    return new Workshop(await t.tmp())
+    const workshop = new Workshop(await t.tmp())
+    t.teardown(() => workshop.#workers.close())
+    return workshop
   }
 
   /** Makes the source have `content`. */
@@ -55,6 +60,11 @@ export class Workshop {
   /** Makes the source give `content` where that of `entry` is asked for. */
   lie(entry: FileEntry, content: string): void {
     this.#contents.set(entry.hash, Buffer.from(content))
+  }
+
+  /** Makes the source have a pack. */
+  hasPack(block: number, contents: string): void {
+    this.#packs.set(block, Buffer.from(contents))
   }
 
   at(path: string): string {
@@ -73,7 +83,11 @@ export class Workshop {
       {
         root: this.root,
         staging: this.staging,
-        source: { read: (entry, aborted) => this.#read(entry, aborted) },
+        source: {
+          read: (entry, aborted) => this.#read(entry, aborted),
+          pack: async (block) => this.#pack(block)
+        },
+        workers: this.#workers,
         steps,
         observed,
         conflicts: new Set(conflicts.map(pathOf)),
@@ -119,6 +133,12 @@ export class Workshop {
   /** What has stayed in the staging directory. */
   staged(): readonly string[] {
     return readdirSync(this.staging.directory)
+  }
+
+  #pack(block: number): Uint8Array {
+    const pack = this.#packs.get(block)
+    if (pack === undefined) throw new Error('The source has no such pack')
+    return pack
   }
 
   async *#read(entry: FileEntry, signal: AbortSignal): AsyncGenerator<Uint8Array> {
