@@ -72,10 +72,7 @@ export class Mirror {
   readonly #monitor: Monitor
   readonly #staging: Staging
   readonly #blocks: BlockHolders
-  readonly #received: () => number
-  readonly #safeLinks: boolean
-  readonly #workers: Workers
-  readonly #onFailure: (error: unknown) => boolean
+  readonly #options: MirrorOptions
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
   #baseline = new LiveBaseline()
@@ -111,11 +108,8 @@ export class Mirror {
     this.#reader = reader
     this.#state = state
     this.#monitor = monitor
-    this.#received = options.received
-    this.#onFailure = options.onFailure
+    this.#options = options
     this.#standing = new Standing(state)
-    this.#safeLinks = options.safeLinks
-    this.#workers = options.workers
     this.#blocks = options.blocks
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     reader.onFailure = (error) => this.#report(error)
@@ -132,7 +126,7 @@ export class Mirror {
 
   /** Reports what keeps the whole from going on; what comes again and again once, until it is over. */
   #report(error: unknown): void {
-    if (this.#onFailure(error) || this.#failure === messageOf(error)) return
+    if (this.#options.onFailure(error) || this.#failure === messageOf(error)) return
     this.#failure = messageOf(error)
     this.#monitor.error(error)
   }
@@ -296,7 +290,7 @@ export class Mirror {
       version,
       head,
       applied: full ? this.#standing.whole : this.#standing.applied,
-      safeLinks: this.#safeLinks,
+      safeLinks: this.#options.safeLinks,
       traits: this.#traits,
       onProblem
     }
@@ -422,7 +416,7 @@ export class Mirror {
     const wrong = new Set<TreePath>()
     if (plan.steps.length === 0) return { failed, changed: failed, wrong }
     await this.#standing.begin()
-    const content = await this.#reader.content(this.#received)
+    const content = await this.#reader.content(this.#options.received)
     const notHad = new Set<TreePath>()
     // Closing it is what ends the wait for a block that nobody has.
     const end = () => void content.close().catch(() => {})
@@ -434,7 +428,7 @@ export class Mirror {
           root: this.#folder.root,
           staging: this.#staging,
           source: content,
-          workers: this.#workers,
+          workers: this.#options.workers,
           steps: plan.steps,
           observed: seen,
           conflicts: new Set(plan.conflicts.map(({ path }) => path)),
@@ -468,7 +462,7 @@ export class Mirror {
   #watchPass(version: Version): PassWatch {
     this.#watch = new PassWatch({
       stop: this.#stop.signal,
-      received: this.#received,
+      received: this.#options.received,
       isOutdated: () => !sameVersion(this.#reader.version, version)
     })
     return this.#watch
