@@ -65,8 +65,8 @@ const stagingFilesMax = 2048
 /** What a large file may have on its way at once; it counts as this much. */
 const fileBytesInFlight = 16 * 1024 * 1024
 
-/** No pack holds more. */
-const packBytesMax = 1024 * 1024
+/** What a pack has in memory: as it comes, unpacked, and on its way to a thread. Few are larger than half a megabyte. */
+const packCostBytes = 2 * 1024 * 1024
 const nothing = new Uint8Array()
 
 type MoveStep = Extract<Step, { op: 'move' }>
@@ -281,7 +281,7 @@ class Work {
     const bytes = pack === 'nothing' ? nothing : await source.pack(pack, signal)
     const files = steps.map(({ entry }) => smallFileOf(entry as FileEntry, staging.nextName()))
     const request = { directory: staging.directory, bytes, files }
-    const failures = await this.#input.workers.run('stage-files', request, { signal })
+    const failures = await this.#input.workers.run('stage-files', request, { signal, frugal: true })
     let received = 0
     let full: unknown
     for (const [i, step] of steps.entries()) {
@@ -390,7 +390,7 @@ function fatal(error: unknown): unknown {
 
 /** What a group may have in memory, in bytes. */
 function costOf({ steps, source }: StageGroup): number {
-  if (source !== 'single') return packBytesMax
+  if (source !== 'single') return packCostBytes
   const { entry } = (steps as [WriteStep])[0]
   return entry.type === 'file' ? Math.min(entry.size, fileBytesInFlight) : 0
 }

@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly transfer?: readonly Transferable[]
   /** A job that hasn't begun when this is aborted is dropped; one that has runs to its end. */
   readonly signal?: AbortSignal
+  /** Starts no thread where there is one: for what a single one does as fast as it comes. Each takes some 20 MB. */
+  readonly frugal?: boolean
 }
 
 /** So many jobs wait in each thread beside the one that runs, or it would be idle until we get to answer it. */
@@ -29,7 +31,8 @@ interface Job {
   readonly kind: string
   readonly request: unknown
   readonly transfer: readonly Transferable[]
-  readonly signal: AbortSignal | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly frugal?: boolean
   resolve(answer: unknown): void
   reject(error: unknown): void
 }
@@ -108,7 +111,7 @@ export class Workers<J extends JobTable = Jobs> {
    *   reason when it was dropped; {SyncError} CLOSED; an error that says so when the thread has died of it
    */
   run<K extends keyof J & string>(kind: K, request: Request<J, K>, options: RunOptions = {}): Promise<Answer<J, K>> {
-    const { transfer = [], signal } = options
+    const { transfer = [], signal, frugal = false } = options
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
       this.#assertOpen()
@@ -118,6 +121,7 @@ export class Workers<J extends JobTable = Jobs> {
         request,
         transfer,
         signal,
+        frugal,
         resolve: (answer) => resolve(answer as Answer<J, K>),
         reject
       })
@@ -180,8 +184,8 @@ export class Workers<J extends JobTable = Jobs> {
   #assign(): void {
     for (const job of this.#waiting) {
       try {
-        const thread = this.#freest()
-        if (thread === undefined) break
+        const thread = this.#freest(job)
+        if (thread === undefined) continue
         this.#waiting.delete(job)
         thread.give(job)
       } catch (error) {
@@ -200,11 +204,11 @@ export class Workers<J extends JobTable = Jobs> {
   }
 
   /** One without any work, else a new one, else the one with the least. */
-  #freest(): Thread | undefined {
+  #freest({ frugal }: Job): Thread | undefined {
     let freest: Thread | undefined
     for (const thread of this.#threads) if (freest === undefined || thread.jobs < freest.jobs) freest = thread
     if (freest?.jobs === 0) return freest
-    if (this.#threads.size < this.#threadsMax) return this.#start()
+    if (this.#threads.size < (frugal ? 1 : this.#threadsMax)) return this.#start()
     return freest !== undefined && freest.jobs <= jobsAhead ? freest : undefined
   }
 
@@ -244,7 +248,7 @@ class Thread {
     this.#options = options
     this.#worker = new Worker(entry, {
       // What a job needs beside its buffers, which don't count, is little.
-      resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
+      resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 },
       // A program that was given as text says so by an option that would be refused here.
       ...(process.execArgv.some((option) => option.startsWith('--input-type')) ? { execArgv: [] } : {})
     })

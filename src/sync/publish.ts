@@ -247,7 +247,7 @@ export class Publisher {
     const { signal } = this.#stop
     const buffer = this.#buffers.take()
     const request = { root: this.#folder.root, paths, buffer, start: packHeaderBytes }
-    const answer = await this.#workers.run('read-files', request, { transfer: [buffer], signal })
+    const answer = await this.#workers.run('read-files', request, { transfer: [buffer], signal, frugal: true })
     const files: SmallFile[] = []
     let bytes = 0
     for (const [i, outcome] of answer.outcomes.entries()) {
