@@ -180,3 +180,46 @@ test('many files go in several batches, each recorded', { timeout: 60_000 }, asy
   t.is(Object.keys(shop.tree()).length, 2300)
   t.alike(shop.staged(), [])
 })
+
+/** A file whose content is one byte of a pack. */
+function packedStep(path: string, pack: string, offset: number, block: number) {
+  const extents = [{ block, blocks: 1, offset, length: 1, packed: true }]
+  return step.file(path, pack[offset] as string, { extents })
+}
+
+test('small files come out of packs in a worker thread, each of which may fail by itself', async (t) => {
+  const shop = await Workshop.open(t)
+  const letters = 'abcdefgh'
+  shop.hasPack(3, letters)
+  shop.hasPack(4, 'xyz')
+  const outcome = await shop.run([
+    ...[...letters].map((letter, i) => packedStep(`ok-${letter}`, letters, i, 3)),
+    packedStep('wrong', '?', 0, 4),
+    packedStep('right', 'xyz', 2, 4),
+    packedStep('no-pack', 'a', 0, 5),
+    packedStep('no-pack-either', 'b', 0, 5)
+  ])
+  const expected = Object.fromEntries([...letters].map((letter) => [`ok-${letter}`, letter]))
+  t.alike(shop.tree(), { ...expected, right: 'z' })
+  t.alike(outcome.problems.list.map(({ path, action }) => `${action} ${path}`).sort(), [
+    'fetch no-pack',
+    'fetch no-pack-either',
+    'log wrong'
+  ])
+  t.is(Math.floor(lstatSync(shop.at('ok-a')).mtimeMs), someTimeMs)
+  t.not(outcome.applied.put.get(pathOf('ok-a'))?.signature, '')
+  t.is(shop.asked.size, 0, 'nothing was asked for by itself')
+  t.alike(shop.staged(), [])
+})
+
+test('nothing stays of a pack whose files were wanted no more', async (t) => {
+  const shop = await Workshop.open(t)
+  shop.hasPack(3, 'abcdefgh')
+  const stop = new AbortController()
+  const steps = [...'abcdefgh'].map((letter, i) => packedStep(letter, 'abcdefgh', i, 3))
+  const meanwhile = () => stop.abort(new Error('enough'))
+  const error = await failureOf(() => shop.run(steps, { signal: stop.signal, meanwhile }))
+  t.is((error as Error).message, 'enough')
+  t.alike(shop.tree(), {})
+  t.alike(shop.staged(), [])
+})

@@ -45,6 +45,8 @@ test('a state gives back what was put into it, also when it is opened again', as
   t.alike(await state.baseline(), records)
   t.alike(await state.chunk(hashOf('chunk')), extent)
   t.is(await state.chunk(hashOf('other')), undefined)
+  t.alike(await state.chunks([hashOf('other'), hashOf('chunk')]), new Map([[hashOf('chunk'), extent]]))
+  t.is((await state.chunks([])).size, 0)
   t.alike(await state.note('applied'), { fork: 1, length: 2 })
   t.is(await state.note('content'), undefined)
   await state.close()

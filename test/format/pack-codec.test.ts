@@ -1,7 +1,7 @@
 import { brotliCompressSync } from 'node:zlib'
 import { test } from 'brittle'
 import fc from 'fast-check'
-import { decodePack, encodePack, packBytesMax } from '../../src/format/pack-codec.ts'
+import { decodePack, encodePack, PackBuilder, packBytesMax, packHeaderBytes } from '../../src/format/pack-codec.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { fuzzRuns, holds } from '../support/property.ts'
 
@@ -31,6 +31,21 @@ test('a pack of text is compressed', async (t) => {
   const packed = await encodePack([Buffer.alloc(100_000, 'all work and no play ')])
   t.is(packed[0], brotli)
   t.ok(packed.length < 10_000, `${packed.length} bytes`)
+})
+
+test('a pack whose contents lie in a buffer is the same', async (t) => {
+  for (const content of [Buffer.alloc(200_000, 'all work and no play '), bytesOf(200_000, 1)]) {
+    const buffer = new ArrayBuffer(300_000)
+    Buffer.from(buffer).set(content, packHeaderBytes)
+    t.alike(await PackBuilder.over(buffer, content.length).encode(), await encodePack([content]))
+  }
+})
+
+test('a pack is compressed where only some of its contents can be', async (t) => {
+  const text = Buffer.alloc(200_000, 'all work and no play ')
+  const packed = await encodePack([bytesOf(200_000, 1), text])
+  t.is(packed[0], brotli)
+  t.ok(packed.length < 220_000, `${packed.length} bytes`)
 })
 
 test('a pack that compression does not make smaller stays raw', async (t) => {
