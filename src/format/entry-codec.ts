@@ -18,8 +18,9 @@ export const limits = {
   mtimeMs: mtimeMsMax
 } as const
 
-const types = { file: 1, directory: 2, symlink: 3 } as const
-const hashBytes = 32
+/** How the types of entries are numbered. */
+export const types = { file: 1, directory: 2, symlink: 3 } as const
+export const hashBytes = 32
 const packedFlag = 1
 
 /** A log's value for one path. FORMAT.md has the layout. */
@@ -65,14 +66,23 @@ function writeEntry(write: Writer, state: c.State, entry: Entry): void {
   if (entry.type === 'directory') return
   write.uint(state, entry.size)
   write.fixed(state, Buffer.from(entry.hash, 'hex'))
-  write.uint(state, entry.extents.length)
-  for (const extent of entry.extents) {
+  writeExtents(write, state, entry.extents)
+}
+
+function writeExtents(write: Pick<Writer, 'uint'>, state: c.State, extents: readonly Extent[]): void {
+  write.uint(state, extents.length)
+  for (const extent of extents) {
     write.uint(state, extent.packed ? packedFlag : 0)
     write.uint(state, extent.block)
     write.uint(state, extent.blocks)
     write.uint(state, extent.offset)
     write.uint(state, extent.length)
   }
+}
+
+/** Writes the extents of a file where there is room for them. */
+export function encodeExtents(state: c.State, extents: readonly Extent[]): void {
+  writeExtents(encoder, state, extents)
 }
 
 /**
@@ -102,7 +112,8 @@ export function decodeEntry(value: Uint8Array): Entry {
   }
 }
 
-function readTarget(bytes: Uint8Array | null): string {
+/** The target of a link. Throws a `RangeError` where it can't be one. */
+export function readTarget(bytes: Uint8Array | null): string {
   if (bytes === null || bytes.length === 0) throw new RangeError('a link without a target')
   if (bytes.length > limits.linkTargetBytes) throw new RangeError('a link target that is too long')
   const target = decodeUtf8(bytes)
@@ -115,6 +126,13 @@ function readContent(state: c.State): Pick<FileEntry, 'size' | 'hash' | 'extents
   if (size > limits.sizeBytes) throw new RangeError('a size out of range')
   const hash = Buffer.from(c.fixed32.decode(state)).toString('hex')
   if (hash.length !== hashBytes * 2) throw new RangeError('a record that ends too early')
+  const extents = readExtents(state, size)
+  if (size === 0 && hash !== emptyHash) throw new RangeError('an empty file whose hash is not that of nothing')
+  return { size, hash, extents }
+}
+
+/** The extents of a file of `size` bytes. Throws a `RangeError` where they can't be its. */
+export function readExtents(state: c.State, size: number): Extent[] {
   const count = c.uint.decode(state)
   if (count > limits.extents || count > 1 + size / limits.extentBytes) {
     throw new RangeError(`${count} extents for ${size} bytes, too many`)
@@ -128,8 +146,7 @@ function readContent(state: c.State): Pick<FileEntry, 'size' | 'hash' | 'extents
   }
   if (total !== size) throw new RangeError(`extents of ${total} bytes for a file of ${size}`)
   if (overlapInPart(extents)) throw new RangeError('extents that overlap in part')
-  if (size === 0 && hash !== emptyHash) throw new RangeError('an empty file whose hash is not that of nothing')
-  return { size, hash, extents }
+  return extents
 }
 
 function readExtent(state: c.State): Extent {

@@ -1,4 +1,5 @@
 import * as c from 'compact-encoding'
+import type { SnapshotPointer } from './snapshot-codec.ts'
 
 /** What every batch says of the version that it makes, under a key of its own. */
 export interface Head {
@@ -21,6 +22,8 @@ export interface Head {
   readonly contentLength: number
   /** Length of the entries core at the version before this one; 0 when there is none, or where it isn't told. */
   readonly before: number
+  /** The newest snapshot, of this version or of an earlier one. */
+  readonly snapshot?: SnapshotPointer
 }
 
 /** Version of the record that this code writes. */
@@ -28,6 +31,7 @@ export const headFormat = 1
 
 const partialFlag = 1
 const unfinishedFlag = 2
+const none: SnapshotPointer = { block: 0, blocks: 0, length: 0, entries: 0 }
 const fields = ['timeMs', 'files', 'directories', 'symlinks', 'bytes', 'puts', 'removals', 'contentLength'] as const
 
 /** The key of the head: no path begins with NUL. */
@@ -35,7 +39,9 @@ export const headKey = '\0head'
 
 export function encodeHead(head: Head): Buffer {
   const flags = (head.partial ? partialFlag : 0) | (head.unfinished ? unfinishedFlag : 0)
-  const numbers = [headFormat, flags, ...fields.map((field) => Math.max(0, head[field])), head.before]
+  const { block, blocks, length, entries } = head.snapshot ?? none
+  const counts = fields.map((field) => Math.max(0, head[field]))
+  const numbers = [headFormat, flags, ...counts, head.before, block, blocks, length, entries]
   return Buffer.concat(numbers.map((number) => c.encode(c.uint, number)))
 }
 
@@ -54,11 +60,23 @@ export function decodeHead(value: Uint8Array): Head {
     for (const field of fields) head[field] = readCount(state, field)
     // Earlier writers, whose versions are one batch each, don't tell.
     const before = state.start < state.end ? readCount(state, 'before') : 0
-    return { ...head, partial: (flags & partialFlag) !== 0, unfinished: (flags & unfinishedFlag) !== 0, before }
+    const snapshot = state.start < state.end ? readSnapshot(state) : none
+    return {
+      ...head,
+      partial: (flags & partialFlag) !== 0,
+      unfinished: (flags & unfinishedFlag) !== 0,
+      before,
+      ...(snapshot.blocks === 0 ? {} : { snapshot })
+    }
   } catch (error) {
     if (error instanceof RangeError) throw error
     throw new RangeError('a head that ends too early', { cause: error })
   }
+}
+
+function readSnapshot(state: c.State): SnapshotPointer {
+  const [block, blocks] = [readCount(state, 'first block'), readCount(state, 'blocks')]
+  return { block, blocks, length: readCount(state, 'length'), entries: readCount(state, 'entries') }
 }
 
 function readCount(state: c.State, field: string): number {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { test } from 'brittle'
 import fc from 'fast-check'
 import { decodeHead, encodeHead, type Head, headFormat, headKey } from '../../src/format/head-codec.ts'
@@ -5,6 +6,7 @@ import { parseTreePath } from '../../src/tree/path.ts'
 import { fuzzRuns, holds, must } from '../support/property.ts'
 
 const count = fc.maxSafeNat()
+const some = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
 const anyHead: fc.Arbitrary<Head> = fc.record({
   timeMs: count,
   partial: fc.boolean(),
@@ -16,7 +18,8 @@ const anyHead: fc.Arbitrary<Head> = fc.record({
   puts: count,
   removals: count,
   contentLength: count,
-  before: count
+  before: count,
+  snapshot: fc.record({ block: count, blocks: some, length: count, entries: count })
 })
 
 const head: Head = {
@@ -30,7 +33,8 @@ const head: Head = {
   puts: 6,
   removals: 7,
   contentLength: 8,
-  before: 9
+  before: 9,
+  snapshot: { block: 10, blocks: 11, length: 12, entries: 13 }
 }
 
 test('a head is decoded as it was encoded, whatever a later format puts after it', (t) =>
@@ -38,13 +42,13 @@ test('a head is decoded as it was encoded, whatever a later format puts after it
     t,
     fc.property(anyHead, fc.uint8Array({ maxLength: 20 }), (written, later) => {
       const read = decodeHead(Buffer.concat([encodeHead(written), later]))
-      for (const field of Object.keys(head) as (keyof Head)[]) must(read[field] === written[field], field)
+      must(isDeepStrictEqual(read, { ...written, snapshot: { ...written.snapshot } }), 'the same')
     }),
     { numRuns: 500 }
   ))
 
 test('a head looks as FORMAT.md says, byte by byte', (t) =>
-  t.is(encodeHead(head).toString('hex'), '01' + '03' + 'fde803' + '0203040506070809'))
+  t.is(encodeHead(head).toString('hex'), '01' + '03' + 'fde803' + '0203040506070809' + '0a0b0c0d'))
 
 test('a head of a later format and with unknown flags is read as far as it is known', (t) => {
   const record = encodeHead(head)
@@ -54,8 +58,16 @@ test('a head of a later format and with unknown flags is read as far as it is kn
 })
 
 test('a head of before versions of several batches is read: it is finished, and tells of none before it', (t) => {
-  const record = encodeHead({ ...head, unfinished: false }).subarray(0, -1)
-  t.alike(decodeHead(record), { ...head, unfinished: false, before: 0 })
+  const record = encodeHead({ ...head, unfinished: false }).subarray(0, -5)
+  const { snapshot: _, ...rest } = head
+  t.alike(decodeHead(record), { ...rest, unfinished: false, before: 0 })
+})
+
+test('a head of before snapshots, or of a log without one, names none', (t) => {
+  const { snapshot: _, ...rest } = head
+  t.alike(decodeHead(encodeHead(head).subarray(0, -4)), rest)
+  t.is(encodeHead(rest).length, encodeHead(head).length, 'so that what a later format adds has its place')
+  t.alike(decodeHead(encodeHead(rest)), rest)
 })
 
 test('a clock before 1970 is written as 1970', (t) => t.is(decodeHead(encodeHead({ ...head, timeMs: -5 })).timeMs, 0))
@@ -76,11 +88,14 @@ test('decodeHead throws nothing but RangeError, whatever it is given', (t) =>
   holds(
     t,
     fc.property(fc.uint8Array({ maxLength: 40 }), (record) => {
-      if (!isRefused(record))
-        for (const number of Object.values(decodeHead(record))) must(Number(number) >= 0, 'number')
+      if (!isRefused(record)) for (const number of numbersOf(decodeHead(record))) must(Number(number) >= 0, 'number')
     }),
     { numRuns: fuzzRuns(1000) }
   ))
+
+function numbersOf({ snapshot, ...numbers }: Head): (number | boolean)[] {
+  return [...Object.values(numbers), ...Object.values(snapshot ?? {})]
+}
 
 /** Whether a record is refused as it should be; any other error is thrown on. */
 function isRefused(record: Uint8Array): boolean {
