@@ -104,10 +104,14 @@ export class LogWriter {
    * Makes a version. An entry of `undefined` removes the path. Each batch is one atomic append; many
    * changes are several, of which only the last finishes the version.
    */
-  async commit(changes: ReadonlyMap<TreePath, Entry | undefined>, head: Omit<Head, 'before'>): Promise<Version> {
+  async commit(
+    changes: ReadonlyMap<TreePath, Entry | undefined>,
+    numbers: Omit<Head, 'before' | 'snapshot'>
+  ): Promise<Version> {
     this.#assertOwn()
     const latest = await this.head()
     const before = latest?.unfinished ? latest.before : (this.version?.length ?? 0)
+    const head = { ...numbers, ...(latest?.snapshot && { snapshot: latest.snapshot }) }
     let part: [TreePath, Entry | undefined][] = []
     let left = changes.size
     for (const change of changes) {
@@ -120,14 +124,32 @@ export class LogWriter {
     return this.version as Version
   }
 
+  /**
+   * Stores a snapshot of the latest version, which must be whole, and makes a version without changes that names it.
+   * Cut off in between, the blocks stay, and nobody knows of them.
+   */
+  async publishSnapshot(blocks: readonly Uint8Array[], entries: number, timeMs: number): Promise<Version> {
+    this.#assertOwn()
+    const [version, latest] = [this.version, await this.head()]
+    if (version === undefined || latest === undefined || latest.unfinished) throw new Error('No version to describe')
+    const snapshot = { block: this.#content.length, blocks: blocks.length, length: version.length, entries }
+    await this.appendBlocks(blocks)
+    reached('blocks-appended')
+    // The blocks of the snapshot before, latest.snapshot, are of no more use from here on: the place to clear them.
+    const numbers = { timeMs, puts: 0, removals: 0, contentLength: this.#content.length, before: version.length }
+    await this.#append([], { ...latest, ...numbers, snapshot })
+    return this.version as Version
+  }
+
   async #append(changes: readonly (readonly [TreePath, Entry | undefined])[], head: Head): Promise<void> {
     const batch = this.#bee.batch()
     try {
-      await batch.put(b4a.from(headKey), encodeHead(head))
       for (const [path, entry] of changes) {
         if (entry === undefined) await batch.del(b4a.from(path))
         else await batch.put(b4a.from(path), encodeEntry(entry))
       }
+      // Last, so that a version's last block tells of it: nobody has to look for it in a tree that isn't here yet.
+      await batch.put(b4a.from(headKey), encodeHead(head))
       reached('version-ready')
       await batch.flush()
       reached('version-made')

@@ -117,6 +117,16 @@ export class Lookout {
     return dirty
   }
 
+  /** Whether there is something to look at. */
+  get hasNews(): boolean {
+    return this.#everything || this.#paths.size > 0
+  }
+
+  /** Whether nothing happens for so long; where something does, it is to be looked at without another wait. */
+  async isQuiet(ms: number, signal: AbortSignal): Promise<boolean> {
+    return (await this.#schedule.settled(ms, signal)) === 'timeout'
+  }
+
   /** Resolves when there is something to look at, or `signal` is aborted. */
   async wait(signal: AbortSignal): Promise<void> {
     const endMs = performance.now() + (this.#polling ? this.#options.pollMs : this.#options.rescanMs)

@@ -21,6 +21,7 @@ import type { BlockHolders } from './block-holders.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { Ingest, type SmallFile } from './ingest.ts'
 import { Lookout, type LookoutOptions } from './lookout.ts'
+import { isSnapshotDue, makeSnapshot } from './make-snapshot.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { PackBuffers } from './pack-buffers.ts'
 import { type OneSuspect, SuspectQueue } from './suspects.ts'
@@ -40,6 +41,9 @@ const tornRetryMsMax = 60_000
 const tornReported = 5
 const retryMs = 2000
 const parallelReads = 4
+/** A snapshot waits until nothing has happened for so long; where something does all the time, no longer than this. */
+const quietMs = 1000
+const unquietMsMax = 60_000
 
 export interface PublisherOptions extends LookoutOptions {
   /** Reads every file on the first look, whatever is recorded of it. */
@@ -75,6 +79,10 @@ export class Publisher {
   #partial = false
   /** Whether what is recorded of files is still to be compared with what they hold. */
   #distrust: boolean
+  /** Whether an entry is there that no snapshot can hold. */
+  #withoutSnapshot = false
+  /** Since when one is due. */
+  #dueMs: number | undefined
   readonly #onFailure: (error: unknown) => boolean
   #running: Promise<void> | undefined
 
@@ -114,7 +122,7 @@ export class Publisher {
         startup = false
         this.#distrust = false
         failure = undefined
-        await this.#lookout.wait(signal)
+        if (await this.#catchUp()) await this.#lookout.wait(signal)
       } catch (error) {
         if (signal.aborted) return
         // The log is the truth, and the folder: the baseline is made anew from the one, the other looked at whole.
@@ -227,6 +235,8 @@ export class Publisher {
     }
     await this.#commit(work, { startup, last: true, everything })
     progress.tell()
+    // Before it is said that all is there: who clones it then is to have it.
+    if (startup && (await this.#isSnapshotDue())) await this.#snapshot(() => !this.#stop.signal.aborted)
     if (this.#writer.version !== undefined) {
       this.#monitor.emit({ type: 'up-to-date', ...versionFields(this.#writer.version) })
     }
@@ -337,6 +347,44 @@ export class Publisher {
     if (unfinished) return
     const stored = work.takeStored()
     this.#monitor.emit({ type: 'published', ...versionFields(version), files, bytes, puts, removals, stored, partial })
+  }
+
+  // Snapshots
+
+  async #isSnapshotDue(): Promise<boolean> {
+    if (this.#withoutSnapshot) return false
+    return isSnapshotDue(this.#writer.version, await this.#writer.head(), this.#baseline)
+  }
+
+  /**
+   * Publishes a snapshot where one is due, behind all that changes, and not while anything does. It is a version of its
+   * own: with the next one it would come too late for who clones a folder that rests.
+   *
+   * @returns whether nothing came in between
+   */
+  async #catchUp(): Promise<boolean> {
+    const isDue = await this.#isSnapshotDue()
+    const nowMs = performance.now()
+    this.#dueMs = isDue ? (this.#dueMs ?? nowMs) : undefined
+    if (this.#dueMs === undefined) return true
+    const { signal } = this.#stop
+    const yields = nowMs - this.#dueMs < unquietMsMax
+    if (yields && !(await this.#lookout.isQuiet(quietMs, signal))) return false
+    await this.#snapshot(() => !signal.aborted && !(yields && this.#lookout.hasNews))
+    return true
+  }
+
+  async #snapshot(isWanted: () => boolean): Promise<void> {
+    const { records } = this.#baseline
+    const blocks = await makeSnapshot(records, isWanted).catch((error: unknown) => {
+      if (!(error instanceof RangeError)) throw error
+      this.#withoutSnapshot = true
+    })
+    if (!blocks) return
+    const { length } = await this.#writer.publishSnapshot(blocks, records.size, Date.now())
+    trace('version %d: a snapshot of %d entries in %d blocks', length, records.size, blocks.length)
+    await this.#state.commit((batch) => noteWriter(batch, this.#writer))
+    reached('version-noted')
   }
 
   // The ignore file

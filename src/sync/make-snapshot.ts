@@ -1,0 +1,61 @@
+import type { Head } from '../format/head-codec.ts'
+import { encodeSnapshot, type SnapshotRow } from '../format/snapshot-codec.ts'
+import type { TreePath } from '../tree/path.ts'
+import type { Version } from '../tree/tree.ts'
+import type { LiveBaseline } from './baseline.ts'
+import type { PackedRecords } from './packed-records.ts'
+
+/** Fewer entries than this come as soon by themselves. */
+const entriesMin = 500
+/**
+ * Blocks that the log has grown by since the last one, to its entries. One of the former takes a reader about as long
+ * as fifteen of the latter by a snapshot, and as many bytes of the log as four of them.
+ */
+const growthMax = 0.25
+
+/** Whether a snapshot is worth its bytes by now. */
+export function isSnapshotDue(
+  version: Version | undefined,
+  head: Head | undefined,
+  { totals }: Pick<LiveBaseline, 'totals'>
+): boolean {
+  const entries = totals.files + totals.directories + totals.symlinks
+  if (version === undefined || head === undefined || head.partial || head.unfinished) return false
+  const grown = version.length - (head.snapshot?.length ?? 0)
+  return entries >= entriesMin && grown >= Math.max(entriesMin, growthMax * entries)
+}
+
+/**
+ * The blocks of a snapshot of all that is recorded.
+ *
+ * @param isWanted is asked now and then whether it is to go on
+ * @returns `undefined` when it wasn't
+ * @throws {RangeError} when an entry is too large for a snapshot
+ */
+export async function makeSnapshot(
+  records: PackedRecords,
+  isWanted: () => boolean
+): Promise<readonly Buffer[] | undefined> {
+  const blocks: Buffer[] = []
+  // A block takes some ten milliseconds to fill.
+  for await (const block of encodeSnapshot(rowsOf(records))) {
+    if (!isWanted()) return undefined
+    blocks.push(block)
+  }
+  return blocks
+}
+
+/** In the log's order, one after the other: only the paths are there all at once. */
+function* rowsOf(records: PackedRecords): Generator<SnapshotRow> {
+  for (const path of sortedAsLog(records.keys())) {
+    const record = records.get(path)
+    if (record !== undefined) yield [path, record.entry]
+  }
+}
+
+/** Sorted by the bytes of their UTF-8. Strings are ordered by UTF-16, which differs beyond its first plane alone. */
+function sortedAsLog(paths: Iterable<TreePath>): TreePath[] {
+  const sorted = [...paths].sort()
+  if (!sorted.some((path) => /[\ud800-\udfff]/.test(path))) return sorted
+  return sorted.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+}
