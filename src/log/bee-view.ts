@@ -72,6 +72,13 @@ export class BeeView {
     }
   }
 
+  /** What the last block puts; `undefined` where it removes, or there is none. */
+  async last(): Promise<Pair | undefined> {
+    if (this.#length <= 1) return undefined
+    const block = await this.#block(this.#length - 1, this.#length - 1)
+    return block.value === null ? undefined : block
+  }
+
   /** The pair with this key. */
   async get(key: Uint8Array): Promise<Pair | undefined> {
     let at = this.#length > 1 ? await this.#root() : undefined

@@ -33,14 +33,30 @@ export function versionOf(core: Hypercore): Version | undefined {
   return core.length > headerLength ? { fork: core.fork, length: core.length } : undefined
 }
 
+export interface HeadOptions {
+  /** Ends the wait for blocks that aren't here. */
+  readonly signal?: AbortSignal | undefined
+  /** Called when the head has to be looked for, as in logs of earlier writers: a round trip for each step. */
+  readonly onSearch?: () => void
+}
+
 /** What the batch that made a version says of it. Throws a `RangeError` when that can't be read. */
-export async function headOf(bee: Hyperbee, version: Version): Promise<Head> {
+export async function headOf(bee: Hyperbee, version: Version, { signal, onSearch }: HeadOptions = {}): Promise<Head> {
+  signal?.throwIfAborted()
   const view = new BeeView(bee.core, version.length)
+  const end = () => void view.close().catch(() => {})
+  signal?.addEventListener('abort', end, { once: true })
   try {
-    const pair = await view.get(head)
+    // Nearly always: it is what a batch puts last.
+    let pair = await view.last()
+    if (!pair?.key.equals(head)) {
+      onSearch?.()
+      pair = await view.get(head)
+    }
     if (!pair?.value) throw new RangeError('a version without a head')
     return decodeHead(pair.value)
   } finally {
+    signal?.removeEventListener('abort', end)
     await view.close()
   }
 }

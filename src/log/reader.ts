@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { databaseFailure, SyncError } from '../errors.ts'
@@ -10,7 +9,8 @@ import { Apportioner } from './apportion.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
-import { beeOf, changesOf, entriesOf, headerLength, headOf, historyOf, type LogEntry, versionOf } from './entries.ts'
+import { beeOf, changesOf, entriesOf, headerLength, historyOf, type LogEntry, versionOf } from './entries.ts'
+import { EntriesDownload } from './entries-download.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
@@ -18,7 +18,6 @@ import { type LogStore, parseKey } from './store.ts'
 // A Hyperbee's blocks are one entry each, so a cold reader needs a wide window.
 const entriesInFlight = [512, 2048] as const
 
-const askAgainMs = 5000
 /** Forks remembered. A version from before them counts as of another history. */
 const forksMax = 100
 
@@ -47,12 +46,14 @@ export class LogReader {
   readonly #claims = new Claims()
   readonly #stalls = new StallWatch()
   readonly #shares = new Apportioner()
+  readonly #download: EntriesDownload
 
   private constructor(store: LogStore, entries: Hypercore, options: LogReaderOptions) {
     this.#store = store
     this.#entries = entries
     this.#options = options
     this.#bee = beeOf(entries)
+    this.#download = new EntriesDownload(entries, this.#bee, async () => (await this.#contentCore()).core)
   }
 
   /**
@@ -68,8 +69,6 @@ export class LogReader {
     entries.replicator.setInflightRange(...entriesInFlight)
     reader.#watchOver(entries)
     reader.#shares.add(entries, { narrow: false })
-    // All of it, for ever: reading block by block costs a round trip each, and other readers get it from us.
-    entries.download({ start: 0, end: -1 })
     // Replication of the content begins as soon as its key is known, for those who read from us too.
     reader.#contentCore().catch(() => {})
     return reader
@@ -148,45 +147,48 @@ export class LogReader {
     return peers.length > 0 && more.length === 0
   }
 
-  /**
-   * Resolves when all entries of a version are here. Reading them one by one as they come would be a
-   * round trip each, and slower ten times over.
-   */
+  /** Resolves when all is here that `entriesAt` reads of a version. @throws {SyncError} DAMAGED */
   async fetch(version: Version, signal: AbortSignal): Promise<void> {
-    while (!(await this.#entries.has(0, version.length))) {
-      const range = this.#entries.download({ start: 0, end: version.length })
-      // Asked for anew now and then: a peer may have gone with what it was asked for.
-      await Promise.race([range.done(), sleep(askAgainMs, undefined, { signal, ref: false })])
-      range.destroy()
-    }
-  }
-
-  /**
-   * The latest version that is whole, where the log has come up to `version`, whose entries are here;
-   * `undefined` before the first.
-   */
-  async finished(version: Version): Promise<Version | undefined> {
-    const { unfinished, before } = await this.head(version)
-    if (!unfinished) return version
-    return before > headerLength && before < version.length ? { fork: version.fork, length: before } : undefined
-  }
-
-  /** What a version says of itself. @throws {SyncError} DAMAGED */
-  async head(version: Version): Promise<Head> {
     try {
-      return await headOf(this.#bee, version)
+      await this.#download.whole(version, signal)
     } catch (error) {
       throw damaged(version, error)
     }
   }
 
-  /** All entries of a version. @throws {SyncError} DAMAGED */
+  /** Resolves when all is here that `changes` reads. */
+  fetchChanges(from: Version, to: Version, signal: AbortSignal): Promise<void> {
+    return this.#download.range(from.length, to.length, signal)
+  }
+
+  /** Fetches what is missing of the log, a little at a time while `isIdle`, for history and for other readers. */
+  fetchRest(version: Version, isIdle: () => boolean): void {
+    this.#download.fill(version, isIdle)
+  }
+
+  /** The latest version that is whole, where the log has come up to `version`; `undefined` before the first. */
+  async finished(version: Version, signal?: AbortSignal): Promise<Version | undefined> {
+    const { unfinished, before } = await this.head(version, signal)
+    if (!unfinished) return version
+    return before > headerLength && before < version.length ? { fork: version.fork, length: before } : undefined
+  }
+
+  /** What a version says of itself. @throws {SyncError} DAMAGED */
+  async head(version: Version, signal?: AbortSignal): Promise<Head> {
+    try {
+      return await this.#download.head(version, signal)
+    } catch (error) {
+      throw damaged(version, error)
+    }
+  }
+
+  /** All entries of a version. @throws {SyncError} DAMAGED; {UnfitSnapshot} once, when they were read from one */
   async *entriesAt(
     version: Version,
     onProblem: (problem: Problem) => void
   ): AsyncGenerator<readonly [TreePath, Entry]> {
     try {
-      yield* entriesOf(this.#bee, version, onProblem)
+      yield* this.#download.told(version, onProblem) ?? entriesOf(this.#bee, version, onProblem)
     } catch (error) {
       throw damaged(version, error)
     }
@@ -202,7 +204,8 @@ export class LogReader {
   }
 
   /** Everything that was said from a length on up to a version, one thing after the other. @throws {SyncError} DAMAGED */
-  async *history(fromLength: number, to: Version): AsyncGenerator<LogEntry> {
+  async *history(fromLength: number, to: Version, signal: AbortSignal): AsyncGenerator<LogEntry> {
+    await this.#download.range(fromLength, to.length, signal)
     try {
       yield* historyOf(this.#bee, fromLength, to)
     } catch (error) {
@@ -231,6 +234,7 @@ export class LogReader {
   async close(): Promise<void> {
     this.#stalls.close()
     this.#shares.close()
+    this.#download.close()
     await this.#bee.close()
     // Not awaited: before the first block has come, nobody knows which core it is.
     this.#content?.then(({ core }) => core.close()).catch(() => {})

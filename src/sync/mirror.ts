@@ -9,6 +9,7 @@ import type { State } from '../disk/state.ts'
 import type { Workers } from '../disk/workers.ts'
 import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
+import { UnfitSnapshot } from '../log/snapshot.ts'
 import { reached } from '../steps.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
@@ -149,7 +150,7 @@ export class Mirror {
         // Everything is looked at anew: what was done is found done. What changed since the version that
         // was applied last wouldn't do: a path may be ahead of it, and the log have gone back since.
         opened = false
-        if (error instanceof Stalled) continue
+        if (error instanceof Stalled || error instanceof UnfitSnapshot) continue
         this.#report(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
       }
@@ -204,11 +205,13 @@ export class Mirror {
     const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= this.#retryMs)
     if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#standing.applied))) {
       if (this.#goesBack(version)) return
-      this.#inSync = sameVersion(version, this.#inSync) ? this.#inSync : undefined
       // A new path may give others another name there, far from where anything changed.
       const full = this.#whole || this.#standing.applied?.fork !== version.fork || foldsNames(this.#traits)
-      await this.#pass(version, full)
+      const wasInSync = sameVersion(this.#inSync, this.#standing.applied)
+      const news = await this.#pass(version, full)
       this.#whole = false
+      if (!sameVersion(version, this.#inSync)) this.#inSync = !news && wasInSync ? version : undefined
+      this.#reader.fetchRest(version, () => this.#watch === undefined)
     }
     await this.#checkInSync()
   }
@@ -218,20 +221,11 @@ export class Mirror {
     const { version } = this.#reader
     this.#unfinished = undefined
     if (version === undefined || sameVersion(version, this.#standing.applied)) return version
-    const watch = this.#watchPass(version)
-    const { signal } = watch
-    try {
-      await this.#reader.fetch(version, signal)
-      const finished = await this.#reader.finished(version)
+    return this.#watched(version, async (signal) => {
+      const finished = await this.#reader.finished(version, signal)
       if (!sameVersion(finished, version)) this.#unfinished = version
       return finished
-    } catch (error) {
-      signal.throwIfAborted() // What was cut short fails in many ways; this is why.
-      if (error instanceof SyncError && error.code === 'DAMAGED') this.#damaged = version
-      throw error
-    } finally {
-      watch.end()
-    }
+    })
   }
 
   #goesBack(version: Version): boolean {
@@ -250,7 +244,7 @@ export class Mirror {
     if (version === undefined || applied === undefined || this.#isHurried || !this.#reader.isNewest(version)) return
     const unfinished = sameVersion(version, this.#unfinished)
     if (!unfinished && !sameVersion(version, applied)) return
-    const moreToCome = unfinished || (await this.#reader.head(version)).partial
+    const moreToCome = unfinished || (await this.#reader.head(version, this.#stop.signal)).partial
     if (moreToCome && performance.now() - this.#arrivals.atMs < partialQuietMs) return
     this.#inSync = version
     this.#monitor.emit({ type: 'in-sync', ...versionFields(applied) })
@@ -258,30 +252,46 @@ export class Mirror {
 
   // One pass
 
-  async #pass(version: Version, full: boolean): Promise<void> {
+  /** @returns whether there was anything to be told of */
+  async #pass(version: Version, full: boolean): Promise<boolean> {
     assertMarker(this.#folder)
-    const watch = this.#watchPass(version)
-    const { signal } = watch
-    try {
+    const { applied, whole } = this.#standing
+    return this.#watched(version, async (signal) => {
       await this.#standing.see(version)
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
-      await this.#reader.fetch(version, signal)
+      // What the baseline stands for is known.
+      if (!full) await this.#reader.fetchChanges(applied as Version, version, signal)
+      else if (!sameVersion(version, whole)) await this.#reader.fetch(version, signal)
       reached('entries-fetched')
-      await this.#apply(version, full, signal)
+      return this.#apply(version, full, signal)
+    })
+  }
+
+  /** Does what waits for peers, watched over. */
+  async #watched<T>(version: Version, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const watch = new PassWatch({
+      stop: this.#stop.signal,
+      received: this.#options.received,
+      isOutdated: () => !sameVersion(this.#reader.version, version)
+    })
+    this.#watch = watch
+    try {
+      return await act(watch.signal)
     } catch (error) {
-      signal.throwIfAborted() // What was cut short fails in many ways; this is why.
+      watch.signal.throwIfAborted() // What was cut short fails in many ways; this is why.
       if (error instanceof SyncError && error.code === 'DAMAGED') this.#damaged = version
       throw error
     } finally {
       watch.end()
+      this.#watch = undefined
     }
   }
 
-  async #apply(version: Version, full: boolean, signal: AbortSignal): Promise<void> {
+  async #apply(version: Version, full: boolean, signal: AbortSignal): Promise<boolean> {
     // Waiting may have taken long: the disk may have gone, the log may have another past.
     assertMarker(this.#folder)
     if (this.#reader.version?.fork !== version.fork) throw new Stalled('The log has another past')
-    const head = await this.#reader.head(version)
+    const head = await this.#reader.head(version, signal)
     const baseline = this.#baseline
     const onProblem = (problem: Problem) => this.#monitor.problem(problem)
     const from = {
@@ -297,7 +307,8 @@ export class Mirror {
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
     trace('%d paths to plan for', wanted.paths.size)
     reached('target-made')
-    const past = this.#mayHoldMore && full ? await this.#past(version) : undefined
+    if (!full && wanted.paths.size === 0) return this.#applyNothing(version)
+    const past = this.#mayHoldMore && full ? await this.#past(version, signal) : undefined
     const startMs = performance.now()
     const { local, seen, signatures, unclear } = await this.#look(wanted, full, past)
     this.#lookMs = performance.now() - startMs
@@ -312,7 +323,7 @@ export class Mirror {
       paths: new Set([...planned.paths, ...(past?.paths ?? [])].filter((path) => !unclear.has(path))),
       holderOf: (hash: string) => baseline.holderOf(hash)
     }
-    const plan = await planOver(input, past, () => this.#past(version))
+    const plan = await planOver(input, past, () => this.#past(version, signal))
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     reached('planned')
     await this.#settle(plan, wanted.target, signatures)
@@ -324,6 +335,7 @@ export class Mirror {
     this.#keepAccount({ ...planned, refused }, full, new Set([...failed, ...changed, ...unclear]), changed)
     trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
     await this.#applyVersion(version, plan)
+    return true
   }
 
   #keepAccount(
@@ -361,8 +373,8 @@ export class Mirror {
     return this.#hurry > 0 && this.#hurry < hurryMax
   }
 
-  #past(version: Version): Promise<Past> {
-    return Past.read(this.#reader, this.#standing.since, version)
+  #past(version: Version, signal: AbortSignal): Promise<Past> {
+    return Past.read(this.#reader, this.#standing.since, version, signal)
   }
 
   #look({ target, paths }: Wanted, full: boolean, past?: Past): Promise<Look> {
@@ -459,15 +471,6 @@ export class Mirror {
     }
   }
 
-  #watchPass(version: Version): PassWatch {
-    this.#watch = new PassWatch({
-      stop: this.#stop.signal,
-      received: this.#options.received,
-      isOutdated: () => !sameVersion(this.#reader.version, version)
-    })
-    return this.#watch
-  }
-
   async #record({ put: written, removed }: Applied, onFiles?: (count: number) => void): Promise<void> {
     if (written.size === 0 && removed.size === 0) return
     const put = withoutFresh(written, this.#traits)
@@ -478,6 +481,13 @@ export class Mirror {
     reached('baseline-recorded')
     await this.#reader.release(this.#blocks.takeDropped(), this.#blocks.isHeld)
     onFiles?.(put.size + removed.size)
+  }
+
+  /** A version without changes is noted, and nothing said of it. */
+  async #applyNothing(version: Version): Promise<false> {
+    await this.#standing.apply(version, { whole: this.#owed.size === 0 && this.#monitor.problems.length === 0 })
+    reached('applied-noted')
+    return false
   }
 
   async #applyVersion(version: Version, plan: Plan): Promise<void> {

@@ -13,10 +13,10 @@ export class Past {
   readonly #said = new Map<TreePath, (Entry | undefined)[]>()
 
   /** @param since the version from which on; all that was ever said where it is of another fork */
-  static async read(reader: LogReader, since: Version | undefined, to: Version): Promise<Past> {
+  static async read(reader: LogReader, since: Version | undefined, to: Version, signal: AbortSignal): Promise<Past> {
     const past = new Past()
     const fromLength = since?.fork === to.fork ? since.length : 0
-    for await (const [path, entry] of reader.history(fromLength, to)) {
+    for await (const [path, entry] of reader.history(fromLength, to, signal)) {
       const said = past.#said.get(path)
       if (said === undefined) past.#said.set(path, [entry])
       else said.push(entry)
