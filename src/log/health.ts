@@ -23,9 +23,16 @@ export async function inspectStore(directory: string, key: string): Promise<Stor
     const entries = await store.keyed(parseKey(key))
     const version = versionOf(entries)
     if (version === undefined) return { version, head: undefined }
-    const bee = beeOf(entries)
+    // A reader knows how long the log is before it has all of it; here nobody would send the rest.
+    const isWhole = await entries.has(0, version.length)
+    if (!isWhole && !((await entries.has(0)) && (await entries.has(version.length - 1))))
+      return { version, head: undefined }
+    const bee = beeOf(entries.session({ wait: false }))
     await bee.ready()
-    const head = await headOf(bee, version)
+    const head = await headOf(bee, version).catch((error: unknown) => {
+      if (isWhole) throw error
+      return undefined
+    })
     const contentKey = (await bee.getHeader()).metadata?.contentFeed
     if (contentKey) {
       const content = await store.keyed(contentKey)
