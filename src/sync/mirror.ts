@@ -23,6 +23,7 @@ import { countFetched } from './fetch-progress.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { type Look, lookAt } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
+import { Owed } from './owed.ts'
 import { Past, planOver } from './past.ts'
 import { Schedule } from './schedule.ts'
 import { PassWatch, Stalled } from './stall.ts'
@@ -36,13 +37,6 @@ const behindTickMs = 100
 /** The same while there is nobody to have more. */
 const lonelyTickMs = 1000
 const idleTickMs = 10_000
-/** What couldn't be done is tried again this often. */
-const owedRetryMs = 30_000
-/** Where that looks at the whole folder, it waits so many times as long as the last look took, within bounds. */
-const owedRetryShare = 20
-const owedRetryMsMax = 600_000
-/** What changed while it was to be written is planned anew so many times before that. */
-const hurryMax = 5
 const retryMs = 2000
 /** A writer that hasn't finished its first look, or a version, but has said nothing for so long, counts as gone. */
 const partialQuietMs = 10_000
@@ -85,14 +79,11 @@ export class Mirror {
   #whole = true
   /** Whether the folder may hold what an earlier run wrote and didn't record. */
   #mayHoldMore = false
-  /** What a version wanted and couldn't be done: tried again. */
-  readonly #owed = new Map<TreePath, Entry | undefined>()
+  readonly #owed = new Owed()
   /** What the last whole pass found changed here only. */
   #diverged: ReadonlyMap<TreePath, Divergence['kind']> = new Map()
-  #triedMs = 0
   /** How long the last look at the folder took. */
   #lookMs = 0
-  #hurry = 0
   /** Watches over the pass that is being made. */
   #watch: PassWatch | undefined
   #inSync: Version | undefined
@@ -178,7 +169,7 @@ export class Mirror {
     await this.#standing.load()
     // Without either, nothing was ever written here.
     this.#mayHoldMore = this.#standing.hasBegun || this.#baseline.records.size > 0
-    this.#owed.clear()
+    this.#owed.entries.clear()
     this.#inSync = undefined
     this.#whole = true
   }
@@ -202,7 +193,7 @@ export class Mirror {
     await this.#standing.carry(carried)
     this.#inSync = this.#inSync && carried(this.#inSync)
     const version = await this.#finishedVersion()
-    const owes = this.#owed.size > 0 && (this.#isHurried || performance.now() - this.#triedMs >= this.#retryMs)
+    const owes = this.#owed.isDue(foldsNames(this.#traits) ? this.#lookMs : 0)
     if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#standing.applied))) {
       if (this.#goesBack(version)) return
       // A new path may give others another name there, far from where anything changed.
@@ -241,7 +232,8 @@ export class Mirror {
     const received = await this.#reader.received()
     if (received !== this.#arrivals.received) this.#arrivals = { received, atMs: performance.now() }
     const applied = this.#standing.applied
-    if (version === undefined || applied === undefined || this.#isHurried || !this.#reader.isNewest(version)) return
+    if (version === undefined || applied === undefined || this.#owed.isHurried || !this.#reader.isNewest(version))
+      return
     const unfinished = sameVersion(version, this.#unfinished)
     if (!unfinished && !sameVersion(version, applied)) return
     const moreToCome = unfinished || (await this.#reader.head(version, this.#stop.signal)).partial
@@ -304,7 +296,7 @@ export class Mirror {
       traits: this.#traits,
       onProblem
     }
-    const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed)
+    const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed.entries)
     trace('%d paths to plan for', wanted.paths.size)
     reached('target-made')
     if (!full && wanted.paths.size === 0) return this.#applyNothing(version)
@@ -330,7 +322,7 @@ export class Mirror {
     reached('settled')
     this.#tellDiverged(plan, full)
     const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, seen, signal)
-    if (full) this.#owed.clear()
+    if (full) this.#owed.entries.clear()
     const refused = new Set([...wanted.refused, ...wrong])
     this.#keepAccount({ ...planned, refused }, full, new Set([...failed, ...changed, ...unclear]), changed)
     trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
@@ -344,33 +336,17 @@ export class Mirror {
     owed: ReadonlySet<TreePath>,
     changed: ReadonlySet<TreePath>
   ): void {
-    for (const path of paths) {
-      if (owed.has(path)) this.#owed.set(path, target.get(path))
-      else this.#owed.delete(path)
-    }
-    this.#staging.prune(this.#owed.values())
+    const again = this.#owed.tried(paths, target, owed, { hurried: changed.size > 0 })
+    this.#staging.prune(this.#owed.entries.values())
     // A whole pass has met all that is wrong, also with paths that nobody wants any more.
     const isPlanned = (path: string) => full || paths.has(path as TreePath)
     this.#monitor.solve(({ path }) => isPlanned(path) && !owed.has(path as TreePath) && !refused.has(path))
-    this.#triedMs = performance.now()
-    this.#hurry = changed.size > 0 ? this.#hurry + 1 : 0
-    if (this.#hurry < hurryMax) return
+    if (!again) return
     const told = new Set(this.#monitor.problems.map(({ path }) => path))
     for (const path of changed) {
       if (told.has(path)) continue
       this.#monitor.problem({ path, action: 'write', message: 'It changes here again and again; it is tried again' })
     }
-  }
-
-  /** What is owed is not to take much of the time where every pass looks at all. */
-  get #retryMs(): number {
-    if (!foldsNames(this.#traits)) return owedRetryMs
-    return Math.min(Math.max(owedRetryMs, owedRetryShare * this.#lookMs), owedRetryMsMax)
-  }
-
-  /** Whether a path changed while it was to be written, or couldn't be had: it is planned anew at once, a few times. */
-  get #isHurried(): boolean {
-    return this.#hurry > 0 && this.#hurry < hurryMax
   }
 
   #past(version: Version, signal: AbortSignal): Promise<Past> {
@@ -485,7 +461,7 @@ export class Mirror {
 
   /** A version without changes is noted, and nothing said of it. */
   async #applyNothing(version: Version): Promise<false> {
-    await this.#standing.apply(version, { whole: this.#owed.size === 0 && this.#monitor.problems.length === 0 })
+    await this.#standing.apply(version, { whole: this.#owed.entries.size === 0 && this.#monitor.problems.length === 0 })
     reached('applied-noted')
     return false
   }
@@ -495,8 +471,8 @@ export class Mirror {
     const changes = plan.steps.length
     const problems = this.#monitor.problems.length
     // With something owed or wrong, the next start has to look at all that the version wants.
-    const whole = this.#owed.size === 0 && problems === 0
-    if (this.#owed.size === 0) this.#mayHoldMore = false
+    const whole = this.#owed.entries.size === 0 && problems === 0
+    if (this.#owed.entries.size === 0) this.#mayHoldMore = false
     const news = await this.#standing.apply(version, { whole })
     reached('applied-noted')
     if (news || changes > 0) {
