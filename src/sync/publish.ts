@@ -5,17 +5,16 @@ import { readIgnoreFile } from '../disk/ignore-file.ts'
 import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
 import { mountedMark } from '../disk/seen.ts'
-import type { State, StateBatch } from '../disk/state.ts'
+import type { State } from '../disk/state.ts'
 import { unpackError } from '../disk/worker-port.ts'
 import type { Workers } from '../disk/workers.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import { packHeaderBytes } from '../format/pack-codec.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
-import { type BaselineRecord, diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
-import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
+import { diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
-import { ancestorsOf, type TreePath } from '../tree/path.ts'
+import type { TreePath } from '../tree/path.ts'
 import { LiveBaseline } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { assertMarker, type Folder } from './folder.ts'
@@ -24,6 +23,7 @@ import { Lookout, type LookoutOptions } from './lookout.ts'
 import { isSnapshotDue, makeSnapshot } from './make-snapshot.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { PackBuffers } from './pack-buffers.ts'
+import { onlyDirectoryTimes, PassWork, stateChanges, type Taken } from './pass-work.ts'
 import { type OneSuspect, SuspectQueue } from './suspects.ts'
 import { noteWriter, reconcileState } from './writer-state.ts'
 
@@ -408,19 +408,6 @@ export class Publisher {
   }
 }
 
-function* stateChanges(
-  records: Taken['records'],
-  chunks: Taken['chunks'],
-  note: (batch: StateBatch) => void
-): Generator<(batch: StateBatch) => void> {
-  for (const [path, record] of records) {
-    yield (batch) => (record === undefined ? batch.remove(path) : batch.put(path, record))
-  }
-  for (const [hash, extent] of chunks) yield (batch) => batch.chunk(hash, extent)
-  // Last: what was cut off before is found by comparing with the log.
-  yield note
-}
-
 /** How far the reading of a pass has come. */
 class ReadProgress {
   readonly #monitor: Monitor
@@ -450,76 +437,6 @@ class ReadProgress {
     const [files, filesTotal, bytes, bytesTotal] = [this.#files, this.#filesTotal, this.#bytes, this.#bytesTotal]
     this.#monitor.emit({ type: 'progress', phase: 'publish', files, filesTotal, bytes, bytesTotal })
   }
-}
-
-interface Taken {
-  /** What the log is to say. */
-  readonly changes: Map<TreePath, Entry | undefined>
-  /** What the baseline is to say; also where only a signature is new. */
-  readonly records: Map<TreePath, BaselineRecord | undefined>
-  readonly chunks: ReadonlyMap<string, Extent>
-}
-
-/** What one pass has to put into the log, and has put so far. */
-class PassWork {
-  readonly ingest: Ingest
-  /** What was put and removed so far by batches of a version that isn't finished. */
-  unfinished: { readonly puts: number; readonly removals: number } | undefined
-  #storedBefore = 0
-  #puts: ScanDiff['puts']
-  /** Removals by when they are due: those that make way at once, all others when all that was moved is there. */
-  #urgent: readonly TreePath[]
-  readonly #removals: readonly TreePath[]
-
-  constructor(ingest: Ingest, { puts, removals }: ScanDiff, scan: Scan) {
-    this.ingest = ingest
-    this.#puts = puts
-    const makesWay = (path: TreePath) => {
-      for (const above of ancestorsOf(path))
-        if ((scan.seen.get(above)?.type ?? 'directory') !== 'directory') return true
-      return false
-    }
-    this.#urgent = removals.filter(makesWay)
-    this.#removals = removals.filter((path) => !makesWay(path))
-  }
-
-  /** Bytes stored since the last version. */
-  get stored(): number {
-    return this.ingest.stored - this.#storedBefore
-  }
-
-  takeStored(): number {
-    const { stored } = this
-    this.#storedBefore = this.ingest.stored
-    return stored
-  }
-
-  /** What is ready to be committed. */
-  async take(baseline: LiveBaseline, last: boolean): Promise<Taken> {
-    const { records: files, chunks } = await this.ingest.flush()
-    const records = new Map<TreePath, BaselineRecord | undefined>()
-    for (const path of this.#urgent) records.set(path, undefined)
-    this.#urgent = []
-    // Directories first, so that a version never has a file without its directory.
-    for (const [path, entry, signature] of this.#puts) records.set(path, { entry, signature })
-    this.#puts = []
-    for (const [path, record] of files) records.set(path, record)
-    if (last) for (const path of this.#removals) records.set(path, undefined)
-
-    const changes = new Map<TreePath, Entry | undefined>()
-    for (const [path, record] of records) {
-      if (!sameEntry(baseline.entry(path), record?.entry)) changes.set(path, record?.entry)
-    }
-    return { changes, records, chunks }
-  }
-}
-
-function onlyDirectoryTimes(changes: ReadonlyMap<TreePath, Entry | undefined>, baseline: LiveBaseline): boolean {
-  for (const [path, entry] of changes) {
-    const was = baseline.entry(path)
-    if (entry?.type !== 'directory' || was?.type !== 'directory' || was.mode !== entry.mode) return false
-  }
-  return changes.size > 0
 }
 
 /** Waits for all, also when one fails: nothing goes on unseen. */
