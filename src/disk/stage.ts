@@ -31,11 +31,24 @@ export interface ContentSource {
   /**
    * The content of `entry`, from its first byte to its last. Rejects when `signal` is aborted.
    *
-   * @param inPlace whether the file keeps it, and nobody else: what was read has to be there when more is asked for
+   * @param options.inPlace whether the file keeps it, and nobody else: what was read has to be there when more is
+   *   asked for
+   * @param options.doubtful whether what other files have of it is to be compared with the log, however sure it seems
    */
-  read(entry: FileEntry, signal: AbortSignal, inPlace?: boolean): AsyncIterable<Uint8Array>
+  read(entry: FileEntry, signal: AbortSignal, options?: ReceiveOptions): AsyncIterable<Uint8Array>
   /** All that a pack holds. Fails as `read` does. */
   pack(block: number, signal: AbortSignal): Promise<Uint8Array>
+}
+
+/** What goes on beside it. */
+export interface ReceiveHooks {
+  readonly signal: AbortSignal
+  readonly onBytes?: (bytes: number) => void
+}
+
+export interface ReceiveOptions {
+  readonly inPlace?: boolean
+  readonly doubtful?: boolean
 }
 
 /** A file that is being received. */
@@ -115,10 +128,21 @@ export class Staging {
    * Receives a file whose content is kept in place: what was received before is gone on with, and what is received
    * now stays for the next time when it is cut off. Else as `file`.
    */
-  async receive(
+  async receive(entry: FileEntry, source: ContentSource, options: ReceiveHooks): Promise<string> {
+    try {
+      return await this.#receive(entry, source, options, false)
+    } catch (error) {
+      if (!(error instanceof WrongContent)) throw error
+      // A disk may have changed a file that was copied from, and told nobody.
+      return this.#receive(entry, source, options, true)
+    }
+  }
+
+  async #receive(
     entry: FileEntry,
     source: ContentSource,
-    { signal, onBytes }: { readonly signal: AbortSignal; readonly onBytes?: (bytes: number) => void }
+    { signal, onBytes }: ReceiveHooks,
+    doubtful: boolean
   ): Promise<string> {
     const { files, workers } = this.#inPlace as InPlaceStaging
     const path = this.#partPath(entry)
@@ -132,7 +156,7 @@ export class Staging {
     const id = nextSumId()
     const sum = () => lane.run('take-sum', { id })
     try {
-      for await (const bytes of source.read(entry, signal, true)) {
+      for await (const bytes of source.read(entry, signal, { inPlace: true, doubtful })) {
         if (staged.trusted + bytes.length > entry.size) throw new WrongContent(moreThan(entry))
         await this.#write(lane, { id, fd, offset: staged.trusted }, bytes)
         staged.trusted += bytes.length

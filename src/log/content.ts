@@ -28,6 +28,11 @@ export interface Arrivals {
   readonly received: () => number
 }
 
+export interface ReadOptions {
+  readonly inPlace?: boolean
+  readonly doubtful?: boolean
+}
+
 /** Unpacked packs kept: files of one directory share them, and are asked for together. */
 const packsKept = 32
 
@@ -65,16 +70,17 @@ export class ContentReader {
    * The content of a file from its first byte to its last. It isn't verified beyond the log's own
    * signatures: compare the hash.
    *
-   * @param inPlace whether its bytes are kept in a file of the folder rather than in the store: they have to be in it,
-   *   at their place, when the next ones are asked for
+   * @param options.inPlace whether its bytes are kept in a file of the folder rather than in the store: they have to be
+   *   in it, at their place, when the next ones are asked for
+   * @param options.doubtful whether what lies in files is to be compared with the log, however sure it seems
    * @throws {RangeError} when an extent reaches beyond its blocks
    * @throws {NotToBeHad} when no peer sends a block for long
    */
-  async *read(entry: FileEntry, signal: AbortSignal, inPlace = false): AsyncGenerator<Uint8Array> {
+  async *read(entry: FileEntry, signal: AbortSignal, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
     for (const extent of entry.extents) {
       signal.throwIfAborted()
       if (extent.packed) yield cut(await this.#pack(extent.block), extent.offset, extent.length)
-      else yield* this.#run(extent, inPlace)
+      else yield* this.#run(extent, options)
     }
   }
 
@@ -101,7 +107,7 @@ export class ContentReader {
     return pack
   }
 
-  async *#run(extent: Extent, inPlace: boolean): AsyncGenerator<Uint8Array> {
+  async *#run(extent: Extent, options: ReadOptions): AsyncGenerator<Uint8Array> {
     const blockBytes = Math.ceil(extent.length / extent.blocks)
     const ahead = Math.min(inFlightBlocksMax, Math.max(2, Math.floor(inFlightBytesMax / blockBytes)))
     const waiting: Promise<Uint8Array>[] = []
@@ -109,7 +115,7 @@ export class ContentReader {
     let left = extent.length
     for (let i = 0; i < extent.blocks; i++) {
       for (; asked < extent.blocks && waiting.length < ahead; asked++) {
-        const block = this.#get(extent.block + asked, inPlace)
+        const block = this.#get(extent.block + asked, options)
         block.catch(() => {}) // It is awaited below, unless an earlier one fails.
         waiting.push(block)
       }
@@ -125,7 +131,7 @@ export class ContentReader {
     if (left > 0) throw new RangeError('an extent that reaches beyond its blocks')
   }
 
-  async #get(index: number, inPlace = false): Promise<Uint8Array> {
+  async #get(index: number, options: ReadOptions = {}): Promise<Uint8Array> {
     while (this.#inFlight >= this.#inFlightMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
     if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: performance.now() }
     let giveUp: (error: Error) => void = () => {}
@@ -133,7 +139,7 @@ export class ContentReader {
       const block = await new Promise<Uint8Array | null>((resolve, reject) => {
         giveUp = reject
         this.#givenUp.add(giveUp)
-        this.#ask(index, inPlace).then(resolve, (error: unknown) => {
+        this.#ask(index, options).then(resolve, (error: unknown) => {
           // A block of ours that can't be read, or written, is no fault of its path's.
           reject(databaseFailure('store', this.#directory, error) ?? error)
         })
@@ -148,12 +154,12 @@ export class ContentReader {
     }
   }
 
-  async #ask(index: number, inPlace: boolean): Promise<Uint8Array | null> {
+  async #ask(index: number, { inPlace = false, doubtful = false }: ReadOptions): Promise<Uint8Array | null> {
     if (!(await this.#core.has(index))) {
       if (inPlace) this.#place(index)
     } else if ((await this.#places.lengthOf(index)) !== undefined) {
       const block = await this.#core.get(index, { wait: false })
-      if (block !== null) return block
+      if (block !== null && (!doubtful || (await this.#places.isBlock(index, block)))) return block
       // Whatever held it has gone: it is fetched as if it had never been here.
       await this.#places.forget(index)
       if (inPlace) this.#place(index)
