@@ -16,6 +16,9 @@ const program = join(packageRoot, 'dist/bin/p2psync.js')
 /** Everything a test waits for must come in this time, in milliseconds. */
 const deadlineMs = 60_000
 
+/** What ends the commands that were started for it: a test, or a benchmark. */
+export type Scope = Pick<Assert, 'teardown'>
+
 type EventOf<T extends SyncEvent['type']> = Extract<SyncEvent, { type: T }>
 
 /** A test that breaks off takes no time to end what it has started: nothing may go on for ever. */
@@ -32,7 +35,7 @@ export class Command {
   readonly #child: ChildProcess
   readonly #closed: Promise<unknown>
 
-  constructor(t: Assert, file: string, args: readonly string[], options: StartOptions = {}) {
+  constructor(t: Scope, file: string, args: readonly string[], options: StartOptions = {}) {
     const command = [process.execPath, file, ...args]
     const [executable, ...rest] = (options.host?.wrap(command) ?? command) as [string, ...string[]]
     this.#child = spawn(executable, rest, {
@@ -139,13 +142,13 @@ function environmentOf({ bootstrap = unreachable, host }: StartOptions): NodeJS.
 }
 
 /** Starts p2psync with these arguments. */
-export function start(t: Assert, args: readonly string[], options: StartOptions = {}): Command {
+export function start(t: Scope, args: readonly string[], options: StartOptions = {}): Command {
   return new Command(t, program, args, options)
 }
 
 /** Starts `share` with --json and waits for its key. */
 export async function startShare(
-  t: Assert,
+  t: Scope,
   directory: string,
   { args = [], ...options }: StartOptions & { readonly args?: readonly string[] }
 ): Promise<Command & { key: string }> {
@@ -156,7 +159,7 @@ export async function startShare(
 
 /** Starts `clone` with --json. */
 export function startClone(
-  t: Assert,
+  t: Scope,
   key: string,
   directory: string,
   { args = [], ...options }: StartOptions & { readonly args?: readonly string[] }
