@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { lstatSync, readdirSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { messageOf, SyncError } from '../errors.ts'
-import type { Scan, Seen, SeenDirectory } from '../tree/diff.ts'
+import type { Scan, Seen, SeenDirectory, Unchanged } from '../tree/diff.ts'
 import { beneathAny } from '../tree/diff.ts'
 import type { IgnoreRules } from '../tree/ignore.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -21,6 +21,8 @@ export interface ScanOptions {
   readonly isKnown?: (path: TreePath, signature: string) => boolean
   /** Whether a directory held another file system when it was looked at before. */
   readonly wasMounted?: (path: TreePath) => boolean
+  /** Takes note of unchanged files, which the scan then doesn't hold; for the whole folder only. */
+  readonly unchanged?: Unchanged | undefined
   /**
    * Told of a directory before it is listed: what comes into it from then on may not be seen.
    *
@@ -66,6 +68,8 @@ class Walk {
   readonly beneath: Beneath
   readonly #options: ScanOptions
   readonly #seen = new Map<TreePath, Seen>()
+  readonly #unchanged: Unchanged | undefined
+  #unchangedFiles = 0
   readonly #unreadable = new Set<TreePath>()
   /** What was covered: everything when undefined; else single paths, listings and subtrees. */
   #roots: { readonly single: Set<TreePath>; readonly listed: Set<TreePath>; readonly deep: Set<TreePath> } | undefined
@@ -76,6 +80,8 @@ class Walk {
   constructor(root: string, options: ScanOptions) {
     this.beneath = new Beneath(root)
     this.#options = options
+    // What a part covers is told by what was seen.
+    this.#unchanged = options.dirty === undefined ? options.unchanged : undefined
   }
 
   async whole(): Promise<void> {
@@ -207,7 +213,9 @@ class Walk {
       return undefined
     }
     if (seen.type === 'directory') return this.#lookAtDirectory(path, seen, stats.dev)
-    this.#seen.set(path, seen)
+    const isUnchanged = seen.type === 'file' && this.#unchanged?.note(path, seen.signature) === true
+    if (isUnchanged) this.#unchangedFiles++
+    else this.#seen.set(path, seen)
     return seen.type
   }
 
@@ -241,7 +249,7 @@ class Walk {
     this.#sinceTurn = 0
     // Between turns anything may be moved: nothing is held across one.
     this.beneath.release()
-    this.#options.onProgress?.(this.#seen.size)
+    this.#options.onProgress?.(this.#seen.size + this.#unchangedFiles)
     await nextTurn()
     this.#options.signal?.throwIfAborted()
   }
@@ -252,9 +260,11 @@ class Walk {
     const seen = this.#seen
     const beneathUnreadable = beneathAny(this.#unreadable)
     const { rules } = this.#options
+    const unchanged = this.#unchanged
     const isSingle = roots !== undefined && roots.listed.size === 0 && roots.deep.size === 0
     return {
       seen,
+      saw: (path) => seen.has(path) || (unchanged?.has(path) ?? false),
       only: isSingle ? roots.single : undefined,
       covers(path) {
         if (roots === undefined || beneathDeep?.(path) || roots.single.has(path)) return true

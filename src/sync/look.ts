@@ -4,11 +4,12 @@ import { hashFile, type ReadFile, TornRead } from '../disk/read.ts'
 import { finishRealigning, realign } from '../disk/realign.ts'
 import { scanFolder } from '../disk/scan.ts'
 import { messageOf, systemCode } from '../errors.ts'
-import type { BaselineRecord, Seen, SeenFile } from '../tree/diff.ts'
+import type { BaselineRecord, Seen, SeenFile, Unchanged } from '../tree/diff.ts'
 import { type Entry, sameEntry } from '../tree/entry.ts'
 import { asWanted, type FileSystemTraits, foldName, foldsNames, hasCoarseTimes } from '../tree/file-system.ts'
 import { type Names, NamesOf, Realigned } from '../tree/local-names.ts'
 import type { TreePath } from '../tree/path.ts'
+import type { Plan } from '../tree/plan.ts'
 import type { Problem, TreeView } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
 
@@ -19,9 +20,11 @@ const coarseWaitMsMax = 2100
 export interface Look {
   /** Only what was looked at. */
   readonly local: TreeView
-  readonly seen: ReadonlyMap<TreePath, Seen>
+  readonly seen: { get(path: TreePath): Seen | undefined }
   /** The signatures under which what is said of files holds. */
-  readonly signatures: ReadonlyMap<TreePath, string>
+  readonly signatures: { get(path: TreePath): string | undefined }
+  /** Whether a file is as the baseline has it, and was found so by a look at the whole folder. */
+  readonly isUnchanged: (path: TreePath) => boolean
   /** Paths that couldn't be read, or not in one piece. */
   readonly unclear: ReadonlySet<TreePath>
 }
@@ -60,7 +63,11 @@ export async function lookAt(root: string, input: LookInput, options: LookOption
     unclear.add(problem.path as TreePath)
     options.onProblem(problem)
   }
-  const seen = full ? await scanWhole(root, input, { ...options, onProblem }, unclear) : observe(root, paths, onProblem)
+  // Where names are folded, what was seen is first to be brought under the recorded names.
+  const unchanged = full && !foldsNames(options.traits) ? baseline.records.unchanged() : undefined
+  const seen = full
+    ? await scanWhole(root, input, { ...options, onProblem }, unclear, unchanged)
+    : observe(root, paths, onProblem)
   const read = new Map<TreePath, Entry>()
   const signatures = new Map<TreePath, string>()
   const put = (path: TreePath, have: Entry) => read.set(path, asWanted(have, target.get(path), options.traits))
@@ -83,17 +90,34 @@ export async function lookAt(root: string, input: LookInput, options: LookOption
     }
   }
   // What is as it was isn't held twice.
-  const local: TreeView = { get: (path) => read.get(path) ?? (signatures.has(path) ? baseline.entry(path) : undefined) }
-  return { local, seen, signatures, unclear }
+  const isUnchanged = (path: TreePath) => unchanged?.has(path) ?? false
+  const isRecorded = (path: TreePath) => signatures.has(path) || isUnchanged(path)
+  const recorded = (path: TreePath) => (isUnchanged(path) ? baseline.records.get(path) : undefined)
+  return {
+    local: { get: (path) => read.get(path) ?? (isRecorded(path) ? baseline.entry(path) : undefined) },
+    seen: { get: (path) => seen.get(path) ?? seenOf(recorded(path)) },
+    signatures: { get: (path) => signatures.get(path) ?? recorded(path)?.signature },
+    isUnchanged,
+    unclear
+  }
+}
+
+/** What is seen of a file that is as recorded. */
+function seenOf(record: BaselineRecord | undefined): Seen | undefined {
+  if (record?.entry.type !== 'file') return undefined
+  const { mode, mtimeMs, size } = record.entry
+  return { type: 'file', mode, mtimeMs, size, signature: record.signature }
 }
 
 async function scanWhole(
   root: string,
   { baseline, target, paths }: LookInput,
   options: LookOptions,
-  unclear: Set<TreePath>
+  unclear: Set<TreePath>,
+  unchanged: Unchanged | undefined
 ): Promise<ReadonlyMap<TreePath, Seen>> {
   const scanOptions = {
+    unchanged,
     signal: options.signal,
     onProblem: () => {}, // What of the user's own can't be read is no concern of a mirror.
     onProgress: options.onScanned
@@ -111,7 +135,8 @@ async function scanWhole(
     await options.onRealigned(movedRecords(baseline, names, (path) => !seen.has(path)))
   }
   // What can't be looked at is not deleted.
-  for (const path of baseline.records.keys()) if (!seen.has(path) && scan.frozen(path, 'file')) unclear.add(path)
+  const isSeen = (path: TreePath) => seen.has(path) || unchanged?.has(path)
+  for (const path of baseline.records.keys()) if (!isSeen(path) && scan.frozen(path, 'file')) unclear.add(path)
   return seen
 }
 
@@ -169,4 +194,16 @@ async function readLocal(
     onProblem({ path, action: 'read', message: messageOf(error) })
     return undefined
   }
+}
+
+/** What stood at the paths of a plan when it was made. */
+export function observedOf({ steps }: Plan, seen: Look['seen']): ReadonlyMap<TreePath, Seen> {
+  const observed = new Map<TreePath, Seen>()
+  for (const step of steps) {
+    for (const path of step.op === 'move' ? [step.from, step.path] : [step.path]) {
+      const what = seen.get(path)
+      if (what !== undefined) observed.set(path, what)
+    }
+  }
+  return observed
 }

@@ -21,7 +21,7 @@ import { LiveBaseline, stateChanges, withoutFresh } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { countFetched } from './fetch-progress.ts'
 import { assertMarker, type Folder } from './folder.ts'
-import { type Look, lookAt } from './look.ts'
+import { type Look, lookAt, observedOf } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { Owed } from './owed.ts'
 import { Past, planOver } from './past.ts'
@@ -283,14 +283,13 @@ export class Mirror {
     // Waiting may have taken long: the disk may have gone, the log may have another past.
     assertMarker(this.#folder)
     if (this.#reader.version?.fork !== version.fork) throw new Stalled('The log has another past')
-    const head = await this.#reader.head(version, signal)
     const baseline = this.#baseline
     const onProblem = (problem: Problem) => this.#monitor.problem(problem)
     const from = {
       reader: this.#reader,
       baseline,
       version,
-      head,
+      head: await this.#reader.head(version, signal),
       applied: full ? this.#standing.whole : this.#standing.applied,
       safeLinks: this.#options.safeLinks,
       traits: this.#traits,
@@ -302,26 +301,28 @@ export class Mirror {
     if (!full && wanted.paths.size === 0) return this.#applyNothing(version)
     const past = this.#mayHoldMore && full ? await this.#past(version, signal) : undefined
     const startMs = performance.now()
-    const { local, seen, signatures, unclear } = await this.#look(wanted, full, past)
+    const { local, seen, signatures, isUnchanged, unclear } = await this.#look(wanted, full, past)
     this.#lookMs = performance.now() - startMs
     // What is recorded may be called otherwise since.
     const planned = foldsNames(this.#traits)
       ? { ...wanted, paths: new Set([...wanted.paths, ...baseline.records.keys()]) }
       : wanted
+    const isDone = (path: TreePath) => isUnchanged(path) && wanted.isRecorded(path)
     const input = {
       base: { get: (path: TreePath) => baseline.entry(path) },
       local,
       target: wanted.target,
-      paths: new Set([...planned.paths, ...(past?.paths ?? [])].filter((path) => !unclear.has(path))),
+      paths: new Set([...planned.paths, ...(past?.paths ?? [])].filter((path) => !unclear.has(path) && !isDone(path))),
       holderOf: (hash: string) => baseline.holderOf(hash)
     }
     const plan = await planOver(input, past, () => this.#past(version, signal))
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     reached('planned')
+    const observed = observedOf(plan, seen)
     await this.#settle(plan, wanted.target, signatures)
     reached('settled')
     this.#tellDiverged(plan, full)
-    const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, seen, signal)
+    const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, observed, signal)
     if (full) this.#owed.entries.clear()
     const refused = new Set([...wanted.refused, ...wrong])
     this.#keepAccount({ ...planned, refused }, full, new Set([...failed, ...changed, ...unclear]), changed)
@@ -373,7 +374,7 @@ export class Mirror {
   }
 
   /** Records what needs nothing to be done. */
-  async #settle(plan: Plan, target: TreeView, signatures: ReadonlyMap<TreePath, string>): Promise<void> {
+  async #settle(plan: Plan, target: TreeView, signatures: Look['signatures']): Promise<void> {
     const put = new Map<TreePath, BaselineRecord>()
     for (const path of plan.settled) {
       const entry = target.get(path) as Entry
@@ -396,7 +397,7 @@ export class Mirror {
   async #materialise(
     plan: Plan,
     target: TreeView,
-    seen: ReadonlyMap<TreePath, Seen>,
+    observed: ReadonlyMap<TreePath, Seen>,
     signal: AbortSignal
   ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath>; wrong: ReadonlySet<TreePath> }> {
     const failed = new Set<TreePath>()
@@ -418,7 +419,7 @@ export class Mirror {
           source: content,
           workers: this.#options.workers,
           steps: plan.steps,
-          observed: seen,
+          observed,
           conflicts: new Set(plan.conflicts.map(({ path }) => path)),
           directoryEntry: (path) => {
             const entry = target.get(path)

@@ -173,7 +173,7 @@ export class Publisher {
   async #scan(dirty: ReadonlyMap<TreePath, Depth> | undefined): Promise<Scan> {
     const problems = new Set<string>()
     const scan = await scanFolder(this.#folder.root, {
-      ...(dirty === undefined ? {} : { dirty }),
+      ...(dirty === undefined ? { unchanged: this.#baseline.records.unchanged() } : { dirty }),
       rules: this.#rules,
       guard: (at) => assertMarker(this.#folder, at),
       wasMounted: (path) => this.#baseline.records.get(path)?.signature.endsWith(mountedMark) ?? false,
@@ -190,7 +190,7 @@ export class Publisher {
     })
     this.#monitor.solve(({ path, action }) => {
       if (problems.has(path) || !scan.covers(path as TreePath)) return false
-      return action === 'scan' || !scan.seen.has(path as TreePath)
+      return action === 'scan' || !scan.saw(path as TreePath)
     })
     return scan
   }

@@ -24,6 +24,8 @@ export interface Wanted {
   readonly paths: ReadonlySet<TreePath>
   /** Paths whose entries are no good: they stay as they were. */
   readonly refused: ReadonlySet<string>
+  /** Whether the version wants at `path` what is recorded of it, and nothing else. */
+  readonly isRecorded: (path: TreePath) => boolean
 }
 
 /** What a target is made from. */
@@ -44,13 +46,8 @@ export interface TargetInput {
 export async function wholeTarget(input: TargetInput): Promise<Wanted> {
   const { reader, baseline, version, applied, traits } = input
   const refusal = new Refusal(input)
-  if (sameVersion(version, applied)) {
-    // Applied to the last path, or it would not be noted: the baseline is what it wants.
-    const target: TreeView = { get: (path) => baseline.entry(path) }
-    // It stays, as all that is refused, but not unsaid.
-    for (const [path, { entry }] of baseline.records) refusal.acceptsLink(path, entry)
-    return { target, paths: new Set(baseline.records.keys()), refused: refusal.paths }
-  }
+  if (applied?.fork === version.fork && !foldsNames(traits)) return sinceApplied(input, applied, refusal)
+  if (sameVersion(version, applied)) return sinceApplied(input, version, refusal)
   const target = new Map<TreePath, Entry>()
   for await (const [path, entry] of reader.entriesAt(version, refusal.refuse)) {
     if (refusal.accepts(path, entry)) target.set(path, entry)
@@ -65,7 +62,25 @@ export async function wholeTarget(input: TargetInput): Promise<Wanted> {
     const was = baseline.entry(of(path))
     if (was !== undefined) local.set(of(path), was)
   }
-  return { target: local, paths: new Set([...local.keys(), ...baseline.records.keys()]), refused: refusal.paths }
+  const paths = new Set([...local.keys(), ...baseline.records.keys()])
+  return { target: local, paths, refused: refusal.paths, isRecorded: () => false }
+}
+
+/**
+ * All that a version wants, where an earlier one was applied to the last path, or it would not be noted: what is
+ * recorded, but for what has changed since.
+ */
+async function sinceApplied(input: TargetInput, applied: Version, known: Refusal): Promise<Wanted> {
+  const { baseline } = input
+  // It stays, as all that is refused, but not unsaid.
+  if (input.safeLinks) for (const [path, { entry }] of baseline.records) known.acceptsLink(path, entry)
+  const since = await changedTarget({ ...input, applied }, new Map())
+  return {
+    target: since.target,
+    paths: new Set([...baseline.records.keys(), ...since.paths]),
+    refused: new Set([...known.paths, ...since.refused]),
+    isRecorded: (path) => !since.paths.has(path)
+  }
 }
 
 /** A target by the paths that the folder has for it: others than the log's where its file system takes two for one. */
@@ -114,7 +129,7 @@ export async function changedTarget(
     paths.add(path)
     for (const above of ancestorsOf(path)) paths.add(above)
   }
-  return { target: { get: entryAt }, paths, refused: refusal.paths }
+  return { target: { get: entryAt }, paths, refused: refusal.paths, isRecorded: () => false }
 }
 
 /** Reports what is refused of a log, and remembers where. */

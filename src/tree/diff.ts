@@ -30,9 +30,23 @@ export interface BaselineRecord {
 /** Records by path. */
 export type Baseline = Pick<ReadonlyMap<TreePath, BaselineRecord>, 'get' | 'has' | 'keys'>
 
+/**
+ * Files that are as they are recorded, which is nearly all of them: noted where they are recorded rather than
+ * held once more among what was seen.
+ */
+export interface Unchanged {
+  /** Takes note that a file with this signature was seen, if it is as recorded. @returns whether it is */
+  note(path: TreePath, signature: string): boolean
+  /** Whether note was taken of a file. */
+  has(path: TreePath): boolean
+}
+
 /** What was seen of a folder, or of a part of it. */
 export interface Scan {
+  /** Not with files that were found unchanged, where those are noted elsewhere. */
   readonly seen: ReadonlyMap<TreePath, Seen>
+  /** Whether something was seen at `path`. */
+  saw(path: TreePath): boolean
   /** Whether `path` was looked at, so that it is gone where it wasn't seen. */
   covers(path: TreePath): boolean
   /** The paths that were looked at, where it was only single ones, not whole directories. */
@@ -73,7 +87,7 @@ export function diffScan(baseline: Baseline, scan: Scan): ScanDiff {
     }
   }
   for (const path of candidates(baseline, scan)) {
-    if (scan.seen.has(path) || !baseline.has(path) || !scan.covers(path)) continue
+    if (scan.saw(path) || !baseline.has(path) || !scan.covers(path)) continue
     const type = (baseline.get(path) as BaselineRecord).entry.type
     if (scan.frozen(path, type) && parentStands(path, baseline, scan)) continue
     removals.push(path)

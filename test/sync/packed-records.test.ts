@@ -1,5 +1,6 @@
 import { test } from 'brittle'
 import { PackedRecords } from '../../src/sync/packed-records.ts'
+import type { TreePath } from '../../src/tree/path.ts'
 import { directoryOf, fileOf, hashOf, pathOf, symlinkOf } from '../support/entries.ts'
 
 const extents = [
@@ -36,4 +37,20 @@ test('what was asked for last is not given again after it was changed or deleted
   packed.delete(path)
   t.is(packed.get(path), undefined)
   t.is(packed.get(pathOf(hashOf('never'))), undefined)
+})
+
+test('a file is noted as unchanged when its signature is the recorded one', (t) => {
+  const packed = new PackedRecords()
+  for (const [path, record] of records) packed.set(path, record)
+  const [, file, link] = records.map(([path]) => path) as [TreePath, TreePath, TreePath]
+  const unchanged = packed.unchanged()
+  for (const other of ['10000:1.25:2:4', '10000:1.25:2', '10000:1.25:2:3|', '']) {
+    t.absent(unchanged.note(file, other), other)
+  }
+  t.absent(unchanged.note(link, ''), 'what has no signature is to be looked at')
+  t.absent(unchanged.note(pathOf('never'), '10000:1.25:2:3'))
+  t.absent(unchanged.has(file))
+  t.ok(unchanged.note(file, '10000:1.25:2:3'))
+  t.ok(unchanged.has(file))
+  t.absent(packed.unchanged().has(file), 'what was noted before is forgotten')
 })

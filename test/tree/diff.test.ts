@@ -35,6 +35,8 @@ interface Case {
   /** What was looked at; everything when left out. */
   readonly covers?: readonly string[]
   readonly frozen?: readonly string[]
+  /** Files that were seen unchanged, and only noted. */
+  readonly noted?: readonly string[]
 }
 
 function toMap<T>(literal: Record<string, T> = {}): Map<TreePath, T> {
@@ -44,6 +46,7 @@ function toMap<T>(literal: Record<string, T> = {}): Map<TreePath, T> {
 function diffOf(input: Case): ScanDiff {
   const scan: Scan = {
     seen: toMap(input.seen),
+    saw: (at) => at in (input.seen ?? {}) || (input.noted?.includes(at) ?? false),
     covers: (at) => input.covers === undefined || input.covers.includes(at),
     frozen: (at) => input.frozen?.includes(at) ?? false,
     unreadable: new Set()
@@ -55,6 +58,11 @@ const unchanged = { suspects: [], puts: [], removals: [] }
 
 const cases: ReadonlyArray<[name: string, input: Case, diff: { [key in keyof ScanDiff]?: unknown }]> = [
   ['finds nothing in an empty folder', {}, {}],
+  [
+    'takes a file that was only noted for seen',
+    { baseline: { a: recorded(file('v1'), 's1'), b: recorded(file('v1'), 's2') }, noted: ['a'] },
+    { removals: ['b'] }
+  ],
   ['suspects a new file', { seen: { a: seen(file('v1')) } }, { suspects: ['a'] }],
   [
     'trusts a file whose signature is the recorded one',
@@ -190,6 +198,7 @@ test('diffScan, applied to the baseline, gives what was seen, and frozen paths s
       const visible = [...now].filter(([at]) => !frozen(at))
       const scan: Scan = {
         seen: new Map(visible.map(([at, entry]) => [at, seen(entry, nextSignature())])),
+        saw: (at) => scan.seen.has(at),
         covers: () => true,
         frozen,
         unreadable: new Set()
