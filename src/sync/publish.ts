@@ -162,7 +162,7 @@ export class Publisher {
       const { suspects, puts, removals } = diff
       trace('%d seen: %d to read, %d puts, %d removals', scan.seen.size, suspects.length, puts.length, removals.length)
       reached('scanned')
-      this.#followDirectories(scan, diff)
+      this.#followDirectories(scan, diff, everything)
       await this.#publish(scan, diff, { startup, everything })
     } catch (error) {
       this.#lookout.markAll()
@@ -196,9 +196,15 @@ export class Publisher {
   }
 
   /** What is no directory any more isn't watched; one that can be read again is to be, with all beneath it. */
-  #followDirectories(scan: Scan, diff: ScanDiff): void {
+  #followDirectories(scan: Scan, diff: ScanDiff, everything: boolean): void {
     for (const paths of [diff.removals, diff.suspects]) for (const path of paths) this.#lookout.forget(path)
-    for (const [path, { type }] of diff.puts) if (type === 'symlink') this.#lookout.forget(path)
+    for (const [path, { type }, signature] of diff.puts) {
+      const known = this.#baseline.records.get(path)
+      const isOther = known?.entry.type === 'directory' && known.signature !== '' && known.signature !== signature
+      if (type === 'symlink') this.#lookout.forget(path)
+      // It may be the same under another spelling, where names are folded: only a list of names tells.
+      else if (isOther && !everything) this.#lookout.markAll()
+    }
     const still = new Set(scan.unreadable)
     for (const path of this.#unreadable) {
       if (!scan.covers(path)) still.add(path)

@@ -73,7 +73,9 @@ test('a link at the path of a target is replaced, and what it points to is untou
   symlinkSync('../outside', join(mirror, 'directory'))
   writeFileSync(join(source, 'file'), 'changed')
   writeFileSync(join(source, 'directory/inside'), 'changed too')
-  const isThere = () => lstatSync(join(mirror, 'file')).isFile() && lstatSync(join(mirror, 'directory')).isDirectory()
+  // For a moment nothing is there, while what was is kept under another name.
+  const stats = (name: string) => lstatSync(join(mirror, name), { throwIfNoEntry: false })
+  const isThere = () => stats('file')?.isFile() && stats('directory')?.isDirectory()
   await until(isThere, { what: 'both in the place of the links', ms: 60_000 }).catch(() => {})
   untouched()
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'changed')
