@@ -12,9 +12,13 @@ import { waitFor } from './waiting.ts'
 const askAgainMs = 5000
 /** Beyond all blocks that a core will ever have: a range from here on asks for none but the latest. */
 const nowhere = 2 ** 40
-/** What is fetched at leisure comes in pieces that take about this long: what is live waits behind no more. */
-const pieceMs = { min: 100, max: 400 } as const
-const pieceBlocks = { min: 16, max: 1024 } as const
+/** What is fetched at leisure comes in pieces that take so much longer than one block: what is live waits behind no more. */
+const pieceMs = { min: 15, max: 40 } as const
+/** After each, so many times as long is left to what is live. */
+const restShare = 1
+const pieceBlocks = { min: 64, max: 1024 } as const
+/** Where there is always something else to do, one comes this often. */
+const busyMsMax = 5000
 const busyTickMs = 200
 
 /** A version that a snapshot and the changes since tell. */
@@ -142,20 +146,23 @@ export class EntriesDownload {
     const { signal } = this.#stop
     await this.#takeSnapshot(version, signal).catch(() => {})
     let count: number = pieceBlocks.min
+    let leastMs = Number.POSITIVE_INFINITY
+    let lastMs = performance.now()
     while (this.#all === undefined) {
       const { length, contiguousLength: start } = this.#entries
       if (start >= length) return this.#takeAll()
-      if (!isIdle()) {
+      if (!isIdle() && performance.now() - lastMs < busyMsMax) {
         await sleep(busyTickMs, undefined, { signal, ref: false })
         continue
       }
       const startMs = performance.now()
       await this.range(start, Math.min(start + count, length), signal)
-      const tookMs = performance.now() - startMs
-      if (tookMs < pieceMs.min) count = Math.min(2 * count, pieceBlocks.max)
-      else if (tookMs > pieceMs.max) count = Math.max(count / 2, pieceBlocks.min)
-      // As long again is left to what is live.
-      await sleep(Math.ceil(tookMs), undefined, { signal, ref: false })
+      lastMs = performance.now()
+      const tookMs = lastMs - startMs
+      leastMs = Math.min(leastMs, tookMs)
+      if (tookMs - leastMs < pieceMs.min) count = Math.min(2 * count, pieceBlocks.max)
+      else if (tookMs - leastMs > pieceMs.max) count = Math.max(count / 2, pieceBlocks.min)
+      await sleep(Math.ceil(restShare * tookMs), undefined, { signal, ref: false })
     }
   }
 

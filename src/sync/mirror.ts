@@ -38,6 +38,8 @@ const behindTickMs = 100
 const lonelyTickMs = 1000
 const idleTickMs = 10_000
 const retryMs = 2000
+/** What nobody waits for is fetched when nothing has happened for so long. */
+const restMs = 1000
 /** A writer that hasn't finished its first look, or a version, but has said nothing for so long, counts as gone. */
 const partialQuietMs = 10_000
 
@@ -86,6 +88,8 @@ export class Mirror {
   #lookMs = 0
   /** Watches over the pass that is being made. */
   #watch: PassWatch | undefined
+  /** When the last one ended. */
+  #passedMs = 0
   #inSync: Version | undefined
   /** The end of the log, where its last version isn't whole. */
   #unfinished: Version | undefined
@@ -202,7 +206,7 @@ export class Mirror {
       const news = await this.#pass(version, full)
       this.#whole = false
       if (!sameVersion(version, this.#inSync)) this.#inSync = !news && wasInSync ? version : undefined
-      this.#reader.fetchRest(version, () => this.#watch === undefined)
+      this.#reader.fetchRest(version, () => this.#watch === undefined && performance.now() - this.#passedMs >= restMs)
     }
     await this.#checkInSync()
   }
@@ -276,6 +280,7 @@ export class Mirror {
     } finally {
       watch.end()
       this.#watch = undefined
+      this.#passedMs = performance.now()
     }
   }
 
