@@ -124,19 +124,23 @@ export async function* withChanges(
   rows: AsyncIterable<SnapshotRow>,
   changes: AsyncGenerator<LogEntry>
 ): AsyncGenerator<SnapshotRow> {
-  let change = await nextChange(changes)
-  for await (const row of rows) {
-    let isChanged = false
+  try {
+    let change = await nextChange(changes)
+    for await (const row of rows) {
+      let isChanged = false
+      for (; change !== undefined; change = await nextChange(changes)) {
+        const order = Buffer.compare(change.key, Buffer.from(row[0]))
+        if (order > 0) break
+        if (order === 0) isChanged = true
+        if (change.entry !== undefined) yield [change.path, change.entry]
+      }
+      if (!isChanged) yield row
+    }
     for (; change !== undefined; change = await nextChange(changes)) {
-      const order = Buffer.compare(change.key, Buffer.from(row[0]))
-      if (order > 0) break
-      if (order === 0) isChanged = true
       if (change.entry !== undefined) yield [change.path, change.entry]
     }
-    if (!isChanged) yield row
-  }
-  for (; change !== undefined; change = await nextChange(changes)) {
-    if (change.entry !== undefined) yield [change.path, change.entry]
+  } finally {
+    await changes.return(undefined)
   }
 }
 
