@@ -135,9 +135,11 @@ export class LogWriter {
     const snapshot = { block: this.#content.length, blocks: blocks.length, length: version.length, entries }
     await this.appendBlocks(blocks)
     reached('blocks-appended')
-    // The blocks of the snapshot before, latest.snapshot, are of no more use from here on: the place to clear them.
     const numbers = { timeMs, puts: 0, removals: 0, contentLength: this.#content.length, before: version.length }
     await this.#append([], { ...latest, ...numbers, snapshot })
+    // Who asks for the one before from now on is told that it isn't here, and takes this one.
+    if (latest.snapshot)
+      await this.#content.clear(latest.snapshot.block, latest.snapshot.block + latest.snapshot.blocks)
     return this.version as Version
   }
 

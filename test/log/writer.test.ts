@@ -94,3 +94,18 @@ test('a new fork keeps all that is there, and counts on', async (t) => {
     ['a', 'file']
   )
 })
+
+test('a snapshot takes the place of the one before, and its blocks', async (t) => {
+  const { writer } = await openWriter(t)
+  await writer.appendBlocks([Buffer.from('content')])
+  await commit(writer, { a: directoryOf() })
+  await writer.publishSnapshot([Buffer.from('one'), Buffer.from('two')], 1, 0)
+  const blocks = (block: number, blocks: number) => writer.has({ block, blocks, offset: 0, length: 3, packed: false })
+  t.ok(await blocks(1, 2))
+  await writer.publishSnapshot([Buffer.from('three')], 1, 0)
+  t.absent(await blocks(1, 1))
+  t.absent(await blocks(2, 1))
+  t.ok(await blocks(0, 1))
+  t.ok(await blocks(3, 1))
+  t.is((await writer.head())?.snapshot?.block, 3)
+})
