@@ -302,6 +302,8 @@ class Work {
   async #stageOne({ entry, copyOf }: WriteStep): Promise<string> {
     const { staging, source, root } = this.#input
     if (entry.type === 'symlink') return staging.symlink(entry)
+    // What another file has of a large one, down to its blocks, is read from there.
+    if (staging.isInPlace(entry)) return staging.receive(entry, source, this.#options)
     if (copyOf !== undefined) {
       try {
         return await staging.file(entry, bytesOf(readChunks(root, copyOf, this.#options)), this.#options.onBytes)
@@ -311,7 +313,6 @@ class Work {
       }
     }
     this.#options.signal.throwIfAborted()
-    if (staging.isInPlace(entry)) return staging.receive(entry, source, this.#options)
     return staging.file(entry, source.read(entry, this.#options.signal), this.#options.onBytes)
   }
 
