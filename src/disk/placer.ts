@@ -58,13 +58,27 @@ export class Placer {
    * @throws {ChangedMeanwhile}, the system's error; then `staged` is still there
    */
   place(path: TreePath, staged: string): string {
-    const before = this.#clear(path)
     const made = lstatSync(staged)
-    if (before === undefined) this.#create(path, (at) => renameNew(staged, at))
-    else this.#replace(path, staged, before)
+    if (!this.#placeNew(path, staged)) {
+      const before = this.#clear(path)
+      if (before === undefined) this.#create(path, (at) => renameNew(staged, at))
+      else this.#replace(path, staged, before)
+    }
     reached('placed')
     const after = lstatSync(this.#parents.locate(path))
     return isSame(made, after) && after.isFile() ? signatureOf(after) : ''
+  }
+
+  /** Where nothing was, it needs no look: a name that something has by now isn't given. @returns whether it was */
+  #placeNew(path: TreePath, staged: string): boolean {
+    if (this.#input.observed.has(path)) return false
+    try {
+      this.#parents.within(path, (at) => renameNew(staged, at))
+      return true
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') return false
+      throw error
+    }
   }
 
   makeDirectory(path: TreePath): void {

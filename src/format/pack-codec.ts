@@ -65,7 +65,7 @@ export class PackBuilder {
   /** The block, compressed where that pays. Nothing may be added afterwards. */
   async encode(): Promise<Buffer> {
     const raw = this.#buffer.subarray(1, 1 + this.#bytes)
-    const packed = (await isWorthIt(raw)) ? await brotli(raw) : raw
+    const packed = isWorthIt(raw) ? await brotli(raw) : raw
     if (packed.length < raw.length * (1 - savingMin)) return Buffer.concat([Buffer.of(codecBrotli), packed])
     if (this.#buffer.length === 0) return Buffer.of(codecRaw)
     this.#buffer[0] = codecRaw
@@ -87,14 +87,27 @@ const compressChunkBytesMin = 1024
 const samplePieces = 8
 const samplePieceBytes = 2048
 
-/** Whether a sample of it can be compressed: what can't be takes as long to try as what can. */
-async function isWorthIt(raw: Buffer): Promise<boolean> {
+/** Bits that a byte of a sample tells, from which on it counts as compressed already: it has 8 at most. */
+const sampleBitsMax = 7.8
+
+/**
+ * Whether a sample of it may be compressed, by how evenly its bytes are spread. Trying takes as long in vain as
+ * else; to compress just the sample took 0.8 ms, this takes a twentieth of that.
+ */
+function isWorthIt(raw: Uint8Array): boolean {
   if (raw.length <= 2 * samplePieces * samplePieceBytes) return true
   const step = Math.floor((raw.length - samplePieceBytes) / (samplePieces - 1))
-  const pieces = Array.from({ length: samplePieces }, (_, i) => raw.subarray(i * step, i * step + samplePieceBytes))
-  const sample = Buffer.concat(pieces)
-  // Pieces have less in common than the whole.
-  return (await brotli(sample)).length < sample.length * (1 - savingMin / 2)
+  const counts = new Uint32Array(256)
+  for (let piece = 0; piece < samplePieces; piece++) {
+    for (let at = piece * step; at < piece * step + samplePieceBytes; at++) {
+      const byte = raw[at] as number
+      counts[byte] = (counts[byte] as number) + 1
+    }
+  }
+  const total = samplePieces * samplePieceBytes
+  let bits = 0
+  for (const count of counts) if (count > 0) bits -= (count / total) * Math.log2(count / total)
+  return bits < sampleBitsMax
 }
 
 function brotli(raw: Buffer): Promise<Buffer> {
