@@ -223,3 +223,20 @@ test('a scan leaves no descriptor open', { skip: !tellsDescriptors }, async (t) 
   await codeOf(() => scanFolder(join(root, 'missing')))
   t.is(descriptorCount(), before)
 })
+
+test('files that are noted as unchanged are seen, but not held; in a part of a folder all are', async (t) => {
+  const root = await t.tmp()
+  mkdirSync(join(root, 'd'))
+  for (const path of ['a', 'b', 'd/c']) writeFileSync(join(root, path), '')
+  const noted = new Set<string>()
+  const unchanged = {
+    note: (path: string) => path !== 'b' && noted.add(path).has(path),
+    has: (path: string) => noted.has(path)
+  }
+  const scan = await scanFolder(root, { unchanged })
+  t.alike([...scan.seen.keys()], ['b', 'd'])
+  for (const path of ['a', 'b', 'd', 'd/c']) t.ok(scan.saw(pathOf(path)), path)
+  t.absent(scan.saw(pathOf('never')))
+  const part = await scanFolder(root, { unchanged, dirty: new Map([[pathOf('a'), 'shallow']]) })
+  t.alike([...part.seen.keys()], ['a'])
+})

@@ -213,10 +213,3 @@ test('what is gone is not watched any more, also where it goes on elsewhere', {
   w.watch.forget(pathOf('a'))
   await until(() => inotifyWatchCount() === before - 1, { what: 'the end of its watch' })
 })
-
-test('a directory that is listed again is not watched anew', { skip: !tellsDescriptors }, async (t) => {
-  const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a')) })
-  const before = inotifyWatchCount()
-  await w.scan()
-  t.is(inotifyWatchCount(), before)
-})
