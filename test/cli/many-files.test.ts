@@ -12,7 +12,7 @@ const peakMax = 270
 
 test('a directory of very many files is shared and renamed in little memory, by few watches, without transfer', {
   skip: !tellsDescriptors,
-  timeout: 120_000
+  timeout: 240_000
 }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [folder, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
