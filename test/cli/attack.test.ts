@@ -30,7 +30,7 @@ const insidersMbMax = 150
  * A connection that proves nothing is gone after this, in milliseconds. The limits of ours are 5 and 6 s; what
  * comes on top is for a machine that is busy, and far less than an attacker who isn't turned away would stay.
  */
-const goneMsMax = 30_000
+const goneMsMax = 60_000
 const skip = process.platform !== 'linux'
 
 /** A folder that is shared at a known port, and a mirror that follows it. */
