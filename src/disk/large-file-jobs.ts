@@ -69,30 +69,29 @@ export interface HashRequest {
   readonly lengths: readonly number[]
 }
 
-/** The hash of one block, as Hypercore has it in its tree. The buffer is given back. */
-export function hashBlock({ buffer, length }: BlockRequest): Reply<{ hash: Uint8Array; buffer: ArrayBuffer }> {
-  const hash = new Uint8Array(crypto.data(Buffer.from(buffer, 0, length)))
-  return { answer: { hash, buffer }, transfer: [buffer] }
+/** The hash of one block, as Hypercore has it in its tree. */
+export function hashBlock({ buffer, length }: BlockRequest): Reply<Uint8Array> {
+  return { answer: new Uint8Array(crypto.data(Buffer.from(buffer, 0, length))) }
 }
 
 export interface BlockRequest {
-  readonly buffer: ArrayBuffer
+  readonly buffer: SharedArrayBuffer
   readonly length: number
 }
 
-/** Writes bytes into a file, takes them into its sum, and gives the buffer back. */
-export function writeChunk({ id, fd, offset, buffer, length }: WriteRequest): Reply<ArrayBuffer> {
+/** Writes bytes into a file, and takes them into its sum. */
+export function writeChunk({ id, fd, offset, buffer, length }: WriteRequest): Reply<undefined> {
   const bytes = new Uint8Array(buffer, 0, length)
   for (let done = 0; done < length; ) done += writeSync(fd, bytes, done, length - done, offset + done)
   sumOf(id).update(bytes)
-  return { answer: buffer, transfer: [buffer] }
+  return { answer: undefined }
 }
 
 export interface WriteRequest {
   readonly id: number
   readonly fd: number
   readonly offset: number
-  readonly buffer: ArrayBuffer
+  readonly buffer: SharedArrayBuffer
   readonly length: number
 }
 

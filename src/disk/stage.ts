@@ -21,9 +21,9 @@ import type { Entry, FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { cutToBytes } from '../tree/marked-name.ts'
 import { baseName, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
-import { HandedBuffers } from './handed-buffers.ts'
 import { nextSumId } from './large-file.ts'
 import { setMetadata } from './metadata.ts'
+import { SharedBuffers } from './shared-buffers.ts'
 import type { Lane, Workers } from './workers.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
@@ -86,7 +86,7 @@ export class Staging {
   readonly directory: string
   readonly #run = randomBytes(6).toString('hex')
   readonly #inPlace: InPlaceStaging | undefined
-  readonly #buffers = new HandedBuffers(chunkBytesMax)
+  readonly #buffers = new SharedBuffers(chunkBytesMax)
   /** What was received, whole or in part, and lies here, by its path. */
   readonly #received = new Map<string, StagedFile>()
   /** What is being received, or waits to be moved in. */
@@ -186,7 +186,8 @@ export class Staging {
     bytes: Uint8Array
   ): Promise<void> {
     const buffer = this.#buffers.copyOf(bytes)
-    this.#buffers.give(await lane.run('write-chunk', { ...to, buffer, length: bytes.length }, [buffer]))
+    await lane.run('write-chunk', { ...to, buffer, length: bytes.length })
+    this.#buffers.give(buffer)
   }
 
   /** What was staged lies elsewhere now, and is known there. */
