@@ -10,12 +10,12 @@ import { join, sep } from 'node:path'
 const timeoutMs = 240_000
 // Nothing may be sent by multicast on the networks of whoever runs the tests.
 process.env.P2PSYNC_NO_LAN = '1'
-const workers = Number(process.env.P2PSYNC_TEST_WORKERS) || availableParallelism() + 1
+const workers = Number(process.env.P2PSYNC_TEST_WORKERS) || availableParallelism()
 const root = import.meta.dirname
 const packageRoot = join(root, '../..')
 const brittle = join(packageRoot, 'node_modules/brittle/brittle-node.js')
 
-/** Those that start processes, or wait for long, take a process each; the others share one. */
+/** Those that start processes, or wait for long, take a process each; the others share one for each directory. */
 const apart = ['cli', 'simulation', 'net']
 
 /** The longest are begun first, so that none goes on alone at the end. */
@@ -26,10 +26,15 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .sort()
 const isApart = (file: string) => apart.includes(file.split(sep)[0] as string)
 const isLong = (file: string) => long.some((name) => file.split(sep).join('/') === `${name}.test.js`)
+const others = new Map<string, string[]>()
+for (const file of files.filter((file) => !isApart(file))) {
+  const directory = file.split(sep).slice(0, -1).join('/')
+  others.set(directory, [...(others.get(directory) ?? []), file])
+}
 // Taken from the end.
 const groups = [
   ...files.filter((file) => isApart(file) && !isLong(file)).map((file) => [file]),
-  files.filter((file) => !isApart(file)),
+  ...others.values(),
   ...files.filter(isLong).map((file) => [file])
 ]
 
@@ -41,7 +46,7 @@ async function run(group: readonly string[]): Promise<boolean> {
   child.stdout.on('data', (data: Buffer) => output.push(data))
   child.stderr.on('data', (data: Buffer) => output.push(data))
   const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
-  const name = group.length === 1 ? group[0] : `${group.length} other files`
+  const name = group.length === 1 ? group[0] : `${group.length} files of ${group[0]?.split(sep)[0]}`
   const seconds = Math.round((performance.now() - startMs) / 1000)
   process.stdout.write(`${Buffer.concat(output)}\n# ${status === 0 ? 'passed' : 'FAILED'}: ${name}, ${seconds} s\n\n`)
   return status === 0

@@ -11,10 +11,13 @@ export class BlockHasher {
     this.#workers = workers
   }
 
-  /** @throws what keeps the threads from it; {RangeError} for a block that is too large for one of ours */
-  async hash(block: Uint8Array): Promise<Buffer> {
+  /**
+   * @param isOfMany whether a thread more is worth its memory
+   * @throws what keeps the threads from it; {RangeError} for a block that is too large for one of ours
+   */
+  async hash(block: Uint8Array, isOfMany: boolean): Promise<Buffer> {
     const buffer = this.#buffers.copyOf(block)
-    const hash = await this.#workers.run('hash-block', { buffer, length: block.length })
+    const hash = await this.#workers.run('hash-block', { buffer, length: block.length }, { frugal: !isOfMany })
     this.#buffers.give(buffer)
     return Buffer.from(hash)
   }

@@ -66,9 +66,29 @@ export class BlockPlaces {
     return block
   }
 
+  /**
+   * Has a block again that was given up, as a file has its bytes once more: whoever kept it need not get it anew.
+   *
+   * @param hash the `leafHash` of the bytes
+   * @returns whether it is this block
+   */
+  async reclaim(block: number, length: number, hash: Buffer): Promise<boolean> {
+    const leaf = await this.leafOf(block)
+    if (leaf === undefined || leaf.size !== length || !leaf.hash.equals(hash)) return false
+    const value = this.placeholder(length, hash)
+    const nothing = { hash: null, seek: null, upgrade: null, manifest: null }
+    await this.#core.applyProof({ fork: this.#core.fork, block: { index: block, value, nodes: [] }, ...nothing })
+    return this.#core.has(block)
+  }
+
   /** When this block comes from a peer, it is held in memory until it is `written` to a file. */
   expect(block: number): void {
     this.#expected.add(block)
+  }
+
+  /** Whether a block that comes goes to a file. */
+  isExpected(block: number): boolean {
+    return this.#expected.has(block)
   }
 
   /** The block is in its file, and can be read from there. */

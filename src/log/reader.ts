@@ -262,8 +262,9 @@ export class LogReader {
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
     const { files = noFiles, hasher } = this.#options
-    if (hasher !== undefined) hashAhead(core, hasher)
-    return { core, places: new BlockPlaces(core, files) }
+    const places = new BlockPlaces(core, files)
+    if (hasher !== undefined) hashAhead(core, places, hasher)
+    return { core, places }
   }
 }
 

@@ -8,6 +8,7 @@ import type Hypercore from 'hypercore'
 import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
 import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } from '../errors.ts'
+import './missing-nodes.ts'
 import { guardPeers } from './peer-guard.ts'
 
 /** A pair of Ed25519 keys. */

@@ -248,7 +248,7 @@ export class Ingest {
 
   async #placeLarge({ length, hash }: LargeChunk): Promise<Place> {
     const key = hash.toString('hex')
-    const known = await this.#known(key)
+    const known = (await this.#known(key)) ?? (await this.#reclaimed(key, { length, hash }))
     if (known !== undefined) return known
     const place = this.#newPlace(key)
     const block = this.#nextBlock++
@@ -258,8 +258,21 @@ export class Ingest {
     return place
   }
 
+  /** A block that no file had any more, and one has again. */
+  async #reclaimed(key: string, { length, hash }: LargeChunk): Promise<Place | undefined> {
+    const extent = await this.#state.chunk(key)
+    if (extent === undefined || extent.packed) return undefined
+    const isBack = await this.#writer.places.reclaim(extent.block, length, hash)
+    const meanwhile = this.#fresh.get(key)
+    if (meanwhile !== undefined) return used(meanwhile)
+    if (!isBack) return undefined
+    const place = this.#newPlace(key)
+    place.extent = extent
+    return place
+  }
+
   #newPlace(hash: string): Place {
-    const place = { extent: undefined, users: 1 }
+    const place: Place = { extent: undefined, users: 1 }
     this.#fresh.set(hash, place)
     return place
   }

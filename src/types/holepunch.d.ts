@@ -71,7 +71,7 @@ declare module 'hypercore' {
   }
 
   export interface DataMessage {
-    readonly block: { readonly value: Uint8Array | null } | null
+    readonly block: { readonly index: number; readonly value: Uint8Array | null } | null
   }
 
   export interface RangeMessage {
@@ -127,6 +127,15 @@ declare module 'hypercore' {
     get(index: number, options?: { readonly wait?: boolean; readonly timeout?: number }): Promise<Buffer | null>
     has(start: number, end?: number): Promise<boolean>
     clear(start: number, end?: number): Promise<unknown>
+    /** Takes a block as if it came from a peer. */
+    applyProof(proof: {
+      readonly fork: number
+      readonly block: { readonly index: number; readonly value: Uint8Array; readonly nodes: readonly TreeNode[] }
+      readonly hash: null
+      readonly seek: null
+      readonly upgrade: null
+      readonly manifest: null
+    }): Promise<unknown>
     truncate(length: number, options?: { readonly fork?: number }): Promise<void>
     download(range: { readonly start: number; readonly end: number }): Download
     update(options?: { readonly wait?: boolean }): Promise<boolean>
@@ -403,11 +412,27 @@ declare module 'fs-native-extensions' {
   export default extensions
 }
 
+declare module 'hypercore/lib/merkle-tree.js' {
+  import type { BlockStorage } from 'hypercore'
+
+  /** What Hypercore's modules look up each time that they need it. */
+  export const MerkleTree: {
+    missingNodes(session: { readonly storage: BlockStorage }, index: number, length: number): Promise<number>
+  }
+}
+
 declare module 'flat-tree' {
   const flat: {
     /** The last index that a node covers. */
     rightSpan(index: number): number
-    iterator(index: number): { readonly index: number; leftChild(): number; sibling(): number }
+    iterator(index: number): {
+      readonly index: number
+      leftChild(): number
+      sibling(): number
+      parent(): number
+      /** Whether a node is this one, or beneath it. */
+      contains(index: number): boolean
+    }
   }
   export default flat
 }

@@ -6,9 +6,9 @@ import { inotifyWatchCount, tellsDescriptors } from '../support/descriptors.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 
-const files = 20_000
+const files = 10_000
 /** The most memory that either side may have needed, in megabytes. */
-const peakMax = 270
+const peakMax = 260
 
 test('a directory of very many files is shared and renamed in little memory, by few watches, without transfer', {
   skip: !tellsDescriptors,

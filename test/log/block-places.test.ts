@@ -154,3 +154,19 @@ test('a peer that had not what it said is asked again', { timeout: 20_000 }, asy
   source.file.bytes = bytes
   t.ok((await all).every((block, i) => block?.equals(blocks[i] as Buffer)))
 })
+
+test('a block that was given up is there again, under its old number, when a file has its bytes once more', async (t) => {
+  const placed = await openCore(t)
+  const blocks = await appendPlaced(placed, lengths)
+  const hash = leafHash(blocks[5] as Buffer)
+  await placed.places.release(0, placed.core.length, () => false)
+  t.absent(await placed.core.has(5))
+  t.absent(await placed.places.reclaim(5, lengths[5] as number, leafHash(Buffer.from('other'))), 'by another hash')
+  t.absent(await placed.places.reclaim(5, 1, hash), 'by another length')
+  t.absent(await placed.places.reclaim(lengths.length, 1, hash), 'beyond the end')
+  t.ok(await placed.places.reclaim(5, lengths[5] as number, hash))
+  const reader = await openCore(t, placed.core.key)
+  await link(t, placed.store, reader.store)
+  t.ok((await reader.core.get(5))?.equals(blocks[5] as Buffer))
+  t.absent(await placed.core.has(4))
+})

@@ -13,10 +13,9 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Assert } from 'brittle'
+import { type Assert, test } from 'brittle'
 import type { Address } from '../../src/net/address.ts'
 import { SameMachine, type SameMachineOptions } from '../../src/net/same-machine.ts'
-import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
 const id = '0123456789abcdef0123456789abcdef'

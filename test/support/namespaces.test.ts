@@ -101,10 +101,14 @@ namespaceTest('a command runs on a host, and ends with its namespace', async (t)
   t.is(await clone.exit(), 0, clone.stderr)
 })
 
-namespaceTest('what the tests above have left running is gone, and so are their hosts', async (t) => {
-  t.ok(left.length > 0)
-  for (const { name, pid } of left) {
-    t.absent(existsSync(`/run/netns/${name}`), name)
-    await until(() => !existsSync(`/proc/${pid}`), { what: `the end of ${pid}` })
-  }
-})
+namespaceTest(
+  'what the tests above have left running is gone, and so are their hosts',
+  async (t) => {
+    t.ok(left.length > 0)
+    for (const { name, pid } of left) {
+      t.absent(existsSync(`/run/netns/${name}`), name)
+      await until(() => !existsSync(`/proc/${pid}`), { what: `the end of ${pid}` })
+    }
+  },
+  { byItself: true }
+)
