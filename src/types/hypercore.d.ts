@@ -1,0 +1,180 @@
+/** Ambient types of Hypercore and what is next to it; only what p2psync calls. */
+
+declare module 'hypercore' {
+  import type { EventEmitter } from 'node:events'
+
+  export interface Peer {
+    readonly remotePublicKey: Buffer
+    readonly remoteOpened: boolean
+    readonly remoteSynced: boolean
+    readonly remoteLength: number
+    readonly remoteFork: number
+    /** Requests that it was sent and hasn't answered. */
+    readonly inflight: number
+    readonly stats: {
+      readonly wireData: { readonly rx: number }
+      /** How often it didn't have what it was asked for. */
+      notAvailableBackoffs: number
+    }
+    /** Whether it is asked for nothing. */
+    paused: boolean
+    isActive(): boolean
+    /** Answers a request. Hypercore's own. */
+    _fulfillRequest(request: { fulfill(): Promise<unknown> }, pushing: boolean): Promise<unknown>
+    readonly stream: { readonly rawStream: { readonly bytesReceived?: number }; destroy(): void }
+    /** Requests of the peer that wait for an answer. */
+    readonly remoteRequests: ReadonlyMap<number, unknown>
+    // What is called with each message of the peer.
+    onrange(message: RangeMessage): unknown
+    onbitfield(message: { readonly start: number; readonly bitfield: Uint32Array }): unknown
+    onrequest(message: { readonly id: number }): unknown
+    onsync(message: { readonly fork: number }): unknown
+    ondata(message: DataMessage): unknown
+    /** Whether it is connected no more. */
+    readonly removed: boolean
+    /** How many blocks it may be asked for at once. */
+    getMaxInflight(): number
+    /** How many when others were asked for them already. */
+    getMaxHotswapInflight(): number
+  }
+
+  /** A block that is wanted. */
+  export interface BlockRequest {
+    /** What peers were asked for it, and when, by `Date.now()`. */
+    readonly inflight: readonly { readonly peer: Peer; readonly timestamp: number }[]
+  }
+
+  /** Where a core is kept. hypercore-storage's own: what content in place takes hold of. */
+  export interface BlockStorage {
+    read(fork?: number): BlockRead
+    write(): BlockWrite
+    snapshot(): BlockStorage
+  }
+
+  /** A node of a core's Merkle tree: of block i it is the one with index 2i. */
+  export interface TreeNode {
+    readonly index: number
+    /** Bytes of all blocks beneath it. */
+    readonly size: number
+    readonly hash: Buffer
+  }
+
+  export interface BlockRead {
+    getBlock(index: number): Promise<Uint8Array | null>
+    getTreeNode(index: number): Promise<TreeNode | null>
+    tryFlush(): void
+  }
+
+  export interface BlockWrite {
+    putBlock(index: number, bytes: Uint8Array): void
+    deleteTreeNode(index: number): void
+  }
+
+  export interface DataMessage {
+    readonly block: { readonly index: number; readonly value: Uint8Array | null } | null
+  }
+
+  export interface RangeMessage {
+    readonly drop: boolean
+    readonly start: number
+    readonly length: number
+  }
+
+  export interface Download {
+    done(): Promise<void>
+    destroy(): void
+  }
+
+  export default class Hypercore extends EventEmitter {
+    readonly key: Buffer
+    readonly discoveryKey: Buffer
+    readonly length: number
+    readonly byteLength: number
+    readonly contiguousLength: number
+    readonly fork: number
+    readonly writable: boolean
+    readonly closed: boolean
+    readonly closing: Promise<void> | null
+    readonly peers: readonly Peer[]
+    /** What all sessions of a core share. Hypercore's own. */
+    readonly core: {
+      readonly bitfield: {
+        /** The first block from a position on that is here, or isn't; -1 where there is none. */
+        findFirst(isHere: boolean, from: number): number
+      }
+      readonly state: {
+        readonly storage: BlockStorage
+        /** Together they cover all blocks. */
+        readonly roots: readonly TreeNode[]
+      }
+    }
+    readonly replicator: {
+      setInflightRange(min: number, max: number): void
+      /** Asks a peer for the proof of its fork where that is newer and nobody else was asked. Hypercore's own. */
+      _updateFork(peer: Peer): unknown
+      /** Asks a peer for what it may be asked for now. */
+      updatePeer(peer: Peer): void
+      readonly hotswaps: {
+        /** What a peer may be asked for besides those who were asked already. */
+        pick(peer: Peer): Iterable<BlockRequest>
+      }
+    }
+    ready(): Promise<void>
+    close(): Promise<void>
+    session(options?: { readonly wait?: boolean }): Hypercore
+    snapshot(): Hypercore
+    append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
+    get(index: number, options?: { readonly wait?: boolean; readonly timeout?: number }): Promise<Buffer | null>
+    has(start: number, end?: number): Promise<boolean>
+    clear(start: number, end?: number): Promise<unknown>
+    /** Takes a block as if it came from a peer. */
+    applyProof(proof: {
+      readonly fork: number
+      readonly block: { readonly index: number; readonly value: Uint8Array; readonly nodes: readonly TreeNode[] }
+      readonly hash: null
+      readonly seek: null
+      readonly upgrade: null
+      readonly manifest: null
+    }): Promise<unknown>
+    truncate(length: number, options?: { readonly fork?: number }): Promise<void>
+    download(range: { readonly start: number; readonly end: number }): Download
+    update(options?: { readonly wait?: boolean }): Promise<boolean>
+  }
+}
+
+declare module 'hypercore/lib/merkle-tree.js' {
+  import type { BlockStorage } from 'hypercore'
+
+  /** What Hypercore's modules look up each time that they need it. */
+  export const MerkleTree: {
+    missingNodes(session: { readonly storage: BlockStorage }, index: number, length: number): Promise<number>
+  }
+}
+
+declare module 'flat-tree' {
+  const flat: {
+    /** The last index that a node covers. */
+    rightSpan(index: number): number
+    iterator(index: number): {
+      readonly index: number
+      leftChild(): number
+      sibling(): number
+      parent(): number
+      /** Whether a node is this one, or beneath it. */
+      contains(index: number): boolean
+    }
+  }
+  export default flat
+}
+
+declare module 'hypercore-crypto' {
+  /** Ed25519, out of a seed of 32 bytes. */
+  export function keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
+
+  /** What Hypercore's modules look up each time that they need it. */
+  const crypto: {
+    /** The hash of a block in the Merkle tree of its core. */
+    data(block: Uint8Array): Buffer
+  }
+  export default crypto
+}
