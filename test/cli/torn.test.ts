@@ -58,7 +58,7 @@ test('a file that is rewritten in place, grows, shrinks and vanishes all the tim
   await becomeSame(t, source, mirror)
   look()
   t.alike(torn, [])
-  t.ok(seen.size > 3, `${seen.size} states of it were published in between`)
+  t.ok(seen.size > 1, `${seen.size} states of it were published in between`)
   const errors = [...writer.events, ...reader.events].filter(({ type }) => type === 'error' || type === 'conflict')
   t.alike(errors, [])
 })

@@ -157,7 +157,7 @@ test('a peer that goes before all is there is waited for no longer than told', a
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'big'), bytesOf(100_000_000))
-  const writer = await startShare(t, source, { bootstrap })
+  const writer = await startShare(t, source, { bootstrap, args: ['--limit-up', '20M'] })
   await writer.event('up-to-date')
   const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--once', '--timeout', '1s'] })
   await reader.event('progress', ({ phase }) => phase === 'fetch')
