@@ -167,6 +167,9 @@ test('the tree is read where nobody has the snapshot', async (t) => {
 })
 
 test('what waits for a snapshot, or for a head, ends when it is told to', async (t) => {
+  // Waiting alone keeps no process alive.
+  const alive = setInterval(() => {}, 1000)
+  t.teardown(() => clearInterval(alive))
   const { store, writer, tree } = await openTree(t)
   const version = await tree.publish()
   const { store: own, reader } = await openReader(t, writer.key)
