@@ -9,6 +9,7 @@ import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
 import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } from '../errors.ts'
 import './missing-nodes.ts'
+import { followDrops } from './drops.ts'
 import { guardPeers } from './peer-guard.ts'
 
 /** A pair of Ed25519 keys. */
@@ -118,6 +119,7 @@ export class LogStore {
   }
 
   async #ready(core: Hypercore): Promise<Hypercore> {
+    followDrops(core)
     guardPeers(core)
     try {
       await core.ready()

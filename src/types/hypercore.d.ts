@@ -9,6 +9,13 @@ declare module 'hypercore' {
     readonly remoteSynced: boolean
     readonly remoteLength: number
     readonly remoteFork: number
+    /** How many blocks it has from the first one on. */
+    readonly remoteContiguousLength: number
+    /** As far as it is kept as a number; the bits count behind it. Hypercore's own. */
+    readonly _remoteContiguousLength: number
+    readonly remoteBitfield: { setRange(start: number, end: number, isThere: boolean): void }
+    /** Sees anew what of a range it has and we haven't. Hypercore's own. */
+    _unclearLocalRange(start: number, length: number): void
     /** Requests that it was sent and hasn't answered. */
     readonly inflight: number
     readonly stats: {
@@ -114,6 +121,8 @@ declare module 'hypercore' {
       _updateFork(peer: Peer): unknown
       /** Asks a peer for what it may be asked for now. */
       updatePeer(peer: Peer): void
+      /** Tells a peer what is here of a range. Hypercore's own. */
+      _onwant(peer: Peer, start: number, length: number, isAnyEnough: boolean): void
       readonly hotswaps: {
         /** What a peer may be asked for besides those who were asked already. */
         pick(peer: Peer): Iterable<BlockRequest>
