@@ -93,6 +93,8 @@ export class ContentReader {
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#core.close()
+    // A block that was looked for in the store meanwhile is waited for all the same.
+    for (const giveUp of this.#givenUp) giveUp(new NotToBeHad())
     await this.#places.abandon(this.#placing)
   }
 

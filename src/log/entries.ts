@@ -7,6 +7,7 @@ import type { Entry } from '../tree/entry.ts'
 import { pathFault, type TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { BeeView, type Pair } from './bee-view.ts'
+import { waitFor } from './waiting.ts'
 
 /** A core of this length holds the Hyperbee's header alone: no version yet. */
 export const headerLength = 1
@@ -44,19 +45,19 @@ export interface HeadOptions {
 export async function headOf(bee: Hyperbee, version: Version, { signal, onSearch }: HeadOptions = {}): Promise<Head> {
   signal?.throwIfAborted()
   const view = new BeeView(bee.core, version.length)
-  const end = () => void view.close().catch(() => {})
-  signal?.addEventListener('abort', end, { once: true })
-  try {
+  const search = async () => {
     // Nearly always: it is what a batch puts last.
-    let pair = await view.last()
-    if (!pair?.key.equals(head)) {
-      onSearch?.()
-      pair = await view.get(head)
-    }
+    const last = await view.last()
+    if (last?.key.equals(head)) return last
+    onSearch?.()
+    return view.get(head)
+  }
+  try {
+    // Closing what it reads from ends it too, but not always: not while it looks at whether a block is here.
+    const pair = await (signal ? waitFor(search(), signal) : search())
     if (!pair?.value) throw new RangeError('a version without a head')
     return decodeHead(pair.value)
   } finally {
-    signal?.removeEventListener('abort', end)
     await view.close()
   }
 }

@@ -185,11 +185,14 @@ test('what waits for a snapshot, or for a head, ends when it is told to', async 
     (end: AbortSignal) => reader.head(before, end),
     (end: AbortSignal) => reader.history(0, version, end).next()
   ]) {
-    const end = new AbortController()
-    const failure = failureOf(() => wait(end.signal))
-    for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve))
-    end.abort()
-    t.ok(await failure)
+    // At once, while it looks whether it has what it waits for, and later.
+    for (const turns of [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 100]) {
+      const end = new AbortController()
+      const failure = failureOf(() => wait(end.signal))
+      for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve))
+      end.abort()
+      t.ok(await failure)
+    }
   }
   await reader.close()
 })
