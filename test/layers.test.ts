@@ -3,12 +3,13 @@ import { dirname, join, posix, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'brittle'
 
-/** Who may import whom: the table of the design. A layer may always import itself, `errors` and `steps`. */
+/** Who may import whom: the table of the design. A layer may always import itself, and what is `common`. */
 const table: Readonly<Record<string, readonly string[]>> = {
   tree: [],
   chunk: [],
   net: [],
   errors: [],
+  memory: [],
   steps: [],
   format: ['tree'],
   disk: ['tree', 'chunk'],
@@ -18,6 +19,9 @@ const table: Readonly<Record<string, readonly string[]>> = {
   index: ['sync', 'tree', 'net'],
   cli: ['sync', 'index', 'tree']
 }
+
+/** What belongs to no layer. */
+const common = ['errors', 'memory', 'steps']
 
 /** Packages that belong to one layer alone. */
 const owners: Readonly<Record<string, string>> = {
@@ -104,7 +108,7 @@ function importedFrom(source: Source, specifier: string): string {
 function isForbidden(source: Source, specifier: string): boolean {
   const imported = importedFrom(source, specifier)
   if (!specifier.startsWith('.')) return (owners[imported] ?? source.layer) !== source.layer
-  if (imported === source.layer || imported === 'errors' || imported === 'steps') return false
+  if (imported === source.layer || common.includes(imported)) return false
   return !(table[source.layer] ?? []).includes(imported)
 }
 

@@ -16,9 +16,9 @@ export class BlockHasher {
    * @throws what keeps the threads from it; {RangeError} for a block that is too large for one of ours
    */
   async hash(block: Uint8Array, isOfMany: boolean): Promise<Buffer> {
-    const buffer = this.#buffers.copyOf(block)
-    const hash = await this.#workers.run('hash-block', { buffer, length: block.length }, { frugal: !isOfMany })
-    this.#buffers.give(buffer)
+    const hash = await this.#buffers.share(block, (bytes) =>
+      this.#workers.run('hash-block', bytes, { frugal: !isOfMany })
+    )
     return Buffer.from(hash)
   }
 }

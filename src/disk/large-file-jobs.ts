@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { readSync, writeSync } from 'node:fs'
 import crypto from 'hypercore-crypto'
 import { chunkBytesMax, cutPoint } from '../chunk/chunker.ts'
+import type { SharedBytes } from './shared-buffers.ts'
 import type { Reply } from './worker-port.ts'
 
 /** How much of a file is in memory at once: at least one chunk is whole in it. */
@@ -70,29 +71,23 @@ export interface HashRequest {
 }
 
 /** The hash of one block, as Hypercore has it in its tree. */
-export function hashBlock({ buffer, length }: BlockRequest): Reply<Uint8Array> {
-  return { answer: new Uint8Array(crypto.data(Buffer.from(buffer, 0, length))) }
-}
-
-export interface BlockRequest {
-  readonly buffer: SharedArrayBuffer
-  readonly length: number
+export function hashBlock({ buffer, at, length }: SharedBytes): Reply<Uint8Array> {
+  return { answer: new Uint8Array(crypto.data(Buffer.from(buffer, at, length))) }
 }
 
 /** Writes bytes into a file, and takes them into its sum. */
-export function writeChunk({ id, fd, offset, buffer, length }: WriteRequest): Reply<undefined> {
-  const bytes = new Uint8Array(buffer, 0, length)
+export function writeChunk({ id, fd, offset, buffer, at, length }: WriteRequest): Reply<undefined> {
+  const bytes = new Uint8Array(buffer, at, length)
   for (let done = 0; done < length; ) done += writeSync(fd, bytes, done, length - done, offset + done)
   sumOf(id).update(bytes)
   return { answer: undefined }
 }
 
-export interface WriteRequest {
+export interface WriteRequest extends SharedBytes {
   readonly id: number
   readonly fd: number
+  /** Where in the file. */
   readonly offset: number
-  readonly buffer: SharedArrayBuffer
-  readonly length: number
 }
 
 /** The SHA-256 of all that was taken into a sum, in hexadecimal. The sum is forgotten. */

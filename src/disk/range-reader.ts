@@ -1,5 +1,6 @@
 import { closeSync, constants, fstat, openSync, read, type Stats } from 'node:fs'
 import { promisify } from 'node:util'
+import { Memory } from '../memory.ts'
 import type { TreePath } from '../tree/path.ts'
 import { Beneath } from './beneath.ts'
 import { isRacy, signatureOf } from './seen.ts'
@@ -9,6 +10,9 @@ const readInto = promisify(read)
 
 /** Files of the folder kept open: one is mostly read from its first byte to its last. */
 const openFilesMax = 16
+
+/** For as many blocks as are read at the same time, and some. */
+const memoryMax = 32 * 1024 * 1024
 
 interface OpenFile {
   readonly fd: number
@@ -21,18 +25,21 @@ interface OpenFile {
 /** Reads ranges of files, for whoever asks for the blocks that lie in them. Never blocks on a slow disk. */
 export class RangeReader {
   readonly #root: string
+  readonly #memory: Memory
   readonly #open = new Map<TreePath, OpenFile>()
   readonly #held = new Map<string, OpenFile>()
 
-  constructor(root: string) {
+  /** @param options.shared whether what is read goes on to worker threads */
+  constructor(root: string, { shared = false }: { readonly shared?: boolean } = {}) {
     this.#root = root
+    this.#memory = new Memory({ shared, bytesMax: memoryMax })
   }
 
   /**
    * Reads a range of the file at a path; `undefined` where there is none so long, or none at all.
    *
    * @param signature as it had when it was matched with the log
-   * @returns the bytes, and whether the file is as it was then, for sure
+   * @returns the bytes, lent, and whether the file is as it was then, for sure
    */
   async read(
     path: TreePath,
@@ -47,7 +54,7 @@ export class RangeReader {
       return undefined // It is looked at by whoever watches over the folder.
     }
     return use(file, async () => {
-      const bytes = await readFully(file.fd, offset, length)
+      const bytes = await this.#readFully(file.fd, offset, length)
       if (bytes === undefined) return undefined
       // What was read before is as it was, if it is so afterwards.
       const stats = await statOf(file.fd)
@@ -64,10 +71,10 @@ export class RangeReader {
     this.#held.set(at, { fd, signature: '', users: 0, isOver: false })
   }
 
-  /** Reads a range of a file that is held; `undefined` where it isn't so long. */
+  /** Reads a range of a file that is held, into lent memory; `undefined` where it isn't so long. */
   async readHeld(at: string, offset: number, length: number): Promise<Buffer | undefined> {
     const file = this.#held.get(at)
-    return file && use(file, () => readFully(file.fd, offset, length)).catch(() => undefined)
+    return file && use(file, () => this.#readFully(file.fd, offset, length)).catch(() => undefined)
   }
 
   release(at: string): void {
@@ -80,6 +87,16 @@ export class RangeReader {
     for (const file of [...this.#open.values(), ...this.#held.values()]) end(file)
     this.#open.clear()
     this.#held.clear()
+  }
+
+  async #readFully(fd: number, offset: number, length: number): Promise<Buffer | undefined> {
+    const bytes = this.#memory.lend(length)
+    for (let done = 0; done < length; ) {
+      const { bytesRead } = await readInto(fd, bytes, done, length - done, offset + done)
+      if (bytesRead === 0) return undefined
+      done += bytesRead
+    }
+    return bytes
   }
 
   #fileAt(path: TreePath, signature: string): OpenFile {
@@ -118,14 +135,4 @@ async function use<T>(file: OpenFile, act: () => Promise<T>): Promise<T> {
 function end(file: OpenFile): void {
   file.isOver = true
   if (file.users === 0) closeSync(file.fd)
-}
-
-async function readFully(fd: number, offset: number, length: number): Promise<Buffer | undefined> {
-  const bytes = Buffer.allocUnsafeSlow(length)
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await readInto(fd, bytes, done, length - done, offset + done)
-    if (bytesRead === 0) return undefined
-    done += bytesRead
-  }
-  return bytes
 }

@@ -185,9 +185,7 @@ export class Staging {
     to: { readonly id: number; readonly fd: number; readonly offset: number },
     bytes: Uint8Array
   ): Promise<void> {
-    const buffer = this.#buffers.copyOf(bytes)
-    await lane.run('write-chunk', { ...to, buffer, length: bytes.length })
-    this.#buffers.give(buffer)
+    await this.#buffers.share(bytes, (shared) => lane.run('write-chunk', { ...to, ...shared }))
   }
 
   /** What was staged lies elsewhere now, and is known there. */

@@ -1,7 +1,8 @@
 import { debuglog } from 'node:util'
 import flat from 'flat-tree'
 import type Hypercore from 'hypercore'
-import type { BlockStorage, BlockWrite, TreeNode } from 'hypercore'
+import type { BlockStorage, BlockWrite, Peer, TreeNode } from 'hypercore'
+import { giveBack } from '../memory.ts'
 import { leafHash, setLeafHash } from './leaf-hash.ts'
 import { decodeStored, encodeInline, encodePlaced } from './stored-block.ts'
 
@@ -19,6 +20,7 @@ export interface BlockFiles {
 }
 
 export interface FoundBlock {
+  /** Perhaps lent: whoever gets them may give them back. */
   readonly bytes: Buffer
   /** Whether the file is as it was when it was matched with the log, for sure. */
   readonly certain: boolean
@@ -55,6 +57,7 @@ export class BlockPlaces {
     this.#storage = core.core.state.storage
     this.#readRaw = this.#storage.read.bind(this.#storage)
     this.#takeOver(this.#storage)
+    core.on('peer-add', giveBackSent)
     core.on('truncate', () => this.#offsets.clear())
   }
 
@@ -184,7 +187,7 @@ export class BlockPlaces {
 
   #stored(index: number, bytes: Uint8Array): Uint8Array {
     if (this.#placeholders.has(bytes)) return encodePlaced(bytes.length)
-    if (!this.#expected.has(index)) return encodeInline(bytes)
+    if (!this.#expected.has(index)) return encodeInline(unshared(bytes))
     this.#held.set(index, bytes)
     return encodePlaced(bytes.length)
   }
@@ -195,7 +198,8 @@ export class BlockPlaces {
     const { inline, placed } = decodeStored(value)
     if (inline !== undefined) return inline
     const held = this.#held.get(index)
-    if (held !== undefined) return held
+    // A copy: whoever has it written gives its memory back then.
+    if (held !== undefined) return Buffer.from(held)
     const offset = this.#offsetOf(index)
     this.#remember(
       index + 1,
@@ -235,6 +239,27 @@ export class BlockPlaces {
     offset.catch(() => this.#offsets.delete(block))
     const oldest = this.#offsets.keys().next().value
     if (this.#offsets.size > offsetsMax && oldest !== undefined) this.#offsets.delete(oldest)
+  }
+}
+
+/** Not every native module knows memory that threads share. */
+function unshared(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer instanceof SharedArrayBuffer ? Buffer.from(bytes) : bytes
+}
+
+/** Once a block was sent, nobody looks at what it was read into any more. */
+function giveBackSent(peer: Peer): void {
+  const { _fulfillRequest } = peer
+  peer._fulfillRequest = async (request, isPushed) => {
+    const { fulfill } = request
+    let sent: Uint8Array | undefined
+    request.fulfill = async () => {
+      const proof = await fulfill.call(request)
+      sent = proof?.block?.value
+      return proof
+    }
+    await _fulfillRequest.call(peer, request, isPushed)
+    if (sent !== undefined) giveBack(sent)
   }
 }
 

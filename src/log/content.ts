@@ -1,6 +1,7 @@
 import type Hypercore from 'hypercore'
 import { databaseFailure } from '../errors.ts'
 import { decodePack } from '../format/pack-codec.ts'
+import { giveBack } from '../memory.ts'
 import type { Extent, FileEntry } from '../tree/entry.ts'
 import type { BlockPlaces } from './block-places.ts'
 
@@ -40,6 +41,7 @@ const packsKept = 32
 export class ContentReader {
   readonly #core: Hypercore
   readonly #places: BlockPlaces
+  readonly #uses = new Uses()
   /** Blocks that were asked for to be put in place, and aren't there yet. */
   readonly #placing = new Set<number>()
   readonly #packs = new Map<number, Promise<Uint8Array>>()
@@ -68,7 +70,7 @@ export class ContentReader {
 
   /**
    * The content of a file from its first byte to its last. It isn't verified beyond the log's own
-   * signatures: compare the hash.
+   * signatures: compare the hash. Each piece is there until the next is asked for.
    *
    * @param options.inPlace whether its bytes are kept in a file of the folder rather than in the store: they have to be
    *   in it, at their place, when the next ones are asked for
@@ -117,6 +119,7 @@ export class ContentReader {
     let left = extent.length
     for (let i = 0; i < extent.blocks; i++) {
       for (; asked < extent.blocks && waiting.length < ahead; asked++) {
+        this.#uses.begin(extent.block + asked)
         const block = this.#get(extent.block + asked, options)
         block.catch(() => {}) // It is awaited below, unless an earlier one fails.
         waiting.push(block)
@@ -128,6 +131,7 @@ export class ContentReader {
       left -= used.length
       yield used
       if (this.#placing.delete(extent.block + i)) this.#places.written(extent.block + i)
+      if (this.#uses.end(extent.block + i)) giveBack(block)
       if (left === 0) break
     }
     if (left > 0) throw new RangeError('an extent that reaches beyond its blocks')
@@ -196,6 +200,30 @@ export class ContentReader {
       this.#before = { received, atMs: nowMs }
       for (const giveUp of this.#givenUp) giveUp(new NotToBeHad())
     }
+  }
+}
+
+/** Who reads which blocks: two that wait for one at the same time get the same memory. */
+class Uses {
+  readonly #counts = new Map<number, number>()
+  readonly #shared = new Set<number>()
+
+  begin(block: number): void {
+    const count = (this.#counts.get(block) ?? 0) + 1
+    this.#counts.set(block, count)
+    if (count > 1) this.#shared.add(block)
+  }
+
+  /** @returns whether it was nobody else's meanwhile */
+  end(block: number): boolean {
+    const count = (this.#counts.get(block) ?? 0) - 1
+    const isAlone = !this.#shared.has(block)
+    if (count > 0) this.#counts.set(block, count)
+    else {
+      this.#counts.delete(block)
+      this.#shared.delete(block)
+    }
+    return isAlone
   }
 }
 

@@ -1,5 +1,6 @@
 import type Hypercore from 'hypercore'
-import type { DataMessage, Peer } from 'hypercore'
+import type { DataMessage, Peer, TreeNode } from 'hypercore'
+import { giveBack, lentWith, Memory, reunited } from '../memory.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { setLeafHash } from './leaf-hash.ts'
 
@@ -16,19 +17,53 @@ export interface LeafHasher {
 /** Of less it isn't worth while to hand it over; of more, a block is not one of ours. */
 const bytesMin = 64 * 1024
 const bytesMax = 2 * 1024 * 1024
+/** In a frame of a secret-stream: 3 bytes are its length, one is a tag. Protomux begins several messages by a 0. */
+const messageAt = 4
 
-/** Has the blocks that come from peers hashed before Hypercore verifies them: most of what it takes to receive them. */
+/** Where blocks are until they are written: worker threads hash and write them. For as many as are on their way, and some. */
+const memory = new Memory({ bytesMax: 48 * 1024 * 1024, shared: true })
+
+/**
+ * Has the blocks that come from peers hashed before Hypercore verifies them: most of what it takes to receive them. What
+ * they came in is given back at once; what those are in that go into a file, by whoever writes them.
+ */
 export function hashAhead(core: Hypercore, places: BlockPlaces, hasher: LeafHasher): void {
   core.on('peer-add', (peer: Peer) => {
     const { ondata } = peer
     peer.ondata = async (message: DataMessage) => {
-      const block = message.block?.value
-      if (block && block.length >= bytesMin && block.length <= bytesMax) {
-        const hash = await hasher.hash(block, places.isExpected(message.block?.index ?? -1)).catch(() => undefined)
-        if (hash !== undefined) setLeafHash(block, hash)
-        if (peer.removed) return undefined
-      }
-      return ondata.call(peer, message)
+      const { index = -1, value = null } = message.block ?? {}
+      if (value === null || value.length < bytesMin || value.length > bytesMax) return ondata.call(peer, message)
+      const goesToFile = places.isExpected(index)
+      const settled = settle(message, goesToFile)
+      const block = settled.block?.value ?? value
+      const hash = await hasher.hash(block, goesToFile).catch(() => undefined)
+      if (hash !== undefined) setLeafHash(block, hash)
+      return peer.removed ? undefined : ondata.call(peer, settled)
     }
   })
+}
+
+/** The message in memory of its own, and what it came in given back. */
+function settle(message: DataMessage, isShared: boolean): DataMessage {
+  const { block, hash, seek, upgrade, manifest } = message
+  if (!block?.value) return message
+  const value = isShared ? memory.lend(block.value.length) : Buffer.allocUnsafeSlow(block.value.length)
+  value.set(block.value)
+  const settled = {
+    ...message,
+    block: { ...block, value, nodes: copiesOf(block.nodes) },
+    hash: hash && { ...hash, nodes: copiesOf(hash.nodes) },
+    seek: seek && { ...seek, nodes: copiesOf(seek.nodes) }
+  }
+  const frame = lentWith(block.value)
+  // What else it may bring isn't worth a copy: it comes with few.
+  if (frame !== undefined && frame[messageAt] !== 0 && upgrade === null && manifest === null) {
+    reunited(frame)
+    giveBack(frame)
+  }
+  return settled
+}
+
+function copiesOf(nodes: readonly TreeNode[]): readonly TreeNode[] {
+  return nodes.map((node) => ({ ...node, hash: Buffer.from(node.hash) }))
 }

@@ -3,6 +3,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import SecretStream from '@hyperswarm/secret-stream'
 import { messageOf, SyncError } from '../errors.ts'
 import { type Address, plainHost } from './address.ts'
+import { readFrames } from './frame-reader.ts'
+import { sendFromLent } from './lent-frames.ts'
 import type { BoundedStream, KeyPair } from './link.ts'
 import { type Throttles, Wire } from './wire.ts'
 
@@ -23,6 +25,7 @@ export interface ListenOptions {
  * is pinned and a stranger gets no answer; XX when it has an address only. One port can't tell them apart otherwise.
  */
 const patterns = { IK: 1, XX: 2 } as const
+const patternBytes = 1
 
 const handshakeMsMax = 5000
 const connectMsMax = 3000
@@ -48,7 +51,7 @@ export class Direct {
 
   constructor(options: DirectOptions) {
     this.#options = options
-    this.#server = createServer({ noDelay: true }, (socket) => this.#onSocket(socket))
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#onSocket(socket))
     // Of a connection that couldn't be taken; the others go on.
     this.#server.on('error', () => {})
   }
@@ -145,11 +148,13 @@ export class Direct {
     const pinned = key === undefined ? {} : { remotePublicKey: key }
     const stream = new SecretStream(true, wire, { pattern, keyPair, ...pinned })
     stream.on('error', () => {})
+    sendFromLent(stream)
     await opened(stream)
     return { stream, trust: () => wire.trust() }
   }
 
-  #onSocket(socket: Socket): void {
+  #onSocket(accepted: Socket): void {
+    const socket = readFrames(accepted, patternBytes)
     this.#keep(socket)
     this.#admit(socket)
     socket.setTimeout(handshakeMsMax, () => socket.destroy())
@@ -160,7 +165,7 @@ export class Direct {
         socket.destroy()
         return
       }
-      socket.unshift(data.subarray(1))
+      socket.unshift(data.subarray(patternBytes))
       this.#answer(socket, pattern).catch(() => socket.destroy())
     })
   }
@@ -169,6 +174,7 @@ export class Direct {
     const wire = new Wire(socket, this.#options.throttles)
     const stream = new SecretStream(false, wire, { pattern, keyPair: this.#options.keyPair })
     stream.on('error', () => {})
+    sendFromLent(stream)
     await opened(stream)
     socket.setTimeout(0)
     const trust = () => {
@@ -225,7 +231,7 @@ async function firstToConnect(
       })
     )
     for (const { socket } of attempts) if (socket !== winner.socket) socket.destroy()
-    return winner
+    return { ...winner, socket: readFrames(winner.socket, 0) }
   } catch (error) {
     for (const { socket } of attempts) socket.destroy()
     throw error

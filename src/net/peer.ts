@@ -41,6 +41,8 @@ const courtesyMs = 250
 const toldMs = 5000
 /** A connection that lasts so long has worked. */
 const provenMs = 5000
+/** What the other end says over one connection may come so much later than the end of another. */
+const crossingMs = 100
 
 const trace = debuglog('p2psync:peer')
 
@@ -72,6 +74,7 @@ export class Peer {
   #isReachable = false
   #dialTimer: NodeJS.Timeout | undefined
   #decideTimer: NodeJS.Timeout | undefined
+  #lostTimer: NodeJS.Timeout | undefined
 
   constructor(options: PeerOptions) {
     this.key = options.key
@@ -177,12 +180,20 @@ export class Peer {
     const wasCarrier = this.carrier === undefined && link.carries
     this.#do(this.#paths.down(link.id, nowMs))
     // The end that decides may hear of it much later.
-    if (wasCarrier && !this.#options.decides) for (const other of this.links) other.sayLost()
+    if (wasCarrier && !this.#options.decides) this.#sayLostSoon()
     if (link.transport === 'tcp') this.#later()
     // Nothing but its own word speaks for them.
     if (this.#links.size === 0 && !this.#isReachable) this.#addresses.delete('told')
     this.#options.onChange()
     this.#consider()
+  }
+
+  /** Not at once: the other end may have ended it for another, and word of that comes over another connection. */
+  #sayLostSoon(): void {
+    clearTimeout(this.#lostTimer)
+    this.#lostTimer = setTimeout(() => {
+      if (this.carrier === undefined) for (const link of this.links) link.sayLost()
+    }, crossingMs)
   }
 
   /** After a change of the network, what doesn't answer is let go. */
@@ -193,6 +204,7 @@ export class Peer {
   close(): void {
     clearTimeout(this.#dialTimer)
     clearTimeout(this.#decideTimer)
+    clearTimeout(this.#lostTimer)
     this.#addresses.clear()
     this.#dialling?.abort()
     const { links } = this

@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
+import { giveBack, lentWith } from '../memory.ts'
 import { plainHost } from './address.ts'
 import { type Bucket, Tap } from './bucket.ts'
 import { FrameGuard, untrustedBytesMax } from './frame-guard.ts'
+import { trustFrames } from './frame-reader.ts'
 import { Pacer } from './pacer.ts'
 
 /** Limits that streams share. */
@@ -27,6 +29,7 @@ export class Wire extends EventEmitter {
   readonly remotePort: number
   readonly localHost: string
   readonly #socket: Socket
+  readonly #throttles: Throttles | undefined
   readonly #tap: Tap | undefined
   readonly #pacer: Pacer | undefined
   #guard: FrameGuard | undefined = new FrameGuard()
@@ -39,11 +42,12 @@ export class Wire extends EventEmitter {
   constructor(socket: Socket, throttles?: Throttles) {
     super()
     this.#socket = socket
+    this.#throttles = throttles
     this.remoteHost = plainHost(socket.remoteAddress ?? '')
     this.remotePort = socket.remotePort ?? 0
     this.localHost = plainHost(socket.localAddress ?? '')
     this.#tap = throttles && new Tap(throttles.down, () => this.#flow())
-    this.#pacer = throttles && new Pacer(throttles.up, socket, () => this.#idle())
+    this.#pacer = throttles && new Pacer(throttles.up, { write: (bytes) => this.#send(bytes) }, () => this.#idle())
     socket.setNoDelay(true)
     socket.pause()
     socket.on('data', (chunk: Buffer) => this.#onData(chunk))
@@ -65,6 +69,7 @@ export class Wire extends EventEmitter {
   /** The peer has proved who it is: from now on it may send what it likes. */
   trust(): void {
     this.#guard = undefined
+    trustFrames(this.#socket, () => this.#throttles?.down.limited !== true)
     clearTimeout(this.#trustTimer)
     this.#trustTimer = undefined
     this.#flow()
@@ -72,7 +77,15 @@ export class Wire extends EventEmitter {
 
   /** @returns false when nothing more should come until `drain` */
   write(bytes: Buffer): boolean {
-    return (this.#pacer ?? this.#socket).write(bytes)
+    return this.#pacer?.write(bytes) ?? this.#send(bytes)
+  }
+
+  #send(bytes: Buffer): boolean {
+    // Of what goes in slices, the last one may not be the last to go.
+    if (lentWith(bytes)?.length !== bytes.length) return this.#socket.write(bytes)
+    return this.#socket.write(bytes, (error) => {
+      if (!error) giveBack(bytes)
+    })
   }
 
   /** Says that nothing more will come, after all that was written. */

@@ -37,8 +37,9 @@ export class BlockHolders implements BlockFiles, StagedFiles {
   readonly #runs = new Map<TreePath | StagedFile, readonly Run[]>()
   #dropped: Extent[] = []
 
-  constructor(root: string) {
-    this.#files = new RangeReader(root)
+  /** @param options.shared whether what is read goes on to worker threads */
+  constructor(root: string, options: { readonly shared?: boolean } = {}) {
+    this.#files = new RangeReader(root, options)
   }
 
   /** Forgets all paths, but not what is being received: those of this baseline are to follow. */

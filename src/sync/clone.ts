@@ -72,7 +72,7 @@ export class ClonedFolder extends FolderHandle {
 
   protected override async open(folder: Folder): Promise<void> {
     const { key } = this
-    const blocks = new BlockHolders(folder.root)
+    const blocks = new BlockHolders(folder.root, { shared: true })
     this.#blocks = blocks
     const workers = new Workers()
     this.#workers = workers

@@ -198,6 +198,11 @@ declare module '@hyperswarm/secret-stream' {
     )
     readonly rawStream: RawStream
     readonly isInitiator: boolean
+    /** Memory for a message of so many bytes, to be written next. */
+    alloc(length: number): Uint8Array
+    /** The frame of what was allocated last, with room around it, and that. The stream's own. */
+    _outgoingWrapped: Uint8Array | null
+    _outgoingPlain: Uint8Array | null
     readonly publicKey: Buffer
     readonly remotePublicKey: Buffer
     readonly handshakeHash: Buffer

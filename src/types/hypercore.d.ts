@@ -27,7 +27,7 @@ declare module 'hypercore' {
     paused: boolean
     isActive(): boolean
     /** Answers a request. Hypercore's own. */
-    _fulfillRequest(request: { fulfill(): Promise<unknown> }, pushing: boolean): Promise<unknown>
+    _fulfillRequest(request: BlockAnswer, pushing: boolean): Promise<unknown>
     readonly stream: { readonly rawStream: { readonly bytesReceived?: number }; destroy(): void }
     /** Requests of the peer that wait for an answer. */
     readonly remoteRequests: ReadonlyMap<number, unknown>
@@ -43,6 +43,11 @@ declare module 'hypercore' {
     getMaxInflight(): number
     /** How many when others were asked for them already. */
     getMaxHotswapInflight(): number
+  }
+
+  /** What answers a request, when it is there. */
+  export interface BlockAnswer {
+    fulfill(): Promise<{ readonly block: { readonly value: Uint8Array } | null } | null>
   }
 
   /** A block that is wanted. */
@@ -77,8 +82,17 @@ declare module 'hypercore' {
     deleteTreeNode(index: number): void
   }
 
+  /** All buffers in it are parts of the message as it came. */
   export interface DataMessage {
-    readonly block: { readonly index: number; readonly value: Uint8Array | null } | null
+    readonly block: {
+      readonly index: number
+      readonly value: Uint8Array | null
+      readonly nodes: readonly TreeNode[]
+    } | null
+    readonly hash: { readonly nodes: readonly TreeNode[] } | null
+    readonly seek: { readonly nodes: readonly TreeNode[] } | null
+    readonly upgrade: object | null
+    readonly manifest: object | null
   }
 
   export interface RangeMessage {
