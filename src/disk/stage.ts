@@ -3,6 +3,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  fdatasync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -14,6 +15,7 @@ import {
   writeSync
 } from 'node:fs'
 import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
 import { chunkBytesMax } from '../chunk/chunker.ts'
 import { systemCode } from '../errors.ts'
 import { reached } from '../steps.ts'
@@ -29,7 +31,8 @@ import type { Lane, Workers } from './workers.ts'
 /** Where a reader gets the bytes of a file from; the log, in the end. */
 export interface ContentSource {
   /**
-   * The content of `entry`, from its first byte to its last. Rejects when `signal` is aborted.
+   * The content of `entry`, from its first byte to its last, in pieces of which each is there until the next is asked
+   * for. Rejects when `signal` is aborted.
    *
    * @param options.inPlace whether the file keeps it, and nobody else: what was read has to be there when more is
    *   asked for
@@ -75,6 +78,10 @@ export interface InPlaceStaging {
   readonly files: StagedFiles
   readonly workers: Workers
 }
+
+/** A disk is told to write after so many bytes. */
+const earlyBytes = 64 * 1024 * 1024
+const sync = promisify(fdatasync)
 
 /** Thrown when bytes aren't those that the entry promises. */
 export class WrongContent extends Error {}
@@ -155,11 +162,13 @@ export class Staging {
     const lane = workers.lane()
     const id = nextSumId()
     const sum = () => lane.run('take-sum', { id })
+    const early = new EarlySync(fd)
     try {
       for await (const bytes of source.read(entry, signal, { inPlace: true, doubtful })) {
         if (staged.trusted + bytes.length > entry.size) throw new WrongContent(moreThan(entry))
         await this.#write(lane, { id, fd, offset: staged.trusted }, bytes)
         staged.trusted += bytes.length
+        early.wrote(bytes.length)
         onBytes?.(bytes.length)
       }
       check(entry, staged.trusted, await sum())
@@ -176,6 +185,7 @@ export class Staging {
       throw error
     } finally {
       lane.release()
+      await early.end()
       closeSync(fd)
     }
   }
@@ -305,6 +315,34 @@ export class Staging {
   /** A name in the directory that nothing there has. */
   nextName(): string {
     return `${this.#run}-${(this.#count++).toString(36)}`
+  }
+}
+
+/** Has a disk write a large file while it comes, so that there is less to wait for when it has come. */
+class EarlySync {
+  readonly #fd: number
+  #waiting = 0
+  #sync: Promise<void> | undefined
+
+  constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  /** So many bytes more were written to the file. */
+  wrote(bytes: number): void {
+    this.#waiting += bytes
+    if (this.#waiting < earlyBytes || this.#sync !== undefined) return
+    this.#waiting = 0
+    // What fails here fails again where the file must be on the disk.
+    this.#sync = sync(this.#fd)
+      .catch(() => {})
+      .finally(() => {
+        this.#sync = undefined
+      })
+  }
+
+  async end(): Promise<void> {
+    await this.#sync
   }
 }
 
