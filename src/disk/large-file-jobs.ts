@@ -30,7 +30,7 @@ function sumOf(id: number): Hash {
  * Finds the next chunks of a file from `offset` on, where one begins, and takes them into its sum. Fewer bytes than
  * `size` promises show where the file has become shorter.
  */
-export function cutChunks({ id, fd, offset, size }: CutRequest): Reply<readonly number[]> {
+export function cutChunks({ id, fd, offset, size, summed }: CutRequest): Reply<readonly number[]> {
   const bytes = fill(fd, buffer().subarray(0, Math.min(windowBytes, size - offset)), offset)
   const ended = offset + bytes.length >= size || bytes.length < windowBytes
   const lengths: number[] = []
@@ -41,8 +41,27 @@ export function cutChunks({ id, fd, offset, size }: CutRequest): Reply<readonly 
     lengths.push(length)
     start += length
   }
-  sumOf(id).update(bytes.subarray(0, start))
+  if (offset + start > summed) sumOf(id).update(bytes.subarray(Math.max(0, summed - offset), start))
   return { answer: lengths }
+}
+
+/** Takes bytes of a file into its sum. @returns whether it has that many */
+export function sumRange({ id, fd, offset, length }: SumRequest): Reply<boolean> {
+  const sum = sumOf(id)
+  for (let done = 0; done < length; ) {
+    const bytes = fill(fd, buffer().subarray(0, Math.min(windowBytes, length - done)), offset + done)
+    if (bytes.length === 0) return { answer: false }
+    sum.update(bytes)
+    done += bytes.length
+  }
+  return { answer: true }
+}
+
+export interface SumRequest {
+  readonly id: number
+  readonly fd: number
+  readonly offset: number
+  readonly length: number
 }
 
 export interface CutRequest {
@@ -50,6 +69,8 @@ export interface CutRequest {
   readonly fd: number
   readonly offset: number
   readonly size: number
+  /** Up to where the file is in its sum. */
+  readonly summed: number
 }
 
 /** The hashes, as Hypercore has them in its tree, of chunks that lie in a file one behind the other. */

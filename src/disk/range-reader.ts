@@ -12,7 +12,7 @@ const readInto = promisify(read)
 const openFilesMax = 16
 
 /** For as many blocks as are read at the same time, and some. */
-const memoryMax = 32 * 1024 * 1024
+const memoryMax = 16 * 1024 * 1024
 
 interface OpenFile {
   readonly fd: number

@@ -23,10 +23,9 @@ import type { Entry, FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { cutToBytes } from '../tree/marked-name.ts'
 import { baseName, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
-import { nextSumId } from './large-file.ts'
 import { setMetadata } from './metadata.ts'
 import { SharedBuffers } from './shared-buffers.ts'
-import type { Lane, Workers } from './workers.ts'
+import { type Lane, nextSumId, type Workers } from './workers.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
 export interface ContentSource {

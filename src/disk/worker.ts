@@ -1,4 +1,4 @@
-import { cutChunks, hashBlock, hashChunks, takeSum, writeChunk } from './large-file-jobs.ts'
+import { cutChunks, hashBlock, hashChunks, sumRange, takeSum, writeChunk } from './large-file-jobs.ts'
 import { readFiles } from './read-files.ts'
 import { stageFiles } from './stage-files.ts'
 import { serveJobs } from './worker-port.ts'
@@ -10,6 +10,7 @@ import { serveJobs } from './worker-port.ts'
 const jobs = {
   'cut-chunks': cutChunks,
   'hash-chunks': hashChunks,
+  'sum-range': sumRange,
   'hash-block': hashBlock,
   'write-chunk': writeChunk,
   'take-sum': takeSum,

@@ -51,6 +51,13 @@ export interface Lane<J extends JobTable = Jobs> {
   release(): void
 }
 
+let sumIds = 0
+
+/** A number for a sum of a file in a worker thread. */
+export function nextSumId(): number {
+  return sumIds++
+}
+
 /**
  * Threads that work on files with synchronous calls, while the main thread has its hands free. Nothing is
  * started before the first job; a thread without work doesn't keep the process alive, and ends after a while.

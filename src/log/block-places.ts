@@ -31,6 +31,7 @@ export const noFiles: BlockFiles = { read: async () => undefined }
 
 /** Blocks are asked for one behind the other: where the next one begins is remembered of so many. */
 const offsetsMax = 4096
+const leavesAtOnce = 1024
 /** What stands for the bytes of a block that lies in a file; no block is larger. */
 const zeros = new ArrayBuffer(15 * 1024 * 1024)
 
@@ -151,6 +152,22 @@ export class BlockPlaces {
   /** Length and hash of a block, as the log has them; `undefined` where they aren't here. */
   async leafOf(block: number): Promise<{ readonly size: number; readonly hash: Buffer } | undefined> {
     return (await this.#leaf(block)) ?? undefined
+  }
+
+  /** Length and hash of each of some blocks in a row; fewer where the next one's aren't here. */
+  async leavesOf(first: number, blocks: number): Promise<TreeNode[]> {
+    const leaves: TreeNode[] = []
+    while (leaves.length < blocks) {
+      const rx = this.#readRaw()
+      const count = Math.min(leavesAtOnce, blocks - leaves.length)
+      const reading = Array.from({ length: count }, (_, i) => rx.getTreeNode(2 * (first + leaves.length + i)))
+      rx.tryFlush()
+      for (const leaf of await Promise.all(reading)) {
+        if (leaf === null) return leaves
+        leaves.push(leaf)
+      }
+    }
+    return leaves
   }
 
   #leaf(block: number) {

@@ -6,7 +6,7 @@ import type { Extent, FileEntry } from '../tree/entry.ts'
 import type { BlockPlaces } from './block-places.ts'
 
 /** Bytes that may be on their way for one extent. */
-const inFlightBytesMax = 16 * 1024 * 1024
+const inFlightBytesMax = 8 * 1024 * 1024
 /** Blocks on their way at once, for all that is read: what an entry claims of their sizes may be wrong. */
 const inFlightBlocksMax = 32
 /** So many at first, and one more with each that is no larger than it may be. */

@@ -10,7 +10,7 @@ const headerBytes = 3
 /** How much is read at a time where frames are small; less at first after a large one, as another may follow. */
 const scanBytes = { min: 4 * 1024, max: 64 * 1024 } as const
 
-const memory = new Memory({ bytesMax: 24 * 1024 * 1024 })
+const memory = new Memory({ bytesMax: 8 * 1024 * 1024 })
 
 /**
  * Reads the frames of a secret-stream, each a length of three bytes (little-endian) and as many bytes, into memory that

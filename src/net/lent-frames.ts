@@ -8,7 +8,7 @@ const framedMax = 2 * 1024 * 1024 + 16 * 1024
 const messageAt = 4
 const aroundBytes = 20
 
-const memory = new Memory({ bytesMax: 32 * 1024 * 1024 })
+const memory = new Memory({ bytesMax: 16 * 1024 * 1024 })
 
 /** What of a stream is its own. */
 interface Writing {

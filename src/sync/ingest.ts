@@ -1,5 +1,6 @@
 import { chunkBytesMin } from '../chunk/chunker.ts'
-import { type LargeChunk, readLarge } from '../disk/large-file.ts'
+import type { LargeChunk } from '../disk/find-chunks.ts'
+import { readLarge } from '../disk/large-file.ts'
 import { type Chunk, type ReadFile, readChunks, sha256 } from '../disk/read.ts'
 import type { State } from '../disk/state.ts'
 import type { Workers } from '../disk/workers.ts'
@@ -8,7 +9,7 @@ import { leafHash } from '../log/leaf-hash.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
-import type { Extent } from '../tree/entry.ts'
+import type { Entry, Extent, FileEntry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { PackBuffers } from './pack-buffers.ts'
 
@@ -54,12 +55,22 @@ export interface Ingested {
   readonly chunks: ReadonlyMap<string, Extent>
 }
 
+export interface AddOptions {
+  /** What is recorded of the path. */
+  readonly before: Entry | undefined
+  readonly onBytes: (bytes: number) => void
+  readonly signal: AbortSignal
+}
+
 export interface IngestOptions {
   /** The contents of files larger than this, in bytes, are told of in the log, and stay where they are. */
   readonly inPlaceAbove: number
   readonly workers: Workers
   readonly buffers: PackBuffers
 }
+
+/** Chunks of an earlier version that are held in memory: 32 GB of them. */
+const expectedMax = 65_536
 
 /** By what a chunk is found again: one that is a block of its own by its hash in the log, which needs no reading. */
 const hashBlock = (bytes: Uint8Array) => leafHash(bytes).toString('hex')
@@ -108,8 +119,8 @@ export class Ingest {
    * Reads a file and queues what of it isn't in the log yet. Throws what `readChunks` does; then chunks that were queued
    * stay, and are found again when the file is read next, but for those that were to stay in place.
    */
-  async add(path: TreePath, size: number, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<void> {
-    if (size > this.#inPlaceAbove) return this.#addLarge(path, onBytes, signal)
+  async add(path: TreePath, size: number, { before, onBytes, signal }: AddOptions): Promise<void> {
+    if (size > this.#inPlaceAbove) return this.#addLarge(path, { before, onBytes, signal })
     const places: Place[] = []
     const chunks = readChunks(this.#root, path, { signal, hashChunk })
     for (;;) {
@@ -179,9 +190,10 @@ export class Ingest {
     this.#enqueuePack(PackBuilder.over(buffer, end - packHeaderBytes), packed, buffer)
   }
 
-  async #addLarge(path: TreePath, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<void> {
+  async #addLarge(path: TreePath, { before, onBytes, signal }: AddOptions): Promise<void> {
     const places: Place[] = []
-    const chunks = readLarge(this.#root, path, { workers: this.#workers, signal })
+    const expected = before?.type === 'file' ? await this.#chunksOf(before) : []
+    const chunks = readLarge(this.#root, path, { workers: this.#workers, signal, before: expected })
     try {
       for (;;) {
         const { done, value } = await chunks.next()
@@ -198,6 +210,18 @@ export class Ingest {
       this.#loosen(places)
       throw error
     }
+  }
+
+  /** What a file was made of, from its first byte on; as far as each chunk was a block of its own. */
+  async #chunksOf({ extents }: FileEntry): Promise<readonly LargeChunk[]> {
+    const chunks: LargeChunk[] = []
+    for (const { block, blocks, offset, length, packed } of extents) {
+      if (packed || offset > 0 || chunks.length + blocks > expectedMax) break
+      const leaves = await this.#writer.places.leavesOf(block, blocks)
+      if (leaves.reduce((sum, { size }) => sum + size, 0) !== length) break
+      for (const { size, hash } of leaves) chunks.push({ length: size, hash })
+    }
+    return chunks
   }
 
   /** What only a torn file had can't be had from it. */

@@ -250,7 +250,11 @@ export class Publisher {
 
   async #read(ingest: Ingest, { path, size }: OneSuspect, progress: ReadProgress): Promise<void> {
     try {
-      await ingest.add(path, size, (bytes) => progress.read(bytes), this.#stop.signal)
+      await ingest.add(path, size, {
+        before: this.#baseline.entry(path),
+        onBytes: (bytes) => progress.read(bytes),
+        signal: this.#stop.signal
+      })
       this.#wasRead(path)
     } catch (error) {
       this.#wasNotRead(path, error)
