@@ -156,11 +156,10 @@ export class ChunkFinder {
 
   /** The lengths of the next chunks, where one begins. */
   async #cut(offset: number): Promise<readonly number[]> {
-    const request = { id: this.#id, fd: this.#fd, offset, size: this.#size, summed: this.#summed }
-    const lengths = await this.#note(this.#lane.run('cut-chunks', request))
+    const cutting = this.#options.workers.run('cut-chunks', { fd: this.#fd, offset, size: this.#size })
+    const lengths = await this.#note(cutting)
     if (lengths.length === 0) throw tornShorter()
-    const end = lengths.reduce((sum, length) => sum + length, offset)
-    this.#summed = Math.max(this.#summed, end)
+    this.#sumUpTo(lengths.reduce((end, length) => end + length, offset))
     return lengths
   }
 

@@ -27,10 +27,10 @@ function sumOf(id: number): Hash {
 }
 
 /**
- * Finds the next chunks of a file from `offset` on, where one begins, and takes them into its sum. Fewer bytes than
- * `size` promises show where the file has become shorter.
+ * Finds the next chunks of a file from `offset` on, where one begins. Fewer bytes than `size` promises show where the
+ * file has become shorter.
  */
-export function cutChunks({ id, fd, offset, size, summed }: CutRequest): Reply<readonly number[]> {
+export function cutChunks({ fd, offset, size }: CutRequest): Reply<readonly number[]> {
   const bytes = fill(fd, buffer().subarray(0, Math.min(windowBytes, size - offset)), offset)
   const ended = offset + bytes.length >= size || bytes.length < windowBytes
   const lengths: number[] = []
@@ -41,7 +41,6 @@ export function cutChunks({ id, fd, offset, size, summed }: CutRequest): Reply<r
     lengths.push(length)
     start += length
   }
-  if (offset + start > summed) sumOf(id).update(bytes.subarray(Math.max(0, summed - offset), start))
   return { answer: lengths }
 }
 
@@ -65,12 +64,9 @@ export interface SumRequest {
 }
 
 export interface CutRequest {
-  readonly id: number
   readonly fd: number
   readonly offset: number
   readonly size: number
-  /** Up to where the file is in its sum. */
-  readonly summed: number
 }
 
 /** The hashes, as Hypercore has them in its tree, of chunks that lie in a file one behind the other. */

@@ -30,16 +30,11 @@ async function open(t: Assert) {
   const workers = new Workers()
   t.teardown(() => workers.close())
   const cuts: number[] = []
-  const { lane } = workers
-  workers.lane = () => {
-    const made = lane.call(workers)
-    const { run } = made
-    made.run = ((kind: never, request: never) => {
-      if (kind === 'cut-chunks') cuts.push((request as { readonly offset: number }).offset)
-      return run.call(made, kind, request)
-    }) as typeof run
-    return made
-  }
+  const { run } = workers
+  workers.run = ((kind: never, request: never, options: never) => {
+    if (kind === 'cut-chunks') cuts.push((request as { readonly offset: number }).offset)
+    return run.call(workers, kind, request, options)
+  }) as typeof run
   return {
     cuts,
     at: join(root, path),
