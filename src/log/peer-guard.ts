@@ -23,6 +23,12 @@ export function guardPeers(core: Hypercore): void {
   })
 }
 
+/** Where the nodes of the Merkle tree that prove an answer aren't here, what is asked for isn't either. */
+function noneWithoutNodes(error: Error): null {
+  if ('code' in error && error.code === 'INVALID_OPERATION') return null
+  throw error
+}
+
 function guard(core: Hypercore, peer: Peer): void {
   const { onrange, onbitfield, onrequest, onsync, _fulfillRequest } = peer
   const isFar = (end: number) => !(end <= core.length + beyondMax)
@@ -44,7 +50,7 @@ function guard(core: Hypercore, peer: Peer): void {
   }
   // Of a peer that is paused, Hypercore takes for granted that what it asks for is here.
   peer._fulfillRequest = async (request, pushing) => {
-    const proof = await request.fulfill()
+    const proof = await request.fulfill().catch(noneWithoutNodes)
     if (proof === null && !peer.isActive()) return undefined
     request.fulfill = async () => proof
     return _fulfillRequest.call(peer, request, pushing)

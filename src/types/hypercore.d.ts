@@ -16,6 +16,10 @@ declare module 'hypercore' {
     readonly remoteBitfield: { setRange(start: number, end: number, isThere: boolean): void }
     /** Sees anew what of a range it has and we haven't. Hypercore's own. */
     _unclearLocalRange(start: number, length: number): void
+    /** Whether it said that it has a block. Hypercore's own. */
+    _remoteHasBlock(index: number): boolean
+    /** Asks it for a hash of its fork, to find where that begins. Hypercore's own. @returns whether it was asked */
+    _requestForkRange(reorganisation: unknown): boolean
     /** Requests that it was sent and hasn't answered. */
     readonly inflight: number
     readonly stats: {
