@@ -1,5 +1,5 @@
 import * as c from 'compact-encoding'
-import type { SnapshotPointer } from './snapshot-codec.ts'
+import type { DeltaPointer, SnapshotPointer } from './snapshot-codec.ts'
 
 /** What every batch says of the version that it makes, under a key of its own. */
 export interface Head {
@@ -24,7 +24,12 @@ export interface Head {
   readonly before: number
   /** The newest snapshot, of this version or of an earlier one. */
   readonly snapshot?: SnapshotPointer
+  /** Deltas that can be had, the oldest first. */
+  readonly deltas?: readonly DeltaPointer[]
 }
+
+/** Deltas that a head names. */
+export const deltasMax = 8
 
 /** Version of the record that this code writes. */
 export const headFormat = 1
@@ -41,7 +46,9 @@ export function encodeHead(head: Head): Buffer {
   const flags = (head.partial ? partialFlag : 0) | (head.unfinished ? unfinishedFlag : 0)
   const { block, blocks, length, entries } = head.snapshot ?? none
   const counts = fields.map((field) => Math.max(0, head[field]))
-  const numbers = [headFormat, flags, ...counts, head.before, block, blocks, length, entries]
+  const deltas = head.deltas ?? []
+  const numbers = [headFormat, flags, ...counts, head.before, block, blocks, length, entries, deltas.length]
+  for (const { block, blocks, since, length, entries } of deltas) numbers.push(block, blocks, since, length, entries)
   return Buffer.concat(numbers.map((number) => c.encode(c.uint, number)))
 }
 
@@ -61,12 +68,14 @@ export function decodeHead(value: Uint8Array): Head {
     // Earlier writers, whose versions are one batch each, don't tell.
     const before = state.start < state.end ? readCount(state, 'before') : 0
     const snapshot = state.start < state.end ? readSnapshot(state) : none
+    const deltas = state.start < state.end ? readDeltas(state) : []
     return {
       ...head,
       partial: (flags & partialFlag) !== 0,
       unfinished: (flags & unfinishedFlag) !== 0,
       before,
-      ...(snapshot.blocks === 0 ? {} : { snapshot })
+      ...(snapshot.blocks === 0 ? {} : { snapshot }),
+      ...(deltas.length === 0 ? {} : { deltas })
     }
   } catch (error) {
     if (error instanceof RangeError) throw error
@@ -77,6 +86,16 @@ export function decodeHead(value: Uint8Array): Head {
 function readSnapshot(state: c.State): SnapshotPointer {
   const [block, blocks] = [readCount(state, 'first block'), readCount(state, 'blocks')]
   return { block, blocks, length: readCount(state, 'length'), entries: readCount(state, 'entries') }
+}
+
+function readDeltas(state: c.State): DeltaPointer[] {
+  const count = readCount(state, 'deltas')
+  if (count > deltasMax) throw new RangeError(`${count} deltas in a head`)
+  return Array.from({ length: count }, () => {
+    const [block, blocks] = [readCount(state, 'first block'), readCount(state, 'blocks')]
+    const [since, length] = [readCount(state, 'start'), readCount(state, 'length')]
+    return { block, blocks, since, length, entries: readCount(state, 'entries') }
+  })
 }
 
 function readCount(state: c.State, field: string): number {

@@ -7,8 +7,8 @@ import { decodeUtf8, encodeExtents, hashBytes, limits, readExtents, readTarget, 
 
 /**
  * A snapshot is all entries of a version, in blocks of the content core that are read each by itself. What an entry
- * shares with the one before it isn't told again, and hashes, which nothing compresses, stand apart. FORMAT.md has
- * the layout.
+ * shares with the one before it isn't told again, and hashes, which nothing compresses, stand apart. A delta tells in
+ * the same way what changed between two versions. FORMAT.md has the layout.
  */
 
 /** Where a snapshot is, and what of. */
@@ -18,6 +18,18 @@ export interface SnapshotPointer {
   readonly blocks: number
   /** The version whose entries it holds, as a length of the entries core. */
   readonly length: number
+  readonly entries: number
+}
+
+/** Where a delta is, and what of. */
+export interface DeltaPointer {
+  /** Index of its first block in the content core. */
+  readonly block: number
+  readonly blocks: number
+  /** The versions between which it tells what changed, as lengths of the entries core. */
+  readonly since: number
+  readonly length: number
+  /** Paths that were put or removed. */
   readonly entries: number
 }
 
@@ -38,6 +50,8 @@ const rowsBytesTarget = 256 * 1024
 const coding = 1
 /** Of the types, and two bits more. */
 const typeMask = 3
+/** Stands for the type where a path was removed. */
+const removedType = 0
 const ownTimeFlag = 4
 const followsFlag = 8
 /** Times further apart aren't told by their difference: the codec's integers end there. */
@@ -49,19 +63,22 @@ const decompress = promisify(brotliDecompress)
 /** One entry, with its path. */
 export type SnapshotRow = readonly [path: TreePath, entry: Entry]
 
+/** The same in a delta; `undefined` where the path was removed. */
+export type DeltaRow = readonly [path: TreePath, entry: Entry | undefined]
+
 /**
- * The blocks of a snapshot.
+ * The blocks of a snapshot, or of a delta.
  *
  * @param rows ascending by the bytes of their paths
  * @throws {RangeError} when an entry is too large for any block
  */
-export async function* encodeSnapshot(rows: Iterable<SnapshotRow>): AsyncGenerator<Buffer> {
+export async function* encodeRows(rows: Iterable<DeltaRow>): AsyncGenerator<Buffer> {
   let block = new BlockBuilder()
   for (const row of rows) {
     if (block.add(row)) continue
     if (block.entries > 0) yield await block.encode()
     block = new BlockBuilder()
-    if (!block.add(row)) throw new RangeError('An entry is too large for a snapshot')
+    if (!block.add(row)) throw new RangeError('An entry is too large for any block')
   }
   if (block.entries > 0) yield await block.encode()
 }
@@ -74,8 +91,9 @@ class Before {
   block = 0
   offset = 0
 
-  set(path: Buffer, entry: Entry): void {
+  set(path: Buffer, entry: Entry | undefined): void {
     this.path = path
+    if (entry === undefined) return
     this.mtimeMs = entry.mtimeMs
     const last = entry.type === 'file' ? entry.extents.at(-1) : undefined
     if (last === undefined) return
@@ -94,7 +112,7 @@ class BlockBuilder {
   #end = 0
 
   /** Adds a row. @returns whether there was room for it */
-  add([path, entry]: SnapshotRow): boolean {
+  add([path, entry]: DeltaRow): boolean {
     const key = Buffer.from(path)
     const start = this.#state.start
     this.#makeRoom(key.length + rowBytesMax(entry))
@@ -104,7 +122,7 @@ class BlockBuilder {
     if (this.#state.start - start > snapshotLimits.rowsBytes) return false
     this.entries++
     this.#pathsBytes += key.length
-    if (entry.type === 'file' && entry.size > 0) this.#hashes.push(Buffer.from(entry.hash, 'hex'))
+    if (entry?.type === 'file' && entry.size > 0) this.#hashes.push(Buffer.from(entry.hash, 'hex'))
     this.#before.set(key, entry)
     this.#end = this.#state.start
     return true
@@ -131,16 +149,19 @@ class BlockBuilder {
     this.#state.buffer = rows
   }
 
-  #write(key: Buffer, entry: Entry): void {
+  #write(key: Buffer, entry: Entry | undefined): void {
     const [state, before] = [this.#state, this.#before]
     state.end = this.#rows.length
-    const shared = sharedBytes(before.path, key)
+    if (entry === undefined) {
+      c.uint.encode(state, removedType)
+      writeKey(state, before.path, key)
+      return
+    }
     const step = entry.mtimeMs - before.mtimeMs
     const ownTime = Math.abs(step) > timeStepMax
     const follows = entry.type === 'file' && followsOn(entry, before)
     c.uint.encode(state, types[entry.type] | (ownTime ? ownTimeFlag : 0) | (follows ? followsFlag : 0))
-    c.uint.encode(state, shared)
-    c.buffer.encode(state, key.subarray(shared))
+    writeKey(state, before.path, key)
     c.int.encode(state, ownTime ? entry.mtimeMs : step)
     if (entry.type === 'symlink') c.buffer.encode(state, Buffer.from(entry.target))
     else c.uint.encode(state, entry.mode)
@@ -150,10 +171,16 @@ class BlockBuilder {
   }
 }
 
-function rowBytesMax(entry: Entry): number {
+function writeKey(state: c.State, before: Buffer, key: Buffer): void {
+  const shared = sharedBytes(before, key)
+  c.uint.encode(state, shared)
+  c.buffer.encode(state, key.subarray(shared))
+}
+
+function rowBytesMax(entry: Entry | undefined): number {
   const uintBytesMax = 9
-  const extents = entry.type === 'file' ? entry.extents.length : 0
-  const target = entry.type === 'symlink' ? Buffer.byteLength(entry.target) : 0
+  const extents = entry?.type === 'file' ? entry.extents.length : 0
+  const target = entry?.type === 'symlink' ? Buffer.byteLength(entry.target) : 0
   return (8 + 5 * extents) * uintBytesMax + target
 }
 
@@ -172,13 +199,13 @@ function sharedBytes(a: Buffer, b: Buffer): number {
 }
 
 /**
- * The entries in a block of a snapshot, which anybody may have written. What is wrong with one of them is wrong with
+ * What is in a block of a snapshot or a delta, which anybody may have written. What is wrong with one of them is wrong with
  * the block.
  *
  * @param after the path that all of them come after; none when left out
  * @throws {RangeError} saying what is wrong with it
  */
-export async function decodeSnapshotBlock(block: Uint8Array, after?: TreePath): Promise<readonly SnapshotRow[]> {
+export async function decodeRows(block: Uint8Array, after?: TreePath): Promise<readonly DeltaRow[]> {
   if (block.length > snapshotLimits.blockBytes) throw new RangeError('a block that is too large')
   try {
     const state: c.State = { start: 0, end: block.length, buffer: block }
@@ -200,8 +227,8 @@ export async function decodeSnapshotBlock(block: Uint8Array, after?: TreePath): 
 
 const nothing = Buffer.alloc(0)
 
-function readRows(bytes: Uint8Array, count: number, hashes: Uint8Array, after: TreePath | undefined): SnapshotRow[] {
-  const rows: SnapshotRow[] = []
+function readRows(bytes: Uint8Array, count: number, hashes: Uint8Array, after: TreePath | undefined): DeltaRow[] {
+  const rows: DeltaRow[] = []
   const state: c.State = { start: 0, end: bytes.length, buffer: bytes }
   const hashState: c.State = { start: 0, end: hashes.length, buffer: hashes }
   const before = new Before()
@@ -214,7 +241,7 @@ function readRows(bytes: Uint8Array, count: number, hashes: Uint8Array, after: T
     if (Buffer.compare(i === 0 ? first : before.path, key) >= 0) throw new RangeError('paths out of order')
     pathsBytes += key.length
     if (pathsBytes > snapshotLimits.pathsBytes) throw new RangeError('paths that are too long')
-    const entry = readRow(state, flags, before, hashState)
+    const entry = flags === removedType ? undefined : readRow(state, flags, before, hashState)
     before.set(key, entry)
     rows.push([pathOf(key), entry])
   }

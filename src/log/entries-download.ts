@@ -5,8 +5,17 @@ import type { Download } from 'hypercore'
 import type { Head } from '../format/head-codec.ts'
 import type { SnapshotPointer, SnapshotRow } from '../format/snapshot-codec.ts'
 import { type Problem, sameVersion, type Version } from '../tree/tree.ts'
-import { changesOf, headerLength, headOf } from './entries.ts'
-import { fetchSnapshot, readSnapshot, snapshotOf, UnfitSnapshot, withChanges } from './snapshot.ts'
+import { changesIn, deltaEntriesMin, deltasOf, type Stretch, stretchesOf } from './deltas.ts'
+import { changesOf, headerLength, headOf, type LogEntry } from './entries.ts'
+import {
+  fetchPacked,
+  type Packed,
+  readPacked,
+  readSnapshot,
+  snapshotOf,
+  UnfitSnapshot,
+  withChanges
+} from './snapshot.ts'
 import { waitFor } from './waiting.ts'
 
 const askAgainMs = 5000
@@ -21,17 +30,28 @@ const pieceBlocks = { min: 64, max: 1024 } as const
 const busyMsMax = 5000
 const busyTickMs = 200
 
-/** A version that a snapshot and the changes since tell. */
+/** What comes with the news of it: it waits for nobody to ask. */
+const freshBlocksMax = 512
+/** What was found unfit is remembered, so many times. */
+const unfitMax = 16
+
+/** What changed between two versions, where deltas tell of it. */
+interface Changes {
+  readonly from: Version
+  readonly to: Version
+  readonly stretches: readonly Stretch[]
+}
+
+/** A version that a snapshot, where there is one, and the changes since tell. */
 interface Told {
-  readonly version: Version
-  readonly pointer: SnapshotPointer
-  readonly content: Hypercore
+  readonly snapshot: SnapshotPointer | undefined
+  readonly changes: Changes
 }
 
 /**
  * Decides what to fetch of an entries core, and when. Block by block, a tree that isn't here costs a reader minutes;
- * all of its blocks cost it seconds. So it takes a snapshot and what has changed since where there is one, and the
- * rest at leisure: history is made of it, and others get it from us.
+ * all of its blocks cost it seconds. So it takes a snapshot and what has changed since, of many changes the deltas,
+ * and the rest at leisure: history is made of it, and others get it from us.
  */
 export class EntriesDownload {
   readonly #entries: Hypercore
@@ -40,10 +60,11 @@ export class EntriesDownload {
   readonly #stop = new AbortController()
   /** Has the latest block, which tells of its version, come along with each piece of news. */
   readonly #latest: Download
-  /** All there is, and will be. */
-  #all: Download | undefined
+  /** How long the log is, as far as what it grew by was seen. */
+  #length: number
   #told: Told | undefined
-  #unfit: SnapshotPointer | undefined
+  #changes: Changes | undefined
+  #unfit: readonly Packed[] = []
   #filling: Promise<void> | undefined
 
   /** @param content gives the content core, when it is known */
@@ -52,70 +73,138 @@ export class EntriesDownload {
     this.#bee = bee
     this.#content = content
     this.#latest = entries.download({ start: nowhere, end: -1 })
-    if (entries.length > headerLength && entries.contiguousLength === entries.length) this.#takeAll()
+    this.#length = entries.length
+    entries.on('append', this.#onNews)
+    entries.on('truncate', this.#onNews)
+  }
+
+  /** Asks for what is new at once, where it isn't much. */
+  readonly #onNews = (): void => {
+    const [from, to] = [this.#length, this.#entries.length]
+    this.#length = to
+    if (from < to && to - from <= freshBlocksMax) this.range(from, to, this.#stop.signal).catch(() => {})
   }
 
   /** What a version says of itself. Throws a `RangeError` when that can't be read. */
-  head(version: Version, signal?: AbortSignal): Promise<Head> {
-    return headOf(this.#bee, version, { signal, onSearch: () => this.#takeAll() })
+  head(version: Version, signal: AbortSignal = this.#stop.signal): Promise<Head> {
+    const onSearch = () => this.range(0, version.length, signal).catch(() => {})
+    return headOf(this.#bee, version, { signal, onSearch })
   }
 
   /** Resolves when all is here that tells the entries of a version. */
   async whole(version: Version, signal: AbortSignal): Promise<void> {
-    const pointer = snapshotOf(await this.head(version, signal), version)
-    this.#told = undefined
+    const head = await this.head(version, signal)
+    const snapshot = this.#fit(snapshotOf(head, version))
+    const from = { fork: version.fork, length: snapshot?.length ?? headerLength }
+    const changes = { from, to: version, stretches: this.#stretches(head, from, version) }
+    const isTold = (await this.#isWorth(snapshot, changes)) && (await this.#take(snapshot, changes, signal))
+    this.#told = isTold ? { snapshot, changes } : undefined
+    if (!isTold) await this.range(0, version.length, signal)
+  }
+
+  async #isWorth(snapshot: SnapshotPointer | undefined, { stretches, to }: Changes): Promise<boolean> {
+    if (snapshot === undefined && !stretches.some(({ delta }) => delta)) return false
+    if (!(await this.#entries.has(0, to.length))) return true
+    // All of the tree is here, but may be slower to read.
+    return snapshot !== undefined && (await this.#content()).has(snapshot.block, snapshot.block + snapshot.blocks)
+  }
+
+  /** Resolves when all is here that tells what changed between two versions of one fork. */
+  async since(from: Version, to: Version, signal: AbortSignal): Promise<void> {
+    this.#changes = undefined
+    if (!(await this.#entries.has(from.length, to.length)) && to.length - from.length > deltaEntriesMin) {
+      const stretches = this.#stretches(await this.head(to, signal), from, to)
+      const changes = { from, to, stretches }
+      if (stretches.some(({ delta }) => delta) && (await this.#take(undefined, changes, signal))) {
+        this.#changes = changes
+        return
+      }
+    }
+    await this.range(from.length, to.length, signal)
+  }
+
+  /** How to get to know what changed: by a delta, unless what it tells is little. */
+  #stretches(head: Head, from: Version, to: Version): readonly Stretch[] {
+    const deltas = deltasOf(head, to).filter((delta) => this.#fit(delta) !== undefined)
+    return stretchesOf(deltas, from.length, to.length)
+  }
+
+  #fit<P extends Packed>(packed: P | undefined): P | undefined {
+    const isUnfit = ({ block, entries }: Packed) => block === packed?.block && entries === packed.entries
+    return this.#unfit.some(isUnfit) ? undefined : packed
+  }
+
+  /** Fetches what tells of a version, or of changes. @returns whether all of it could be had */
+  async #take(snapshot: Packed | undefined, { stretches }: Changes, signal: AbortSignal): Promise<boolean> {
+    const content = (await waitFor(this.#content(), signal)) as Hypercore
+    const hasPeers = () => this.#entries.peers.length > 0
+    const take = (packed: Packed) => this.#judged(packed, () => fetchPacked(content, packed, hasPeers, signal))
     try {
-      if (pointer && !isSame(pointer, this.#unfit) && (await this.#bySnapshot(version, pointer, signal))) return
+      await Promise.all([
+        snapshot && take(snapshot),
+        ...stretches.map(({ delta, since, length }) => (delta ? take(delta) : this.range(since, length, signal)))
+      ])
+      return true
     } catch (error) {
       signal.throwIfAborted() // What was cut short fails in many ways; this is why.
       if (!(error instanceof UnfitSnapshot)) throw error
-      this.#unfit = pointer
+      return false
     }
-    this.#takeAll()
-    await this.range(0, version.length, signal)
   }
 
-  /** @returns whether the snapshot was to be preferred */
-  async #bySnapshot(version: Version, pointer: SnapshotPointer, signal: AbortSignal): Promise<boolean> {
-    const content = (await waitFor(this.#content(), signal)) as Hypercore
-    const isHere = await content.has(pointer.block, pointer.block + pointer.blocks)
-    if (!isHere && (await this.#entries.has(0, version.length))) return false
-    await Promise.all([
-      this.range(pointer.length, version.length, signal),
-      fetchSnapshot(content, pointer, () => this.#entries.peers.length > 0, signal)
-    ])
-    this.#told = { version, pointer, content }
-    return true
-  }
-
-  /** The entries of a version in the log's order, where a snapshot tells them. @throws {UnfitSnapshot} */
-  told(version: Version, onProblem: (problem: Problem) => void): AsyncGenerator<SnapshotRow> | undefined {
-    return this.#told && sameVersion(this.#told.version, version) ? this.#tell(this.#told, onProblem) : undefined
-  }
-
-  async *#tell(
-    { version, pointer, content }: Told,
-    onProblem: (problem: Problem) => void
-  ): AsyncGenerator<SnapshotRow> {
-    const since = { fork: version.fork, length: pointer.length }
-    let count = 0
+  /** Does something with what is packed, which may turn out to be unfit, and isn't taken again then. */
+  async #judged<T>(packed: Packed, act: () => Promise<T>): Promise<T> {
     try {
-      for await (const row of withChanges(
-        readSnapshot(content, pointer),
-        changesOf(this.#bee, since, version, onProblem)
-      )) {
-        count++
-        yield row
-      }
-      const { files, directories, symlinks } = await this.head(version)
-      const expected = files + directories + symlinks
-      if (count !== expected) throw new UnfitSnapshot(`${count} entries rather than ${expected}`)
+      return await act()
     } catch (error) {
-      if (error instanceof UnfitSnapshot) {
-        this.#unfit = pointer
-        this.#told = undefined
-      }
+      if (error instanceof UnfitSnapshot) this.#unfit = [...this.#unfit, packed].slice(-unfitMax)
       throw error
+    }
+  }
+
+  /** The entries of a version in the log's order, where they are told packed. @throws {UnfitSnapshot} */
+  entries(version: Version, onProblem: (problem: Problem) => void): AsyncGenerator<SnapshotRow> | undefined {
+    return this.#told && sameVersion(this.#told.changes.to, version) ? this.#tell(this.#told, onProblem) : undefined
+  }
+
+  async *#tell({ snapshot, changes }: Told, onProblem: (problem: Problem) => void): AsyncGenerator<SnapshotRow> {
+    const content = await this.#content()
+    const rows = snapshot ? this.#read(snapshot, readSnapshot(content, snapshot)) : none()
+    let count = 0
+    for await (const row of withChanges(rows, this.#tellChanges(changes, content, onProblem))) {
+      count++
+      yield row
+    }
+    const { files, directories, symlinks } = await this.head(changes.to)
+    const expected = files + directories + symlinks
+    if (count === expected) return
+    const deltas = changes.stretches.flatMap(({ delta }) => delta ?? [])
+    this.#unfit = [...this.#unfit, ...(snapshot ? [snapshot] : []), ...deltas].slice(-unfitMax)
+    throw new UnfitSnapshot(`${count} entries rather than ${expected}`)
+  }
+
+  /** What changed between two versions of one fork, in the log's order. @throws {UnfitSnapshot} */
+  async *changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncGenerator<LogEntry> {
+    const known = this.#changes
+    const isTold = known && sameVersion(known.from, from) && sameVersion(known.to, to)
+    if (isTold) yield* this.#tellChanges(known, await this.#content(), onProblem)
+    else yield* changesOf(this.#bee, from, to, onProblem)
+  }
+
+  #tellChanges({ stretches, to }: Changes, content: Hypercore, onProblem: (problem: Problem) => void) {
+    const at = (length: number) => ({ fork: to.fork, length })
+    return changesIn(
+      stretches.map(({ delta, since, length }) =>
+        delta ? this.#read(delta, readPacked(content, delta)) : changesOf(this.#bee, at(since), at(length), onProblem)
+      )
+    )
+  }
+
+  async *#read<Row>(packed: Packed, rows: AsyncGenerator<Row>): AsyncGenerator<Row> {
+    for (;;) {
+      const { done, value } = await this.#judged(packed, () => rows.next())
+      if (done) return
+      yield value
     }
   }
 
@@ -148,9 +237,9 @@ export class EntriesDownload {
     let count: number = pieceBlocks.min
     let leastMs = Number.POSITIVE_INFINITY
     let lastMs = performance.now()
-    while (this.#all === undefined) {
+    for (;;) {
       const { length, contiguousLength: start } = this.#entries
-      if (start >= length) return this.#takeAll()
+      if (start >= length) return
       if (!isIdle() && performance.now() - lastMs < busyMsMax) {
         await sleep(busyTickMs, undefined, { signal, ref: false })
         continue
@@ -167,23 +256,18 @@ export class EntriesDownload {
   }
 
   async #takeSnapshot(version: Version, signal: AbortSignal): Promise<void> {
-    const pointer = snapshotOf(await this.head(version, signal), version)
-    if (pointer === undefined || isSame(pointer, this.#unfit)) return
-    // The blocks of the one before are of no more use from here on: the place to clear them.
-    await fetchSnapshot(await this.#content(), pointer, () => this.#entries.peers.length > 0, signal)
-  }
-
-  #takeAll(): void {
-    this.#all ??= this.#entries.download({ start: 0, end: -1 })
+    const snapshot = this.#fit(snapshotOf(await this.head(version, signal), version))
+    if (snapshot === undefined) return
+    const hasPeers = () => this.#entries.peers.length > 0
+    await this.#judged(snapshot, async () => fetchPacked(await this.#content(), snapshot, hasPeers, signal))
   }
 
   close(): void {
     this.#stop.abort()
     this.#latest.destroy()
-    this.#all?.destroy()
+    this.#entries.off('append', this.#onNews)
+    this.#entries.off('truncate', this.#onNews)
   }
 }
 
-function isSame(a: SnapshotPointer, b: SnapshotPointer | undefined): boolean {
-  return a.block === b?.block && a.length === b.length
-}
+async function* none(): AsyncGenerator<never> {}

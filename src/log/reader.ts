@@ -9,7 +9,7 @@ import { Apportioner } from './apportion.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
-import { beeOf, changesOf, entriesOf, headerLength, historyOf, type LogEntry, versionOf } from './entries.ts'
+import { beeOf, entriesOf, headerLength, historyOf, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { StallWatch } from './stalls.ts'
@@ -158,7 +158,7 @@ export class LogReader {
 
   /** Resolves when all is here that `changes` reads. */
   fetchChanges(from: Version, to: Version, signal: AbortSignal): Promise<void> {
-    return this.#download.range(from.length, to.length, signal)
+    return this.#download.since(from, to, signal)
   }
 
   /** Fetches what is missing of the log, a little at a time while `isIdle`, for history and for other readers. */
@@ -188,16 +188,16 @@ export class LogReader {
     onProblem: (problem: Problem) => void
   ): AsyncGenerator<readonly [TreePath, Entry]> {
     try {
-      yield* this.#download.told(version, onProblem) ?? entriesOf(this.#bee, version, onProblem)
+      yield* this.#download.entries(version, onProblem) ?? entriesOf(this.#bee, version, onProblem)
     } catch (error) {
       throw damaged(version, error)
     }
   }
 
-  /** What changed between two versions of one fork. @throws {SyncError} DAMAGED */
+  /** What changed between two versions of one fork. @throws {SyncError} DAMAGED; {UnfitSnapshot} once, when it was read from a delta */
   async *changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncGenerator<LogEntry> {
     try {
-      yield* changesOf(this.#bee, from, to, onProblem)
+      yield* this.#download.changes(from, to, onProblem)
     } catch (error) {
       throw damaged(to, error)
     }

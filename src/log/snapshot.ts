@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type Hypercore from 'hypercore'
 import type { Head } from '../format/head-codec.ts'
 import {
-  decodeSnapshotBlock,
+  type DeltaRow,
+  decodeRows,
   type SnapshotPointer,
   type SnapshotRow,
   snapshotLimits
@@ -23,7 +24,10 @@ const tickMs = 250
 /** 16 million entries. */
 const entriesMax = 2 ** 24
 
-/** A snapshot can't be had, or isn't what it is said to be. The tree itself tells the same. */
+/** Where a snapshot or a delta is, and how many entries it has. */
+export type Packed = Pick<SnapshotPointer, 'block' | 'blocks' | 'entries'>
+
+/** A snapshot or a delta can't be had, or isn't what it is said to be. The tree itself tells the same. */
 export class UnfitSnapshot extends Error {}
 
 /** The snapshot that the head of a version names, where it can be one. */
@@ -36,14 +40,14 @@ export function snapshotOf(head: Head, version: Version): SnapshotPointer | unde
 }
 
 /**
- * Resolves when the blocks of a snapshot are in the content core.
+ * Resolves when the blocks of a snapshot or a delta are in the content core.
  *
  * @param hasPeers whether anybody is there to fetch from. Without peers it waits for one
  * @throws {UnfitSnapshot} when no peer sends them, or one of them is none
  */
-export async function fetchSnapshot(
+export async function fetchPacked(
   content: Hypercore,
-  { block, blocks }: SnapshotPointer,
+  { block, blocks }: Packed,
   hasPeers: () => boolean,
   signal: AbortSignal
 ): Promise<void> {
@@ -96,23 +100,31 @@ function bytesFrom(core: Hypercore): number {
 }
 
 /** The entries of a snapshot whose blocks are here, in the log's order. @throws {UnfitSnapshot} */
-export async function* readSnapshot(content: Hypercore, pointer: SnapshotPointer): AsyncGenerator<SnapshotRow> {
+export async function* readSnapshot(content: Hypercore, packed: Packed): AsyncGenerator<SnapshotRow> {
+  for await (const [path, entry] of readPacked(content, packed)) {
+    if (entry === undefined) throw new UnfitSnapshot('A snapshot that removes')
+    yield [path, entry]
+  }
+}
+
+/** What a snapshot or a delta tells whose blocks are here, in the log's order. @throws {UnfitSnapshot} */
+export async function* readPacked(content: Hypercore, { block, blocks, entries }: Packed): AsyncGenerator<DeltaRow> {
   let last: TreePath | undefined
   let count = 0
-  for (let index = pointer.block; index < pointer.block + pointer.blocks; index++) {
+  for (let index = block; index < block + blocks; index++) {
     const rows = await readRows(content, index, last)
     count += rows.length
     last = rows.at(-1)?.[0] ?? last
     yield* rows
   }
-  if (count !== pointer.entries) throw new UnfitSnapshot(`${count} entries rather than ${pointer.entries}`)
+  if (count !== entries) throw new UnfitSnapshot(`${count} entries rather than ${entries}`)
 }
 
 async function readRows(content: Hypercore, index: number, after: TreePath | undefined) {
   const block = await content.get(index, { wait: false })
   if (block === null) throw new UnfitSnapshot('A block went')
   try {
-    return await decodeSnapshotBlock(block, after)
+    return await decodeRows(block, after)
   } catch (error) {
     if (error instanceof RangeError) throw new UnfitSnapshot(error.message, { cause: error })
     throw error

@@ -3,13 +3,14 @@ import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { SyncError } from '../errors.ts'
 import { encodeEntry } from '../format/entry-codec.ts'
-import { encodeHead, type Head, headKey } from '../format/head-codec.ts'
+import { deltasMax, encodeHead, type Head, headKey } from '../format/head-codec.ts'
 import { reached } from '../steps.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
-import { beeOf, entriesOf, headOf, versionOf } from './entries.ts'
+import { makeDelta } from './deltas.ts'
+import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
 import { type LogStore, printKey } from './store.ts'
 
 /** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
@@ -24,6 +25,8 @@ export class LogWriter {
   readonly places: BlockPlaces
   /** The forks of content and entries that this run has started. */
   #forks: readonly [content: number, entries: number] | undefined
+  /** What the version that is being made changes; `undefined` where that isn't known, of one that was cut off. */
+  #changed: Map<TreePath, Entry | undefined> | undefined
 
   private constructor(entries: Hypercore, content: Hypercore, places: BlockPlaces) {
     this.#entries = entries
@@ -84,9 +87,11 @@ export class LogWriter {
     )
   }
 
-  /** Appends blocks to the content core, all or none; the first gets the index `content.length`. */
-  async appendBlocks(blocks: readonly Uint8Array[]): Promise<void> {
+  /** Appends blocks to the content core, all or none; the first gets the index `first`, which is `content.length`. */
+  async appendBlocks(blocks: readonly Uint8Array[], first = this.#content.length): Promise<void> {
     this.#assertOwn()
+    // Entries that named others' blocks would be lost contents.
+    if (first !== this.#content.length) throw new Error(`Block ${first} where ${this.#content.length} is next`)
     if (blocks.length > 0) await this.#content.append(blocks)
   }
 
@@ -102,26 +107,53 @@ export class LogWriter {
 
   /**
    * Makes a version. An entry of `undefined` removes the path. Each batch is one atomic append; many
-   * changes are several, of which only the last finishes the version.
+   * changes are several, of which only the last finishes the version, and names a delta of what it changed.
    */
   async commit(
     changes: ReadonlyMap<TreePath, Entry | undefined>,
-    numbers: Omit<Head, 'before' | 'snapshot'>
+    numbers: Omit<Head, 'before' | 'snapshot' | 'deltas'>
   ): Promise<Version> {
     this.#assertOwn()
     const latest = await this.head()
     const before = latest?.unfinished ? latest.before : (this.version?.length ?? 0)
-    const head = { ...numbers, ...(latest?.snapshot && { snapshot: latest.snapshot }) }
+    const { snapshot, deltas } = latest ?? {}
+    const head = { ...numbers, before, ...(snapshot && { snapshot }), ...(deltas && { deltas }) }
+    const changed = latest?.unfinished ? this.#changed : new Map()
+    // Not known any more, should this fail.
+    this.#changed = undefined
     let part: [TreePath, Entry | undefined][] = []
     let left = changes.size
     for (const change of changes) {
       left--
+      changed?.set(...change)
       if (part.push(change) < batchChangesMax || left === 0) continue
-      await this.#append(part, { ...head, unfinished: true, before })
+      await this.#append(part, { ...head, unfinished: true })
       part = []
     }
-    await this.#append(part, { ...head, unfinished: head.unfinished, before })
+    if (head.unfinished) {
+      await this.#append(part, head)
+      this.#changed = changed
+    } else await this.#finish(part, head, changed ?? new Map())
     return this.version as Version
+  }
+
+  /** Appends the last batch of a version. Cut off before it, the blocks of the delta stay, and nobody knows of them. */
+  async #finish(
+    part: readonly (readonly [TreePath, Entry | undefined])[],
+    head: Head,
+    changed: ReadonlyMap<TreePath, Entry | undefined>
+  ): Promise<void> {
+    const blocks = head.before > headerLength ? await makeDelta(changed) : undefined
+    if (blocks === undefined) return this.#append(part, head)
+    const block = this.#content.length
+    const delta = { block, blocks: blocks.length, since: head.before, entries: changed.size }
+    const kept = [...(head.deltas ?? [])]
+    const gone = kept.splice(0, kept.length + 1 - deltasMax)
+    await this.appendBlocks(blocks)
+    reached('blocks-appended')
+    const contentLength = this.#content.length
+    await this.#append(part, (length) => ({ ...head, contentLength, deltas: [...kept, { ...delta, length }] }))
+    for (const { block, blocks } of gone) await this.#content.clear(block, block + blocks)
   }
 
   /**
@@ -143,7 +175,11 @@ export class LogWriter {
     return this.version as Version
   }
 
-  async #append(changes: readonly (readonly [TreePath, Entry | undefined])[], head: Head): Promise<void> {
+  /** @param head what the batch says of itself, told the length of the log with it */
+  async #append(
+    changes: readonly (readonly [TreePath, Entry | undefined])[],
+    head: Head | ((length: number) => Head)
+  ): Promise<void> {
     const batch = this.#bee.batch()
     try {
       for (const [path, entry] of changes) {
@@ -151,7 +187,8 @@ export class LogWriter {
         else await batch.put(b4a.from(path), encodeEntry(entry))
       }
       // Last, so that a version's last block tells of it: nobody has to look for it in a tree that isn't here yet.
-      await batch.put(b4a.from(headKey), encodeHead(head))
+      const value = encodeHead(typeof head === 'function' ? head(batch.version + 1) : head)
+      await batch.put(b4a.from(headKey), value)
       reached('version-ready')
       await batch.flush()
       reached('version-made')

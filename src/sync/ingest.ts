@@ -98,7 +98,8 @@ export class Ingest {
   #pack = new PackBuilder()
   #packed: Packed[] = []
   #appending: Promise<void> = Promise.resolve()
-  #nextBlock: number
+  /** The index of the next block that is queued; since a flush whatever the log has come to. */
+  #nextBlock: number | undefined
 
   constructor(root: string, writer: LogWriter, state: State, { inPlaceAbove, workers, buffers }: IngestOptions) {
     this.#buffers = buffers
@@ -107,7 +108,6 @@ export class Ingest {
     this.#root = root
     this.#writer = writer
     this.#state = state
-    this.#nextBlock = writer.content.length
   }
 
   /** Files that were added since the last flush. */
@@ -254,6 +254,7 @@ export class Ingest {
       this.#loose.map(({ extent }) => extent as Extent),
       (block) => held.has(block)
     )
+    this.#nextBlock = undefined
     this.#loose = []
     this.#files = new Map()
     this.#fresh = new Map()
@@ -275,7 +276,7 @@ export class Ingest {
     const known = (await this.#known(key)) ?? (await this.#reclaimed(key, { length, hash }))
     if (known !== undefined) return known
     const place = this.#newPlace(key)
-    const block = this.#nextBlock++
+    const block = this.#takeIndex()
     this.#queue.push({ block: this.#writer.places.placeholder(length, hash) })
     place.extent = { block, blocks: 1, offset: 0, length, packed: false }
     await this.#drain()
@@ -346,17 +347,24 @@ export class Ingest {
     if (block instanceof Promise) block.catch(() => {})
     this.#queue.push({ block, buffer })
     this.#queueBytes += length
-    return { block: this.#nextBlock++, blocks: 1, offset: 0, length, packed }
+    return { block: this.#takeIndex(), blocks: 1, offset: 0, length, packed }
+  }
+
+  #takeIndex(): number {
+    const index = this.#nextBlock ?? this.#writer.content.length
+    this.#nextBlock = index + 1
+    return index
   }
 
   #append(): void {
     if (this.#queue.length === 0) return
     const queue = this.#queue
+    const first = (this.#nextBlock as number) - queue.length
     this.#queue = []
     this.#queueBytes = 0
     this.#appending = this.#appending.then(async () => {
       const blocks = await Promise.all(queue.map(({ block }) => block))
-      await this.#writer.appendBlocks(blocks)
+      await this.#writer.appendBlocks(blocks, first)
       reached('blocks-appended')
       for (const block of blocks) this.stored += block.length
       for (const { buffer } of queue) if (buffer !== undefined) this.#buffers.give(buffer)

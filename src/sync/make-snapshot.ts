@@ -1,6 +1,6 @@
 import type { Head } from '../format/head-codec.ts'
-import { encodeSnapshot, type SnapshotRow } from '../format/snapshot-codec.ts'
-import type { TreePath } from '../tree/path.ts'
+import { encodeRows, type SnapshotRow } from '../format/snapshot-codec.ts'
+import { sortedAsLog } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
 import type { PackedRecords } from './packed-records.ts'
@@ -38,7 +38,7 @@ export async function makeSnapshot(
 ): Promise<readonly Buffer[] | undefined> {
   const blocks: Buffer[] = []
   // A block takes some ten milliseconds to fill.
-  for await (const block of encodeSnapshot(rowsOf(records))) {
+  for await (const block of encodeRows(rowsOf(records))) {
     if (!isWanted()) return undefined
     blocks.push(block)
   }
@@ -51,11 +51,4 @@ function* rowsOf(records: PackedRecords): Generator<SnapshotRow> {
     const record = records.get(path)
     if (record !== undefined) yield [path, record.entry]
   }
-}
-
-/** Sorted by the bytes of their UTF-8. Strings are ordered by UTF-16, which differs beyond its first plane alone. */
-function sortedAsLog(paths: Iterable<TreePath>): TreePath[] {
-  const sorted = [...paths].sort()
-  if (!sorted.some((path) => /[\ud800-\udfff]/.test(path))) return sorted
-  return sorted.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 }

@@ -28,7 +28,7 @@ import { Past, planOver } from './past.ts'
 import { Schedule } from './schedule.ts'
 import { PassWatch, Stalled } from './stall.ts'
 import { Standing } from './standing.ts'
-import { changedTarget, type Wanted, wholeTarget } from './target.ts'
+import { changedTarget, knownSince, type Wanted, wholeTarget } from './target.ts'
 
 const trace = debuglog('p2psync:mirror')
 
@@ -255,9 +255,9 @@ export class Mirror {
     return this.#watched(version, async (signal) => {
       await this.#standing.see(version)
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
-      // What the baseline stands for is known.
-      if (!full) await this.#reader.fetchChanges(applied as Version, version, signal)
-      else if (!sameVersion(version, whole)) await this.#reader.fetch(version, signal)
+      const known = full ? knownSince(whole, version, this.#traits) : applied
+      if (known !== undefined) await this.#reader.fetchChanges(known, version, signal)
+      else await this.#reader.fetch(version, signal)
       reached('entries-fetched')
       return this.#apply(version, full, signal)
     })

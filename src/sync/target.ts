@@ -42,12 +42,22 @@ export interface TargetInput {
   readonly onProblem: (problem: Problem) => void
 }
 
+/** The version since which the changes tell all that `version` wants: one that was applied, to the last path. */
+export function knownSince(
+  applied: Version | undefined,
+  version: Version,
+  traits: FileSystemTraits
+): Version | undefined {
+  if (applied?.fork === version.fork && !foldsNames(traits)) return applied
+  return sameVersion(version, applied) ? version : undefined
+}
+
 /** All that a version wants, whatever was there before. */
 export async function wholeTarget(input: TargetInput): Promise<Wanted> {
   const { reader, baseline, version, applied, traits } = input
   const refusal = new Refusal(input)
-  if (applied?.fork === version.fork && !foldsNames(traits)) return sinceApplied(input, applied, refusal)
-  if (sameVersion(version, applied)) return sinceApplied(input, version, refusal)
+  const known = knownSince(applied, version, traits)
+  if (known !== undefined) return sinceApplied(input, known, refusal)
   const target = new Map<TreePath, Entry>()
   for await (const [path, entry] of reader.entriesAt(version, refusal.refuse)) {
     if (refusal.accepts(path, entry)) target.set(path, entry)

@@ -90,6 +90,13 @@ export function comparePaths(a: TreePath, b: TreePath): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
+/** Sorted by the bytes of their UTF-8, as the log is. Strings are ordered by UTF-16, which differs beyond its first plane alone. */
+export function sortedAsLog(paths: Iterable<TreePath>): TreePath[] {
+  const sorted = [...paths].sort()
+  if (!sorted.some((path) => /[\ud800-\udfff]/.test(path))) return sorted
+  return sorted.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+}
+
 function bytesOf(text: string): number {
   return Buffer.byteLength(text)
 }

@@ -17,6 +17,8 @@ declare module 'hyperbee' {
   }
 
   export interface Batch {
+    /** The length of the core with what was put so far. */
+    readonly version: number
     put(key: Uint8Array, value: Uint8Array): Promise<void>
     del(key: Uint8Array): Promise<void>
     flush(): Promise<void>

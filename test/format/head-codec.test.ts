@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { test } from 'brittle'
 import fc from 'fast-check'
-import { decodeHead, encodeHead, type Head, headFormat, headKey } from '../../src/format/head-codec.ts'
+import { decodeHead, deltasMax, encodeHead, type Head, headFormat, headKey } from '../../src/format/head-codec.ts'
 import { parseTreePath } from '../../src/tree/path.ts'
 import { fuzzRuns, holds, must } from '../support/property.ts'
 
@@ -19,9 +19,14 @@ const anyHead: fc.Arbitrary<Head> = fc.record({
   removals: count,
   contentLength: count,
   before: count,
-  snapshot: fc.record({ block: count, blocks: some, length: count, entries: count })
+  snapshot: fc.record({ block: count, blocks: some, length: count, entries: count }),
+  deltas: fc.array(fc.record({ block: count, blocks: count, since: count, length: count, entries: count }), {
+    minLength: 1,
+    maxLength: deltasMax
+  })
 })
 
+const delta = { block: 14, blocks: 15, since: 16, length: 17, entries: 18 }
 const head: Head = {
   timeMs: 1000,
   partial: true,
@@ -34,7 +39,8 @@ const head: Head = {
   removals: 7,
   contentLength: 8,
   before: 9,
-  snapshot: { block: 10, blocks: 11, length: 12, entries: 13 }
+  snapshot: { block: 10, blocks: 11, length: 12, entries: 13 },
+  deltas: [delta]
 }
 
 test('a head is decoded as it was encoded, whatever a later format puts after it', (t) =>
@@ -42,13 +48,23 @@ test('a head is decoded as it was encoded, whatever a later format puts after it
     t,
     fc.property(anyHead, fc.uint8Array({ maxLength: 20 }), (written, later) => {
       const read = decodeHead(Buffer.concat([encodeHead(written), later]))
-      must(isDeepStrictEqual(read, { ...written, snapshot: { ...written.snapshot } }), 'the same')
+      must(
+        isDeepStrictEqual(read, {
+          ...written,
+          snapshot: { ...written.snapshot },
+          deltas: written.deltas?.map((delta) => ({ ...delta }))
+        }),
+        'the same'
+      )
     }),
     { numRuns: 500 }
   ))
 
 test('a head looks as FORMAT.md says, byte by byte', (t) =>
-  t.is(encodeHead(head).toString('hex'), '01' + '03' + 'fde803' + '0203040506070809' + '0a0b0c0d'))
+  t.is(
+    encodeHead(head).toString('hex'),
+    '01' + '03' + 'fde803' + '0203040506070809' + '0a0b0c0d' + '01' + '0e0f101112'
+  ))
 
 test('a head of a later format and with unknown flags is read as far as it is known', (t) => {
   const record = encodeHead(head)
@@ -57,17 +73,25 @@ test('a head of a later format and with unknown flags is read as far as it is kn
   t.alike(decodeHead(record), head)
 })
 
+const { deltas: _deltas, ...withoutDeltas } = head
+const { snapshot: _snapshot, ...withoutSnapshot } = withoutDeltas
+const deltasBytes = 6
+
 test('a head of before versions of several batches is read: it is finished, and tells of none before it', (t) => {
-  const record = encodeHead({ ...head, unfinished: false }).subarray(0, -5)
-  const { snapshot: _, ...rest } = head
-  t.alike(decodeHead(record), { ...rest, unfinished: false, before: 0 })
+  const record = encodeHead({ ...head, unfinished: false }).subarray(0, -deltasBytes - 5)
+  t.alike(decodeHead(record), { ...withoutSnapshot, unfinished: false, before: 0 })
 })
 
 test('a head of before snapshots, or of a log without one, names none', (t) => {
-  const { snapshot: _, ...rest } = head
-  t.alike(decodeHead(encodeHead(head).subarray(0, -4)), rest)
-  t.is(encodeHead(rest).length, encodeHead(head).length, 'so that what a later format adds has its place')
-  t.alike(decodeHead(encodeHead(rest)), rest)
+  t.alike(decodeHead(encodeHead(head).subarray(0, -deltasBytes - 4)), withoutSnapshot)
+  const record = encodeHead(withoutSnapshot)
+  t.is(record.length, encodeHead(withoutDeltas).length, 'so that what a later format adds has its place')
+  t.alike(decodeHead(record), withoutSnapshot)
+})
+
+test('a head of before deltas names none', (t) => {
+  t.alike(decodeHead(encodeHead(head).subarray(0, -deltasBytes)), withoutDeltas)
+  t.alike(decodeHead(encodeHead(withoutDeltas)), withoutDeltas)
 })
 
 test('a clock before 1970 is written as 1970', (t) => t.is(decodeHead(encodeHead({ ...head, timeMs: -5 })).timeMs, 0))
@@ -78,6 +102,10 @@ const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
   ['nothing', Buffer.alloc(0)],
   ['format 0', Buffer.alloc(20)],
   ['a head that ends too early', encodeHead(head).subarray(0, -2)],
+  [
+    'more deltas than a head names',
+    encodeHead({ ...head, deltas: Array.from({ length: deltasMax + 1 }, () => delta) })
+  ],
   ['a number beyond 2^53', Buffer.concat([Buffer.of(1, 0), Buffer.alloc(90, 255)])]
 ]
 for (const [name, record] of refused) {
@@ -93,8 +121,8 @@ test('decodeHead throws nothing but RangeError, whatever it is given', (t) =>
     { numRuns: fuzzRuns(1000) }
   ))
 
-function numbersOf({ snapshot, ...numbers }: Head): (number | boolean)[] {
-  return [...Object.values(numbers), ...Object.values(snapshot ?? {})]
+function numbersOf({ snapshot, deltas = [], ...numbers }: Head): (number | boolean)[] {
+  return [numbers, snapshot ?? {}, ...deltas].flatMap((it) => Object.values(it))
 }
 
 /** Whether a record is refused as it should be; any other error is thrown on. */

@@ -3,8 +3,9 @@ import { brotliCompressSync } from 'node:zlib'
 import { test } from 'brittle'
 import fc from 'fast-check'
 import {
-  decodeSnapshotBlock,
-  encodeSnapshot,
+  type DeltaRow,
+  decodeRows,
+  encodeRows,
   type SnapshotRow,
   snapshotLimits
 } from '../../src/format/snapshot-codec.ts'
@@ -15,15 +16,15 @@ import { failureOf } from '../support/failure.ts'
 import { uints } from '../support/hostile-writer.ts'
 import { fuzzRuns, holds, must } from '../support/property.ts'
 
-async function blocksOf(rows: Iterable<SnapshotRow>): Promise<Buffer[]> {
+async function blocksOf(rows: Iterable<DeltaRow>): Promise<Buffer[]> {
   const blocks: Buffer[] = []
-  for await (const block of encodeSnapshot(rows)) blocks.push(block)
+  for await (const block of encodeRows(rows)) blocks.push(block)
   return blocks
 }
 
-async function rowsOf(blocks: readonly Uint8Array[]): Promise<SnapshotRow[]> {
-  const rows: SnapshotRow[] = []
-  for (const block of blocks) rows.push(...(await decodeSnapshotBlock(block, rows.at(-1)?.[0])))
+async function rowsOf(blocks: readonly Uint8Array[]): Promise<DeltaRow[]> {
+  const rows: DeltaRow[] = []
+  for (const block of blocks) rows.push(...(await decodeRows(block, rows.at(-1)?.[0])))
   return rows
 }
 
@@ -55,6 +56,7 @@ const name = fc.oneof(
 )
 const anyEntry = fc.oneof(
   file,
+  fc.constant(undefined),
   fc.record({ mtimeMs, mode }),
   fc.record({
     mtimeMs,
@@ -64,7 +66,7 @@ const anyEntry = fc.oneof(
   })
 )
 
-test('a snapshot holds what was put into it, in the order of bytes', (t) =>
+test('blocks hold what was put into them, in the order of bytes', (t) =>
   holds(
     t,
     fc.asyncProperty(fc.dictionary(name, anyEntry, { maxKeys: 40 }), async (made) => {
@@ -72,8 +74,9 @@ test('a snapshot holds what was put into it, in the order of bytes', (t) =>
       const paths = Object.keys(made).flatMap((text) => parseTreePath(text) ?? [])
       const rows = paths
         .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-        .map((path): SnapshotRow => {
+        .map((path): DeltaRow => {
           const it = made[path] as typeof anyEntry extends fc.Arbitrary<infer T> ? T : never
+          if (it === undefined) return [path, undefined]
           if ('size' in it) return [path, fileOf(it)]
           return [path, 'target' in it ? { type: 'symlink', ...it } : { type: 'directory', ...it }]
         })
@@ -151,14 +154,16 @@ test('a block looks as FORMAT.md says', async (t) => {
   const link = Buffer.concat([row(3, 1, '/link', 3, 6), Buffer.from('target')])
   const first = row(1, 2, 'one', 4, 0o644, 5, 1, 1, 7, 1, 100, 5)
   const next = row(9, 2, 'two', 0, 0o600, 6)
+  const gone = row(0, 2, 'up')
   const empty = row(5, 0, 'b', 8, 0o644, 0)
   const hashes = Buffer.concat([Buffer.from(hashOf('12345'), 'hex'), Buffer.from(hashOf('123456'), 'hex')])
-  const block = blockOf(5, Buffer.concat([directory, link, first, next, empty]), hashes)
-  t.alike(await decodeSnapshotBlock(block), [
+  const block = blockOf(6, Buffer.concat([directory, link, first, next, gone, empty]), hashes)
+  t.alike(await decodeRows(block), [
     [pathOf('a'), directoryOf({ mtimeMs: 0 })],
     [pathOf('a/link'), symlinkOf('target', { mtimeMs: -2 })],
     [pathOf('a/one'), fileOf('12345', { mtimeMs: 0, extents: packedAt(7, 100, 5) })],
     [pathOf('a/two'), fileOf('123456', { mode: 0o600, mtimeMs: 0, extents: packedAt(7, 105, 6) })],
+    [pathOf('a/up'), undefined],
     [pathOf('b'), { type: 'file', mode: 0o644, mtimeMs: 4, size: 0, hash: emptyHash, extents: [] }]
   ])
 })
@@ -180,7 +185,7 @@ const refused: ReadonlyArray<[name: string, block: Uint8Array]> = [
   ['a path that is none', blockOf(1, row(2, 0, '../x', 0, 0o755))],
   ['a path that is not UTF-8', blockOf(1, row(2, 0, Buffer.of(0x62, 0xff), 0, 0o755))],
   ['a key of ours', blockOf(1, row(2, 0, '\0head', 0, 0o755))],
-  ['an unknown type', blockOf(1, row(0, 0, 'a', 0, 0o755))],
+  ['an unknown type', blockOf(1, row(4, 0, 'a', 0, 0o755))],
   ['unknown flags', blockOf(1, row(18, 0, 'a', 0, 0o755))],
   ['a mode beyond permission bits', blockOf(1, row(2, 0, 'a', 0, 0o4755))],
   ['a time out of range', blockOf(1, row(6, 0, 'a', 2 ** 53, 0o755))],
@@ -190,8 +195,8 @@ const refused: ReadonlyArray<[name: string, block: Uint8Array]> = [
   ['a file without its hash', blockOf(1, row(1, 0, 'a', 0, 0o644, 5, 1, 1, 7, 1, 0, 5), Buffer.alloc(0))]
 ]
 for (const [what, block] of refused) {
-  test(`decodeSnapshotBlock refuses ${what}`, async (t) => {
-    t.ok((await failureOf(() => decodeSnapshotBlock(block))) instanceof RangeError)
+  test(`decodeRows refuses ${what}`, async (t) => {
+    t.ok((await failureOf(() => decodeRows(block))) instanceof RangeError)
   })
 }
 
@@ -200,16 +205,16 @@ test('paths are refused that only grow by what they share', async (t) => {
   const rows = Array.from({ length: 300 }, (_, i) =>
     row(2, i === 0 ? 0 : long.length, i === 0 ? `${long}a000` : `b${String(i).padStart(3, '0')}`, 0, 0o755)
   )
-  const fail = await failureOf(() => decodeSnapshotBlock(blockOf(300, Buffer.concat(rows))))
+  const fail = await failureOf(() => decodeRows(blockOf(300, Buffer.concat(rows))))
   t.ok(fail instanceof RangeError && /too long/.test(fail.message))
 })
 
 test('a block that goes back behind the one before is refused', async (t) => {
-  t.alike((await decodeSnapshotBlock(blockOf(1, directory), pathOf('Z'))).length, 1)
-  t.ok((await failureOf(() => decodeSnapshotBlock(blockOf(1, directory), pathOf('a')))) instanceof RangeError)
+  t.alike((await decodeRows(blockOf(1, directory), pathOf('Z'))).length, 1)
+  t.ok((await failureOf(() => decodeRows(blockOf(1, directory), pathOf('a')))) instanceof RangeError)
 })
 
-test('decodeSnapshotBlock throws nothing but RangeError, whatever it is given', async (t) => {
+test('decodeRows throws nothing but RangeError, whatever it is given', async (t) => {
   const [good] = (await blocksOf(manyRows(30))) as [Buffer]
   const damage = fc.tuple(fc.nat(good.length - 1), fc.nat(255))
   const rows = fc.uint8Array({ maxLength: 60 }).map((bytes) => blockOf(1 + ((bytes[0] ?? 0) % 4), bytes))
@@ -221,7 +226,7 @@ test('decodeSnapshotBlock throws nothing but RangeError, whatever it is given', 
   await holds(
     t,
     fc.asyncProperty(fc.oneof(damaged, rows, fc.uint8Array({ maxLength: 80 })), async (block) => {
-      const result = await decodeSnapshotBlock(block).catch((error: unknown) => error)
+      const result = await decodeRows(block).catch((error: unknown) => error)
       must(Array.isArray(result) || result instanceof RangeError, `${result}`)
     }),
     { numRuns: fuzzRuns(1000) }

@@ -1,5 +1,5 @@
 import { type Assert, test } from 'brittle'
-import { encodeSnapshot, type SnapshotRow } from '../../src/format/snapshot-codec.ts'
+import { type DeltaRow, encodeRows, type SnapshotRow } from '../../src/format/snapshot-codec.ts'
 import type { LogReader } from '../../src/log/reader.ts'
 import { UnfitSnapshot } from '../../src/log/snapshot.ts'
 import { type LogStore, parseKey } from '../../src/log/store.ts'
@@ -45,9 +45,9 @@ class Tree {
   }
 
   /** Publishes a snapshot, of what the tree holds when left out. */
-  async publish(rows: readonly SnapshotRow[] = this.rows, entries = rows.length): Promise<Version> {
+  async publish(rows: readonly DeltaRow[] = this.rows, entries = rows.length): Promise<Version> {
     const blocks: Buffer[] = []
-    for await (const block of encodeSnapshot(rows)) blocks.push(block)
+    for await (const block of encodeRows(rows)) blocks.push(block)
     return this.#writer.publishSnapshot(blocks, entries, 1_700_000_000_000)
   }
 }
@@ -125,6 +125,7 @@ const liars: ReadonlyArray<[name: string, publish: (tree: Tree, writer: LogWrite
   ['has blocks of over two megabytes', (_, writer) => writer.publishSnapshot([Buffer.alloc(3_000_000)], many, 0)],
   ['has no blocks', (_, writer) => writer.publishSnapshot([], many, 0)],
   ['says that it has more entries', (tree) => tree.publish(tree.rows, many + 1)],
+  ['removes', (tree) => tree.publish([...tree.rows, [pathOf('z'), undefined]])],
   ['has fewer entries than the tree', (tree) => tree.publish(tree.rows.slice(1))],
   ['has a path that the tree lacks', (tree) => tree.publish([...tree.rows, [pathOf('extra'), directoryOf()]])],
   ['claims more entries than there ever were', (tree) => tree.publish(tree.rows, 2 ** 40)]
