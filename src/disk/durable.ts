@@ -1,12 +1,15 @@
 import { execFile } from 'node:child_process'
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { isAbsence } from './beneath.ts'
 
 const run = promisify(execFile)
 
-/** What says that a path can't be synced by itself, as a directory on some systems, not that the disk failed. */
-const tolerated: readonly string[] = ['EINVAL', 'EISDIR', 'EPERM', 'EACCES', 'ENAMETOOLONG']
+/** What says that a path can't be synced by itself, as a directory on some systems, or a link; not that the disk failed. */
+const tolerated: readonly string[] = ['EINVAL', 'EISDIR', 'EPERM', 'EACCES', 'ENAMETOOLONG', 'ELOOP', 'ENXIO']
+/** Something else may have taken the place of a directory meanwhile: a link to itself, or a pipe that nobody writes to. */
+const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** Up to so many paths one fsync each is faster than one of the whole file system. */
 const fsyncsMax = 8
@@ -40,7 +43,7 @@ async function syncFileSystem(directory: string): Promise<boolean> {
 
 async function fsyncPath(path: string): Promise<void> {
   try {
-    const handle = await open(path, 'r')
+    const handle = await open(path, flags)
     try {
       await handle.sync()
     } finally {

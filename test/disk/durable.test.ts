@@ -42,17 +42,26 @@ test('what is gone already needs no waiting for', async (t) => {
   await t.execution(() => makeDurable(paths, root))
 })
 
+test('what took the place of a directory meanwhile needs no waiting for', async (t) => {
+  const { root, paths } = await filesIn(t, 2)
+  symlinkSync('loop', join(root, 'loop'))
+  await promisify(execFile)('mkfifo', [join(root, 'pipe')])
+  for (const name of ['loop', 'loop/beneath', 'pipe']) paths.add(join(root, name))
+  await t.execution(() => makeDurable(paths, root))
+})
+
+/** One that no system takes for a path. */
+const noPath = '\0'
+
 test('what could not be made durable is no success', async (t) => {
   const { root, paths } = await filesIn(t, 3)
-  symlinkSync('loop', join(root, 'loop'))
-  paths.add(join(root, 'loop'))
-  t.is(await codeOf(() => makeDurable(paths, root)), 'ELOOP')
+  paths.add(noPath)
+  t.is(await codeOf(() => makeDurable(paths, root)), 'ERR_INVALID_ARG_VALUE')
 })
 
 test('where the file system can’t be synced as a whole, each path is', async (t) => {
   const { root, paths } = await filesIn(t, 20)
-  symlinkSync('loop', join(root, 'loop'))
-  paths.add(join(root, 'loop'))
+  paths.add(noPath)
   await t.execution(() => makeDurable(paths, root), 'one call for all does not look at each')
-  t.is(await codeOf(() => makeDurable(paths, join(root, 'missing'))), 'ELOOP')
+  t.is(await codeOf(() => makeDurable(paths, join(root, 'missing'))), 'ERR_INVALID_ARG_VALUE')
 })
