@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer'
-import { readlinkSync, type Stats } from 'node:fs'
+import { readlinkSync, type Stats, statfsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Seen } from '../tree/diff.ts'
 import { mtimeMsMax, permissionBits } from '../tree/entry.ts'
+import { parentPath, type TreePath } from '../tree/path.ts'
 
 /**
  * A file changed this short a time before it was looked at may change again without its times
@@ -17,6 +19,39 @@ const coarseTickMs = 2000
 export function signatureOf(stats: Stats): string {
   if (stats.isDirectory()) return `${stats.ino}:${stats.birthtimeMs}`
   return `${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}:${stats.ino}`
+}
+
+/** File systems whose inodes keep their numbers, by Linux's `f_type`: ext, XFS, Btrfs, ZFS, F2FS, bcachefs, tmpfs. */
+const stableInodes: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0xca451a4e, 0x01021994
+])
+
+/**
+ * Tells of the files in a folder whether no other can ever have had a signature: where inodes keep their numbers, and
+ * the clock of file times is a fine one.
+ */
+export function uniqueIn(root: string): (path: TreePath, signature: string) => boolean {
+  const stable = new Map<TreePath | '', boolean>()
+  return (path, signature) => {
+    const directory = parentPath(path)
+    const isStable = stable.get(directory) ?? keepsInodes(join(root, directory))
+    stable.set(directory, isStable)
+    return isStable && hasFineTimes(signature)
+  }
+}
+
+function keepsInodes(directory: string): boolean {
+  if (process.platform !== 'linux') return false
+  try {
+    return stableInodes.has(statfsSync(directory).type)
+  } catch {
+    return false
+  }
+}
+
+function hasFineTimes(signature: string): boolean {
+  const [, mtimeMs, ctimeMs] = signature.split(':').map(Number)
+  return Number(mtimeMs) % 1000 !== 0 || Number(ctimeMs) % 1000 !== 0
 }
 
 /** Ends the signature of a directory on another file system than the folder's: something is mounted there. */

@@ -19,14 +19,14 @@ export class PassWork {
   /** What was put and removed so far by batches of a version that isn't finished. */
   unfinished: { readonly puts: number; readonly removals: number } | undefined
   #storedBefore = 0
-  #puts: ScanDiff['puts']
+  #puts: readonly (readonly [TreePath, Entry, signature: string])[]
   /** Removals by when they are due: those that make way at once, all others when all that was moved is there. */
   #urgent: readonly TreePath[]
   readonly #removals: readonly TreePath[]
 
-  constructor(ingest: Ingest, { puts, removals }: ScanDiff, scan: Scan) {
+  constructor(ingest: Ingest, { puts, moves, removals }: ScanDiff, scan: Scan) {
     this.ingest = ingest
-    this.#puts = puts
+    this.#puts = [...puts, ...moves]
     const makesWay = (path: TreePath) => {
       for (const above of ancestorsOf(path))
         if ((scan.seen.get(above)?.type ?? 'directory') !== 'directory') return true

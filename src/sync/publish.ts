@@ -4,7 +4,7 @@ import { isAbsence } from '../disk/beneath.ts'
 import { readIgnoreFile } from '../disk/ignore-file.ts'
 import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
-import { mountedMark } from '../disk/seen.ts'
+import { mountedMark, uniqueIn } from '../disk/seen.ts'
 import type { State } from '../disk/state.ts'
 import { unpackError } from '../disk/worker-port.ts'
 import type { Workers } from '../disk/workers.ts'
@@ -158,9 +158,11 @@ export class Publisher {
     if (!everything && paths.size === 0) return
     try {
       const scan = await this.#scan(everything ? undefined : paths)
-      const diff = diffScan(this.#baseline.records, scan)
-      const { suspects, puts, removals } = diff
-      trace('%d seen: %d to read, %d puts, %d removals', scan.seen.size, suspects.length, puts.length, removals.length)
+      const diff = diffScan(this.#baseline.records, scan, uniqueIn(this.#folder.root))
+      const [suspects, puts, moves, removals] = [diff.suspects, diff.puts, diff.moves, diff.removals].map(
+        (it) => it.length
+      )
+      trace('%d seen: %d to read, %d puts, %d moves, %d removals', scan.seen.size, suspects, puts, moves, removals)
       reached('scanned')
       this.#followDirectories(scan, diff, everything)
       await this.#publish(scan, diff, { startup, everything })
@@ -198,6 +200,7 @@ export class Publisher {
   /** What is no directory any more isn't watched; one that can be read again is to be, with all beneath it. */
   #followDirectories(scan: Scan, diff: ScanDiff, everything: boolean): void {
     for (const paths of [diff.removals, diff.suspects]) for (const path of paths) this.#lookout.forget(path)
+    for (const [path] of diff.moves) this.#lookout.forget(path)
     for (const [path, { type }, signature] of diff.puts) {
       const known = this.#baseline.records.get(path)
       const isOther = known?.entry.type === 'directory' && known.signature !== '' && known.signature !== signature

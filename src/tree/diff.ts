@@ -1,4 +1,4 @@
-import type { DirectoryEntry, Entry, SymlinkEntry } from './entry.ts'
+import type { DirectoryEntry, Entry, FileEntry, SymlinkEntry } from './entry.ts'
 import { sameEntry } from './entry.ts'
 import type { TreePath } from './path.ts'
 import { parentPath } from './path.ts'
@@ -63,6 +63,8 @@ export interface ScanDiff {
   readonly suspects: readonly TreePath[]
   /** Directories and links that are new or other than recorded, parents first. */
   readonly puts: readonly (readonly [TreePath, DirectoryEntry | SymlinkEntry, signature: string])[]
+  /** Files that are recorded under another path, which is gone: their content is known. */
+  readonly moves: readonly (readonly [TreePath, FileEntry, signature: string])[]
   /** Recorded paths that are gone, children first. */
   readonly removals: readonly TreePath[]
 }
@@ -71,8 +73,14 @@ export interface ScanDiff {
  * Compares what a scan saw with the baseline, without reading a file. A frozen path keeps what the
  * baseline says of it as long as the directory that holds it is still there: unreadable is not
  * deleted, and newly ignored isn't either.
+ *
+ * @param isUnique whether no file but the one at `path` can ever have had this signature
  */
-export function diffScan(baseline: Baseline, scan: Scan): ScanDiff {
+export function diffScan(
+  baseline: Baseline,
+  scan: Scan,
+  isUnique: (path: TreePath, signature: string) => boolean
+): ScanDiff {
   const suspects: TreePath[] = []
   const puts: (readonly [TreePath, DirectoryEntry | SymlinkEntry, string])[] = []
   const removals: TreePath[] = []
@@ -92,7 +100,36 @@ export function diffScan(baseline: Baseline, scan: Scan): ScanDiff {
     if (scan.frozen(path, type) && parentStands(path, baseline, scan)) continue
     removals.push(path)
   }
-  return { suspects, puts, removals: removals.sort().reverse() }
+  const moved = movesOf(suspects, removals, baseline, scan)
+  const moves = [...moved.values()].filter(([path, , signature]) => isUnique(path, signature))
+  const isMoved = new Set(moves.map(([path]) => path))
+  return {
+    suspects: suspects.filter((path) => !isMoved.has(path)),
+    puts,
+    moves,
+    removals: removals.sort().reverse()
+  }
+}
+
+/** Files that have the signature of one that is gone. With its directory a file is moved without a change of its times. */
+function movesOf(
+  suspects: readonly TreePath[],
+  removals: readonly TreePath[],
+  baseline: Baseline,
+  scan: Scan
+): Map<TreePath, ScanDiff['moves'][number]> {
+  const moves = new Map<TreePath, ScanDiff['moves'][number]>()
+  if (suspects.length === 0 || removals.length === 0) return moves
+  const bySignature = new Map<string, TreePath>()
+  for (const path of suspects) bySignature.set((scan.seen.get(path) as SeenFile).signature, path)
+  for (const gone of removals) {
+    const { signature, entry } = baseline.get(gone) as BaselineRecord
+    const path = signature === '' ? undefined : bySignature.get(signature)
+    if (path === undefined || entry.type !== 'file') continue
+    const { mode, mtimeMs } = scan.seen.get(path) as SeenFile
+    moves.set(path, [path, { ...entry, mode, mtimeMs }, signature])
+  }
+  return moves
 }
 
 /** The recorded paths that may be gone; a few where a few were looked at and no directory went. */

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { bytesOf } from '../support/bytes.ts'
 import { start, startClone, startShare } from '../support/cli.ts'
 import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
@@ -104,4 +105,29 @@ test('without --json, people are told what happens on stderr', async (t) => {
   const quiet = start(t, ['clone', writer.stdout.trim(), mirror, '--once', '--quiet'], { bootstrap })
   t.is(await quiet.exit(), 0)
   t.is(quiet.stderr, '')
+})
+
+/** Bytes that a process has read so far, from files and otherwise. */
+const readBy = (pid: number) => Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1])
+
+test('a directory that is given another name is not read again', { skip: process.platform !== 'linux' }, async (t) => {
+  const { text: bootstrap } = await startTestnet(t)
+  const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
+  mkdirSync(join(source, 'one/deeper'), { recursive: true })
+  for (let i = 0; i < 100; i++) writeFileSync(join(source, `one/deeper/small-${i}`), bytesOf(40_000, i))
+  for (let i = 0; i < 3; i++) writeFileSync(join(source, `one/large-${i}`), bytesOf(8_000_000, i))
+  const writer = await startShare(t, source, { bootstrap })
+  await startClone(t, writer.key, mirror, { bootstrap }).event('in-sync')
+
+  const [before, events] = [readBy(writer.pid), writer.events.length]
+  renameSync(join(source, 'one'), join(source, 'two'))
+  await writer.event('published', ({ puts, removals }) => puts > 100 && removals > 100, events)
+  const read = readBy(writer.pid) - before
+  t.ok(read < 4_000_000, `${read} bytes were read of 28,000,000`)
+  await becomeSame(t, source, mirror)
+
+  // Known by where it was, a file is one like any other from then on.
+  appendFileSync(join(source, 'two/large-1'), 'more')
+  writeFileSync(join(source, 'two/deeper/small-7'), 'other')
+  await becomeSame(t, source, mirror)
 })

@@ -1,7 +1,8 @@
 import { appendFileSync, chmodSync, lstatSync, mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'brittle'
-import { isRacy, mtimeOf, seeAt, signatureOf } from '../../src/disk/seen.ts'
+import { isRacy, mtimeOf, seeAt, signatureOf, uniqueIn } from '../../src/disk/seen.ts'
+import { pathOf } from '../support/entries.ts'
 import { until } from '../support/until.ts'
 
 /** Waits until the clock of file times has ticked, so that a change shows in them. */
@@ -96,4 +97,15 @@ test('what can travel is seen, and what cannot has a word', (t) => {
   t.is(seeAt('/dev/null', lstatSync('/dev/null')), 'device')
   const seen = seeAt('/', lstatSync('/'))
   t.is(typeof seen === 'object' && seen.type, 'directory')
+})
+
+test('a signature is unique where inodes keep their numbers, and by a fine clock', async (t) => {
+  const root = await t.tmp()
+  mkdirSync(join(root, 'directory'))
+  const [fine, coarse] = ['5:1000:1000.25:12', '5:1000:2000:12']
+  const isUnique = uniqueIn(root)
+  t.is(isUnique(pathOf('directory/file'), fine), process.platform === 'linux')
+  t.absent(isUnique(pathOf('directory/file'), coarse))
+  t.absent(isUnique(pathOf('missing/file'), fine))
+  t.absent(uniqueIn('/proc')(pathOf('self/status'), fine))
 })

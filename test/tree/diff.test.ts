@@ -37,6 +37,8 @@ interface Case {
   readonly frozen?: readonly string[]
   /** Files that were seen unchanged, and only noted. */
   readonly noted?: readonly string[]
+  /** Whether another file may have had a signature. */
+  readonly ambiguous?: boolean
 }
 
 function toMap<T>(literal: Record<string, T> = {}): Map<TreePath, T> {
@@ -51,10 +53,12 @@ function diffOf(input: Case): ScanDiff {
     frozen: (at) => input.frozen?.includes(at) ?? false,
     unreadable: new Set()
   }
-  return diffScan(toMap(input.baseline), scan)
+  return diffScan(toMap(input.baseline), scan, () => !input.ambiguous)
 }
 
-const unchanged = { suspects: [], puts: [], removals: [] }
+const unchanged = { suspects: [], puts: [], moves: [], removals: [] }
+
+const moved = { baseline: { a: recorded(file('v1')) }, seen: { b: seen(file('v1')) } }
 
 const cases: ReadonlyArray<[name: string, input: Case, diff: { [key in keyof ScanDiff]?: unknown }]> = [
   ['finds nothing in an empty folder', {}, {}],
@@ -165,7 +169,7 @@ const cases: ReadonlyArray<[name: string, input: Case, diff: { [key in keyof Sca
     'removes what is frozen when a file took the place of its directory',
     {
       baseline: { a: recorded(directory()), 'a/b': recorded(file('v1')) },
-      seen: { a: seen(file('v2')) },
+      seen: { a: seen(file('v2'), 's2') },
       frozen: ['a/b']
     },
     { suspects: ['a'], removals: ['a/b'] }
@@ -179,6 +183,31 @@ const cases: ReadonlyArray<[name: string, input: Case, diff: { [key in keyof Sca
     'removes what is frozen in a directory that was neither looked at nor known',
     { baseline: { 'a/b': recorded(file('v1')) }, covers: ['a/b'], frozen: ['a/b'] },
     { removals: ['a/b'] }
+  ],
+  [
+    'knows a file by its signature that is gone from elsewhere',
+    { ...moved, seen: { b: seen(file('v1', { mode: 0o600 })) } },
+    { moves: [['b', file('v1', { mode: 0o600 }), 's1']], removals: ['a'] }
+  ],
+  [
+    'knows none by a signature that another may have had',
+    { ...moved, ambiguous: true },
+    { suspects: ['b'], removals: ['a'] }
+  ],
+  [
+    'knows none by a signature whose file is still there',
+    { baseline: moved.baseline, seen: { a: seen(file('v1')), b: seen(file('v1')) } },
+    { suspects: ['b'] }
+  ],
+  [
+    'knows none by the want of a signature',
+    { baseline: { a: recorded(file('v1'), '') }, seen: { b: seen(file('v1'), '') } },
+    { suspects: ['b'], removals: ['a'] }
+  ],
+  [
+    'knows one of two that are one file under two names',
+    { baseline: moved.baseline, seen: { b: seen(file('v1')), c: seen(file('v1')) } },
+    { suspects: ['b'], moves: [['c', file('v1'), 's1']], removals: ['a'] }
   ]
 ]
 for (const [name, input, diff] of cases) {
@@ -203,7 +232,11 @@ test('diffScan, applied to the baseline, gives what was seen, and frozen paths s
         frozen,
         unreadable: new Set()
       }
-      const after = applied(baseline, diffScan(baseline, scan), scan)
+      const after = applied(
+        baseline,
+        diffScan(baseline, scan, () => true),
+        scan
+      )
       for (const [at, what] of scan.seen) must(describes(after.get(at), what), `${at} is not as seen`)
       for (const at of baseline.keys()) {
         if (scan.seen.has(at)) continue
@@ -218,7 +251,7 @@ test('diffScan, applied to the baseline, gives what was seen, and frozen paths s
 function applied(baseline: ReadonlyMap<TreePath, BaselineRecord>, diff: ScanDiff, scan: Scan) {
   const after = new Map<TreePath, BaselineRecord>(baseline)
   for (const at of diff.removals) after.delete(at)
-  for (const [at, entry, signature] of diff.puts) after.set(at, { entry, signature })
+  for (const [at, entry, signature] of [...diff.puts, ...diff.moves]) after.set(at, { entry, signature })
   for (const at of diff.suspects) {
     const what = scan.seen.get(at)
     must(what?.type === 'file', `the suspect ${at} is no file`)
