@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { readSync, writeSync } from 'node:fs'
-import crypto from 'hypercore-crypto'
 import { chunkBytesMax, cutPoint } from '../chunk/chunker.ts'
+import { hashLeaf } from './leaf-hasher.ts'
 import type { SharedBytes } from './shared-buffers.ts'
 import type { Reply } from './worker-port.ts'
 
@@ -75,7 +75,7 @@ export function hashChunks({ fd, offset, lengths }: HashRequest): Reply<Uint8Arr
   let at = offset
   for (const [i, length] of lengths.entries()) {
     const bytes = fill(fd, buffer().subarray(0, length), at)
-    hashes.set(crypto.data(bytes), i * hashBytes)
+    hashes.set(hashLeaf(bytes), i * hashBytes)
     at += length
   }
   return { answer: hashes, transfer: [hashes.buffer] }
@@ -89,7 +89,7 @@ export interface HashRequest {
 
 /** The hash of one block, as Hypercore has it in its tree. */
 export function hashBlock({ buffer, at, length }: SharedBytes): Reply<Uint8Array> {
-  return { answer: new Uint8Array(crypto.data(Buffer.from(buffer, at, length))) }
+  return { answer: new Uint8Array(hashLeaf(Buffer.from(buffer, at, length))) }
 }
 
 /** Writes bytes into a file, and takes them into its sum. */
