@@ -5,6 +5,7 @@ import type { BlockStorage, BlockWrite, Peer, TreeNode } from 'hypercore'
 import { giveBack } from '../memory.ts'
 import { leafHash, setLeafHash } from './leaf-hash.ts'
 import { decodeStored, encodeInline, encodePlaced } from './stored-block.ts'
+import { TreeNodes } from './tree-nodes.ts'
 
 const trace = debuglog('p2psync:places')
 
@@ -56,6 +57,7 @@ export class BlockPlaces {
     this.#core = core
     this.#files = files
     this.#storage = core.core.state.storage
+    new TreeNodes(core, this.#storage)
     this.#readRaw = this.#storage.read.bind(this.#storage)
     this.#takeOver(this.#storage)
     core.on('peer-add', giveBackSent)

@@ -1,6 +1,7 @@
 import flat from 'flat-tree'
 import type { BlockStorage } from 'hypercore'
 import { MerkleTree } from 'hypercore/lib/merkle-tree.js'
+import { treeNodesOf } from './tree-nodes.ts'
 
 /** So many at once: a peer that has most of a core lacks one or two. */
 const nodesAtOnce = 4
@@ -16,6 +17,8 @@ export async function missingNodes(
   index: number,
   length: number
 ): Promise<number> {
+  const known = treeNodesOf(session.storage)
+  if (known !== undefined) return known.missing(index, length)
   const head = 2 * length
   if (flat.rightSpan(index) >= head) return 0
   const above = flat.iterator(index)

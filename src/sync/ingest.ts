@@ -262,7 +262,7 @@ export class Ingest {
   }
 
   async #place({ bytes, hash }: Chunk): Promise<Place> {
-    const known = await this.#known(hash)
+    const known = await this.#known(hash, await this.#extentOf(hash))
     if (known !== undefined) return known
     const place = this.#newPlace(hash)
     if (bytes.length < chunkBytesMin) this.#addToPack(bytes, place)
@@ -273,7 +273,8 @@ export class Ingest {
 
   async #placeLarge({ length, hash }: LargeChunk): Promise<Place> {
     const key = hash.toString('hex')
-    const known = (await this.#known(key)) ?? (await this.#reclaimed(key, { length, hash }))
+    const stored = await this.#extentOf(key)
+    const known = (await this.#known(key, stored)) ?? (await this.#reclaimed(key, stored, { length, hash }))
     if (known !== undefined) return known
     const place = this.#newPlace(key)
     const block = this.#takeIndex()
@@ -284,8 +285,7 @@ export class Ingest {
   }
 
   /** A block that no file had any more, and one has again. */
-  async #reclaimed(key: string, { length, hash }: LargeChunk): Promise<Place | undefined> {
-    const extent = await this.#state.chunk(key)
+  async #reclaimed(key: string, extent: Extent | undefined, { length, hash }: LargeChunk): Promise<Place | undefined> {
     if (extent === undefined || extent.packed) return undefined
     const isBack = await this.#writer.places.reclaim(extent.block, length, hash)
     const meanwhile = this.#fresh.get(key)
@@ -311,10 +311,14 @@ export class Ingest {
     }
   }
 
-  async #known(hash: string): Promise<Place | undefined> {
+  /** Where a chunk was stored before this batch, if it was. */
+  async #extentOf(hash: string): Promise<Extent | undefined> {
+    return this.#fresh.has(hash) ? undefined : this.#state.chunk(hash)
+  }
+
+  async #known(hash: string, extent: Extent | undefined): Promise<Place | undefined> {
     const fresh = this.#fresh.get(hash)
     if (fresh !== undefined) return used(fresh)
-    const extent = await this.#state.chunk(hash)
     const isThere = extent !== undefined && (await this.#writer.has(extent))
     // While the database was asked, the same chunk may have come from another file.
     const meanwhile = this.#fresh.get(hash)

@@ -79,11 +79,17 @@ declare module 'hypercore' {
     getBlock(index: number): Promise<Uint8Array | null>
     getTreeNode(index: number): Promise<TreeNode | null>
     tryFlush(): void
+    destroy(): void
+    /** What is to be read from the storage engine. rocksdb-native's own. */
+    readonly read: { readonly _operations: readonly unknown[] }
   }
 
   export interface BlockWrite {
     putBlock(index: number, bytes: Uint8Array): void
+    putTreeNode(node: TreeNode): void
     deleteTreeNode(index: number): void
+    deleteTreeNodeRange(start: number, end: number): void
+    flush(): Promise<unknown>
   }
 
   /** All buffers in it are parts of the message as it came. */
@@ -126,6 +132,7 @@ declare module 'hypercore' {
       readonly bitfield: {
         /** The first block from a position on that is here, or isn't; -1 where there is none. */
         findFirst(isHere: boolean, from: number): number
+        get(index: number): boolean
       }
       readonly state: {
         readonly storage: BlockStorage
