@@ -1,11 +1,9 @@
-import { chunkBytesMax } from '../chunk/chunker.ts'
-import { SharedBuffers } from './shared-buffers.ts'
+import { forThreads } from './for-threads.ts'
 import type { Workers } from './workers.ts'
 
 /** Hashes blocks of the log, as it does, in worker threads. */
 export class BlockHasher {
   readonly #workers: Workers
-  readonly #buffers = new SharedBuffers(chunkBytesMax)
 
   constructor(workers: Workers) {
     this.#workers = workers
@@ -16,9 +14,7 @@ export class BlockHasher {
    * @throws what keeps the threads from it; {RangeError} for a block that is too large for one of ours
    */
   async hash(block: Uint8Array, isOfMany: boolean): Promise<Buffer> {
-    const hash = await this.#buffers.share(block, (bytes) =>
-      this.#workers.run('hash-block', bytes, { frugal: !isOfMany })
-    )
+    const hash = await forThreads(block, (bytes) => this.#workers.run('hash-block', { bytes }, { frugal: !isOfMany }))
     return Buffer.from(hash)
   }
 }

@@ -120,6 +120,7 @@ export class ChunkFinder {
     const indexes = new Map(this.#options.before.map(({ hash }, i) => [hash.toString('hex'), i]))
     let hunted = 0
     while (this.#offset < this.#size && hunted < huntBytesMax) {
+      this.#options.signal.throwIfAborted()
       const chunks = await this.#hash(this.#offset, await this.#cut(this.#offset))
       let last: number | undefined
       for (const chunk of chunks) {

@@ -2,7 +2,6 @@ import { createHash, type Hash } from 'node:crypto'
 import { readSync, writeSync } from 'node:fs'
 import { chunkBytesMax, cutPoint } from '../chunk/chunker.ts'
 import { hashLeaf } from './leaf-hasher.ts'
-import type { SharedBytes } from './shared-buffers.ts'
 import type { Reply } from './worker-port.ts'
 
 /** How much of a file is in memory at once: at least one chunk is whole in it. */
@@ -88,23 +87,24 @@ export interface HashRequest {
 }
 
 /** The hash of one block, as Hypercore has it in its tree. */
-export function hashBlock({ buffer, at, length }: SharedBytes): Reply<Uint8Array> {
-  return { answer: new Uint8Array(hashLeaf(Buffer.from(buffer, at, length))) }
+export function hashBlock({ bytes }: { readonly bytes: Uint8Array }): Reply<Uint8Array> {
+  return { answer: new Uint8Array(hashLeaf(bytes)) }
 }
 
 /** Writes bytes into a file, and takes them into its sum. */
-export function writeChunk({ id, fd, offset, buffer, at, length }: WriteRequest): Reply<undefined> {
-  const bytes = new Uint8Array(buffer, at, length)
+export function writeChunk({ id, fd, offset, bytes }: WriteRequest): Reply<undefined> {
+  const { length } = bytes
   for (let done = 0; done < length; ) done += writeSync(fd, bytes, done, length - done, offset + done)
   sumOf(id).update(bytes)
   return { answer: undefined }
 }
 
-export interface WriteRequest extends SharedBytes {
+export interface WriteRequest {
   readonly id: number
   readonly fd: number
   /** Where in the file. */
   readonly offset: number
+  readonly bytes: Uint8Array
 }
 
 /** The SHA-256 of all that was taken into a sum, in hexadecimal. The sum is forgotten. */

@@ -17,7 +17,7 @@ export const compiled: Promise<void> = wasm.createBLAKE2b(hashBits).then(
 )
 
 /** The hash of a block in the Merkle tree of its core, of 32 bytes: BLAKE2b-256 over its kind, length and bytes. */
-export function hashLeaf(block: Buffer): Uint8Array {
+export function hashLeaf(block: Uint8Array): Uint8Array {
   if (blake2b === undefined || block.length < bytesMin) return crypto.data(block)
   prefix.writeBigUInt64LE(BigInt(block.length), 1)
   return blake2b.init().update(prefix).update(block).digest('binary')

@@ -2,7 +2,6 @@ import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { debuglog } from 'node:util'
 import { isDiskFull, messageOf, SyncError } from '../errors.ts'
-import { giveBack, Memory } from '../memory.ts'
 import { reached } from '../steps.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type DirectoryEntry, type Entry, type FileEntry, permissionBits } from '../tree/entry.ts'
@@ -11,6 +10,7 @@ import type { Step } from '../tree/plan.ts'
 import type { Problem } from '../tree/tree.ts'
 import { isAbsence } from './beneath.ts'
 import { makeDurable } from './durable.ts'
+import { forThreads } from './for-threads.ts'
 import { setMetadata } from './metadata.ts'
 import { Parents } from './parents.ts'
 import { ChangedMeanwhile, Placer } from './placer.ts'
@@ -69,8 +69,6 @@ const fileBytesInFlight = 16 * 1024 * 1024
 /** What a pack has in memory: as it comes, unpacked, and on its way to a thread. Few are larger than half a megabyte. */
 const packCostBytes = 2 * 1024 * 1024
 const nothing = new Uint8Array()
-/** What threads stage files from: a copy for each would be made twice. */
-const packMemory = new Memory({ bytesMax: 16 * 1024 * 1024, shared: true })
 
 type MoveStep = Extract<Step, { op: 'move' }>
 interface Staged {
@@ -283,11 +281,10 @@ class Work {
     const { source, staging } = this.#input
     const bytes = pack === 'nothing' ? nothing : await source.pack(pack, signal)
     const files = steps.map(({ entry }) => smallFileOf(entry as FileEntry, staging.nextName()))
-    const shared = packMemory.lend(bytes.length)
-    shared.set(bytes)
-    const request = { directory: staging.directory, bytes: shared, files }
-    const failures = await this.#input.workers.run('stage-files', request, { signal, frugal: true })
-    giveBack(shared)
+    const failures = await forThreads(bytes, (seen) => {
+      const request = { directory: staging.directory, bytes: seen, files }
+      return this.#input.workers.run('stage-files', request, { signal, frugal: true })
+    })
     let received = 0
     let full: unknown
     for (const [i, step] of steps.entries()) {

@@ -16,15 +16,14 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import { chunkBytesMax } from '../chunk/chunker.ts'
 import { systemCode } from '../errors.ts'
 import { reached } from '../steps.ts'
 import type { Entry, FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { cutToBytes } from '../tree/marked-name.ts'
 import { baseName, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
+import { forThreads } from './for-threads.ts'
 import { setMetadata } from './metadata.ts'
-import { SharedBuffers } from './shared-buffers.ts'
 import { type Lane, nextSumId, type Workers } from './workers.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
@@ -92,7 +91,6 @@ export class Staging {
   readonly directory: string
   readonly #run = randomBytes(6).toString('hex')
   readonly #inPlace: InPlaceStaging | undefined
-  readonly #buffers = new SharedBuffers(chunkBytesMax)
   /** What was received, whole or in part, and lies here, by its path. */
   readonly #received = new Map<string, StagedFile>()
   /** What is being received, or waits to be moved in. */
@@ -194,7 +192,7 @@ export class Staging {
     to: { readonly id: number; readonly fd: number; readonly offset: number },
     bytes: Uint8Array
   ): Promise<void> {
-    await this.#buffers.share(bytes, (shared) => lane.run('write-chunk', { ...to, ...shared }))
+    await forThreads(bytes, (seen) => lane.run('write-chunk', { ...to, bytes: seen }))
   }
 
   /** What was staged lies elsewhere now, and is known there. */

@@ -24,7 +24,7 @@ const nowhere = 2 ** 40
 /** What is fetched at leisure comes in pieces that take so much longer than one block: what is live waits behind no more. */
 const pieceMs = { min: 15, max: 40 } as const
 /** After each, so many times as long is left to what is live. */
-const restShare = 1
+const restShare = 3
 const pieceBlocks = { min: 64, max: 1024 } as const
 /** Where there is always something else to do, one comes this often. */
 const busyMsMax = 5000

@@ -154,7 +154,13 @@ export class Direct {
   }
 
   #onSocket(accepted: Socket): void {
-    const socket = readFrames(accepted, patternBytes)
+    let socket: Socket
+    try {
+      socket = readFrames(accepted, patternBytes)
+    } catch {
+      accepted.destroy()
+      return
+    }
     this.#keep(socket)
     this.#admit(socket)
     socket.setTimeout(handshakeMsMax, () => socket.destroy())

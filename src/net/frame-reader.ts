@@ -2,8 +2,7 @@ import { Socket } from 'node:net'
 import { Memory } from '../memory.ts'
 
 /** Frames from so many bytes on come whole, up to those of the largest block. */
-const wholeMin = 64 * 1024
-const wholeMax = 2 * 1024 * 1024 + 16 * 1024
+export const largeFrame = { min: 64 * 1024, max: 2 * 1024 * 1024 + 16 * 1024 } as const
 /** A frame that takes longer is passed on as it comes: there are those who take silence for death. */
 const wholeMsMax = 250
 const headerBytes = 3
@@ -98,7 +97,7 @@ export class FrameReader {
   }
 
   #isWhole(length: number): boolean {
-    return length >= wholeMin && length <= wholeMax && this.#mayBeWhole()
+    return length >= largeFrame.min && length <= largeFrame.max && this.#mayBeWhole()
   }
 
   #begin(length: number, bytes: Buffer): void {

@@ -1,9 +1,7 @@
 import type SecretStream from '@hyperswarm/secret-stream'
 import { Memory } from '../memory.ts'
+import { largeFrame } from './frame-reader.ts'
 
-/** Frames of so many bytes are made in memory that is used again. */
-const framedMin = 64 * 1024
-const framedMax = 2 * 1024 * 1024 + 16 * 1024
 /** What stands before a message in its frame, and all that is put around it. */
 const messageAt = 4
 const aroundBytes = 20
@@ -22,7 +20,7 @@ export function sendFromLent(stream: SecretStream): void {
   const { _write } = writing
   const frames = new WeakMap<Uint8Array, Buffer>()
   stream.alloc = (length) => {
-    if (length < framedMin || length + aroundBytes > framedMax) return alloc.call(stream, length)
+    if (length < largeFrame.min || length + aroundBytes > largeFrame.max) return alloc.call(stream, length)
     const frame = memory.lend(length + aroundBytes)
     stream._outgoingWrapped = frame
     stream._outgoingPlain = frame.subarray(messageAt, messageAt + length)
