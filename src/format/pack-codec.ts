@@ -8,8 +8,8 @@ import { brotliCompress, brotliDecompress, constants } from 'node:zlib'
 
 /** Bytes of content after which a pack is full. */
 export const packBytesTarget = 512 * 1024
-/** Bytes of content that a pack never exceeds; a reader refuses one that would unpack to more. */
-export const packBytesMax = 1024 * 1024
+/** Bytes of content that a pack never exceeds: those of the largest chunk. A reader refuses one that would unpack to more. */
+export const packBytesMax = 2 * 1024 * 1024
 
 /** Bytes before the contents. */
 export const packHeaderBytes = 1
@@ -65,7 +65,7 @@ export class PackBuilder {
   /** The block, compressed where that pays. Nothing may be added afterwards. */
   async encode(): Promise<Buffer> {
     const raw = this.#buffer.subarray(1, 1 + this.#bytes)
-    const packed = isWorthIt(raw) ? await brotli(raw) : raw
+    const packed = isCompressible(raw) ? await brotli(raw) : raw
     if (packed.length < raw.length * (1 - savingMin)) return Buffer.concat([Buffer.of(codecBrotli), packed])
     if (this.#buffer.length === 0) return Buffer.of(codecRaw)
     this.#buffer[0] = codecRaw
@@ -91,10 +91,11 @@ const samplePieceBytes = 2048
 const sampleBitsMax = 7.8
 
 /**
- * Whether a sample of it may be compressed, by how evenly its bytes are spread. Trying takes as long in vain as
- * else; to compress just the sample took 0.8 ms, this takes a twentieth of that.
+ * Whether a pack of it may become smaller, by how evenly the bytes of a sample are spread. Trying takes as long in vain
+ * as else; to compress just the sample took 0.8 ms, this takes a twentieth of that.
  */
-function isWorthIt(raw: Uint8Array): boolean {
+export function isCompressible(raw: Uint8Array): boolean {
+  if (raw.length > packBytesMax) return false
   if (raw.length <= 2 * samplePieces * samplePieceBytes) return true
   const step = Math.floor((raw.length - samplePieceBytes) / (samplePieces - 1))
   const counts = new Uint32Array(256)

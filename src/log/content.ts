@@ -36,6 +36,8 @@ export interface ReadOptions {
 
 /** Unpacked packs kept: files of one directory share them, and are asked for together. */
 const packsKept = 32
+/** Packs of one file that are asked for before the one that is read. */
+const packsAhead = 4
 
 /** Reads contents out of a content core, fetching from peers what isn't here yet. */
 export class ContentReader {
@@ -79,8 +81,12 @@ export class ContentReader {
    * @throws {NotToBeHad} when no peer sends a block for long
    */
   async *read(entry: FileEntry, signal: AbortSignal, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
-    for (const extent of entry.extents) {
+    const { extents } = entry
+    for (const [i, extent] of extents.entries()) {
       signal.throwIfAborted()
+      for (const next of extents.slice(i + 1, i + 1 + packsAhead)) {
+        if (next.packed) this.#pack(next.block).catch(() => {}) // It is awaited when its turn comes.
+      }
       if (extent.packed) yield cut(await this.#pack(extent.block), extent.offset, extent.length)
       else yield* this.#run(extent, options)
     }

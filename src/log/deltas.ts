@@ -4,6 +4,7 @@ import type { Entry } from '../tree/entry.ts'
 import { sortedAsLog, type TreePath } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
 import { headerLength, type LogEntry } from './entries.ts'
+import { entriesMax } from './snapshot.ts'
 
 /** Fewer changes than this come as soon by themselves: some 0.3 ms each. */
 export const deltaEntriesMin = 256
@@ -19,7 +20,7 @@ export interface Stretch {
 export function deltasOf({ deltas = [], contentLength }: Head, version: Version): readonly DeltaPointer[] {
   return deltas.filter(({ block, blocks, since, length, entries }) => {
     const isThere = block + blocks <= contentLength && since >= headerLength && length <= version.length
-    return isThere && blocks > 0 && blocks <= entries && entries <= length - since
+    return isThere && blocks > 0 && blocks <= entries && entries <= Math.min(length - since, entriesMax)
   })
 }
 

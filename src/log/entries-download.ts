@@ -62,6 +62,8 @@ export class EntriesDownload {
   readonly #latest: Download
   /** How long the log is, as far as what it grew by was seen. */
   #length: number
+  /** Ends what was asked for at once. */
+  #fresh = new AbortController()
   #told: Told | undefined
   #changes: Changes | undefined
   #unfit: readonly Packed[] = []
@@ -75,14 +77,21 @@ export class EntriesDownload {
     this.#latest = entries.download({ start: nowhere, end: -1 })
     this.#length = entries.length
     entries.on('append', this.#onNews)
-    entries.on('truncate', this.#onNews)
+    entries.on('truncate', this.#onTruncate)
   }
 
   /** Asks for what is new at once, where it isn't much. */
   readonly #onNews = (): void => {
     const [from, to] = [this.#length, this.#entries.length]
     this.#length = to
-    if (from < to && to - from <= freshBlocksMax) this.range(from, to, this.#stop.signal).catch(() => {})
+    if (from < to && to - from <= freshBlocksMax) this.range(from, to, this.#fresh.signal).catch(() => {})
+  }
+
+  /** What was asked for may not come again. */
+  readonly #onTruncate = (): void => {
+    this.#fresh.abort()
+    this.#fresh = new AbortController()
+    this.#onNews()
   }
 
   /** What a version says of itself. Throws a `RangeError` when that can't be read. */
@@ -264,9 +273,10 @@ export class EntriesDownload {
 
   close(): void {
     this.#stop.abort()
+    this.#fresh.abort()
     this.#latest.destroy()
     this.#entries.off('append', this.#onNews)
-    this.#entries.off('truncate', this.#onNews)
+    this.#entries.off('truncate', this.#onTruncate)
   }
 }
 

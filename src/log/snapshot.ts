@@ -22,7 +22,7 @@ const blocklessMsMax = 30_000
 const silenceBytesMax = 4096
 const tickMs = 250
 /** 16 million entries. */
-const entriesMax = 2 ** 24
+export const entriesMax = 2 ** 24
 
 /** Where a snapshot or a delta is, and how many entries it has. */
 export type Packed = Pick<SnapshotPointer, 'block' | 'blocks' | 'entries'>

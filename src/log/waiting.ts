@@ -1,23 +1,42 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setMaxListeners } from 'node:events'
 
-/** Longer than anything takes. */
-const everMs = 2 ** 31 - 1
+export interface WaitOptions {
+  /** How long, in milliseconds; for good when left out. */
+  readonly ms?: number
+}
 
 /**
- * Waits for a promise, but no longer than some time, and not beyond the abortion of a signal. Leaves nothing behind.
+ * Waits for a promise, but no longer than some time, and not beyond the abortion of a signal. Leaves nothing behind,
+ * also with a signal that lives as long as the process: a signal made of it by `AbortSignal.any` would be kept there.
  *
  * @returns what it came to, or `undefined` when it took longer
+ * @throws the reason of the abortion
  */
-export async function waitFor<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-  { ms = everMs }: { readonly ms?: number } = {}
-): Promise<T | undefined> {
-  const done = new AbortController()
-  const ends = AbortSignal.any([signal, done.signal])
-  try {
-    return await Promise.race([promise, sleep(ms, undefined, { signal: ends, ref: false })])
-  } finally {
-    done.abort()
-  }
+export function waitFor<T>(promise: Promise<T>, signal: AbortSignal, { ms }: WaitOptions = {}): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason)
+      promise.catch(() => {})
+      return
+    }
+    let timer: NodeJS.Timeout | undefined
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
+    }
+    const onAbort = () => {
+      end()
+      reject(signal.reason)
+    }
+    // Many may wait with one signal.
+    setMaxListeners(0, signal)
+    signal.addEventListener('abort', onAbort)
+    if (ms !== undefined) {
+      timer = setTimeout(() => {
+        end()
+        resolve(undefined)
+      }, ms).unref()
+    }
+    promise.finally(end).then(resolve, reject)
+  })
 }

@@ -4,7 +4,7 @@ import { readLarge } from '../disk/large-file.ts'
 import { type Chunk, type ReadFile, readChunks, sha256 } from '../disk/read.ts'
 import type { State } from '../disk/state.ts'
 import type { Workers } from '../disk/workers.ts'
-import { PackBuilder, packBytesTarget, packHeaderBytes } from '../format/pack-codec.ts'
+import { isCompressible, PackBuilder, packBytesTarget, packHeaderBytes } from '../format/pack-codec.ts'
 import { leafHash } from '../log/leaf-hash.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
@@ -69,6 +69,9 @@ export interface IngestOptions {
   readonly buffers: PackBuffers
 }
 
+/** Chunks of one file that may be compressed: 128 MiB of it. */
+const packedChunksMax = 256
+
 /** Chunks of an earlier version that are held in memory: 32 GB of them. */
 const expectedMax = 65_536
 
@@ -129,7 +132,7 @@ export class Ingest {
         this.#files.set(path, { read: value, places })
         return
       }
-      places.push(await this.#place(value))
+      places.push(await this.#place(value, places.length >= packedChunksMax))
       reached('chunk-read')
       onBytes(value.bytes.length)
     }
@@ -261,14 +264,22 @@ export class Ingest {
     return { records, chunks }
   }
 
-  async #place({ bytes, hash }: Chunk): Promise<Place> {
+  async #place({ bytes, hash }: Chunk, ofMany: boolean): Promise<Place> {
     const known = await this.#known(hash, await this.#extentOf(hash))
     if (known !== undefined) return known
     const place = this.#newPlace(hash)
     if (bytes.length < chunkBytesMin) this.#addToPack(bytes, place)
-    else place.extent = this.#enqueue(Buffer.from(bytes), bytes.length, false)
+    else place.extent = this.#enqueueChunk(bytes, ofMany)
     await this.#drain()
     return place
+  }
+
+  /** @param ofMany whether its file has many already: one in a pack has an extent of its own, others share one */
+  #enqueueChunk(bytes: Uint8Array, ofMany: boolean): Extent {
+    if (ofMany || !isCompressible(bytes)) return this.#enqueue(Buffer.from(bytes), bytes.length, false)
+    const pack = new PackBuilder()
+    pack.add(bytes)
+    return this.#enqueue(pack.encode(), bytes.length, true)
   }
 
   async #placeLarge({ length, hash }: LargeChunk): Promise<Place> {

@@ -19,7 +19,8 @@ export class PassWatch {
   /** Aborted at the end of all, or with `Stalled` when the pass waits for contents that a newer version may not need. */
   readonly signal: AbortSignal
   readonly #options: StallOptions
-  readonly #stalled = new AbortController()
+  // Not by `AbortSignal.any`: a signal that lasts would remember every pass.
+  readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
   #received: number
   #activeMs = performance.now()
@@ -27,7 +28,9 @@ export class PassWatch {
   constructor(options: StallOptions) {
     this.#options = options
     this.#received = options.received()
-    this.signal = AbortSignal.any([options.stop, this.#stalled.signal])
+    this.signal = this.#controller.signal
+    options.stop.addEventListener('abort', this.#onStop)
+    if (options.stop.aborted) this.#onStop()
     this.#timer = setInterval(() => this.#look(), stallMs / 5)
   }
 
@@ -38,7 +41,10 @@ export class PassWatch {
 
   end(): void {
     clearInterval(this.#timer)
+    this.#options.stop.removeEventListener('abort', this.#onStop)
   }
+
+  readonly #onStop = (): void => this.#controller.abort(this.#options.stop.reason)
 
   #look(): void {
     const received = this.#options.received()
@@ -46,7 +52,7 @@ export class PassWatch {
       this.#received = received
       this.active()
     } else if (performance.now() - this.#activeMs >= stallMs && this.#options.isOutdated()) {
-      this.#stalled.abort(new Stalled('A newer version is there'))
+      this.#controller.abort(new Stalled('A newer version is there'))
     }
   }
 }

@@ -185,7 +185,7 @@ test('a store that is damaged is a failure', async (t) => {
   const db = join(root, '.p2psync/store/db')
   for (const name of readdirSync(db).filter((each) => each.endsWith('.sst'))) {
     const bytes = readFileSync(join(db, name))
-    writeFileSync(join(db, name), bytes.fill(0x55, 0, bytes.length / 2))
+    writeFileSync(join(db, name), bytes.fill(0x55, 0, Math.floor(bytes.length / 2)))
   }
   const { status, of } = await diagnosis(t, [...offline, root])
   t.is(status, 1)

@@ -108,6 +108,25 @@ test('with all in the log it takes it twice', { timeout: 60_000 }, async (t) => 
   for (const folder of [source, mirror]) t.ok(bytesIn(join(folder, '.p2psync')) > 40 * mib)
 })
 
+test('what is kept in the log is compressed, each chunk by itself', { timeout: 60_000 }, async (t) => {
+  const { source, mirror, received } = await openPair(t, { inPlaceAbove: Number.POSITIVE_INFINITY })
+  const numbers = new Uint32Array(bytesOf(400_000).buffer)
+  const lines = Array.from(numbers, (number) => `${number % 100_000} of the same words, again and again\n`)
+  const text = Buffer.from(lines.join(''))
+  t.ok(text.length > 3 * mib)
+  for (const [name, content] of [
+    ['small', text.subarray(0, 900_000)],
+    ['several chunks', text],
+    ['one, moved and changed', Buffer.concat([Buffer.from('in front\n'), text, Buffer.from('behind\n')])]
+  ] as const) {
+    received()
+    writeFileSync(join(source, name), content)
+    await becomeAlike(t, source, mirror)
+    const bytes = received()
+    t.ok(bytes < 0.6 * content.length, `${bytes} bytes for ${content.length}`)
+  }
+})
+
 const edits: ReadonlyArray<[what: string, edit: (path: string) => void, mibMax: number]> = [
   ['overwritten in the middle', (path) => overwrite(path, bytesOf(4096, 7), 20 * mib), 5],
   ['appended to', (path) => appendFileSync(path, bytesOf(mib, 8)), 5],
