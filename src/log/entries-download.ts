@@ -6,7 +6,7 @@ import type { Head } from '../format/head-codec.ts'
 import type { SnapshotPointer, SnapshotRow } from '../format/snapshot-codec.ts'
 import { type Problem, sameVersion, type Version } from '../tree/tree.ts'
 import { changesIn, deltaEntriesMin, deltasOf, type Stretch, stretchesOf } from './deltas.ts'
-import { changesOf, headerLength, headOf, type LogEntry } from './entries.ts'
+import { changesOf, headerLength, headOf, historyOf, type LogEntry } from './entries.ts'
 import {
   fetchPacked,
   type Packed,
@@ -111,9 +111,9 @@ export class EntriesDownload {
     if (!isTold) await this.range(0, version.length, signal)
   }
 
-  async #isWorth(snapshot: SnapshotPointer | undefined, { stretches, to }: Changes): Promise<boolean> {
-    if (snapshot === undefined && !stretches.some(({ delta }) => delta)) return false
-    if (!(await this.#entries.has(0, to.length))) return true
+  async #isWorth(snapshot: SnapshotPointer | undefined, changes: Changes): Promise<boolean> {
+    if (snapshot === undefined && !isPacked(changes)) return false
+    if (!(await this.#entries.has(0, changes.to.length))) return true
     // All of the tree is here, but may be slower to read.
     return snapshot !== undefined && (await this.#content()).has(snapshot.block, snapshot.block + snapshot.blocks)
   }
@@ -121,15 +121,28 @@ export class EntriesDownload {
   /** Resolves when all is here that tells what changed between two versions of one fork. */
   async since(from: Version, to: Version, signal: AbortSignal): Promise<void> {
     this.#changes = undefined
+    this.#changes = await this.#takeSince(from, to, signal)
+  }
+
+  /** @returns by what it is told; by the tree alone where no delta is to be preferred */
+  async #takeSince(from: Version, to: Version, signal: AbortSignal): Promise<Changes> {
     if (!(await this.#entries.has(from.length, to.length)) && to.length - from.length > deltaEntriesMin) {
       const stretches = this.#stretches(await this.head(to, signal), from, to)
       const changes = { from, to, stretches }
-      if (stretches.some(({ delta }) => delta) && (await this.#take(undefined, changes, signal))) {
-        this.#changes = changes
-        return
-      }
+      if (isPacked(changes) && (await this.#take(undefined, changes, signal))) return changes
     }
     await this.range(from.length, to.length, signal)
+    return { from, to, stretches: stretchesOf([], from.length, to.length) }
+  }
+
+  /** Everything that was said between two versions of one fork, in its order. @throws {UnfitSnapshot} */
+  async *history(from: Version, to: Version, signal: AbortSignal): AsyncGenerator<LogEntry> {
+    const { stretches } = await this.#takeSince(from, to, signal)
+    for (const { delta, since, length } of stretches) {
+      // A version says of each path one thing.
+      if (delta) yield* this.#read(delta, readPacked(await this.#content(), delta))
+      else yield* historyOf(this.#bee, since, { fork: to.fork, length })
+    }
   }
 
   /** How to get to know what changed: by a delta, unless what it tells is little. */
@@ -195,8 +208,8 @@ export class EntriesDownload {
   /** What changed between two versions of one fork, in the log's order. @throws {UnfitSnapshot} */
   async *changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncGenerator<LogEntry> {
     const known = this.#changes
-    const isTold = known && sameVersion(known.from, from) && sameVersion(known.to, to)
-    if (isTold) yield* this.#tellChanges(known, await this.#content(), onProblem)
+    if (known && isPacked(known) && sameVersion(known.from, from) && sameVersion(known.to, to))
+      yield* this.#tellChanges(known, await this.#content(), onProblem)
     else yield* changesOf(this.#bee, from, to, onProblem)
   }
 
@@ -278,6 +291,10 @@ export class EntriesDownload {
     this.#entries.off('append', this.#onNews)
     this.#entries.off('truncate', this.#onTruncate)
   }
+}
+
+function isPacked({ stretches }: Changes): boolean {
+  return stretches.some(({ delta }) => delta)
 }
 
 async function* none(): AsyncGenerator<never> {}

@@ -9,7 +9,7 @@ import { Apportioner } from './apportion.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
-import { beeOf, entriesOf, headerLength, historyOf, type LogEntry, versionOf } from './entries.ts'
+import { beeOf, entriesOf, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { StallWatch } from './stalls.ts'
@@ -203,11 +203,15 @@ export class LogReader {
     }
   }
 
-  /** Everything that was said from a length on up to a version, one thing after the other. @throws {SyncError} DAMAGED */
+  /**
+   * Everything that was said from a length on up to a version, one thing after the other.
+   *
+   * @throws {SyncError} DAMAGED; {UnfitSnapshot} once, when it was read from a delta
+   */
   async *history(fromLength: number, to: Version, signal: AbortSignal): AsyncGenerator<LogEntry> {
-    await this.#download.range(fromLength, to.length, signal)
+    const from = { fork: to.fork, length: Math.max(fromLength, headerLength) }
     try {
-      yield* historyOf(this.#bee, fromLength, to)
+      yield* this.#download.history(from, to, signal)
     } catch (error) {
       throw damaged(to, error)
     }

@@ -64,6 +64,7 @@ test('many changes come as a delta, and the tree at leisure', async (t) => {
   const delta = { block: 0, blocks: 1, since: first.length, length: version.length, entries: many + 2 }
   t.alike(await writer.head(), headOf({ before: first.length, contentLength: 1, deltas: [delta] }))
   t.alike(await changes(reader, first, version), rowsOf(wanted))
+  t.alike(await collect(reader.history(first.length, version, signal)), rowsOf(wanted), 'history too')
   t.is(await heldSince(own, writer.key, first), 1, 'the head alone')
   reader.fetchRest(version, () => true)
   await until(async () => (await heldSince(own, writer.key, first)) === version.length - first.length, {
@@ -97,6 +98,17 @@ test('what changed over several versions is what the last of them says', async (
   t.alike(await changes(reader, first, last), rowsOf({ ...manyChanges(touched), ...later, ...end }))
   t.ok((await heldSince(own, writer.key, first)) < 20)
   t.alike(await changes(reader, fourth, last), rowsOf(end))
+  const said = await collect(reader.history(first.length, last, signal))
+  t.is(said.length, many + 3 + many + 2 + 2)
+  t.alike(
+    said.filter(([path]) => path === 'd2' || path === 'e'),
+    [
+      ['d2', touched],
+      ['d2', other],
+      ['e', other],
+      ['e', undefined]
+    ]
+  )
 
   const { store: coldStore, reader: cold } = await openReader(t, writer.key)
   await link(t, store, coldStore)
