@@ -11,7 +11,7 @@ export class BlockHasher {
 
   /**
    * @param isOfMany whether a thread more is worth its memory
-   * @throws what keeps the threads from it; {RangeError} for a block that is too large for one of ours
+   * @throws what keeps the threads from it
    */
   async hash(block: Uint8Array, isOfMany: boolean): Promise<Buffer> {
     const hash = await forThreads(block, (bytes) => this.#workers.run('hash-block', { bytes }, { frugal: !isOfMany }))

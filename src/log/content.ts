@@ -87,8 +87,12 @@ export class ContentReader {
       for (const next of extents.slice(i + 1, i + 1 + packsAhead)) {
         if (next.packed) this.#pack(next.block).catch(() => {}) // It is awaited when its turn comes.
       }
-      if (extent.packed) yield cut(await this.#pack(extent.block), extent.offset, extent.length)
-      else yield* this.#run(extent, options)
+      if (extent.packed) {
+        const pack = await this.#pack(extent.block)
+        yield cut(pack, extent.offset, extent.length)
+        // Nobody else has a part of it.
+        if (extent.length === pack.length) this.#packs.delete(extent.block)
+      } else yield* this.#run(extent, options)
     }
   }
 

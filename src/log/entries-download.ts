@@ -30,8 +30,6 @@ const pieceBlocks = { min: 64, max: 1024 } as const
 const busyMsMax = 5000
 const busyTickMs = 200
 
-/** What comes with the news of it: it waits for nobody to ask. */
-const freshBlocksMax = 512
 /** What was found unfit is remembered, so many times. */
 const unfitMax = 16
 
@@ -80,11 +78,11 @@ export class EntriesDownload {
     entries.on('truncate', this.#onTruncate)
   }
 
-  /** Asks for what is new at once, where it isn't much. */
+  /** Asks for what is new at once, where it isn't so much that a delta may tell it. */
   readonly #onNews = (): void => {
     const [from, to] = [this.#length, this.#entries.length]
     this.#length = to
-    if (from < to && to - from <= freshBlocksMax) this.range(from, to, this.#fresh.signal).catch(() => {})
+    if (from < to && to - from <= deltaEntriesMin) this.range(from, to, this.#fresh.signal).catch(() => {})
   }
 
   /** What was asked for may not come again. */

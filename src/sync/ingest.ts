@@ -81,7 +81,8 @@ const hashChunk = (bytes: Uint8Array) => (bytes.length < chunkBytesMin ? sha256(
 
 /**
  * Puts the contents of files into the content core: each chunk once, whatever path it comes from.
- * Chunks of small files share a pack; larger ones are a block each, and of large files lie in place.
+ * Chunks of small files share a pack; larger ones are a block each, compressed where that pays, and of large files lie in
+ * place.
  */
 export class Ingest {
   /** Bytes that went into the log since it was made. */

@@ -11,9 +11,10 @@ import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
 import { Dice } from './edits.ts'
 import { SealedEdits } from './sealed-edits.ts'
+import { seedsWith } from './seeds.ts'
 
-/** `P2PSYNC_SEEDS=1,2,3` replays; `P2PSYNC_KILLS` is how many kills are tried, all seeds together. */
-const seeds = process.env.P2PSYNC_SEEDS?.split(',').map(Number) ?? [Date.now() % 1e9, 4711]
+const seeds = seedsWith(4711)
+/** How many kills are tried, all seeds together. */
 const kills = Number(process.env.P2PSYNC_KILLS ?? 20)
 
 const writerSteps: ReadonlySet<StepName> = new Set(

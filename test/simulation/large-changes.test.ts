@@ -19,10 +19,10 @@ import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
 import { Dice } from './edits.ts'
+import { roundsOr, seedsWith } from './seeds.ts'
 
-/** `P2PSYNC_SEEDS=1,2,3` replays; `P2PSYNC_ROUNDS` makes it longer. */
-const seeds = process.env.P2PSYNC_SEEDS?.split(',').map(Number) ?? [Date.now() % 1e9]
-const rounds = Number(process.env.P2PSYNC_ROUNDS ?? 8)
+const seeds = seedsWith()
+const rounds = roundsOr(8)
 const many = 400
 
 /** What changes hundreds of paths at once: versions that are told by deltas. */

@@ -4,10 +4,10 @@ import { type Command, startClone, startShare } from '../support/cli.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { Dice, edit } from './edits.ts'
+import { roundsOr, seedsWith } from './seeds.ts'
 
-/** `P2PSYNC_SEEDS=1,2,3` replays; `P2PSYNC_ROUNDS` makes it longer. */
-const seeds = process.env.P2PSYNC_SEEDS?.split(',').map(Number) ?? [Date.now() % 1e9, 4711]
-const rounds = Number(process.env.P2PSYNC_ROUNDS ?? 12)
+const seeds = seedsWith(4711)
+const rounds = roundsOr(12)
 
 for (const seed of seeds) {
   test(`random edits and restarts leave two equal trees (seed ${seed})`, { timeout: 600_000 }, async (t) => {
