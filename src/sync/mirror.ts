@@ -29,6 +29,7 @@ import { Schedule } from './schedule.ts'
 import { PassWatch, Stalled } from './stall.ts'
 import { Standing } from './standing.ts'
 import { changedTarget, knownSince, type Wanted, wholeTarget } from './target.ts'
+import { Turns } from './turns.ts'
 
 const trace = debuglog('p2psync:mirror')
 
@@ -72,6 +73,8 @@ export class Mirror {
   readonly #options: MirrorOptions
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
+  /** Each pass is one; what else works on the folder comes in between. */
+  readonly turns = new Turns()
   #baseline = new LiveBaseline()
   /** Where the mirror stands in the log. */
   #standing: Standing
@@ -135,9 +138,11 @@ export class Mirror {
     let opened = false
     while (!signal.aborted) {
       try {
-        if (!opened) await this.#open()
-        opened = true
-        if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) await this.#follow()
+        await this.turns.run(async () => {
+          if (!opened) await this.#open()
+          opened = true
+          if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) await this.#follow()
+        })
         if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
@@ -268,7 +273,7 @@ export class Mirror {
     const watch = new PassWatch({
       stop: this.#stop.signal,
       received: this.#options.received,
-      isOutdated: () => !sameVersion(this.#reader.version, version)
+      isOutdated: () => this.turns.areWanted || !sameVersion(this.#reader.version, version)
     })
     this.#watch = watch
     try {

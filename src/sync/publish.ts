@@ -25,6 +25,7 @@ import { type Monitor, versionFields } from './monitor.ts'
 import { PackBuffers } from './pack-buffers.ts'
 import { onlyDirectoryTimes, PassWork, stateChanges, type Taken } from './pass-work.ts'
 import { type OneSuspect, SuspectQueue } from './suspects.ts'
+import { Turns } from './turns.ts'
 import { noteWriter, reconcileState } from './writer-state.ts'
 
 const trace = debuglog('p2psync:publish')
@@ -70,6 +71,8 @@ export class Publisher {
   readonly #workers: Workers
   readonly #buffers = new PackBuffers()
   readonly #stop = new AbortController()
+  /** Each pass is one; what else works on the folder comes in between. */
+  readonly turns = new Turns()
   readonly #torn = new Map<TreePath, number>()
   #baseline = new LiveBaseline()
   #rulesText: string | undefined
@@ -116,13 +119,15 @@ export class Publisher {
     let failure: string | undefined
     while (!signal.aborted) {
       try {
-        if (startup) await this.#open()
-        await this.#pass(startup)
+        await this.turns.run(async () => {
+          if (startup) await this.#open()
+          await this.#pass(startup)
+        })
         if (failure !== undefined) this.#monitor.emit({ type: 'notice', message: `Going on with ${this.#folder.root}` })
         startup = false
         this.#distrust = false
         failure = undefined
-        if (await this.#catchUp()) await this.#lookout.wait(signal)
+        if (await this.turns.run(() => this.#catchUp())) await this.#lookout.wait(signal)
       } catch (error) {
         if (signal.aborted) return
         // The log is the truth, and the folder: the baseline is made anew from the one, the other looked at whole.

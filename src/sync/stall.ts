@@ -2,7 +2,7 @@
 const stallMs = 5000
 const stallBytesMin = 4096
 
-/** A pass was given up in favour of a newer version. */
+/** A pass was given up in favour of a newer version, or of what somebody wants to be done with the folder. */
 export class Stalled extends Error {}
 
 export interface StallOptions {
@@ -10,7 +10,7 @@ export interface StallOptions {
   readonly stop: AbortSignal
   /** Tells the bytes received from all peers so far. */
   readonly received: () => number
-  /** Whether a newer version is there. */
+  /** Whether a newer version is there, or somebody waits for the pass to end. */
   readonly isOutdated: () => boolean
 }
 
@@ -52,7 +52,7 @@ export class PassWatch {
       this.#received = received
       this.active()
     } else if (performance.now() - this.#activeMs >= stallMs && this.#options.isOutdated()) {
-      this.#controller.abort(new Stalled('A newer version is there'))
+      this.#controller.abort(new Stalled('Nothing comes for it, and something else is to be done'))
     }
   }
 }
