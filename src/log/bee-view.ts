@@ -8,7 +8,7 @@ export interface Pair {
 }
 
 /** A block of the core: one pair that was put or removed, and the nodes of the tree that changed with it. */
-interface Block extends Pair {
+export interface Block extends Pair {
   readonly nodes: readonly Level[]
 }
 
@@ -38,13 +38,13 @@ const keptBytesMax = 16 * 1024
  */
 export class BeeView {
   readonly #core: Hypercore
-  readonly #length: number
+  readonly length: number
   readonly #blocks = new Map<number, Promise<Block>>()
 
   /** @param length at least 1: the first block is the bee's header */
   constructor(core: Hypercore, length: number) {
     this.#core = core.snapshot()
-    this.#length = length
+    this.length = length
   }
 
   close(): Promise<void> {
@@ -54,7 +54,7 @@ export class BeeView {
   /** All pairs, by the order of their keys. */
   async *pairs(): AsyncGenerator<Pair> {
     const way: Walked[] = []
-    if (this.#length > 1) way.push(await this.#root())
+    if (this.length > 1) way.push(await this.#root())
     let last: Buffer | undefined
     for (let at = way.at(-1); at !== undefined; at = way.at(-1)) {
       const { node } = at
@@ -64,7 +64,7 @@ export class BeeView {
         const child = await this.#child(at, turn / 2)
         if (child !== undefined) way.push(child)
       } else {
-        const block = await this.#block(node.keys[(turn - 1) / 2] as number, at.seq)
+        const block = await this.block(node.keys[(turn - 1) / 2] as number, at.seq)
         if (last !== undefined && Buffer.compare(last, block.key) >= 0) throw new RangeError('keys out of order')
         last = block.key
         yield block
@@ -74,18 +74,18 @@ export class BeeView {
 
   /** What the last block puts; `undefined` where it removes, or there is none. */
   async last(): Promise<Pair | undefined> {
-    if (this.#length <= 1) return undefined
-    const block = await this.#block(this.#length - 1, this.#length - 1)
+    if (this.length <= 1) return undefined
+    const block = await this.block(this.length - 1, this.length - 1)
     return block.value === null ? undefined : block
   }
 
   /** The pair with this key. */
   async get(key: Uint8Array): Promise<Pair | undefined> {
-    let at = this.#length > 1 ? await this.#root() : undefined
+    let at = this.length > 1 ? await this.#root() : undefined
     while (at !== undefined) {
       let turn = 0
       for (const seq of at.node.keys) {
-        const block = await this.#block(seq, at.seq)
+        const block = await this.block(seq, at.seq)
         const order = Buffer.compare(key, block.key)
         if (order === 0) return block
         if (order < 0) break
@@ -102,20 +102,18 @@ export class BeeView {
    */
   async *since(length: number): AsyncGenerator<readonly [key: Buffer, pair: Pair | undefined]> {
     const latest = new Map<string, number>()
-    for (let seq = Math.max(1, length); seq < this.#length; seq++) {
+    for (let seq = Math.max(1, length); seq < this.length; seq++) {
       latest.set((await this.#load(seq)).key.toString('latin1'), seq)
     }
     for (const name of [...latest.keys()].sort()) {
       const seq = latest.get(name) as number
       const block = await this.#load(seq)
-      // What is put is in one of the nodes that changed with it.
-      const isPut = block.value !== null || block.nodes.some(({ keys }) => keys.includes(seq))
-      yield [block.key, isPut ? block : undefined]
+      yield [block.key, isPut(block, seq) ? block : undefined]
     }
   }
 
   async #root(): Promise<Walked> {
-    const seq = this.#length - 1
+    const seq = this.length - 1
     const root = await this.#walked(seq, 0, undefined)
     // A tree without pairs has an empty root.
     if (root.node.keys.length === 0 && root.node.children.length > 0) throw new RangeError('a node without keys')
@@ -132,12 +130,12 @@ export class BeeView {
     const child = await this.#walked(seq, offset, at)
     if (child.node.keys.length === 0) throw new RangeError('a node without keys')
     // What comes next is read meanwhile; one after the other would be slower five times over.
-    if (child.node.children.length === 0) for (const key of child.node.keys) this.#block(key, seq).catch(() => {})
+    if (child.node.children.length === 0) for (const key of child.node.keys) this.block(key, seq).catch(() => {})
     return child
   }
 
   async #walked(seq: number, offset: number, parent: Walked | undefined): Promise<Walked> {
-    const { nodes } = await this.#block(seq, parent?.seq ?? seq)
+    const { nodes } = await this.block(seq, parent?.seq ?? seq)
     const node = nodes[offset]
     if (node === undefined) throw new RangeError('a node that is not there')
     const { keys, children } = node
@@ -146,8 +144,12 @@ export class BeeView {
     return { seq, offset, node, parent, turn: 0 }
   }
 
-  /** @param from the block that names it: it lies behind */
-  #block(seq: number, from: number): Promise<Block> {
+  /**
+   * A block, read once.
+   *
+   * @param from the block that names it: it lies behind
+   */
+  block(seq: number, from: number): Promise<Block> {
     if (!(seq >= 1 && seq <= from)) return Promise.reject(new RangeError('a block that names a later one'))
     let block = this.#blocks.get(seq)
     if (block !== undefined) return block
@@ -171,7 +173,13 @@ export class BeeView {
   }
 }
 
-function decodeBlock(bytes: Uint8Array): Block {
+/** Whether a block puts its pair, rather than removes it: what is put is in one of the nodes that changed with it. */
+export function isPut({ value, nodes }: Block, seq: number): boolean {
+  return value !== null || nodes.some(({ keys }) => keys.includes(seq))
+}
+
+/** What a block of the core holds. Throws a `RangeError` where it is no node of a Hyperbee. */
+export function decodeBlock(bytes: Uint8Array): Block {
   let failure: unknown
   try {
     const { key, value, index } = Node.decode(bytes)

@@ -219,18 +219,19 @@ export class BlockPlaces {
     const held = this.#held.get(index)
     // A copy: whoever has it written gives its memory back then.
     if (held !== undefined) return Buffer.from(held)
-    const offset = this.#offsetOf(index)
+    const offset = this.offsetOf(index)
     this.#remember(
       index + 1,
       offset.then((bytes) => bytes + placed)
     )
-    const found = await this.#files.read(index, placed, (block) => this.#offsetOf(block)).catch(() => undefined)
+    const found = await this.#files.read(index, placed, (block) => this.offsetOf(block)).catch(() => undefined)
     if (found !== undefined && (found.certain || (await this.isBlock(index, found.bytes)))) return found.bytes
     trace('block %d is in no file any more', index)
     return null
   }
 
-  #offsetOf(block: number): Promise<number> {
+  /** Where in the core a block begins, in bytes. Rejects where the log's nodes that tell it aren't here. */
+  offsetOf(block: number): Promise<number> {
     const known = this.#offsets.get(block)
     if (known !== undefined) return known
     const offset = this.#findOffset(block)

@@ -27,6 +27,8 @@ export interface Arrivals {
   readonly hasPeers: () => boolean
   /** Bytes received from all peers so far. */
   readonly received: () => number
+  /** With peers that send nothing, what is waited for counts as not to be had after so long. 30 seconds when left out. */
+  readonly patienceMs?: number
 }
 
 export interface ReadOptions {
@@ -55,7 +57,7 @@ export class ContentReader {
   #inFlight = 0
   #inFlightMax = inFlightBlocksMin
   #before = { received: 0, atMs: 0 }
-  #patienceMs = quietMsMax
+  #patienceMs: number
 
   readonly #directory: string
 
@@ -66,6 +68,7 @@ export class ContentReader {
     // A session of its own: closing it ends all that still waits for a peer.
     this.#core = core.session()
     this.#arrivals = arrivals
+    this.#patienceMs = this.#patienceMsMax
     this.#timer = setInterval(() => this.#listen(), quietTickMs)
     this.#timer.unref()
   }
@@ -108,6 +111,10 @@ export class ContentReader {
     // A block that was looked for in the store meanwhile is waited for all the same.
     for (const giveUp of this.#givenUp) giveUp(new NotToBeHad())
     await this.#places.abandon(this.#placing)
+  }
+
+  get #patienceMsMax(): number {
+    return this.#arrivals.patienceMs ?? quietMsMax
   }
 
   #pack(block: number): Promise<Uint8Array> {
@@ -204,7 +211,7 @@ export class ContentReader {
     const nowMs = performance.now()
     if (received - this.#before.received >= silenceBytesMax || !this.#arrivals.hasPeers()) {
       this.#before = { received, atMs: nowMs }
-      this.#patienceMs = quietMsMax
+      this.#patienceMs = this.#patienceMsMax
     } else if (nowMs - this.#before.atMs >= this.#patienceMs && this.#givenUp.size > 0) {
       this.#patienceMs = quietMsMin
       this.#before = { received, atMs: nowMs }

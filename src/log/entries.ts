@@ -74,9 +74,8 @@ export async function* entriesOf(
   const view = new BeeView(bee.core, version.length)
   try {
     for await (const pair of view.pairs()) {
-      const path = isOurs(pair.key) ? undefined : readPath(pair.key, onProblem)
-      const entry = path && readEntry(path, pair, onProblem)
-      if (path !== undefined && entry !== undefined) yield [path, entry]
+      const row = readPair(pair, onProblem)
+      if (row !== undefined) yield row
     }
   } finally {
     await view.close()
@@ -123,12 +122,19 @@ export async function* historyOf(bee: Hyperbee, fromLength: number, to: Version)
   }
 }
 
+/** The path and entry that a pair says, where it does; what is refused is reported. */
+export function readPair(pair: Pair, onProblem: (problem: Problem) => void): readonly [TreePath, Entry] | undefined {
+  const path = isOurs(pair.key) ? undefined : readPath(pair.key, onProblem)
+  const entry = path && readEntry(path, pair, onProblem)
+  return path === undefined || entry === undefined ? undefined : [path, entry]
+}
+
 /** Our own keys begin with NUL, and are no paths. */
-function isOurs(key: Buffer): boolean {
+export function isOurs(key: Buffer): boolean {
   return key[0] === 0
 }
 
-function readPath(key: Buffer, onProblem: (problem: Problem) => void): TreePath | undefined {
+export function readPath(key: Buffer, onProblem: (problem: Problem) => void): TreePath | undefined {
   const text = decodeUtf8(key)
   const fault = text === undefined ? 'a name that is not UTF-8' : pathFault(text)
   if (fault === undefined) return text as TreePath
@@ -136,7 +142,7 @@ function readPath(key: Buffer, onProblem: (problem: Problem) => void): TreePath 
   return undefined
 }
 
-function readEntry(path: TreePath, { value }: Pair, onProblem: (problem: Problem) => void): Entry | undefined {
+export function readEntry(path: TreePath, { value }: Pair, onProblem: (problem: Problem) => void): Entry | undefined {
   try {
     return decodeEntry(value ?? nothing)
   } catch (error) {

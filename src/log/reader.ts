@@ -4,14 +4,16 @@ import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
-import type { Problem, Version } from '../tree/tree.ts'
+import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
 import { Apportioner } from './apportion.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
-import { ContentReader } from './content.ts'
+import { type Arrivals, ContentReader } from './content.ts'
+import { damaged } from './damaged.ts'
 import { beeOf, entriesOf, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
+import { LogView } from './log-view.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 
@@ -228,6 +230,28 @@ export class LogReader {
     return new ContentReader(core, places, { received, hasPeers: () => this.hasPeers }, this.#store.directory)
   }
 
+  /** The log as it can be read at any version. @param arrivals what is known of the network, but for who follows the log */
+  view(arrivals: Omit<Arrivals, 'hasPeers'>): LogView {
+    return new LogView({
+      entries: this.#entries,
+      bee: this.#bee,
+      content: () => this.#contentCore(),
+      fetch: (start, end, signal) => this.#download.range(start, end, signal),
+      arrivals: { ...arrivals, hasPeers: () => this.hasPeers },
+      directory: this.#store.directory
+    })
+  }
+
+  /** The latest version that a connected peer says to have, where it is later than what is here. */
+  get claimed(): Version | undefined {
+    let latest = this.version
+    for (const { remoteOpened, remoteFork, remoteLength } of this.#entries.peers) {
+      const theirs = { fork: remoteFork, length: remoteLength }
+      if (remoteOpened && (latest === undefined || isEarlier(latest, theirs))) latest = theirs
+    }
+    return latest
+  }
+
   /** Gives up blocks that lay in files, as far as no other file holds them; nothing before the contents were asked for. */
   async release(extents: readonly Extent[], isHeld: (block: number) => boolean): Promise<void> {
     if (extents.length === 0) return
@@ -270,11 +294,4 @@ export class LogReader {
     if (hasher !== undefined) hashAhead(core, places, hasher)
     return { core, places }
   }
-}
-
-/** What is wrong with the whole of a version, rather than with an entry; other errors stay as they are. */
-function damaged({ fork, length }: Version, error: unknown): unknown {
-  if (!(error instanceof RangeError)) return error
-  const message = `Version ${length} of fork ${fork} of the log is damaged: ${error.message}. Nothing of it is applied`
-  return new SyncError('DAMAGED', message, { cause: error })
 }

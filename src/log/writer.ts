@@ -9,8 +9,10 @@ import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
+import type { Arrivals } from './content.ts'
 import { makeDelta } from './deltas.ts'
 import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
+import { LogView } from './log-view.ts'
 import { type LogStore, printKey } from './store.ts'
 
 /** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
@@ -21,6 +23,7 @@ export class LogWriter {
   readonly #entries: Hypercore
   readonly #content: Hypercore
   readonly #bee: Hyperbee
+  readonly #directory: string
   /** Which blocks lie in files. */
   readonly places: BlockPlaces
   /** The forks of content and entries that this run has started. */
@@ -28,7 +31,8 @@ export class LogWriter {
   /** What the version that is being made changes; `undefined` where that isn't known, of one that was cut off. */
   #changed: Map<TreePath, Entry | undefined> | undefined
 
-  private constructor(entries: Hypercore, content: Hypercore, places: BlockPlaces) {
+  private constructor(entries: Hypercore, content: Hypercore, places: BlockPlaces, directory: string) {
+    this.#directory = directory
     this.#entries = entries
     this.#content = content
     this.places = places
@@ -39,7 +43,7 @@ export class LogWriter {
   static async open(store: LogStore, files: BlockFiles = noFiles): Promise<LogWriter> {
     const entries = await store.named('entries')
     const content = await store.named('content')
-    const writer = new LogWriter(entries, content, new BlockPlaces(content, files))
+    const writer = new LogWriter(entries, content, new BlockPlaces(content, files), store.directory)
     await writer.#bee.ready()
     return writer
   }
@@ -47,6 +51,14 @@ export class LogWriter {
   /** The key under which readers find and follow the folder. */
   get key(): string {
     return printKey(this.#entries.key)
+  }
+
+  /** Calls `listener` whenever there may be another version. @returns a function that ends it */
+  onChange(listener: () => void): () => void {
+    for (const event of ['append', 'truncate']) this.#entries.on(event, listener)
+    return () => {
+      for (const event of ['append', 'truncate']) this.#entries.off(event, listener)
+    }
   }
 
   /** The latest version, or `undefined` before the first. */
@@ -196,6 +208,18 @@ export class LogWriter {
       await batch.close()
       throw error
     }
+  }
+
+  /** The log as it can be read at any version. @param arrivals what is known of the network, but for who follows the log */
+  view(arrivals: Omit<Arrivals, 'hasPeers'>): LogView {
+    return new LogView({
+      entries: this.#entries,
+      bee: this.#bee,
+      content: async () => ({ core: this.#content, places: this.places }),
+      fetch: async () => {}, // Whatever the log says was said here.
+      arrivals: { ...arrivals, hasPeers: () => this.#content.peers.length > 0 },
+      directory: this.#directory
+    })
   }
 
   /** What the latest version says of itself. */

@@ -65,6 +65,11 @@ declare module 'hypercore' {
     read(fork?: number): BlockRead
     write(): BlockWrite
     snapshot(): BlockStorage
+    /** Blocks that are here, one after the other. */
+    createBlockStream(range: { readonly gte: number; readonly lt: number }): AsyncIterable<{
+      readonly index: number
+      readonly value: Buffer
+    }>
   }
 
   /** A node of a core's Merkle tree: of block i it is the one with index 2i. */
@@ -173,6 +178,8 @@ declare module 'hypercore' {
     truncate(length: number, options?: { readonly fork?: number }): Promise<void>
     download(range: { readonly start: number; readonly end: number }): Download
     update(options?: { readonly wait?: boolean }): Promise<boolean>
+    /** The block that has a byte, counted from the core's first, and where in it that is. */
+    seek(bytes: number, options?: { readonly wait?: boolean }): Promise<readonly [block: number, offset: number] | null>
   }
 }
 

@@ -1,0 +1,64 @@
+import type Hypercore from 'hypercore'
+import type { Entry } from '../tree/entry.ts'
+import type { TreePath } from '../tree/path.ts'
+import type { Problem, Version } from '../tree/tree.ts'
+import { pairsIn, type Range } from './bee-range.ts'
+import { BeeView } from './bee-view.ts'
+import { readPair } from './entries.ts'
+
+const slash = 0x2f
+/** The first byte that a path can begin with: NUL is for keys of our own. */
+const firstPath = Buffer.from([1])
+
+export interface ListOptions {
+  /** Also what lies in the directories of the directory, and theirs. */
+  readonly recursive: boolean
+  readonly onProblem: (problem: Problem) => void
+}
+
+/**
+ * What a version has in a directory, in the log's order. Only what leads there is read.
+ * Throws a `RangeError` where the log holds no tree.
+ */
+export async function* listOf(
+  core: Hypercore,
+  { length }: Version,
+  directory: TreePath | '',
+  { recursive, onProblem }: ListOptions
+): AsyncGenerator<readonly [TreePath, Entry]> {
+  const view = new BeeView(core, length)
+  const prefix = directory === '' ? 0 : Buffer.byteLength(directory) + 1
+  try {
+    for await (const pair of pairsIn(view, rangeOf(directory, recursive ? undefined : prefix))) {
+      if (!recursive && pair.key.includes(slash, prefix)) continue
+      const row = readPair(pair, onProblem)
+      if (row !== undefined) yield row
+    }
+  } finally {
+    await view.close()
+  }
+}
+
+/** What a version has at a path; `undefined` also where that is no valid entry. */
+export async function entryOf(core: Hypercore, { length }: Version, path: TreePath): Promise<Entry | undefined> {
+  const view = new BeeView(core, length)
+  try {
+    const pair = await view.get(Buffer.from(path))
+    return pair && readPair(pair, () => {})?.[1]
+  } finally {
+    await view.close()
+  }
+}
+
+/** @param prefix how many bytes the directory's own name takes, where what lies deeper is to be left out */
+function rangeOf(directory: TreePath | '', prefix: number | undefined): Range {
+  const [from, to] =
+    directory === '' ? [firstPath, undefined] : [Buffer.from(`${directory}/`), Buffer.from(`${directory}0`)]
+  if (prefix === undefined) return { from, to }
+  const skips = (low: Buffer, high: Buffer) => {
+    // Both within one directory of the directory: so is all between them.
+    const end = low.indexOf(slash, prefix)
+    return end >= 0 && low.subarray(0, end + 1).equals(high.subarray(0, end + 1))
+  }
+  return { from, to, skips }
+}

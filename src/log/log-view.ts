@@ -1,0 +1,163 @@
+import type Hyperbee from 'hyperbee'
+import type Hypercore from 'hypercore'
+import type { Head } from '../format/head-codec.ts'
+import type { Entry, FileEntry } from '../tree/entry.ts'
+import type { TreePath } from '../tree/path.ts'
+import type { Change, Version } from '../tree/tree.ts'
+import { BeeView } from './bee-view.ts'
+import type { BlockPlaces } from './block-places.ts'
+import { type ByteRange, extentsOf } from './byte-range.ts'
+import { type Arrivals, ContentReader } from './content.ts'
+import { damaged } from './damaged.ts'
+import { headerLength, headOf, type LogEntry, readPair, versionOf } from './entries.ts'
+import { endAtOrAfter, type HistoryOptions, previousEnd, type Told, versionsBack, versionsSince } from './history.ts'
+import { entryOf, type ListOptions, listOf } from './list.ts'
+import { type LogRecord, recordsOf } from './records.ts'
+
+/** What a log is read from. */
+export interface LogParts {
+  readonly entries: Hypercore
+  readonly bee: Hyperbee
+  readonly content: () => Promise<{ readonly core: Hypercore; readonly places: BlockPlaces }>
+  /** Sees to it that blocks of the entries core are here. */
+  readonly fetch: (start: number, end: number, signal: AbortSignal) => Promise<void>
+  readonly arrivals: Arrivals
+  /** The store's, for messages. */
+  readonly directory: string
+}
+
+/** Which versions are to be told. */
+export interface VersionsOptions {
+  /** Only those after this length of the entries core. */
+  readonly after: number
+  /** Only those that change this path, or one beneath it. */
+  readonly path: TreePath | ''
+  readonly newestFirst: boolean
+  readonly signal: AbortSignal
+}
+
+/** A log as it can be read at any of its versions. Whatever isn't here is waited for, where anybody can send it. */
+export class LogView {
+  readonly #parts: LogParts
+
+  constructor(parts: LogParts) {
+    this.#parts = parts
+  }
+
+  /** The latest version known here, whole or not; `undefined` before the first. */
+  get latest(): Version | undefined {
+    return versionOf(this.#parts.entries)
+  }
+
+  /** What a version says of itself. @throws {SyncError} DAMAGED */
+  async head(version: Version, signal?: AbortSignal): Promise<Head> {
+    return this.#guarded(version, () => headOf(this.#parts.bee, version, { signal }))
+  }
+
+  /** The latest version that is whole; `undefined` before the first. @throws {SyncError} DAMAGED */
+  async finished(signal?: AbortSignal): Promise<Version | undefined> {
+    const { latest } = this
+    if (latest === undefined) return undefined
+    const { unfinished, before } = await this.head(latest, signal)
+    if (!unfinished) return latest
+    return before > headerLength && before < latest.length ? { fork: latest.fork, length: before } : undefined
+  }
+
+  /** The version before one; `undefined` before the first. @throws {SyncError} DAMAGED */
+  async previous(version: Version): Promise<Version | undefined> {
+    const length = await this.#guarded(version, () => previousEnd(this.#parts.entries, version.length))
+    return length > headerLength ? { fork: version.fork, length } : undefined
+  }
+
+  /** The first version of at least a length, no later than another. @throws {SyncError} DAMAGED */
+  async versionAtOrAfter(length: number, latest: Version): Promise<Version | undefined> {
+    return this.#guarded(latest, async () => {
+      const end = await endAtOrAfter(this.#parts.entries, length, latest.length)
+      return end === undefined ? undefined : { fork: latest.fork, length: end }
+    })
+  }
+
+  /** What a version has in a directory, in the log's order. @throws {SyncError} DAMAGED */
+  async *list(
+    version: Version,
+    directory: TreePath | '',
+    options: ListOptions
+  ): AsyncGenerator<readonly [TreePath, Entry]> {
+    try {
+      yield* listOf(this.#parts.entries, version, directory, options)
+    } catch (error) {
+      throw damaged(version, error)
+    }
+  }
+
+  /** What a version has at a path. @throws {SyncError} DAMAGED */
+  entry(version: Version, path: TreePath): Promise<Entry | undefined> {
+    return this.#guarded(version, () => entryOf(this.#parts.entries, version, path))
+  }
+
+  /** What versions up to one have changed. @throws {SyncError} DAMAGED */
+  async *versions(to: Version, { after, path, newestFirst, signal }: VersionsOptions): AsyncGenerator<Told> {
+    const { entries, fetch } = this.#parts
+    const options: HistoryOptions = { path, fetch: (start, end) => fetch(start, end, signal) }
+    const told = newestFirst ? versionsBack(entries, after, to, options) : versionsSince(entries, after, to, options)
+    try {
+      yield* told
+    } catch (error) {
+      throw damaged(to, error)
+    }
+  }
+
+  /** What stood before at the paths that a version changes. @throws {SyncError} DAMAGED */
+  async before(changes: readonly LogEntry[], length: number): Promise<readonly Change[]> {
+    if (length <= headerLength) return changes.map(([path, after]) => ({ path, before: undefined, after }))
+    const view = new BeeView(this.#parts.entries, length)
+    try {
+      return await Promise.all(
+        changes.map(async ([path, after]) => {
+          const pair = await view.get(Buffer.from(path))
+          return { path, before: pair && readPair(pair, () => {})?.[1], after }
+        })
+      )
+    } catch (error) {
+      throw damaged({ fork: this.#parts.entries.fork, length }, error)
+    } finally {
+      await view.close()
+    }
+  }
+
+  /** A content, or a part of one. @throws {NotToBeHad} when nobody sends it */
+  async *read(entry: FileEntry, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const { content, arrivals, directory } = this.#parts
+    const { core, places } = await content()
+    const reader = new ContentReader(core, places, arrivals, directory)
+    const end = () => void reader.close().catch(() => {})
+    signal.addEventListener('abort', end, { once: true })
+    try {
+      const extents = await extentsOf(entry, range, core, places)
+      yield* reader.read({ ...entry, extents, size: range.end - range.start }, signal)
+    } finally {
+      signal.removeEventListener('abort', end)
+      await reader.close().catch(() => {})
+    }
+  }
+
+  /** What blocks of the entries core say, raw. @throws {SyncError} DAMAGED */
+  async *records(start: number, end: number, signal: AbortSignal): AsyncGenerator<LogRecord> {
+    const { entries, fetch } = this.#parts
+    const first = Math.max(start, headerLength)
+    try {
+      if (first < end) await fetch(first, end, signal)
+      yield* recordsOf(entries, first, end)
+    } catch (error) {
+      throw damaged({ fork: entries.fork, length: end }, error)
+    }
+  }
+
+  async #guarded<T>(version: Version, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      throw damaged(version, error)
+    }
+  }
+}

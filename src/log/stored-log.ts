@@ -1,0 +1,61 @@
+import { SyncError } from '../errors.ts'
+import { type BlockFiles, BlockPlaces } from './block-places.ts'
+import { beeOf } from './entries.ts'
+import { LogView } from './log-view.ts'
+import { LogStore, parseKey } from './store.ts'
+
+/** A log as far as it is in a store that nobody is at work on; nothing is written. */
+export class StoredLog {
+  readonly view: LogView
+  readonly #store: LogStore
+
+  private constructor(store: LogStore, view: LogView) {
+    this.#store = store
+    this.view = view
+  }
+
+  /**
+   * Opens the log with this key in the store in `directory`.
+   *
+   * @param files where blocks lie that aren't in the store
+   * @throws {SyncError} BAD_KEY, DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
+   */
+  static async open(directory: string, key: string, files: BlockFiles): Promise<StoredLog> {
+    const store = await LogStore.openReadOnly(directory)
+    try {
+      const entries = (await store.keyed(parseKey(key))).session({ wait: false })
+      await entries.ready()
+      const bee = beeOf(entries)
+      await bee.ready()
+      const content = async () => {
+        const contentKey = (await bee.getHeader()).metadata?.contentFeed
+        if (!contentKey) throw new SyncError('DAMAGED', 'The log does not tell where its contents are')
+        const core = await store.keyed(contentKey)
+        return { core: core.session({ wait: false }), places: new BlockPlaces(core, files) }
+      }
+      let opened: ReturnType<typeof content> | undefined
+      const view = new LogView({
+        entries,
+        bee,
+        content: () => {
+          opened ??= content()
+          return opened
+        },
+        fetch: async (start, end) => {
+          if (await entries.has(start, end)) return
+          throw new SyncError('NOT_HELD', 'Not all of the history is here yet. Start p2psync clone to have it fetched')
+        },
+        arrivals: { received: () => 0, hasPeers: () => true },
+        directory
+      })
+      return new StoredLog(store, view)
+    } catch (error) {
+      await store.close().catch(() => {})
+      throw error
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+}

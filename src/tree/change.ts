@@ -1,0 +1,63 @@
+import { type Entry, type FileEntry, sameContent, sameEntry } from './entry.ts'
+import type { TreePath } from './path.ts'
+import type { Change } from './tree.ts'
+
+/** A change as a person would tell it. */
+export type Told =
+  | { readonly type: 'added'; readonly path: TreePath; readonly after: Entry }
+  /** Its content is another, or its type; or, where `onlyMetadata`, its mode or time alone. */
+  | {
+      readonly type: 'changed'
+      readonly path: TreePath
+      readonly before: Entry
+      readonly after: Entry
+      readonly onlyMetadata: boolean
+    }
+  | { readonly type: 'removed'; readonly path: TreePath; readonly before: Entry }
+  /** What was at one path is at another: a file with the same content. */
+  | { readonly type: 'moved'; readonly from: TreePath; readonly path: TreePath; readonly after: Entry }
+
+/**
+ * Changes as a person would tell them, in their order: what changes nothing isn't told, and where one path goes and
+ * another comes with the same content that is a move.
+ */
+export function tellChanges(changes: Iterable<Change>): readonly Told[] {
+  const real = [...changes].filter(({ before, after }) => !sameEntry(before, after))
+  const sources = movesIn(real)
+  const movedAway = new Set(sources.values())
+  const told: Told[] = []
+  for (const { path, before, after } of real) {
+    const from = sources.get(path)
+    if (after === undefined) {
+      if (!movedAway.has(path)) told.push({ type: 'removed', path, before: before as Entry })
+    } else if (from !== undefined) told.push({ type: 'moved', from, path, after })
+    else if (before === undefined) told.push({ type: 'added', path, after })
+    else told.push({ type: 'changed', path, before, after, onlyMetadata: sameContent(before, after) })
+  }
+  return told
+}
+
+/** Where what came was before. */
+function movesIn(changes: readonly Change[]): ReadonlyMap<TreePath, TreePath> {
+  const gone = new Map<string, TreePath[]>()
+  for (const { path, before, after } of changes) {
+    if (after !== undefined || !isMovable(before)) continue
+    const paths = gone.get(before.hash)
+    if (paths === undefined) gone.set(before.hash, [path])
+    else paths.push(path)
+  }
+  // The first to go is the first to have come elsewhere.
+  for (const paths of gone.values()) paths.reverse()
+  const sources = new Map<TreePath, TreePath>()
+  for (const { path, before, after } of changes) {
+    if (before !== undefined || !isMovable(after)) continue
+    const from = gone.get(after.hash)?.pop()
+    if (from !== undefined) sources.set(path, from)
+  }
+  return sources
+}
+
+/** Empty files are all alike: none of them is another's. */
+function isMovable(entry: Entry | undefined): entry is FileEntry {
+  return entry?.type === 'file' && entry.size > 0
+}
