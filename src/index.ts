@@ -1,7 +1,10 @@
+import { ControlServer } from './control/server.ts'
 import { PrivateDht, type PrivateDhtOptions } from './net/bootstrap.ts'
 import { ClonedFolder, type CloneOptions } from './sync/clone.ts'
+import type { FolderHandle } from './sync/handle.ts'
 import { SharedFolder, type ShareOptions } from './sync/share.ts'
 
+export { type OpenedLog, type OpenOptions, openLog } from './control/open.ts'
 export { type ErrorCode, SyncError } from './errors.ts'
 export type { PrivateDht, PrivateDhtOptions } from './net/bootstrap.ts'
 export type { Check } from './sync/check.ts'
@@ -22,7 +25,7 @@ export type { Problem } from './tree/tree.ts'
  * @param directory an existing directory; what p2psync keeps goes to `.p2psync` in it
  */
 export function share(directory: string, options: ShareOptions = {}): SharedFolder {
-  return new SharedFolder(directory, options)
+  return controlled(new SharedFolder(directory, options))
 }
 
 /**
@@ -34,7 +37,7 @@ export function share(directory: string, options: ShareOptions = {}): SharedFold
  * @throws {SyncError} BAD_KEY
  */
 export function clone(key: string, directory: string, options: CloneOptions = {}): ClonedFolder {
-  return new ClonedFolder(key, directory, options)
+  return controlled(new ClonedFolder(key, directory, options))
 }
 
 /**
@@ -45,4 +48,14 @@ export function clone(key: string, directory: string, options: CloneOptions = {}
  */
 export function bootstrap(options: PrivateDhtOptions = {}): PrivateDht {
   return new PrivateDht(options)
+}
+
+/** Other processes of the user may ask it how it stands, and have it do things, as long as it is at work. */
+function controlled<Handle extends FolderHandle>(handle: Handle): Handle {
+  handle.accompany(async ({ home, marker }) => {
+    const server = new ControlServer(handle)
+    await server.listen(home, marker.id)
+    return server
+  })
+  return handle
 }

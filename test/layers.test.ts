@@ -15,9 +15,11 @@ const table: Readonly<Record<string, readonly string[]>> = {
   disk: ['tree', 'chunk'],
   log: ['tree', 'format'],
   sync: ['tree', 'chunk', 'format', 'disk', 'log', 'net'],
+  // Speaks of what `sync` does with other processes.
+  control: ['sync', 'tree'],
   // The public API gives out types of the tree, and a private DHT, which has nothing to do with folders.
-  index: ['sync', 'tree', 'net'],
-  cli: ['sync', 'index', 'tree']
+  index: ['sync', 'control', 'tree', 'net'],
+  cli: ['sync', 'control', 'index', 'tree']
 }
 
 /** What belongs to no layer. */
@@ -46,6 +48,10 @@ const allowed: ReadonlyArray<[file: string, imported: string, why: string]> = [
   ['net/same-machine.ts', 'node:fs', 'leaves records for the other processes of this machine'],
   ['sync/folder.ts', 'node:fs', 'looks at the directory that the user names, before it is a folder'],
   ['net/congestion.ts', 'node:fs', 'asks the kernel which congestion control its TCP has'],
+  ['control/server.ts', 'node:fs', 'sets the mode of its socket, and removes it'],
+  ['control/socket-path.ts', 'node:fs', 'has a short name for a socket that lies deep'],
+  ['control/open.ts', 'node:fs', 'tells a directory from a key'],
+  ['cli/where.ts', 'node:fs', 'tells a directory from a name with a version'],
   ['cli/main.ts', 'node:fs', 'reads its version from package.json']
 ]
 

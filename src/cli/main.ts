@@ -2,13 +2,25 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { SyncError } from '../errors.ts'
 import { addBootstrapCommand } from './commands/bootstrap.ts'
+import { addCatCommand } from './commands/cat.ts'
 import { addCloneCommand } from './commands/clone.ts'
+import { addDiffCommand } from './commands/diff.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addGetCommand } from './commands/get.ts'
 import { addIdCommand } from './commands/id.ts'
+import { addInspectCommand } from './commands/inspect.ts'
 import { addLimitCommand } from './commands/limit.ts'
+import { addLogCommand } from './commands/log.ts'
+import { addLsCommand } from './commands/ls.ts'
+import { addPauseCommands } from './commands/pause.ts'
+import { addPeersCommand } from './commands/peers.ts'
 import { addScanCommand } from './commands/scan.ts'
 import { addShareCommand } from './commands/share.ts'
+import { addStatusCommand } from './commands/status.ts'
+import { addWaitCommand } from './commands/wait.ts'
+import { addWatchCommand } from './commands/watch.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
+import { ClosedOutput } from './print.ts'
 import { showJson, showLines, showName } from './text.ts'
 
 /**
@@ -38,6 +50,8 @@ export function createProgram(onStatus: (status: number) => void): Command {
     .version(version(), '-V, --version')
     .showHelpAfterError('Try p2psync --help, or p2psync <command> --help.')
     .exitOverride()
+    // A command may have an option of the same name.
+    .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(showLines(text)) })
     .addHelpText(
       'after',
@@ -52,6 +66,17 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addShareCommand(program, onStatus)
   addCloneCommand(program, onStatus)
   addScanCommand(program, onStatus)
+  addStatusCommand(program, onStatus)
+  addPeersCommand(program, onStatus)
+  addWaitCommand(program, onStatus)
+  addPauseCommands(program, onStatus)
+  addLsCommand(program, onStatus)
+  addWatchCommand(program, onStatus)
+  addLogCommand(program, onStatus)
+  addDiffCommand(program, onStatus)
+  addCatCommand(program, onStatus)
+  addGetCommand(program, onStatus)
+  addInspectCommand(program, onStatus)
   addLimitCommand(program)
   addIdCommand(program)
   addBootstrapCommand(program, onStatus)
@@ -63,6 +88,7 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
 
 function report(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.ok : exitStatus.usage
+  if (error instanceof ClosedOutput) return exitStatus.ok
   const code = error instanceof SyncError ? error.code : 'UNEXPECTED'
   const message = error instanceof Error ? error.message : String(error)
   if (json) process.stdout.write(`${showJson({ type: 'error', code, message })}\n`)

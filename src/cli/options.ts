@@ -23,6 +23,13 @@ export function addCommonOptions(command: Command): Command {
     .option('-v, --verbose', 'print also peers and every version')
 }
 
+/** Those of some options that were given. */
+export function given<T extends object>(options: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>
+  }
+}
+
 /** What a folder is to be told of them. */
 export function folderOptions({ state, inPlaceAbove }: CommonOptions): InPlaceOptions & { readonly state?: string } {
   return { ...(state === undefined ? {} : { state }), ...(inPlaceAbove === undefined ? {} : { inPlaceAbove }) }

@@ -40,6 +40,8 @@ export function linesOf(event: SyncEvent, verbose: boolean): readonly string[] {
       return [`Conflict: ${showName(event.path)} was changed here too; kept as ${showName(event.keptAs)}`]
     case 'problem':
       return [`Problem: ${showName(event.path)}: ${showName(event.message)}`]
+    case 'paused':
+      return [event.paused ? 'Paused; p2psync resume has it go on' : 'Going on']
     case 'notice':
       return [showName(event.message)]
     case 'error':

@@ -1,4 +1,5 @@
-import { type ClonedFolder, type ErrorCode, type SharedFolder, SyncError, type SyncEvent } from '../index.ts'
+import { type ErrorCode, SyncError } from '../errors.ts'
+import type { ClonedFolder, SharedFolder, SyncEvent } from '../index.ts'
 import { outputFor } from './choose-output.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
 import type { CommonOptions } from './options.ts'

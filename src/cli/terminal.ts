@@ -181,8 +181,8 @@ function stateAfter(event: SyncEvent): string | undefined {
       return 'Catching up'
     case 'error':
       return event.code === 'HALTED' ? 'Halted' : 'Waiting'
-    case 'notice':
-      return undefined
+    case 'paused':
+      return event.paused ? 'Paused' : 'Going on'
     default:
       return undefined
   }

@@ -34,16 +34,21 @@ export class State {
     }
   }
 
-  static async #open(directory: string): Promise<State> {
-    // The system caches files already; a second cache, and larger buffers, took 40 MB.
-    const options = {
-      writeBufferSize: 2 * 1024 * 1024,
-      maxOpenFiles: 64,
-      maxBackgroundJobs: 2,
-      blockCache: false,
-      tableCacheIndexAndFilterBlocks: false
+  /** Opens the state in `directory` to read it, beside whoever writes it; `undefined` where there is none of use. */
+  static async openReadOnly(directory: string): Promise<State | undefined> {
+    const state = new State(directory, new RocksDB(directory, { readOnly: true, ...limits }))
+    try {
+      await state.#db.ready()
+      if ((await state.note('format')) === stateFormat) return state
+    } catch (error) {
+      if (!isDamaged(error)) throw databaseFailure('state', directory, error) ?? error
     }
-    const db = new RocksDB(directory, options)
+    await state.#db.close().catch(() => {})
+    return undefined
+  }
+
+  static async #open(directory: string): Promise<State> {
+    const db = new RocksDB(directory, limits)
     const state = new State(directory, db)
     try {
       await db.ready()
@@ -154,6 +159,15 @@ export class State {
       throw databaseFailure('state', this.#directory, error) ?? error
     }
   }
+}
+
+// The system caches files already; a second cache, and larger buffers, took 40 MB.
+const limits = {
+  writeBufferSize: 2 * 1024 * 1024,
+  maxOpenFiles: 64,
+  maxBackgroundJobs: 2,
+  blockCache: false,
+  tableCacheIndexAndFilterBlocks: false
 }
 
 /** Changes that are written at once: 50,000 took 100 MB, and were no faster. */

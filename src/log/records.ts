@@ -23,6 +23,7 @@ export interface LogRecord {
 }
 
 const head = b4a.from(headKey)
+const nothing = Buffer.alloc(0)
 
 /** Blocks of an entries core, one after the other. Throws a `RangeError` where one isn't here, or is no node of a bee. */
 export async function* recordsOf(core: Hypercore, start: number, end: number): AsyncGenerator<LogRecord> {
@@ -30,7 +31,7 @@ export async function* recordsOf(core: Hypercore, start: number, end: number): A
     const { key, value, nodes } = block
     const op = isPut(block, seq) ? 'put' : 'remove'
     const common = { seq, op, key: key.toString(), valueBytes: value?.length ?? 0, nodes: nodes.length } as const
-    yield op === 'remove' ? common : { ...common, ...read(key, value ?? b4a.alloc(0)) }
+    yield op === 'remove' ? common : { ...common, ...read(key, value ?? nothing) }
   }
 }
 

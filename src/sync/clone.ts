@@ -11,6 +11,9 @@ import { FolderHandle, inTurn } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
+import type { Source } from './operations/source.ts'
+import type { Totals } from './totals.ts'
+import type { Turns } from './turns.ts'
 
 export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
@@ -22,6 +25,9 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Sets the log aside and fetches it anew, as when it is damaged; files that match are kept. */
   readonly rebuild?: boolean
 }
+
+/** Who asks for a content that no peer sends doesn't wait longer, in milliseconds. */
+const patienceMs = 5000
 
 /** A folder that follows one published elsewhere. */
 export class ClonedFolder extends FolderHandle {
@@ -35,6 +41,7 @@ export class ClonedFolder extends FolderHandle {
   #reader: LogReader | undefined
   #state: State | undefined
   #mirror: Mirror | undefined
+  #source: Source | undefined
 
   /** @throws {SyncError} BAD_KEY */
   constructor(key: string, directory: string, options: CloneOptions) {
@@ -57,6 +64,30 @@ export class ClonedFolder extends FolderHandle {
     return this.next((event) => event.type === 'in-sync')
   }
 
+  protected override get role() {
+    return 'reader' as const
+  }
+
+  override get holds(): number | undefined {
+    return this.#mirror?.stand.applied?.length
+  }
+
+  protected override get totals(): Readonly<Totals> | undefined {
+    return this.#mirror?.stand.totals
+  }
+
+  protected override get newest(): number | undefined {
+    return this.#reader?.claimed?.length
+  }
+
+  protected override get turns(): Turns | undefined {
+    return this.#mirror?.turns
+  }
+
+  protected override get openSource(): Source | undefined {
+    return this.#source
+  }
+
   protected override claim(): Folder {
     const { state, adopt, rebuild } = this.#options
     const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt })
@@ -77,12 +108,13 @@ export class ClonedFolder extends FolderHandle {
     const workers = new Workers()
     this.#workers = workers
     this.#store = await openStore(folder, 'one-of-many')
-    this.#reader = await LogReader.open(this.#store, key, { files: blocks, hasher: new BlockHasher(workers) })
+    const reader = await LogReader.open(this.#store, key, { files: blocks, hasher: new BlockHasher(workers) })
+    this.#reader = reader
     const state = await this.openState(folder.state)
     this.#state = state
     if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))
     this.#forgetLog = false
-    this.#mirror = new Mirror(folder, this.#reader, state, this.monitor, {
+    this.#mirror = new Mirror(folder, reader, state, this.monitor, {
       received: () => this.traffic.received,
       onFailure: this.onFailure,
       safeLinks: this.#options.safeLinks ?? false,
@@ -91,20 +123,35 @@ export class ClonedFolder extends FolderHandle {
       inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove)
     })
     await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
+    this.#source = {
+      key,
+      root: folder.root,
+      view: reader.view({ received: () => this.traffic.received, patienceMs }),
+      records: () => state.records(),
+      settled: async () => {},
+      onChange: (listener) => reader.onChange(listener),
+      carried: reader.carried
+    }
     this.announce('reader')
+    this.rest()
     this.#mirror.start()
   }
 
   protected override async shut(): Promise<void> {
     const [mirror, reader, state, store] = [this.#mirror, this.#reader, this.#state, this.#store]
     this.#mirror = undefined
+    this.#source = undefined
     this.#reader = undefined
     this.#state = undefined
     this.#store = undefined
     this.#blocks?.close()
     const workers = this.#workers
     await inTurn([
-      () => mirror?.close(),
+      () => {
+        const closed = mirror?.close()
+        this.unrest()
+        return closed
+      },
       () => this.disconnect(),
       () => reader?.close(),
       () => workers?.close(),

@@ -1,13 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isPaused, setPaused } from '../disk/pause-file.ts'
 import { State } from '../disk/state.ts'
 import { DatabaseFailure, databaseFailure, SyncError } from '../errors.ts'
 import type { LogStore } from '../log/store.ts'
 import type { Limits, PeerStatus } from '../net/status.ts'
 import type { Problem } from '../tree/tree.ts'
+import { Account } from './account.ts'
 import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic } from './connections.ts'
 import type { Folder } from './folder.ts'
 import { Monitor, type SyncEvent } from './monitor.ts'
+import type { Source } from './operations/source.ts'
 import { SpaceWait } from './space-wait.ts'
+import { diskOf, peerRecord, type StatusRecord, workOf } from './status.ts'
+import type { Totals } from './totals.ts'
+import type { Turns } from './turns.ts'
 
 /** Events kept for an iteration that is slower than what happens. */
 const queuedEventsMax = 10_000
@@ -15,13 +21,24 @@ const queuedEventsMax = 10_000
 /** Before a state is made anew, in milliseconds: a disk that breaks whatever is written mustn't keep us busy. */
 const reopenMs = 1000
 
+/** What lasts as long as a folder is at work. */
+export interface Companion {
+  close(): Promise<void>
+}
+
+type Accompany = (folder: Folder) => Promise<Companion>
+
 /** A folder at work in this process: what `share` and `clone` have in common. */
 export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   protected readonly monitor = new Monitor()
+  /** How it stands. */
+  readonly account = new Account(this.monitor)
   #gone: Traffic = { received: 0, sent: 0 }
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #folder: Folder | undefined
+  #accompany: Accompany | undefined
+  #companion: Companion | undefined
   #shutting: Promise<void> | undefined
   #healing: Promise<void> | undefined
   #announced = false
@@ -31,6 +48,9 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   readonly #stop = new AbortController()
   readonly #spaceWait = new SpaceWait()
   #connections: Connections | undefined
+  #reconnect: () => Promise<void> = async () => {}
+  /** Ends the turn that is held while the folder is paused. */
+  #unpause: (() => void) | undefined
   readonly #broken: Promise<never>
   #break: (error: unknown) => void = () => {}
 
@@ -54,6 +74,19 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** Closes whatever `open` has opened, perhaps not all; it may be opened again after it. */
   protected abstract shut(): Promise<void>
 
+  /** In which whoever works on the folder takes turns, while it is open. */
+  protected abstract get turns(): Turns | undefined
+
+  /** What reads the log, while it is open. */
+  protected abstract get openSource(): Source | undefined
+
+  /** What the operations that read the log are carried out on. @throws {SyncError} NOT_READY */
+  get source(): Source {
+    const source = this.openSource
+    if (source === undefined) throw new SyncError('NOT_READY', 'The folder is not open yet, or not at the moment')
+    return source
+  }
+
   /** What its owner can do when the store is damaged. */
   protected abstract readonly advice: string
 
@@ -71,6 +104,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     if (this.#closing !== undefined) return Promise.reject(new SyncError('CLOSED', 'This folder is closed'))
     this.#opening ??= this.#open()
     return this.#opening
+  }
+
+  /** Has something start when the directory is claimed, and be closed with the folder. To be called before `ready`. */
+  accompany(start: Accompany): void {
+    this.#accompany = start
   }
 
   /** Ends the work, saves all, and lets go of the folder. */
@@ -151,6 +189,94 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     this.#connections?.limit(limits)
   }
 
+  /** The version that the folder holds, to the last path or but for what was told; `undefined` before the first. */
+  abstract get holds(): number | undefined
+  /** The newest version that is known of, here or at a connected peer. */
+  protected abstract get newest(): number | undefined
+  /** What is recorded of the folder. */
+  protected abstract get totals(): Readonly<Totals> | undefined
+  protected abstract get role(): 'writer' | 'reader'
+
+  /** How it stands. @throws {SyncError} NOT_READY */
+  status(): StatusRecord {
+    const folder = this.#folder
+    if (folder === undefined) throw new SyncError('NOT_READY', 'The folder is not open yet')
+    const { account } = this
+    const [version, newest] = [this.holds, this.newest]
+    const { files = 0, bytes = 0 } = this.totals ?? {}
+    const reason = account.isDone ? undefined : this.#reason()
+    return {
+      type: 'status',
+      role: this.role,
+      key: folder.marker.key ?? this.key,
+      folder: folder.root,
+      state: account.state,
+      pid: process.pid,
+      ...(version === undefined ? {} : { version }),
+      ...(newest === undefined ? {} : { newest }),
+      ...workOf(account),
+      files,
+      bytes,
+      ...(reason === undefined ? {} : { reason }),
+      diverged: [...account.diverged.values()].map(({ path, kind }) => ({ path, kind })),
+      conflicts: [...account.conflicts.values()].map(({ path, keptAs, timeMs }) => ({ path, keptAs, timeMs })),
+      problems: this.problems,
+      peers: this.connections.map((peer) => peerRecord(peer, account)),
+      disk: diskOf(folder.home),
+      ...(account.durableMs === undefined ? {} : { durableMs: account.durableMs })
+    }
+  }
+
+  /** Why not all is done, in a sentence for people. */
+  #reason(): string {
+    const { state, error, progress } = this.account
+    if (state === 'paused') return 'It is paused. p2psync resume has it go on.'
+    if (error !== undefined) return error.message
+    if (this.role === 'reader' && this.peers === 0) return `No peers: ${this.whyAlone}`
+    if (progress?.phase === 'fetch') return 'It is being fetched.'
+    return this.role === 'writer' ? 'The folder is being looked at.' : 'The log is being fetched.'
+  }
+
+  /** Whether it was told to rest: it neither looks for peers nor touches the folder, and can be read all the same. */
+  get isPaused(): boolean {
+    return this.#folder !== undefined && isPaused(this.#folder.home)
+  }
+
+  /** Has it rest, after what it is doing, until it is told to go on; also when it is started again. */
+  async pause(): Promise<void> {
+    if (this.#folder === undefined) throw new SyncError('NOT_READY', 'The folder is not open yet')
+    setPaused(this.#folder.home, true)
+    this.rest()
+    await this.disconnect()
+  }
+
+  /** Has it go on. */
+  async resume(): Promise<void> {
+    if (this.#folder === undefined) throw new SyncError('NOT_READY', 'The folder is not open yet')
+    setPaused(this.#folder.home, false)
+    if (this.#unpause === undefined) return
+    this.#unpause()
+    this.#unpause = undefined
+    await this.#reconnect()
+    this.monitor.emit({ type: 'paused', paused: false })
+  }
+
+  /** Holds a turn while the folder is paused; to be called before its loop takes the first. */
+  protected rest(): void {
+    if (!this.isPaused || this.#unpause !== undefined) return
+    const held = new Promise<void>((resolve) => {
+      this.#unpause = resolve
+    })
+    void this.turns?.run(() => held)
+    this.monitor.emit({ type: 'paused', paused: true })
+  }
+
+  /** Lets go of the turn that is held, so that the loop can end. */
+  protected unrest(): void {
+    this.#unpause?.()
+    this.#unpause = undefined
+  }
+
   /** Resolves with the next event that `isIt` accepts. Rejects when the folder is closed first. */
   protected next(isIt: (event: SyncEvent) => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -170,6 +296,8 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 
   /** Goes looking for peers that know the secret, and replicates with each. @throws {SyncError} PORT_IN_USE */
   protected async connect(store: LogStore, options: ConnectionsOptions & ConnectOptions): Promise<void> {
+    this.#reconnect = () => this.connect(store, options)
+    if (this.isPaused) return
     this.#limits ??= options.limits ?? {}
     this.#connections = new Connections(this.monitor, store, {
       ...options,
@@ -282,6 +410,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   async #open(): Promise<void> {
     try {
       this.#folder = this.claim()
+      this.#companion = await this.#accompany?.(this.#folder)
       await this.#openFirst(this.#folder)
     } catch (error) {
       // What went wrong first is what counts.
@@ -305,7 +434,9 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   }
 
   #shutOnce(): Promise<void> {
-    this.#shutting ??= this.shut().finally(() => this.#folder?.lock.release())
+    this.#shutting ??= inTurn([() => this.#companion?.close(), () => this.shut()]).finally(() =>
+      this.#folder?.lock.release()
+    )
     return this.#shutting
   }
 

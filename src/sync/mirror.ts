@@ -29,6 +29,7 @@ import { Schedule } from './schedule.ts'
 import { PassWatch, Stalled } from './stall.ts'
 import { Standing } from './standing.ts'
 import { changedTarget, knownSince, type Wanted, wholeTarget } from './target.ts'
+import type { Totals } from './totals.ts'
 import { Turns } from './turns.ts'
 
 const trace = debuglog('p2psync:mirror')
@@ -112,6 +113,11 @@ export class Mirror {
     this.#blocks = options.blocks
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     reader.onFailure = (error) => this.#report(error)
+  }
+
+  /** The version that was applied last, but for the paths that are owed, and what is recorded of the folder. */
+  get stand(): { readonly applied: Version | undefined; readonly totals: Readonly<Totals> } {
+    return { applied: this.#standing.applied, totals: this.#baseline.totals }
   }
 
   start(): void {

@@ -68,6 +68,8 @@ export type SyncEvent =
   | { readonly type: 'conflict'; readonly path: string; readonly keptAs: string }
   /** Something went wrong with one path; the others go on. */
   | ({ readonly type: 'problem' } & Problem)
+  /** The folder was told to rest, or to go on. */
+  | { readonly type: 'paused'; readonly paused: boolean }
   /** Something that a person may want to know or do. */
   | { readonly type: 'notice'; readonly message: string }
   /** The work as a whole can't go on; it goes on by itself when the reason is gone. */

@@ -25,6 +25,7 @@ import { type Monitor, versionFields } from './monitor.ts'
 import { PackBuffers } from './pack-buffers.ts'
 import { onlyDirectoryTimes, PassWork, stateChanges, type Taken } from './pass-work.ts'
 import { type OneSuspect, SuspectQueue } from './suspects.ts'
+import type { Totals } from './totals.ts'
 import { Turns } from './turns.ts'
 import { noteWriter, reconcileState } from './writer-state.ts'
 
@@ -100,6 +101,11 @@ export class Publisher {
     this.#workers = options.workers
     this.#distrust = options.checksum
     this.#onFailure = options.onFailure
+  }
+
+  /** What is recorded of the folder. */
+  get totals(): Readonly<Totals> {
+    return this.#baseline.totals
   }
 
   start(): void {

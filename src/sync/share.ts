@@ -11,7 +11,10 @@ import { type Folder, openFolder } from './folder.ts'
 import { FolderHandle, inTurn } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { openStore } from './open-store.ts'
+import type { Source } from './operations/source.ts'
 import { Publisher } from './publish.ts'
+import type { Totals } from './totals.ts'
+import type { Turns } from './turns.ts'
 import { beginRun } from './writer-state.ts'
 
 export interface ShareOptions extends ConnectOptions, InPlaceOptions {
@@ -36,6 +39,9 @@ export interface ShareOptions extends ConnectOptions, InPlaceOptions {
   readonly existing?: boolean
 }
 
+/** Who asks for a content that no peer sends doesn't wait longer, in milliseconds. */
+const patienceMs = 5000
+
 /** A folder that is published from here. */
 export class SharedFolder extends FolderHandle {
   readonly #directory: string
@@ -46,6 +52,8 @@ export class SharedFolder extends FolderHandle {
   #workers: Workers | undefined
   #state: State | undefined
   #publisher: Publisher | undefined
+  #writer: LogWriter | undefined
+  #source: Source | undefined
 
   constructor(directory: string, options: ShareOptions) {
     super()
@@ -70,6 +78,30 @@ export class SharedFolder extends FolderHandle {
     return this.next((event) => event.type === 'up-to-date')
   }
 
+  protected override get role() {
+    return 'writer' as const
+  }
+
+  override get holds(): number | undefined {
+    return this.#writer?.version?.length
+  }
+
+  protected override get totals(): Readonly<Totals> | undefined {
+    return this.#publisher?.totals
+  }
+
+  protected override get newest(): number | undefined {
+    return this.holds
+  }
+
+  protected override get turns(): Turns | undefined {
+    return this.#publisher?.turns
+  }
+
+  protected override get openSource(): Source | undefined {
+    return this.#source
+  }
+
   protected override claim(): Folder {
     const { state, existing } = this.#options
     return openFolder(this.#directory, { role: 'writer', state, existing })
@@ -85,6 +117,7 @@ export class SharedFolder extends FolderHandle {
     const store = await openStore(folder, moved === true ? 'only' : 'refuse')
     this.#store = store
     const writer = await LogWriter.open(store, blocks)
+    this.#writer = writer
     // A marker must not name a key that a power cut could still take back.
     if (folder.marker.key === null) await store.flush()
     claimKey(folder, writer.key)
@@ -103,21 +136,37 @@ export class SharedFolder extends FolderHandle {
       inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
       onFailure: this.onFailure
     })
+    this.#source = {
+      key: writer.key,
+      root: folder.root,
+      view: writer.view({ received: () => this.traffic.received, patienceMs }),
+      records: () => stateDb.records(),
+      settled: async () => {},
+      onChange: (listener) => writer.onChange(listener),
+      carried: (version) => version
+    }
     const secret = parseKey(writer.key)
     if (!offline) await this.connect(store, { ...this.#options, home: folder.home, secret, sends: true })
     this.announce('writer')
+    this.rest()
     this.#publisher.start()
   }
 
   protected override async shut(): Promise<void> {
     const [publisher, state, store] = [this.#publisher, this.#state, this.#store]
     this.#publisher = undefined
+    this.#source = undefined
+    this.#writer = undefined
     this.#state = undefined
     this.#store = undefined
     this.#blocks?.close()
     const workers = this.#workers
     await inTurn([
-      () => publisher?.close(),
+      () => {
+        const closed = publisher?.close()
+        this.unrest()
+        return closed
+      },
       () => this.disconnect(),
       () => workers?.close(),
       () => state?.close(),

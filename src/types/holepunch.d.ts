@@ -246,7 +246,12 @@ declare module 'rocksdb-native' {
   export default class RocksDB {
     constructor(
       path: string,
-      options?: { readonly columnFamily?: unknown; readonly maxOpenFiles?: number; readonly maxBackgroundJobs?: number }
+      options?: {
+        readonly readOnly?: boolean
+        readonly columnFamily?: unknown
+        readonly maxOpenFiles?: number
+        readonly maxBackgroundJobs?: number
+      }
     )
     ready(): Promise<void>
     close(): Promise<void>

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { bootstrap, type PrivateDht } from '../../index.ts'
+import type { PrivateDht } from '../../index.ts'
 import { parsePort } from '../options.ts'
 import { forever, listenForSignals } from '../session.ts'
 import { showJson } from '../text.ts'
@@ -36,6 +36,7 @@ P2PSYNC_BOOTSTRAP=10.0.0.5:50000 in the environment does the same as --bootstrap
 first address that is printed, and the five UDP ports (with the default: 49737 to 49741).`
     )
     .action(async ({ port, host, json, quiet }: Options) => {
+      const { bootstrap } = await import('../../index.ts')
       const dht = bootstrap({ ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }) })
       const signals = listenForSignals()
       const show = () => print(dht, { json: json === true, quiet: quiet === true })

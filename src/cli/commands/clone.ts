@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { type ClonedFolder, clone, SyncError } from '../../index.ts'
+import { SyncError } from '../../errors.ts'
+import type { ClonedFolder } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
 import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options.ts'
@@ -49,6 +50,7 @@ Examples:
     )
     .action(async (key: string, directory: string, options: Options) => {
       const { adopt, rebuild, safeLinks } = options
+      const { clone } = await import('../../index.ts')
       const folder = clone(key, directory, {
         ...connectOptions(options),
         ...folderOptions(options),

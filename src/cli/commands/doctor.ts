@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { type Address, type Check, diagnose } from '../../index.ts'
+import type { Address, Check } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
 import { parseAddresses, parsePort } from '../options.ts'
 import { showJson, showMany, showName, wrap } from '../text.ts'
@@ -43,6 +43,7 @@ Exit status: 0 when nothing failed, 1 otherwise; 10 no such directory, 12 bad ke
     )
     .action(async (target: string | undefined, { bootstrap, lan, port, json }: Options) => {
       const counts: Counts = { ok: 0, warning: 0, failure: 0 }
+      const { diagnose } = await import('../../index.ts')
       const checks = diagnose({
         noLan: !lan,
         ...(target === undefined ? {} : { target }),

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { machineKey } from '../../index.ts'
 import { showJson } from '../text.ts'
 
 interface Options {
@@ -24,7 +23,8 @@ Examples:
 
 It is no secret, and not the key of a folder: it gives access to nothing.`
     )
-    .action(({ json }: Options) => {
+    .action(async ({ json }: Options) => {
+      const { machineKey } = await import('../../index.ts')
       const key = machineKey()
       process.stdout.write(json ? `${showJson({ type: 'identity', key })}\n` : `${key}\n`)
     })

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { type Limits, limitFolder, SyncError } from '../../index.ts'
+import { SyncError } from '../../errors.ts'
+import type { Limits } from '../../index.ts'
 import { parseRate } from '../options.ts'
 import { showBytes, showJson } from '../text.ts'
 
@@ -28,10 +29,11 @@ Examples:
   $ p2psync limit ./photos --up 500k
   $ p2psync limit ./photos --up none --down none`
     )
-    .action((directory: string, { up, down, json }: Options) => {
+    .action(async (directory: string, { up, down, json }: Options) => {
       if (up === undefined && down === undefined) {
         throw new SyncError('USAGE', 'Give --up or --down, such as --up 500k or --up none')
       }
+      const { limitFolder } = await import('../../index.ts')
       const limits = limitFolder(directory, { up, down })
       if (json) process.stdout.write(`${showJson({ type: 'limits', ...limits })}\n`)
       else process.stderr.write(`Limits now: ${describe(limits)}\n`)

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { share } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addCommonOptions, type CommonOptions, folderOptions } from '../options.ts'
 import { failure, runFolder } from '../session.ts'
@@ -31,6 +30,7 @@ While the directory is being shared, end that first; share --checksum does the s
     )
     .action(async (directory: string, options: Options) => {
       const { checksum = false } = options
+      const { share } = await import('../../index.ts')
       const folder = share(directory, {
         checksum,
         ...folderOptions(options),

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { share } from '../../index.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
 import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options.ts'
 import { forever, runFolder } from '../session.ts'
@@ -48,6 +47,7 @@ What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left
     )
     .action(async (directory: string, options: Options) => {
       const { moved, poll, rescanInterval, checksum = false } = options
+      const { share } = await import('../../index.ts')
       const folder = share(directory, {
         ...connectOptions(options),
         checksum,

@@ -1,0 +1,41 @@
+import type { Command } from 'commander'
+import type { PeerRecord } from '../../sync/status.ts'
+import { print, printJson } from '../print.ts'
+import { findRunning, notRunning } from '../running.ts'
+import { showBytes, showTransport } from '../text.ts'
+
+interface Options {
+  readonly state?: string
+  readonly json?: boolean
+}
+
+export function addPeersCommand(program: Command, onStatus: (status: number) => void): void {
+  program
+    .command('peers')
+    .summary('show who a folder is connected to')
+    .description('Shows the connected peers of a folder that is at work: where they are, how, and what goes over it.')
+    .argument('<folder>', 'a shared directory or a mirror')
+    .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
+    .option('--json', 'print one JSON object a peer')
+    .addHelpText('after', '\nExamples:\n  $ p2psync peers ./photos')
+    .action(async (directory: string, { state, json }: Options) => {
+      const { folder, client } = await findRunning(directory, state)
+      if (client === undefined) throw notRunning(folder)
+      let count = 0
+      for await (const peer of client.call('peers', {}, new AbortController().signal)) {
+        count++
+        if (json) await printJson(peer)
+        else await print(`${peerLine(peer)}\n`)
+      }
+      if (count === 0 && !json) process.stderr.write('No peers\n')
+      onStatus(0)
+    })
+}
+
+/** `203.0.113.7:49737  UDX       31 ms  ↑ 1.2 MB/s ↓ 0 B/s  e8yxrqm…` */
+export function peerLine(peer: PeerRecord): string {
+  const { address, rttMs, sendRate, receiveRate, machine } = peer
+  const rtt = `${rttMs < 10 ? rttMs : Math.round(rttMs)} ms`
+  const rates = `↑ ${`${showBytes(sendRate)}/s`.padEnd(10)} ↓ ${`${showBytes(receiveRate)}/s`.padEnd(10)}`
+  return `${address.padEnd(22)} ${showTransport(peer).padEnd(20)} ${rtt.padStart(8)}  ${rates} ${machine.slice(0, 8)}`.trimEnd()
+}

@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
+import type { ControlClient } from '../../control/client.ts'
+import { SyncError } from '../../errors.ts'
+import { exitStatus } from '../exit-status.ts'
+import { given, parseDuration } from '../options.ts'
+import { printJson } from '../print.ts'
+import { findRunning, notRunning } from '../running.ts'
+import { listenForSignals } from '../session.ts'
+import { parseVersion } from '../where.ts'
+
+interface Options {
+  readonly state?: string
+  readonly version?: string
+  readonly timeout?: number
+  readonly json?: boolean
+}
+
+const tickMs = 200
+
+export function addWaitCommand(program: Command, onStatus: (status: number) => void): void {
+  program
+    .command('wait')
+    .summary('return when a folder holds a version, or all that is known of')
+    .description(
+      'Returns when this machine holds a version: a mirror when it is applied, a shared folder when it is published. ' +
+        'Without a version, when all that is known of is done. Where nobody is at work on the folder yet, it waits for that.'
+    )
+    .argument('<folder>', 'a shared directory or a mirror')
+    .option('--version <number>', 'the version to wait for', parseVersion)
+    .option('--timeout <time>', 'give up after this time (default: never)', parseDuration)
+    .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
+    .option('--json', 'print the version as a JSON object')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ p2psync wait ./mirror --timeout 10m && make\n  $ p2psync wait ./mirror --version 1234'
+    )
+    .action(async (directory: string, options: Options) => {
+      const stop = new AbortController()
+      const signals = listenForSignals()
+      const interrupted = signals.received.then((status) => {
+        stop.abort()
+        return status
+      })
+      try {
+        onStatus(await Promise.race([held(directory, options, stop.signal), interrupted]))
+      } finally {
+        signals.end()
+      }
+    })
+}
+
+async function held(directory: string, options: Options, signal: AbortSignal): Promise<number> {
+  const { state, timeout } = options
+  const endMs = performance.now() + (timeout ?? Number.POSITIVE_INFINITY)
+  for (;;) {
+    const { folder, client } = await findRunning(directory, state)
+    const leftMs = endMs - performance.now()
+    if (client !== undefined && (await ask(client, folder.root, options, leftMs, signal))) return exitStatus.ok
+    if (client === undefined && leftMs <= 0) throw notRunning(folder)
+    await sleep(Math.min(tickMs, Math.max(1, leftMs)), undefined, { signal })
+  }
+}
+
+/** @returns whether it was answered; who was asked may end, and be started again */
+async function ask(
+  client: ControlClient,
+  root: string,
+  { version, timeout, json }: Options,
+  leftMs: number,
+  signal: AbortSignal
+): Promise<boolean> {
+  try {
+    const timeoutMs = timeout === undefined ? undefined : Math.max(1, leftMs)
+    for await (const record of client.call('wait', given({ version, timeoutMs }), signal)) {
+      if (json) await printJson(record)
+      else process.stderr.write(`${root} holds version ${record.version}\n`)
+    }
+    return true
+  } catch (error) {
+    if (error instanceof SyncError && (error.code === 'CLOSED' || error.code === 'NOT_READY')) return false
+    throw error
+  }
+}

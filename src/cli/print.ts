@@ -1,0 +1,27 @@
+import { showJson } from './text.ts'
+
+/** Writes to stdout, and waits where it is slower. Rejects when nobody reads it any more. */
+export function print(bytes: string | Uint8Array): Promise<void> {
+  if (process.stdout.destroyed || process.stdout.writableEnded) return Promise.reject(new ClosedOutput())
+  if (process.stdout.write(bytes)) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const onDrain = () => {
+      process.stdout.off('close', onClose)
+      resolve()
+    }
+    const onClose = () => {
+      process.stdout.off('drain', onDrain)
+      reject(new ClosedOutput())
+    }
+    process.stdout.once('drain', onDrain)
+    process.stdout.once('close', onClose)
+  })
+}
+
+/** Who read our output has ended: no reason to say anything. */
+export class ClosedOutput extends Error {}
+
+/** Writes a record as JSON, on a line of its own. */
+export function printJson(record: object): Promise<void> {
+  return print(`${showJson(record)}\n`)
+}

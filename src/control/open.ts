@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs'
+import { SyncError } from '../errors.ts'
+import type { ConnectOptions } from '../sync/connections.ts'
+import { findFolder, type KnownFolder } from '../sync/known-folder.ts'
+import type { ContentParams } from '../sync/operations/content.ts'
+import type { Source } from '../sync/operations/source.ts'
+import type { ParamsOf, ReadName, RecordOf } from '../sync/operations/table.ts'
+import { ControlClient } from './client.ts'
+
+export interface OpenOptions extends ConnectOptions {
+  /** Where a folder's state was put; as its marker says, when left out. */
+  readonly state?: string
+  /** Keeps what is fetched for a key in this directory, for the next time; it is thrown away when left out. */
+  readonly cache?: string
+  /** How long to look for a peer that has a key, in milliseconds. */
+  readonly timeoutMs?: number
+  readonly onNotice?: (message: string) => void
+}
+
+/** A log that can be read: that of a folder, whether somebody is at work on it or not, or that of a key. */
+export interface OpenedLog {
+  /** The folder on this machine, where there is one. */
+  readonly folder: KnownFolder | undefined
+  /** Asks for objects, one after the other. @throws {SyncError} whatever the operation throws */
+  ask<N extends ReadName>(name: N, params: ParamsOf<N>, signal: AbortSignal): AsyncIterable<RecordOf<N>>
+  /** A file's content, or a part of it. @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, NOT_HELD, USAGE, DAMAGED */
+  content(params: ContentParams, signal: AbortSignal): AsyncIterable<Uint8Array>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a log to read it: of a folder on this machine by its directory, through whoever is at work on it, or else by
+ * itself; of any other by its key, of which only what is asked for is fetched.
+ *
+ * @throws {SyncError} FOLDER_MISSING, FOLDER_FORMAT, FOLDER_UNREADABLE, BAD_KEY, NO_PEER, DAMAGED
+ */
+export async function openLog(where: string, options: OpenOptions = {}): Promise<OpenedLog> {
+  if (!isDirectory(where)) return openRemote(where, options)
+  const folder = findFolder(where, options.state)
+  const client = await ControlClient.find(folder.home, folder.id)
+  return client === undefined ? openResting(folder) : openRunning(folder, client)
+}
+
+/** What isn't there and looks like a key is one. */
+function isDirectory(where: string): boolean {
+  if (existsSync(where)) return true
+  if (/^([ybndrfg8ejkmcpqxot1uwisza345h769]{52}|[0-9a-fA-F]{64})$/.test(where.trim())) return false
+  if (/^[a-z0-9]{40,70}$/i.test(where.trim())) return false // Meant as a key: it is told what is wrong with it.
+  throw new SyncError('FOLDER_MISSING', `There is no directory ${where}, and it is no key`)
+}
+
+function openRunning(folder: KnownFolder, client: ControlClient): OpenedLog {
+  return {
+    folder,
+    ask: (name, params, signal) => client.call(name, params, signal),
+    content: (params, signal) => client.content(params, signal),
+    close: async () => {}
+  }
+}
+
+async function openResting(folder: KnownFolder): Promise<OpenedLog> {
+  // Much of what it takes is only for this.
+  const { RestingFolder } = await import('../sync/resting-folder.ts')
+  const resting = await RestingFolder.open(folder)
+  return reading(resting.source, folder, () => resting.close())
+}
+
+async function openRemote(key: string, options: OpenOptions): Promise<OpenedLog> {
+  const { RemoteLog } = await import('../sync/remote-log.ts')
+  const remote = await RemoteLog.open(key, options)
+  return reading(remote.source, undefined, () => remote.close())
+}
+
+async function reading(
+  source: Source,
+  folder: KnownFolder | undefined,
+  close: () => Promise<void>
+): Promise<OpenedLog> {
+  const [{ ask }, { content }] = await Promise.all([
+    import('../sync/operations/table.ts'),
+    import('../sync/operations/content.ts')
+  ])
+  return {
+    folder,
+    ask: (name, params, signal) => ask(source, name, params, signal),
+    content: (params, signal) => bytesOf(content(source, params, signal)),
+    close
+  }
+}
+
+async function* bytesOf(opened: Promise<{ readonly bytes: AsyncIterable<Uint8Array> }>): AsyncGenerator<Uint8Array> {
+  yield* (await opened).bytes
+}

@@ -1,0 +1,223 @@
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type ErrorCode, messageOf, SyncError } from '../errors.ts'
+import type { FolderHandle } from '../sync/handle.ts'
+import { type ContentParams, content } from '../sync/operations/content.ts'
+import { parseParams } from '../sync/operations/params.ts'
+import { acts, operate } from '../sync/operations/table.ts'
+import { socketPaths, withShortName } from './socket-path.ts'
+
+/** Of a request's parameters, in bytes. */
+const bodyBytesMax = 1024 * 1024
+/** Told again and again, so that a client notices when we are gone, and we when it is. */
+const keepAliveMs = 15_000
+
+const statuses: Partial<Record<ErrorCode, number>> = {
+  USAGE: 400,
+  NO_SUCH_PATH: 404,
+  NO_SUCH_VERSION: 404,
+  NOT_READY: 409,
+  CLOSED: 409
+}
+
+/** Lets other processes of the user ask a folder at work, and have it do things. CONTROL.md has the protocol. */
+export class ControlServer {
+  readonly #handle: FolderHandle
+  readonly #server: Server
+  readonly #stop = new AbortController()
+  #path: string | undefined
+
+  constructor(handle: FolderHandle) {
+    this.#handle = handle
+    this.#server = createServer((request, response) => void this.#answer(request, response))
+    // Who watches may be quiet for as long as nothing happens.
+    this.#server.requestTimeout = 0
+    this.#server.timeout = 0
+  }
+
+  /**
+   * Listens. Nobody else can be at work on the folder, so what an earlier process has left goes.
+   *
+   * @param home the folder's state directory
+   * @returns whether it does; where no socket can be had it doesn't, and all else goes on
+   */
+  async listen(home: string, id: string): Promise<boolean> {
+    for (const path of socketPaths(home, id)) {
+      try {
+        await this.#listenAt(path)
+        this.#path = path
+        return true
+      } catch {
+        // The next may do.
+      }
+    }
+    return false
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    if (this.#path !== undefined) await closed
+    if (this.#path !== undefined) rmSync(this.#path, { force: true })
+  }
+
+  async #listenAt(path: string): Promise<void> {
+    rmSync(path, { force: true })
+    // Nobody else may connect in the moment before its mode is set.
+    const umask = process.umask(0o177)
+    try {
+      await withShortName(
+        path,
+        (name) =>
+          new Promise<void>((resolve, reject) => {
+            this.#server.once('error', reject)
+            this.#server.listen(name, () => {
+              this.#server.off('error', reject)
+              resolve()
+            })
+            process.umask(umask)
+          })
+      )
+    } finally {
+      process.umask(umask)
+    }
+    chmodSync(path, 0o600)
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController()
+    const end = () => gone.abort()
+    response.once('close', end)
+    this.#stop.signal.addEventListener('abort', end)
+    try {
+      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
+      const [, version, name, ...more] = pathname.split('/')
+      if (version !== 'v1' || name === undefined || more.length > 0) throw noOperation(pathname)
+      const params = request.method === 'POST' ? await bodyOf(request) : paramsOf(searchParams)
+      if (name === 'events') await this.#events(response, gone.signal)
+      else if (name === 'content') await this.#content(params, response, gone.signal)
+      else await this.#operation(name, request.method ?? 'GET', params, response, gone.signal)
+      response.end()
+    } catch (error) {
+      if (!gone.signal.aborted) fail(response, error)
+    } finally {
+      response.off('close', end)
+      this.#stop.signal.removeEventListener('abort', end)
+    }
+  }
+
+  async #operation(
+    name: string,
+    method: string,
+    params: Readonly<Record<string, unknown>>,
+    response: ServerResponse,
+    signal: AbortSignal
+  ): Promise<void> {
+    const isActing = acts(name)
+    if (isActing === undefined) throw noOperation(name)
+    if (isActing && method !== 'POST') throw new SyncError('USAGE', `${name} is to be asked for by POST`)
+    for await (const record of operate(this.#handle, name, params, signal)) {
+      if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+      if (!response.write(`${JSON.stringify(record)}\n`)) await drained(response, signal)
+    }
+    if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  }
+
+  async #content(
+    given: Readonly<Record<string, unknown>>,
+    response: ServerResponse,
+    signal: AbortSignal
+  ): Promise<void> {
+    const schema = { path: 'text', version: 'text?', start: 'number?', end: 'number?' } as const
+    const params = parseParams(schema, given) as unknown as ContentParams
+    const { bytes, length } = await content(this.#handle.source, params, signal)
+    const headers = { 'content-type': 'application/octet-stream', 'content-length': length }
+    for await (const piece of bytes) {
+      if (!response.headersSent) response.writeHead(200, headers)
+      // What it lies in may be used for the next piece.
+      if (!response.write(Buffer.from(piece))) await drained(response, signal)
+    }
+    if (!response.headersSent) response.writeHead(200, headers)
+  }
+
+  async #events(response: ServerResponse, signal: AbortSignal): Promise<void> {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+    response.write(': p2psync\n\n')
+    const unsubscribe = this.#handle.subscribe((event) => {
+      // Who doesn't listen any more loses events rather than fill our memory.
+      if (response.writableLength < bodyBytesMax)
+        response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+    })
+    const timer = setInterval(() => response.write(':\n\n'), keepAliveMs)
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    clearInterval(timer)
+    unsubscribe()
+  }
+}
+
+function noOperation(name: string): SyncError {
+  return new SyncError('USAGE', `There is no ${name} in version 1 of the control API`)
+}
+
+function paramsOf(query: URLSearchParams): Record<string, unknown> {
+  const params: Record<string, unknown> = {}
+  for (const name of new Set(query.keys())) {
+    const values = query.getAll(name)
+    params[name] = values.length === 1 ? values[0] : values
+  }
+  return params
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    bytes += piece.length
+    if (bytes > bodyBytesMax) throw new SyncError('USAGE', 'The request is too large')
+    pieces.push(piece)
+  }
+  if (bytes === 0) return {}
+  try {
+    const params: unknown = JSON.parse(Buffer.concat(pieces).toString())
+    if (typeof params === 'object' && params !== null && !Array.isArray(params))
+      return params as Record<string, unknown>
+  } catch {
+    // As below.
+  }
+  throw new SyncError('USAGE', 'The parameters are to be a JSON object')
+}
+
+function fail(response: ServerResponse, error: unknown): void {
+  const code = error instanceof SyncError ? error.code : 'UNEXPECTED'
+  const told = `${JSON.stringify({ type: 'error', code, message: messageOf(error) })}\n`
+  if (response.headersSent && response.getHeader('content-length') !== undefined) {
+    // Within the bytes of a file there is no room for words: that it breaks off tells.
+    response.destroy()
+    return
+  }
+  if (!response.headersSent) {
+    response.writeHead(statuses[code as ErrorCode] ?? 500, { 'content-type': 'application/x-ndjson' })
+  }
+  response.end(told)
+}
+
+function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      response.off('drain', onDrain)
+      signal.removeEventListener('abort', onAbort)
+    }
+    const onDrain = () => {
+      end()
+      resolve()
+    }
+    const onAbort = () => {
+      end()
+      reject(signal.reason)
+    }
+    if (signal.aborted) return onAbort()
+    response.once('drain', onDrain)
+    signal.addEventListener('abort', onAbort)
+  })
+}

@@ -1,0 +1,97 @@
+import type { Monitor, SyncEvent } from './monitor.ts'
+
+type EventOf<T extends SyncEvent['type']> = Extract<SyncEvent, { type: T }>
+
+/** What a folder at work is about. */
+export type FolderState = 'starting' | 'looking' | 'working' | 'done' | 'waiting' | 'paused'
+
+/** Of each kind; the oldest are forgotten. */
+const keptMax = 1000
+/** What is told of traffic every five seconds is over after this time. */
+const rateMs = 7000
+
+/** Bytes per second. */
+export interface Rates {
+  readonly receiveRate: number
+  readonly sendRate: number
+}
+
+/** Keeps what happened last in a folder, for whoever asks how it stands. */
+export class Account {
+  state: FolderState = 'starting'
+  /** When the last version that was published or applied was on disk for good, in milliseconds since 1970. */
+  durableMs: number | undefined
+  progress: EventOf<'progress'> | undefined
+  /** What keeps it from going on. */
+  error: EventOf<'error'> | undefined
+  readonly diverged = new Map<string, EventOf<'diverged'>>()
+  readonly conflicts = new Map<string, EventOf<'conflict'> & { readonly timeMs: number }>()
+  readonly #rates = new Map<string, Rates & { readonly atMs: number }>()
+
+  constructor(monitor: Monitor) {
+    monitor.subscribe((event) => this.#note(event))
+  }
+
+  /** Whether all that is known of is done. */
+  get isDone(): boolean {
+    return this.state === 'done'
+  }
+
+  /** What comes from and goes to a peer, by its public key. */
+  ratesOf(peer: string): Rates {
+    const rates = this.#rates.get(peer)
+    if (rates === undefined || performance.now() - rates.atMs > rateMs) return { receiveRate: 0, sendRate: 0 }
+    return rates
+  }
+
+  #note(event: SyncEvent): void {
+    if (event.type === 'peer') this.#notePeer(event)
+    else if (event.type === 'diverged') put(this.diverged, event.path, event)
+    else if (event.type === 'conflict') put(this.conflicts, event.keptAs, { ...event, timeMs: Date.now() })
+    else this.#noteState(event)
+  }
+
+  #noteState(event: SyncEvent): void {
+    switch (event.type) {
+      case 'ready':
+        this.state = 'looking'
+        break
+      case 'progress':
+        this.progress = event
+        if (this.state !== 'paused') this.state = 'working'
+        break
+      case 'published':
+      case 'applied':
+        this.durableMs = Date.now()
+        this.state = 'working'
+        break
+      case 'up-to-date':
+      case 'in-sync':
+        this.state = 'done'
+        this.progress = undefined
+        this.error = undefined
+        break
+      case 'error':
+        this.state = 'waiting'
+        this.error = event
+        break
+      case 'paused':
+        this.state = event.paused ? 'paused' : 'looking'
+        break
+      default:
+        break
+    }
+  }
+
+  #notePeer({ state, peer, receiveRate, sendRate }: EventOf<'peer'>): void {
+    if (state === 'disconnected') this.#rates.delete(peer)
+    else if (state === 'traffic') this.#rates.set(peer, { receiveRate, sendRate, atMs: performance.now() })
+  }
+}
+
+function put<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key)
+  map.set(key, value)
+  const oldest = map.keys().next().value
+  if (map.size > keptMax && oldest !== undefined) map.delete(oldest)
+}

@@ -1,0 +1,146 @@
+import { basename, join, resolve } from 'node:path'
+import { checkTarget, exportDirectory, exportFile, exportLink, finishDirectory } from '../disk/export.ts'
+import { isDiskFull, messageOf, SyncError, systemCode } from '../errors.ts'
+import { parentPath, type TreePath } from '../tree/path.ts'
+import type { Problem } from '../tree/tree.ts'
+import type { ContentParams } from './operations/content.ts'
+import type { ListParams, list } from './operations/list.ts'
+import type { EntryFields } from './operations/records.ts'
+
+export interface GetParams {
+  /** As a user names it; the latest when left out. */
+  readonly version?: string
+  /** A file or directory; the folder itself when left out. */
+  readonly path?: string
+  /** Where it is to be written; its own name in the working directory when left out. */
+  readonly to?: string
+  /** Whether a file that has the name is replaced. */
+  readonly force?: boolean
+}
+
+/** What is read from: a log that was opened. */
+export interface Readable {
+  readonly list: (params: ListParams) => AsyncIterable<Listed>
+  readonly content: (params: ContentParams) => AsyncIterable<Uint8Array>
+}
+
+type Listed = ReturnType<typeof list> extends AsyncIterable<infer Record> ? Record : never
+
+export type GetRecord =
+  | { readonly type: 'wrote'; readonly path: string; readonly to: string; readonly size: number }
+  | ({ readonly type: 'problem' } & Problem)
+  | {
+      readonly type: 'got'
+      readonly to: string
+      readonly version: number
+      readonly files: number
+      readonly bytes: number
+      readonly problems: number
+    }
+
+/**
+ * Writes a version's file, or all of a directory, to anywhere on this machine. Each content is compared with its hash.
+ * What can't be had, or written, is a problem, and the others go on.
+ *
+ * @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, FOLDER_MISSING, FOLDER_NOT_EMPTY, USAGE
+ */
+export async function* get(log: Readable, params: GetParams): AsyncGenerator<GetRecord> {
+  const { force = false } = params
+  const root = (params.path ?? '').replace(/^(\.?\/)+|\/+$/g, '')
+  const asked = { ...(params.version === undefined ? {} : { version: params.version }), recursive: true }
+  const entries: EntryFields[] = []
+  let version = 0
+  let problems = 0
+  for await (const record of log.list(root === '' ? asked : { ...asked, path: root })) {
+    if (record.type === 'version') version = record.version
+    else if (record.type === 'entry') entries.push(record)
+    else {
+      problems++
+      yield record
+    }
+  }
+  const single = entries.find(({ path, kind }) => path === root && kind !== 'directory')
+  const to = resolve(params.to ?? (basename(root) || 'folder'))
+  checkTarget(to, { replace: force && single !== undefined })
+  // All of it of one version, whatever is published meanwhile.
+  const content = (path: string) => log.content({ path, version: String(version) })
+  const totals = { files: 0, bytes: 0 }
+  for await (const record of write(single ? [single] : entries, {
+    to,
+    root,
+    single: single !== undefined,
+    force,
+    content
+  })) {
+    if (record.type === 'problem') problems++
+    else if (record.type === 'wrote') {
+      totals.files++
+      totals.bytes += record.size
+    }
+    yield record
+  }
+  yield { type: 'got', to, version, ...totals, problems }
+}
+
+interface Target {
+  readonly to: string
+  readonly root: string
+  readonly single: boolean
+  readonly force: boolean
+  readonly content: (path: string) => AsyncIterable<Uint8Array>
+}
+
+/**
+ * Directories first, then files, links last: nothing is ever written through a link. What lies beneath anything but a
+ * directory of the log is refused.
+ */
+async function* write(entries: readonly EntryFields[], target: Target): AsyncGenerator<GetRecord> {
+  const { to, root, single } = target
+  const made = new Set<string>(single ? [parentPath(root as TreePath)] : [root])
+  if (!single) exportDirectory(to)
+  const ranks = { directory: 0, file: 1, symlink: 2 } as const
+  const order = (a: EntryFields, b: EntryFields) => ranks[a.kind] - ranks[b.kind] || (a.path < b.path ? -1 : 1)
+  for (const entry of [...entries].sort(order)) {
+    const at = placeOf(entry, target)
+    try {
+      await writeOne(entry, at, made, target)
+      if (entry.kind !== 'directory') yield { type: 'wrote', path: entry.path, to: at, size: entry.size ?? 0 }
+    } catch (error) {
+      if (single || !isOfOne(error)) throw error
+      yield { type: 'problem', path: entry.path, action: 'write', message: messageOf(error) }
+    }
+  }
+  const directories = entries.filter(({ kind, path }) => kind === 'directory' && made.has(path)).sort(order)
+  for (const entry of directories.reverse()) {
+    finishDirectory(placeOf(entry, target), { type: 'directory', mode: modeOf(entry), mtimeMs: entry.mtimeMs })
+  }
+}
+
+async function writeOne(entry: EntryFields, at: string, made: Set<string>, target: Target): Promise<void> {
+  const { path, kind, mtimeMs } = entry
+  if (!made.has(parentPath(path as TreePath))) throw new SyncError('DAMAGED', 'The log has no directory for it')
+  if (kind === 'directory') {
+    exportDirectory(at)
+    made.add(path)
+  } else if (kind === 'symlink') exportLink(at, { type: 'symlink', target: entry.target ?? '', mtimeMs })
+  else await exportFile(at, fileOf(entry), target.content(path), { replace: target.force && target.single })
+}
+
+function placeOf({ path }: EntryFields, { to, root, single }: Target): string {
+  return single ? to : join(to, root === '' ? path : path.slice(root.length + 1))
+}
+
+/** Whether what went wrong is of one path alone. */
+function isOfOne(error: unknown): boolean {
+  if (error instanceof SyncError) return error.code === 'NOT_HELD' || error.code === 'DAMAGED'
+  return systemCode(error) !== undefined && !isDiskFull(error)
+}
+
+function fileOf(entry: EntryFields) {
+  const { size = 0, hash = '', mtimeMs } = entry
+  return { type: 'file', size, hash, mtimeMs, mode: modeOf(entry), extents: [] } as const
+}
+
+function modeOf({ mode = '644' }: EntryFields): number {
+  return Number.parseInt(mode, 8) & 0o777
+}
