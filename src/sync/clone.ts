@@ -133,7 +133,7 @@ export class ClonedFolder extends FolderHandle {
       carried: reader.carried
     }
     this.announce('reader')
-    this.rest()
+    this.restIfTold()
     this.#mirror.start()
   }
 
@@ -149,7 +149,7 @@ export class ClonedFolder extends FolderHandle {
     await inTurn([
       () => {
         const closed = mirror?.close()
-        this.unrest()
+        this.letGo()
         return closed
       },
       () => this.disconnect(),

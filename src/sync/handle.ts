@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isPaused, setPaused } from '../disk/pause-file.ts'
 import { State } from '../disk/state.ts'
 import { DatabaseFailure, databaseFailure, SyncError } from '../errors.ts'
 import type { LogStore } from '../log/store.ts'
@@ -7,16 +6,15 @@ import type { Limits, PeerStatus } from '../net/status.ts'
 import type { Problem } from '../tree/tree.ts'
 import { Account } from './account.ts'
 import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic } from './connections.ts'
+import { eventsOf } from './event-queue.ts'
 import type { Folder } from './folder.ts'
 import { Monitor, type SyncEvent } from './monitor.ts'
 import type { Source } from './operations/source.ts'
+import { Rest } from './rest.ts'
 import { SpaceWait } from './space-wait.ts'
-import { diskOf, peerRecord, type StatusRecord, workOf } from './status.ts'
+import { type StatusRecord, statusOf } from './status.ts'
 import type { Totals } from './totals.ts'
 import type { Turns } from './turns.ts'
-
-/** Events kept for an iteration that is slower than what happens. */
-const queuedEventsMax = 10_000
 
 /** Before a state is made anew, in milliseconds: a disk that breaks whatever is written mustn't keep us busy. */
 const reopenMs = 1000
@@ -49,8 +47,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   readonly #spaceWait = new SpaceWait()
   #connections: Connections | undefined
   #reconnect: () => Promise<void> = async () => {}
-  /** Ends the turn that is held while the folder is paused. */
-  #unpause: (() => void) | undefined
+  #rest: Rest | undefined
   readonly #broken: Promise<never>
   #break: (error: unknown) => void = () => {}
 
@@ -83,7 +80,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** What the operations that read the log are carried out on. @throws {SyncError} NOT_READY */
   get source(): Source {
     const source = this.openSource
-    if (source === undefined) throw new SyncError('NOT_READY', 'The folder is not open yet, or not at the moment')
+    if (source === undefined) throw notReady()
     return source
   }
 
@@ -127,31 +124,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
    * the events, progress is dropped first; beyond 10,000 others waiting, the oldest.
    */
   [Symbol.asyncIterator](): AsyncIterator<SyncEvent> {
-    const queue: SyncEvent[] = []
-    let wake: (() => void) | undefined
-    const unsubscribe = this.subscribe((event) => {
-      if (event.type === 'progress' && queue.at(-1)?.type === 'progress') queue.pop()
-      if (queue.length >= queuedEventsMax) queue.shift()
-      queue.push(event)
-      wake?.()
-    })
-    this.#atClose.add(() => wake?.())
-    const end = (): IteratorResult<SyncEvent> => {
-      unsubscribe()
-      return { done: true, value: undefined }
+    const onClose = (end: () => void) => {
+      if (this.#closed) end()
+      else this.#atClose.add(end)
     }
-    return {
-      next: async () => {
-        while (queue.length === 0) {
-          if (this.#closed) return end()
-          await new Promise<void>((resolve) => {
-            wake = resolve
-          })
-        }
-        return { done: false, value: queue.shift() as SyncEvent }
-      },
-      return: async () => end()
-    }
+    return eventsOf((listener) => this.subscribe(listener), onClose)
   }
 
   readonly #atClose = new Set<() => void>()
@@ -199,82 +176,42 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 
   /** How it stands. @throws {SyncError} NOT_READY */
   status(): StatusRecord {
-    const folder = this.#folder
-    if (folder === undefined) throw new SyncError('NOT_READY', 'The folder is not open yet')
-    const { account } = this
-    const [version, newest] = [this.holds, this.newest]
-    const { files = 0, bytes = 0 } = this.totals ?? {}
-    const reason = account.isDone ? undefined : this.#reason()
-    return {
-      type: 'status',
-      role: this.role,
-      key: folder.marker.key ?? this.key,
-      folder: folder.root,
-      state: account.state,
-      pid: process.pid,
-      ...(version === undefined ? {} : { version }),
-      ...(newest === undefined ? {} : { newest }),
-      ...workOf(account),
-      files,
-      bytes,
-      ...(reason === undefined ? {} : { reason }),
-      diverged: [...account.diverged.values()].map(({ path, kind }) => ({ path, kind })),
-      conflicts: [...account.conflicts.values()].map(({ path, keptAs, timeMs }) => ({ path, keptAs, timeMs })),
-      problems: this.problems,
-      peers: this.connections.map((peer) => peerRecord(peer, account)),
-      disk: diskOf(folder.home),
-      ...(account.durableMs === undefined ? {} : { durableMs: account.durableMs })
-    }
-  }
-
-  /** Why not all is done, in a sentence for people. */
-  #reason(): string {
-    const { state, error, progress } = this.account
-    if (state === 'paused') return 'It is paused. p2psync resume has it go on.'
-    if (error !== undefined) return error.message
-    if (this.role === 'reader' && this.peers === 0) return `No peers: ${this.whyAlone}`
-    if (progress?.phase === 'fetch') return 'It is being fetched.'
-    return this.role === 'writer' ? 'The folder is being looked at.' : 'The log is being fetched.'
+    if (this.#folder === undefined) throw notReady()
+    const { account, role, holds, newest, totals, problems, connections, whyAlone } = this
+    const { root, home, marker } = this.#folder
+    const key = marker.key ?? this.key
+    return statusOf(account, { role, root, home, key, holds, newest, totals, problems, connections, whyAlone })
   }
 
   /** Whether it was told to rest: it neither looks for peers nor touches the folder, and can be read all the same. */
   get isPaused(): boolean {
-    return this.#folder !== undefined && isPaused(this.#folder.home)
+    return this.#rest?.isOn === true
   }
 
-  /** Has it rest, after what it is doing, until it is told to go on; also when it is started again. */
+  /** Has it rest, after what it is doing, until it is told to go on; also when it is started again. @throws {SyncError} NOT_READY */
   async pause(): Promise<void> {
-    if (this.#folder === undefined) throw new SyncError('NOT_READY', 'The folder is not open yet')
-    setPaused(this.#folder.home, true)
-    this.rest()
+    this.#resting().begin(this.turns)
     await this.disconnect()
   }
 
-  /** Has it go on. */
+  /** Has it go on. @throws {SyncError} NOT_READY */
   async resume(): Promise<void> {
-    if (this.#folder === undefined) throw new SyncError('NOT_READY', 'The folder is not open yet')
-    setPaused(this.#folder.home, false)
-    if (this.#unpause === undefined) return
-    this.#unpause()
-    this.#unpause = undefined
-    await this.#reconnect()
-    this.monitor.emit({ type: 'paused', paused: false })
+    if (this.#resting().end()) await this.#reconnect()
   }
 
-  /** Holds a turn while the folder is paused; to be called before its loop takes the first. */
-  protected rest(): void {
-    if (!this.isPaused || this.#unpause !== undefined) return
-    const held = new Promise<void>((resolve) => {
-      this.#unpause = resolve
-    })
-    void this.turns?.run(() => held)
-    this.monitor.emit({ type: 'paused', paused: true })
+  #resting(): Rest {
+    if (this.#rest === undefined) throw notReady()
+    return this.#rest
   }
 
-  /** Lets go of the turn that is held, so that the loop can end. */
-  protected unrest(): void {
-    this.#unpause?.()
-    this.#unpause = undefined
+  /** To be called before the folder's loop takes its first turn: it rests where it was told to. */
+  protected restIfTold(): void {
+    this.#rest?.take(this.turns)
+  }
+
+  /** Lets go of the turn that is held meanwhile, so that the loop can end. */
+  protected letGo(): void {
+    this.#rest?.letGo()
   }
 
   /** Resolves with the next event that `isIt` accepts. Rejects when the folder is closed first. */
@@ -410,6 +347,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   async #open(): Promise<void> {
     try {
       this.#folder = this.claim()
+      this.#rest = new Rest(this.#folder.home, this.monitor)
       this.#companion = await this.#accompany?.(this.#folder)
       await this.#openFirst(this.#folder)
     } catch (error) {
@@ -468,4 +406,8 @@ export async function inTurn(acts: readonly (() => Promise<void> | undefined)[])
     }
   }
   if (failures.length > 0) throw failures[0]
+}
+
+export function notReady(): SyncError {
+  return new SyncError('NOT_READY', 'The folder is not open yet, or not at the moment')
 }

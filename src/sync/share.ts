@@ -148,7 +148,7 @@ export class SharedFolder extends FolderHandle {
     const secret = parseKey(writer.key)
     if (!offline) await this.connect(store, { ...this.#options, home: folder.home, secret, sends: true })
     this.announce('writer')
-    this.rest()
+    this.restIfTold()
     this.#publisher.start()
   }
 
@@ -164,7 +164,7 @@ export class SharedFolder extends FolderHandle {
     await inTurn([
       () => {
         const closed = publisher?.close()
-        this.unrest()
+        this.letGo()
         return closed
       },
       () => this.disconnect(),

@@ -63,13 +63,63 @@ export function peerRecord(peer: PeerStatus, account: Account): PeerRecord {
   return { ...common, rttMs: Math.round(rttMs * 10) / 10, received, sent, receiveRate, sendRate }
 }
 
+/** What a status is made of, beside what has happened. */
+export interface FolderFacts {
+  readonly role: 'writer' | 'reader'
+  readonly key: string
+  readonly root: string
+  readonly home: string
+  /** What the folder holds, as a version. */
+  readonly holds: number | undefined
+  readonly newest: number | undefined
+  readonly totals: { readonly files: number; readonly bytes: number } | undefined
+  readonly problems: readonly Problem[]
+  readonly connections: readonly PeerStatus[]
+  readonly whyAlone: string
+}
+
+/** How a folder at work stands. */
+export function statusOf(account: Account, facts: FolderFacts): StatusRecord {
+  const { role, key, root, home, holds, newest, totals, problems, connections } = facts
+  const reason = account.isDone ? undefined : reasonOf(account, facts)
+  return {
+    type: 'status',
+    role,
+    key,
+    folder: root,
+    state: account.state,
+    pid: process.pid,
+    ...(holds === undefined ? {} : { version: holds }),
+    ...(newest === undefined ? {} : { newest }),
+    ...workOf(account),
+    files: totals?.files ?? 0,
+    bytes: totals?.bytes ?? 0,
+    ...(reason === undefined ? {} : { reason }),
+    diverged: [...account.diverged.values()].map(({ path, kind }) => ({ path, kind })),
+    conflicts: [...account.conflicts.values()].map(({ path, keptAs, timeMs }) => ({ path, keptAs, timeMs })),
+    problems,
+    peers: connections.map((peer) => peerRecord(peer, account)),
+    disk: diskOf(home),
+    ...(account.durableMs === undefined ? {} : { durableMs: account.durableMs })
+  }
+}
+
+/** Why not all is done, in a sentence for people. */
+function reasonOf({ state, error, progress }: Account, { role, connections, whyAlone }: FolderFacts): string {
+  if (state === 'paused') return 'It is paused. p2psync resume has it go on.'
+  if (error !== undefined) return error.message
+  if (role === 'reader' && connections.length === 0) return `No peers: ${whyAlone}`
+  if (progress?.phase === 'fetch') return 'It is being fetched.'
+  return role === 'writer' ? 'The folder is being looked at.' : 'The log is being fetched.'
+}
+
 /** What a folder takes on disk beside its files, and what is left there. */
 export function diskOf(home: string): StatusRecord['disk'] {
   return { log: diskUsage(join(home, 'store')), state: diskUsage(join(home, 'state')), free: freeBytes(home) }
 }
 
 /** How much of what is to be done is done, and what is left. */
-export function workOf({ state, progress }: Account): Pick<StatusRecord, 'percent' | 'missing'> {
+function workOf({ state, progress }: Account): Pick<StatusRecord, 'percent' | 'missing'> {
   if (state === 'done') return { percent: 100, missing: { files: 0, bytes: 0 } }
   if (progress === undefined || progress.phase === 'scan') return { percent: 0, missing: { files: 0, bytes: 0 } }
   const { files, filesTotal, bytes, bytesTotal } = progress
