@@ -3,7 +3,7 @@ import type Hypercore from 'hypercore'
 import { decodeHead, type Head, headKey } from '../format/head-codec.ts'
 import { isBeneath, type TreePath } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
-import { type Block, decodeBlock, isPut } from './bee-view.ts'
+import { type Block, decodeBlock, isPut, MissingBlock } from './bee-view.ts'
 import { headerLength, isOurs, type LogEntry, readEntry, readPath } from './entries.ts'
 
 /** What a version says of itself, and of the paths that it changes, each once. */
@@ -99,8 +99,9 @@ export async function* versionsBack(
 /** Where the version ends that comes before the one that ends at a length; the header's end before the first. */
 export async function previousEnd(core: Hypercore, end: number): Promise<number> {
   const bytes = await core.get(end - 1)
-  const last = bytes === null ? undefined : decodeBlock(bytes)
-  if (!last?.key.equals(head)) throw new RangeError('a version without a head')
+  if (bytes === null) throw new MissingBlock()
+  const last = decodeBlock(bytes)
+  if (!last.key.equals(head)) throw new RangeError('a version without a head')
   const { before } = decodeHead(last.value ?? b4a.alloc(0))
   return before >= headerLength && before < end ? before : headerLength
 }
@@ -109,7 +110,8 @@ export async function previousEnd(core: Hypercore, end: number): Promise<number>
 export async function endAtOrAfter(core: Hypercore, length: number, lengthMax: number): Promise<number | undefined> {
   for (let seq = Math.max(length - 1, headerLength); seq < lengthMax; seq++) {
     const bytes = await core.get(seq)
-    const { key, value } = decodeBlock(bytes ?? b4a.alloc(0))
+    if (bytes === null) throw new MissingBlock()
+    const { key, value } = decodeBlock(bytes)
     if (key.equals(head) && !decodeHead(value ?? b4a.alloc(0)).unfinished) return seq + 1
   }
   return undefined
@@ -123,7 +125,7 @@ export async function* blocksOf(core: Hypercore, start: number, end: number): As
     if (index !== seq) break
     yield { seq: seq++, block: decodeBlock(value) }
   }
-  if (seq < end) throw new RangeError('a block that is not there')
+  if (seq < end) throw new MissingBlock()
 }
 
 function isAtOrBeneath(key: Buffer, path: Buffer): boolean {

@@ -1,10 +1,11 @@
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
+import { SyncError, systemCode } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Change, Version } from '../tree/tree.ts'
-import { BeeView } from './bee-view.ts'
+import { BeeView, MissingBlock } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { type ByteRange, extentsOf } from './byte-range.ts'
 import { type Arrivals, ContentReader } from './content.ts'
@@ -86,7 +87,7 @@ export class LogView {
     try {
       yield* listOf(this.#parts.entries, version, directory, options)
     } catch (error) {
-      throw damaged(version, error)
+      throw refusal(version, error)
     }
   }
 
@@ -103,7 +104,7 @@ export class LogView {
     try {
       yield* told
     } catch (error) {
-      throw damaged(to, error)
+      throw refusal(to, error)
     }
   }
 
@@ -119,7 +120,7 @@ export class LogView {
         })
       )
     } catch (error) {
-      throw damaged({ fork: this.#parts.entries.fork, length }, error)
+      throw refusal({ fork: this.#parts.entries.fork, length }, error)
     } finally {
       await view.close()
     }
@@ -149,7 +150,7 @@ export class LogView {
       if (first < end) await fetch(first, end, signal)
       yield* recordsOf(entries, first, end)
     } catch (error) {
-      throw damaged({ fork: entries.fork, length: end }, error)
+      throw refusal({ fork: entries.fork, length: end }, error)
     }
   }
 
@@ -157,7 +158,14 @@ export class LogView {
     try {
       return await act()
     } catch (error) {
-      throw damaged(version, error)
+      throw refusal(version, error)
     }
   }
+}
+
+/** What isn't here isn't damaged. */
+function refusal(version: Version, error: unknown): unknown {
+  if (!(error instanceof MissingBlock) && systemCode(error) !== 'REQUEST_TIMEOUT') return damaged(version, error)
+  const message = 'Part of the log that this takes is not here, and no peer sends it now'
+  return new SyncError('NOT_HELD', message, { cause: error })
 }

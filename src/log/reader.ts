@@ -6,6 +6,7 @@ import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
 import { Apportioner } from './apportion.ts'
+import { MissingBlock } from './bee-view.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { type Arrivals, ContentReader } from './content.ts'
@@ -49,6 +50,7 @@ export class LogReader {
   readonly #stalls = new StallWatch()
   readonly #shares = new Apportioner()
   readonly #download: EntriesDownload
+  readonly #views: Hypercore[] = []
 
   private constructor(store: LogStore, entries: Hypercore, options: LogReaderOptions) {
     this.#store = store
@@ -230,13 +232,23 @@ export class LogReader {
     return new ContentReader(core, places, { received, hasPeers: () => this.hasPeers }, this.#store.directory)
   }
 
-  /** The log as it can be read at any version. @param arrivals what is known of the network, but for who follows the log */
-  view(arrivals: Omit<Arrivals, 'hasPeers'>): LogView {
+  /**
+   * The log as it can be read at any version.
+   *
+   * @param arrivals what is known of the network, but for who follows the log
+   * @param options.waitMs how long to wait for what isn't here of the tree; for good when left out
+   */
+  view(arrivals: Omit<Arrivals, 'hasPeers'>, { waitMs = 0 }: { readonly waitMs?: number } = {}): LogView {
+    const entries = this.#entries.session({ timeout: waitMs })
+    this.#views.push(entries)
     return new LogView({
-      entries: this.#entries,
-      bee: this.#bee,
+      entries,
+      bee: beeOf(entries),
       content: () => this.#contentCore(),
-      fetch: (start, end, signal) => this.#download.range(start, end, signal),
+      fetch: async (start, end, signal) => {
+        if (waitMs > 0 && !this.hasPeers && !(await entries.has(start, end))) throw new MissingBlock()
+        await this.#download.range(start, end, signal)
+      },
       arrivals: { ...arrivals, hasPeers: () => this.hasPeers },
       directory: this.#store.directory
     })
@@ -263,6 +275,7 @@ export class LogReader {
     this.#stalls.close()
     this.#shares.close()
     this.#download.close()
+    for (const view of this.#views) await view.close()
     await this.#bee.close()
     // Not awaited: before the first block has come, nobody knows which core it is.
     this.#content?.then(({ core }) => core.close()).catch(() => {})

@@ -126,7 +126,7 @@ export class ClonedFolder extends FolderHandle {
     this.#source = {
       key,
       root: folder.root,
-      view: reader.view({ received: () => this.traffic.received, patienceMs }),
+      view: reader.view({ received: () => this.traffic.received, patienceMs }, { waitMs: patienceMs }),
       records: () => state.records(),
       settled: async () => {},
       onChange: (listener) => reader.onChange(listener),

@@ -160,7 +160,7 @@ declare module 'hypercore' {
     }
     ready(): Promise<void>
     close(): Promise<void>
-    session(options?: { readonly wait?: boolean }): Hypercore
+    session(options?: { readonly wait?: boolean; readonly timeout?: number }): Hypercore
     snapshot(): Hypercore
     append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
     get(index: number, options?: { readonly wait?: boolean; readonly timeout?: number }): Promise<Buffer | null>
