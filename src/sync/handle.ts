@@ -54,6 +54,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** Closes whatever `open` has opened, perhaps not all; it may be opened again after it. */
   protected abstract shut(): Promise<void>
 
+  /** Frees some of a full disk, with all closed. @returns whether that may do, and it is worth another try */
+  protected makeRoom(_folder: Folder): boolean {
+    return false
+  }
+
   /** What its owner can do when the store is damaged. */
   protected abstract readonly advice: string
 
@@ -234,8 +239,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
       if (reason.code !== 'DISK_FULL' && !isState) return this.#fail(reason)
       await this.shut().catch(() => {})
       if (reason.code === 'DISK_FULL') {
-        this.#tell(new SyncError('DISK_FULL', this.#spaceWait.describe(folder)))
-        await this.#spaceWait.until(folder, signal)
+        if (!this.makeRoom(folder)) await this.#awaitSpace(folder)
       } else {
         // It can be had again, by looking at everything.
         State.discard(folder.state)
@@ -248,6 +252,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
         (error: unknown) => this.#failureOf(error) ?? this.#unexpected(error)
       )
     }
+  }
+
+  async #awaitSpace(folder: Folder): Promise<void> {
+    this.#tell(new SyncError('DISK_FULL', this.#spaceWait.describe(folder)))
+    await this.#spaceWait.until(folder, this.#stop.signal)
   }
 
   #advised(error: SyncError): SyncError {
@@ -297,8 +306,9 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     } catch (error) {
       const failure = this.#failureOf(error)
       const isState = failure instanceof DatabaseFailure && failure.database === 'state'
-      if (!isState || failure.code !== 'DAMAGED') throw failure === undefined ? error : this.#advised(failure)
       await this.shut().catch(() => {})
+      if (failure?.code === 'DISK_FULL' && this.makeRoom(folder)) return this.#openFirst(folder)
+      if (!isState || failure.code !== 'DAMAGED') throw failure === undefined ? error : this.#advised(failure)
       State.discard(folder.state)
       await this.open(folder)
     }
