@@ -84,7 +84,10 @@ export class ClonedFolder extends FolderHandle {
     if (freeBytes(root) > freeBytes(dirname(store))) return false
     const removed = removeOldest(root, this.#roomBytes)
     this.#roomBytes *= 2
-    return removed > 0
+    if (removed === 0) return false
+    const message = `The disk is full: ${Math.ceil(removed / 1e6)} MB of what was kept of replaced files went early`
+    this.monitor.emit({ type: 'notice', message })
+    return true
   }
 
   protected override claim(): Folder {

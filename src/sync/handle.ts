@@ -306,9 +306,15 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     } catch (error) {
       const failure = this.#failureOf(error)
       const isState = failure instanceof DatabaseFailure && failure.database === 'state'
+      const isFull = failure?.code === 'DISK_FULL'
+      if (!isFull && (!isState || failure.code !== 'DAMAGED')) {
+        throw failure === undefined ? error : this.#advised(failure)
+      }
       await this.shut().catch(() => {})
-      if (failure?.code === 'DISK_FULL' && this.makeRoom(folder)) return this.#openFirst(folder)
-      if (!isState || failure.code !== 'DAMAGED') throw failure === undefined ? error : this.#advised(failure)
+      if (isFull) {
+        if (!this.makeRoom(folder)) throw this.#advised(failure)
+        return this.#openFirst(folder)
+      }
       State.discard(folder.state)
       await this.open(folder)
     }
