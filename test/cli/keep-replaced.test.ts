@@ -58,21 +58,16 @@ function versionOf({ events }: Command): Version {
   return { fork: said.fork, length: said.version }
 }
 
-/** The contents that a mirror keeps, by their hashes; each is whole, and has a record. */
-function keptIn(t: Assert, mirror: string): string[] {
+/** Waits until a mirror keeps these contents and no others, each whole and with a record. */
+async function keeps(t: Assert, mirror: string, ...contents: readonly Uint8Array[]): Promise<void> {
   const directory = join(mirror, '.p2psync/kept')
-  const names = readdirSync(directory)
-  const hashes = names.filter((name) => !name.endsWith('.json')).sort()
-  t.alike(
-    names.filter((name) => name.endsWith('.json')).sort(),
-    hashes.map((hash) => `${hash}.json`),
-    'each has a record'
-  )
+  const hashes = contents.map(hashOf)
+  const names = hashes.flatMap((hash) => [hash, `${hash}.json`]).sort()
+  const areThere = () => readdirSync(directory).sort().join() === names.join()
+  await until(areThere, { what: 'what is to be kept', ms: 30_000 }).catch(() => {})
+  t.alike(readdirSync(directory).sort(), names, 'it keeps what it should')
   for (const hash of hashes) t.is(hashOf(readFileSync(join(directory, hash))), hash, 'it is whole')
-  return hashes
 }
-
-const hashesOf = (...contents: readonly Uint8Array[]) => contents.map(hashOf).sort()
 
 /** How many blocks of a file a mirror that doesn't run says to have. */
 async function blocksHad(mirror: string, key: string, { extents }: FileEntry): Promise<number> {
@@ -94,30 +89,29 @@ async function blocksHad(mirror: string, key: string, { extents }: FileEntry): P
 }
 
 test('what is replaced and removed stays in the mirror for a while, and is served', async (t) => {
-  const { source, mirror, writer, addresses, clone } = await openScene(t)
+  const { source, mirror, writer, addresses, bootstrap, clone } = await openScene(t)
   const first = await clone()
   const before = versionOf(writer)
   writeFileSync(join(source, 'large'), bytesOf(3 * mb, 4))
   await becomeSame(t, source, mirror)
-  t.alike(keptIn(t, mirror), hashesOf(large))
+  await keeps(t, mirror, large)
   rmSync(join(source, 'other'))
   rmSync(join(source, 'small'))
   await becomeSame(t, source, mirror)
-  await until(() => keptIn(t, mirror).length === 2, { what: 'the second one' })
-  t.alike(keptIn(t, mirror), hashesOf(large, other))
+  await keeps(t, mirror, large, other)
   await writer.kill('SIGTERM')
   const past = await PastReader.open(t, addresses, writer.key)
   t.ok((await past.read(await past.entry('large', before))).equals(large), 'its old bytes come from the mirror alone')
 
   await first.kill('SIGTERM')
   t.is((await blocksHad(mirror, writer.key, await past.entry('other', before))) > 0, true)
-  const again = startClone(t, writer.key, mirror, { bootstrap: addressesText(addresses) })
+  const again = startClone(t, writer.key, mirror, { bootstrap })
   t.ok((await past.read(await past.entry('other', before))).equals(other), 'also after a restart')
-  t.alike(keptIn(t, mirror), hashesOf(large, other))
+  await keeps(t, mirror, large, other)
   await again.kill('SIGTERM')
 
   const args = ['--keep-replaced', '1s']
-  const last = startClone(t, writer.key, mirror, { bootstrap: addressesText(addresses), args })
+  const last = startClone(t, writer.key, mirror, { bootstrap, args })
   await until(() => readdirSync(join(mirror, '.p2psync/kept')).length === 0, {
     what: 'the end of their time',
     ms: 30_000
@@ -131,13 +125,9 @@ test('what is replaced and removed stays in the mirror for a while, and is serve
 test('what is kept goes in time while the mirror runs', async (t) => {
   const { source, mirror, clone } = await openScene(t)
   const reader = await clone(['--keep-replaced', '1s'])
-  const log: string[] = []
   rmSync(join(source, 'large'))
-  const look = () => {
-    log.push(readdirSync(join(mirror, '.p2psync/kept')).join())
-    return log.some((names) => names.includes(hashOf(large))) && log.at(-1) === ''
-  }
-  await until(look, { what: 'it to come and go', ms: 40_000 })
+  await keeps(t, mirror, large)
+  await keeps(t, mirror)
   t.ok(reader.running)
 })
 
@@ -148,7 +138,7 @@ test('nothing is kept where none is to be', async (t) => {
   writeFileSync(join(source, 'large'), bytesOf(3 * mb, 4))
   rmSync(join(source, 'other'))
   await becomeSame(t, source, mirror)
-  t.alike(keptIn(t, mirror), [])
+  await keeps(t, mirror)
   const past = await PastReader.open(t, addresses, writer.key)
   const entries = [await past.entry('large', before), await past.entry('other', before)]
   await reader.kill('SIGTERM')
@@ -164,26 +154,25 @@ test('what has moved, or is there as a copy, is not kept', async (t) => {
   await becomeSame(t, source, mirror)
   rmSync(join(source, 'other'))
   await becomeSame(t, source, mirror)
-  t.alike(keptIn(t, mirror), [])
+  await keeps(t, mirror)
   // Moved over another: that one is gone, not what took its path.
   renameSync(join(source, 'd/moved'), join(source, 'copy'))
   await becomeSame(t, source, mirror)
-  t.alike(keptIn(t, mirror), hashesOf(other))
+  await keeps(t, mirror, other)
   // Back in the folder it needs no keeping.
   writeFileSync(join(source, 'back'), other)
   await becomeSame(t, source, mirror)
-  await until(() => keptIn(t, mirror).length === 0, { what: 'it to go' })
+  await keeps(t, mirror)
 })
 
 test('beyond what all may take, the oldest goes', async (t) => {
   const { source, mirror, clone } = await openScene(t)
   await clone(['--keep-replaced', '7d,4M'])
-  for (const path of ['large', 'other']) {
-    rmSync(join(source, path))
-    await becomeSame(t, source, mirror)
-  }
-  await until(() => keptIn(t, mirror).length === 1, { what: 'the first to go' })
-  t.alike(keptIn(t, mirror), hashesOf(other))
+  rmSync(join(source, 'large'))
+  await becomeSame(t, source, mirror)
+  await keeps(t, mirror, large)
+  rmSync(join(source, 'other'))
+  await keeps(t, mirror, other)
 })
 
 /** A process that ends by SIGKILL when it comes to a step for the first time after it was armed. */
@@ -214,7 +203,7 @@ for (const [what, edit, steps] of edits) {
       t.is(await reader.exit(), -1, 'killed')
       await clone()
       await becomeSame(t, source, mirror)
-      t.alike(keptIn(t, mirror), hashesOf(large))
+      await keeps(t, mirror, large)
       t.alike(readdirSync(join(mirror, '.p2psync/staging')), [])
       await writer.kill('SIGTERM')
       const past = await PastReader.open(t, addresses, writer.key)
@@ -230,7 +219,7 @@ test('killed while it is given up, it goes all the same', async (t) => {
   const before = versionOf(writer)
   rmSync(join(source, 'large'))
   await becomeSame(t, source, mirror)
-  t.alike(keptIn(t, mirror), hashesOf(large))
+  await keeps(t, mirror, large)
   const past = await PastReader.open(t, addresses, writer.key)
   const entry = await past.entry('large', before)
   await reader.kill('SIGTERM')
@@ -239,7 +228,7 @@ test('killed while it is given up, it goes all the same', async (t) => {
   t.is(await killed.exit(), -1, 'killed')
   t.alike(readdirSync(join(mirror, '.p2psync/kept')), [`${hashOf(large)}.json`])
   const again = await clone()
-  t.alike(keptIn(t, mirror), [])
+  await keeps(t, mirror)
   await again.kill('SIGTERM')
   t.is(await blocksHad(mirror, writer.key, entry), 0)
 })
@@ -255,16 +244,12 @@ test('on a full disk what is kept goes before work stops', needsDisks, async (t)
   await becomeSame(t, source, mirror)
   rmSync(join(source, 'big'))
   await becomeSame(t, source, mirror)
-  t.alike(keptIn(t, mirror), hashesOf(big))
+  await keeps(t, mirror, big)
   disk.fill(30_000_000)
   writeFileSync(join(source, 'more'), bytesOf(45 * mb, 6))
   await becomeSame(t, source, mirror)
-  t.alike(keptIn(t, mirror), [])
+  await keeps(t, mirror)
   const said = reader.events.filter(({ type }) => type === 'error' || type === 'problem')
   t.alike(said, [])
   t.is(statSync(join(mirror, 'more')).size, 45 * mb)
 })
-
-function addressesText(addresses: readonly { readonly host: string; readonly port: number }[]): string {
-  return addresses.map(({ host, port }) => `${host}:${port}`).join(',')
-}
