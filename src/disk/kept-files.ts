@@ -164,6 +164,17 @@ export class KeptFiles {
     return true
   }
 
+  /** From a block on there will be others: files that reach so far hold none any more, but their bytes stay. */
+  cut(block: number): void {
+    for (const file of this.files) {
+      if (!file.entry.extents.some((extent) => extent.block + extent.blocks > block)) continue
+      const bare = { ...file, entry: { ...file.entry, extents: [] } }
+      this.#blocks.unkeep(file)
+      this.#files.set(file.entry.hash, bare)
+      this.#write(bare)
+    }
+  }
+
   /** Nothing is read of a file any more: it is about to be removed. */
   giveUp(file: KeptFile): void {
     this.#blocks.unkeep(file)

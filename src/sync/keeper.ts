@@ -53,6 +53,7 @@ export class Keeper {
   constructor(options: KeeperOptions) {
     this.#options = options
     this.#files = new KeptFiles(options.root, options.blocks)
+    options.reader.onContentCut = (block) => this.#files.cut(block)
   }
 
   /** What is kept, the oldest first. */
@@ -140,8 +141,8 @@ export class Keeper {
     const { blocks, reader } = this.#options
     for (const file of files) this.#files.giveUp(file)
     const extents = [...blocks.takeDropped(), ...files.flatMap(({ entry }) => entry.extents)]
-    // The blocks go before the bytes: nobody is promised what can't be read. Before the first version there are none.
-    if (reader.version !== undefined) await reader.release(extents, blocks.isHeld)
+    // The blocks go before the bytes: nobody is promised what can't be read.
+    await reader.release(extents, blocks.isHeld)
     for (const file of files) await this.#files.remove(file)
   }
 

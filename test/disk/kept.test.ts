@@ -229,6 +229,21 @@ test('of a full disk the oldest goes, as much as is needed; who opens it next fi
   t.is(removeOldest(await t.tmp(), 11), 0, 'where nothing was ever kept')
 })
 
+test('what reaches into blocks that will be others holds none any more, but stays', async (t) => {
+  const scene = await Scene.open(t)
+  scene.keep('file', 'content')
+  scene.kept.cut(4)
+  t.alike(scene.reopen().scene.blocks.held.size, 1, 'its only block is the one before')
+  scene.kept.cut(3)
+  t.alike(scene.blocks.paths, [])
+  const again = scene.reopen().scene
+  t.alike(
+    again.kept.files.map(({ path, entry }) => [path, entry.extents]),
+    [['file', []]]
+  )
+  t.alike(again.names, pair('content'))
+})
+
 /** A workshop that keeps what is replaced. */
 async function openWorkshop(t: Assert, contents: Readonly<Record<string, string>>) {
   const shop = await Workshop.open(t)
