@@ -149,7 +149,11 @@ export class KeptFiles {
         return new Set(dirty)
       },
       end: () => {
-        for (const { entry } of prepared.values()) this.#unprepare(entry.hash)
+        try {
+          for (const { entry } of prepared.values()) this.#unprepare(entry.hash)
+        } catch (error) {
+          if (systemCode(error) === undefined) throw error // What stays is found at the next start.
+        }
         prepared.clear()
       }
     }

@@ -1,13 +1,14 @@
 import { statfsSync } from 'node:fs'
 
-/** The size of the disk of `path`, in bytes; 0 where the system doesn't tell. */
+/** The size of the disk of `path`, in bytes; as large as you like where the system doesn't tell. */
 export function diskBytes(path: string): number {
   try {
     const { blocks, bsize } = statfsSync(path)
-    return blocks * bsize
+    if (blocks > 0) return blocks * bsize
   } catch {
-    return 0
+    // Nobody tells.
   }
+  return Number.POSITIVE_INFINITY
 }
 
 /** Bytes that can still be written to the disk of `path`; as many as you like where the system doesn't tell. */

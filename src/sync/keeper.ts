@@ -48,6 +48,8 @@ export interface KeeperOptions {
 export class Keeper {
   readonly #options: KeeperOptions
   readonly #files: KeptFiles
+  /** Records without files. */
+  #bare: readonly KeptFile[] = []
   #retention: Retention = { keepMs: 0, bytesMax: 0 }
 
   constructor(options: KeeperOptions) {
@@ -64,7 +66,8 @@ export class Keeper {
   }
 
   /**
-   * Reads what is kept, and brings to an end what a run that was cut off has begun.
+   * Reads what is kept. What goes of it, or was going when a run was cut off, goes with the next `sweep`: once it is
+   * known of all files in the folder which blocks they hold.
    *
    * @param aside what that run had taken out of the folder: it is kept where it would have been, and where it isn't
    *   what the baseline says
@@ -77,7 +80,8 @@ export class Keeper {
     const { root, keepReplaced, naming } = this.#options
     const { ms: keepMs = keepMsDefault, bytes: bytesMax = diskShare * diskBytes(root) } = keepReplaced
     this.#retention = { keepMs, bytesMax }
-    const bare = new Map(this.#files.open().map((file) => [file.entry.hash, file]))
+    this.#bare = this.#files.open()
+    const bare = new Map(this.#bare.map((file) => [file.entry.hash, file]))
     const targets = new Set<string>()
     if (aside.length > 0) {
       for (const [, { entry }] of baseline.records) if (entry.type === 'symlink') targets.add(entry.target)
@@ -90,10 +94,7 @@ export class Keeper {
       if (file !== undefined && this.#isToKeep(file.entry)) await this.#files.adopt(file, at)
       return file !== undefined
     }
-    const rescued = await rescue(root, aside, isKnown, naming)
-    await this.#giveUp([...bare.values()].filter(({ entry }) => this.#files.get(entry.hash) === undefined))
-    await this.sweep()
-    return rescued
+    return rescue(root, aside, isKnown, naming)
   }
 
   /**
@@ -123,7 +124,9 @@ export class Keeper {
 
   /** Gives up what is kept longer than it shall be, or takes too much of the disk. */
   async sweep(): Promise<void> {
-    await this.#giveUp([...this.#files.excess(this.#retention, this.#options.naming.now().getTime())])
+    const bare = this.#bare.filter(({ entry }) => this.#files.get(entry.hash) === undefined)
+    this.#bare = []
+    await this.#giveUp([...bare, ...this.#files.excess(this.#retention, this.#options.naming.now().getTime())])
   }
 
   /** Gives up what the folder holds again. */

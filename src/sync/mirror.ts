@@ -198,7 +198,6 @@ export class Mirror {
 
   async #follow(): Promise<void> {
     assertMarker(this.#folder)
-    await this.#keeper.sweep()
     const { carried } = this.#reader
     await this.#standing.carry(carried)
     this.#inSync = this.#inSync && carried(this.#inSync)
@@ -214,6 +213,7 @@ export class Mirror {
       if (!sameVersion(version, this.#inSync)) this.#inSync = !news && wasInSync ? version : undefined
       this.#reader.fetchRest(version, () => this.#watch === undefined && performance.now() - this.#passedMs >= restMs)
     }
+    await this.#keeper.sweep()
     await this.#checkInSync()
   }
 

@@ -5,6 +5,7 @@ import type { Assert } from 'brittle'
 import Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
 import CorestoreStorage from 'hypercore-storage'
+import { clone, share } from '../../src/index.ts'
 import { parseKey } from '../../src/log/store.ts'
 import type { StepName } from '../../src/steps.ts'
 import type { FileEntry } from '../../src/tree/entry.ts'
@@ -165,9 +166,10 @@ test('what has moved, or is there as a copy, is not kept', async (t) => {
   await keeps(t, mirror)
 })
 
-test('beyond what all may take, the oldest goes', async (t) => {
+test('beyond what all may take, the oldest goes, in the folder wherever its state is', async (t) => {
   const { source, mirror, clone } = await openScene(t)
-  await clone(['--keep-replaced', '7d,4M'])
+  const state = await t.tmp()
+  await clone(['--keep-replaced', '7d,4M', '--state', state])
   rmSync(join(source, 'large'))
   await becomeSame(t, source, mirror)
   await keeps(t, mirror, large)
@@ -187,9 +189,9 @@ const edits: ReadonlyArray<[what: string, edit: (path: string) => void, steps: r
   [
     'replaced',
     (path) => writeFileSync(path, bytesOf(3 * mb, 4)),
-    ['kept-noted', 'exchanged', 'kept', 'placed', 'folder-durable', 'baseline-recorded']
+    ['kept-noted', 'exchanged', 'kept', 'baseline-recorded']
   ],
-  ['removed', rmSync, ['kept-noted', 'kept', 'removed', 'folder-durable', 'baseline-recorded']]
+  ['removed', rmSync, ['kept', 'folder-durable']]
 ]
 for (const [what, edit, steps] of edits) {
   for (const step of steps) {
@@ -210,6 +212,24 @@ for (const [what, edit, steps] of edits) {
       t.ok((await past.read(await past.entry('large', before))).equals(large))
     })
   }
+}
+
+for (const step of ['taken-out', 'moved'] as const) {
+  test(`killed at ${step} while a file is moved, it is there and nothing stays behind`, async (t) => {
+    const { source, mirror, clone } = await openScene(t)
+    const { env, arm } = await killable(t)
+    const reader = await clone([], env)
+    arm(step)
+    mkdirSync(join(source, 'd'))
+    renameSync(join(source, 'large'), join(source, 'd/large'))
+    t.is(await reader.exit(), -1, 'killed')
+    const again = await clone()
+    await becomeSame(t, source, mirror)
+    await keeps(t, mirror)
+    t.alike(readdirSync(join(mirror, '.p2psync/staging')), [])
+    const said = again.events.filter(({ type }) => type === 'conflict' || type === 'problem')
+    t.alike(said, [])
+  })
 }
 
 test('killed while it is given up, it goes all the same', async (t) => {
@@ -252,4 +272,26 @@ test('on a full disk what is kept goes before work stops', needsDisks, async (t)
   const said = reader.events.filter(({ type }) => type === 'error' || type === 'problem')
   t.alike(said, [])
   t.is(statSync(join(mirror, 'more')).size, 45 * mb)
+})
+
+test('a program is told what is kept, and until when', async (t) => {
+  const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
+  writeFileSync(join(source, 'large'), large)
+  const options = { bootstrap: [], lan: false }
+  const shared = share(source, options)
+  t.teardown(() => shared.close())
+  await shared.ready()
+  const cloned = clone(shared.key, mirror, { ...options, keepReplaced: { ms: 60_000 } })
+  t.teardown(() => cloned.close())
+  t.alike(cloned.kept, [])
+  const inSync = cloned.inSync()
+  await cloned.ready()
+  await inSync
+  rmSync(join(source, 'large'))
+  const beforeMs = Date.now()
+  await until(() => cloned.kept.length > 0, { what: 'it to be kept', ms: 30_000 })
+  const [kept] = cloned.kept
+  const keptMs = kept?.keptMs ?? 0
+  t.alike(kept, { path: 'large', size: large.length, hash: hashOf(large), keptMs, expiresMs: keptMs + 60_000 })
+  t.ok(Math.abs(keptMs - beforeMs) < 30_000)
 })
