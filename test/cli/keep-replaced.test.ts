@@ -214,6 +214,33 @@ for (const [what, edit, steps] of edits) {
   }
 }
 
+test('beyond what all may take, it goes while there is still work to do', async (t) => {
+  const { source, mirror, clone } = await openScene(t)
+  const { env, arm } = await killable(t)
+  const reader = await clone(['--keep-replaced', '4M'], env)
+  // Nothing comes between the two: they go with one version.
+  const both = join(await t.tmp(), 'both')
+  mkdirSync(both)
+  for (const name of ['large', 'other']) renameSync(join(source, name), join(both, name))
+  arm('applied-noted')
+  t.is(await reader.exit(), -1, 'killed')
+  t.is(readdirSync(join(mirror, '.p2psync/kept')).length, 2, 'one, and its record')
+})
+
+test('what the log still has in packs is not kept', async (t) => {
+  const { text: bootstrap } = await startTestnet(t)
+  const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
+  const path = join(source, 'text')
+  writeFileSync(path, 'the same words, again and again\n'.repeat(100_000))
+  const writer = await startShare(t, source, { bootstrap, args: ['--in-place-above', 'none'] })
+  const reader = startClone(t, writer.key, mirror, { bootstrap })
+  await becomeSame(t, source, mirror)
+  await reader.event('in-sync')
+  rmSync(path)
+  await becomeSame(t, source, mirror)
+  await keeps(t, mirror)
+})
+
 for (const step of ['taken-out', 'moved'] as const) {
   test(`killed at ${step} while a file is moved, it is there and nothing stays behind`, async (t) => {
     const { source, mirror, clone } = await openScene(t)
