@@ -75,7 +75,7 @@ export class ClonedFolder extends FolderHandle {
 
   /** The large files that the log has replaced or removed and whose contents are still here, the oldest first. */
   get kept(): readonly KeptContent[] {
-    return this.#mirror?.kept ?? []
+    return this.#mirror?.keeper.kept ?? []
   }
 
   /** What was kept goes before work stops: more each time until all is done. */

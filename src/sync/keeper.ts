@@ -9,6 +9,7 @@ import type { TreePath } from '../tree/path.ts'
 import type { TreeView } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
+import type { Monitor } from './monitor.ts'
 
 /** How long a mirror keeps the large files that the log has replaced or removed. What is left out has its default. */
 export interface KeepReplaced {
@@ -69,14 +70,10 @@ export class Keeper {
    * Reads what is kept. What goes of it, or was going when a run was cut off, goes with the next `sweep`: once it is
    * known of all files in the folder which blocks they hold.
    *
-   * @param aside what that run had taken out of the folder: it is kept where it would have been, and where it isn't
-   *   what the baseline says
-   * @returns the names under which something of the user's was kept, and what they were
+   * @param aside what that run had taken out of the folder: it is kept where it would have been; where it isn't what
+   *   the baseline says it gets a name in the folder, of which `monitor` is told
    */
-  async open(
-    aside: readonly string[],
-    baseline: LiveBaseline
-  ): Promise<readonly (readonly [was: TreePath, keptAs: TreePath])[]> {
+  async open(aside: readonly string[], baseline: LiveBaseline, monitor: Monitor): Promise<void> {
     const { root, keepReplaced, naming } = this.#options
     const { ms: keepMs = keepMsDefault, bytes: bytesMax = diskShare * diskBytes(root) } = keepReplaced
     this.#retention = { keepMs, bytesMax }
@@ -94,7 +91,9 @@ export class Keeper {
       if (file !== undefined && this.#isToKeep(file.entry)) await this.#files.adopt(file, at)
       return file !== undefined
     }
-    return rescue(root, aside, isKnown, naming)
+    for (const [path, keptAs] of await rescue(root, aside, isKnown, naming)) {
+      monitor.emit({ type: 'conflict', path, keptAs })
+    }
   }
 
   /**
@@ -122,21 +121,21 @@ export class Keeper {
     return this.#files.keeping(entryOf, this.#options.naming.now)
   }
 
-  /** Gives up what is kept longer than it shall be, or takes too much of the disk. */
-  async sweep(): Promise<void> {
-    const bare = this.#bare.filter(({ entry }) => this.#files.get(entry.hash) === undefined)
+  /**
+   * Gives up what is kept longer than it shall be, or takes too much of the disk.
+   *
+   * @param put what the folder was found to hold just now: it needs no keeping
+   */
+  async sweep(put: ReadonlyMap<TreePath, BaselineRecord> = new Map()): Promise<void> {
+    const files = this.#files
+    const gone = new Set(this.#bare.filter(({ entry }) => files.get(entry.hash) === undefined))
     this.#bare = []
-    await this.#giveUp([...bare, ...this.#files.excess(this.#retention, this.#options.naming.now().getTime())])
-  }
-
-  /** Gives up what the folder holds again. */
-  async returned(put: ReadonlyMap<TreePath, BaselineRecord>): Promise<void> {
-    const back = new Set<KeptFile>()
     for (const { entry } of put.values()) {
-      const file = entry.type === 'file' ? this.#files.get(entry.hash) : undefined
-      if (file !== undefined) back.add(file)
+      const file = entry.type === 'file' ? files.get(entry.hash) : undefined
+      if (file !== undefined) gone.add(file)
     }
-    await this.#giveUp([...back])
+    for (const file of files.excess(this.#retention, this.#options.naming.now().getTime())) gone.add(file)
+    await this.#giveUp([...gone])
   }
 
   async #giveUp(files: readonly KeptFile[]): Promise<void> {

@@ -22,7 +22,7 @@ import { LiveBaseline, stateChanges, withoutFresh } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { countFetched } from './fetch-progress.ts'
 import { assertMarker, type Folder } from './folder.ts'
-import { Keeper, type KeepReplaced, type KeptContent } from './keeper.ts'
+import { Keeper, type KeepReplaced } from './keeper.ts'
 import { type Look, lookAt, observedOf } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { Owed } from './owed.ts'
@@ -73,7 +73,8 @@ export class Mirror {
   readonly #monitor: Monitor
   readonly #staging: Staging
   readonly #blocks: BlockHolders
-  readonly #keeper: Keeper
+  /** Keeps what is replaced or removed. */
+  readonly keeper: Keeper
   readonly #options: MirrorOptions
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
@@ -116,17 +117,12 @@ export class Mirror {
     this.#blocks = options.blocks
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     const isInPlace = (entry: FileEntry) => this.#staging.isInPlace(entry)
-    this.#keeper = new Keeper({ ...options, root: folder.root, reader, isInPlace, naming })
+    this.keeper = new Keeper({ ...options, root: folder.root, reader, isInPlace, naming })
     reader.onFailure = (error) => this.#report(error)
   }
 
   start(): void {
     this.#running = this.#run()
-  }
-
-  /** What was replaced or removed, and is kept. */
-  get kept(): readonly KeptContent[] {
-    return this.#keeper.kept
   }
 
   async close(): Promise<void> {
@@ -185,9 +181,7 @@ export class Mirror {
     reached('staging-emptied')
     this.#traits = probeFileSystem(this.#folder.staging)
     this.#baseline = await LiveBaseline.of(this.#state.records(), this.#blocks)
-    for (const [path, keptAs] of await this.#keeper.open(aside, this.#baseline)) {
-      this.#monitor.emit({ type: 'conflict', path, keptAs })
-    }
+    await this.keeper.open(aside, this.#baseline, this.#monitor)
     await this.#standing.load()
     // Without either, nothing was ever written here.
     this.#mayHoldMore = this.#standing.hasBegun || this.#baseline.records.size > 0
@@ -213,7 +207,7 @@ export class Mirror {
       if (!sameVersion(version, this.#inSync)) this.#inSync = !news && wasInSync ? version : undefined
       this.#reader.fetchRest(version, () => this.#watch === undefined && performance.now() - this.#passedMs >= restMs)
     }
-    await this.#keeper.sweep()
+    await this.keeper.sweep()
     await this.#checkInSync()
   }
 
@@ -333,7 +327,7 @@ export class Mirror {
     await this.#settle(plan, wanted.target, signatures)
     reached('settled')
     this.#tellDiverged(plan, full)
-    const keeping = this.#keeper.of({ ...plan, local, observed }, baseline)
+    const keeping = this.keeper.of({ ...plan, local, observed }, baseline)
     const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, { observed, keeping }, signal)
     if (full) this.#owed.entries.clear()
     const refused = new Set([...wanted.refused, ...wrong])
@@ -469,8 +463,7 @@ export class Mirror {
     await this.#state.commitAll(stateChanges(put, removed))
     reached('baseline-recorded')
     await this.#reader.release(this.#blocks.takeDropped(), this.#blocks.isHeld)
-    await this.#keeper.returned(put)
-    await this.#keeper.sweep()
+    await this.keeper.sweep(put)
     onFiles?.(put.size + removed.size)
   }
 
