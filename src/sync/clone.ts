@@ -34,6 +34,8 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
 
 /** Of a full disk so much is freed at once, of what is kept: the databases need room to be opened. */
 const roomBytesMin = 64 * 1024 * 1024
+/** By so much two looks at what is free of one disk may differ: others write to it meanwhile. */
+const sameDiskBytes = 16 * 1024 * 1024
 
 /** A folder that follows one published elsewhere. */
 export class ClonedFolder extends FolderHandle {
@@ -80,8 +82,8 @@ export class ClonedFolder extends FolderHandle {
 
   /** What was kept goes before work stops: more each time until all is done. */
   protected override makeRoom({ root, store }: Folder): boolean {
-    // On the disk of log and state nothing is kept.
-    if (freeBytes(root) > freeBytes(dirname(store))) return false
+    // On the disk of log and state nothing is kept, if it is another one.
+    if (freeBytes(root) > freeBytes(dirname(store)) + sameDiskBytes) return false
     const removed = removeOldest(root, this.#roomBytes)
     this.#roomBytes *= 2
     if (removed === 0) return false
