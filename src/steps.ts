@@ -41,6 +41,12 @@ export const stepNames = [
   'file-staged',
   'staged-durable',
   'set-aside',
+  /** It is written down what of what is to be replaced will be kept. */
+  'kept-noted',
+  /** What was replaced lies where it is kept. */
+  'kept',
+  /** What was kept has gone, its record hasn't yet. */
+  'kept-removed',
   /** What is new has changed places with what it replaces. */
   'exchanged',
   'placed',

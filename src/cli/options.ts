@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { Address, InPlaceOptions } from '../index.ts'
+import type { Address, InPlaceOptions, KeepReplaced } from '../index.ts'
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -94,6 +94,28 @@ export function parseSize(text: string): number {
     throw new InvalidArgumentError('Give a size such as 500k, 1MiB or 2G, 128KiB or more, or none.')
   }
   return size
+}
+
+const keepUnitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 24 * 3_600_000 } as const
+const keepUnitBytes = { k: 1e3, M: 1e6, G: 1e9, T: 1e12, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 } as const
+const keepMsMax = 100 * 365 * keepUnitMs.d
+
+/** A time such as `30d`, a size such as `50G`, or both, `30d,50G`; a small m is minutes. `0` and `none` keep nothing. */
+export function parseKeepReplaced(text: string): KeepReplaced {
+  const parts = text.split(',').map((part) => part.trim())
+  if (parts.length === 1 && (parts[0] === 'none' || parts[0] === '0')) return { ms: 0 }
+  const keep: { ms?: number; bytes?: number } = {}
+  for (const part of parts) {
+    const [, timed, time] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(part) ?? []
+    const [, sized, size] = /^(\d+(?:\.\d+)?) ?(k|[MGT]|[KMGT]i)B?$/.exec(part) ?? []
+    if (timed !== undefined && keep.ms === undefined)
+      keep.ms = Number(timed) * keepUnitMs[time as keyof typeof keepUnitMs]
+    else if (sized !== undefined && keep.bytes === undefined)
+      keep.bytes = Number(sized) * keepUnitBytes[size as keyof typeof keepUnitBytes]
+    else throw new InvalidArgumentError('Give a time such as 12h or 30d, a size such as 50G, both as 30d,50G, or none.')
+  }
+  if ((keep.ms ?? 0) > keepMsMax) throw new InvalidArgumentError('Give a time up to 36500d.')
+  return keep
 }
 
 /** A TCP or UDP port. */

@@ -34,19 +34,21 @@ export type Bytes =
   | { readonly type: 'file'; readonly hash: string; readonly size: number }
   | { readonly type: 'symlink'; readonly target: string }
 
+type IsKnown = (bytes: Bytes, at: string) => boolean | Promise<boolean>
+
 /**
  * Looks through what was taken out of a folder when a run was cut off. What is known from the log is
  * dropped; what isn't was changed by the user in that very moment, and gets a name in the folder.
  *
  * @param aside the paths that `Staging.open` has left
- * @param isKnown whether these are bytes of the log
+ * @param isKnown whether these are bytes of the log; it may take what lies at `at` away to keep it
  * @returns the names under which something was kept, and what they were
  * @throws the system's error
  */
 export async function rescue(
   root: string,
   aside: readonly string[],
-  isKnown: (bytes: Bytes) => boolean,
+  isKnown: IsKnown,
   options: KeepOptions
 ): Promise<readonly (readonly [was: TreePath, keptAs: TreePath])[]> {
   const kept: (readonly [TreePath, TreePath])[] = []
@@ -60,12 +62,12 @@ export async function rescue(
   return kept
 }
 
-async function isDispensable(path: string, isKnown: (bytes: Bytes) => boolean): Promise<boolean> {
+async function isDispensable(path: string, isKnown: IsKnown): Promise<boolean> {
   const stats = lstatSync(path)
-  if (stats.isSymbolicLink()) return isKnown({ type: 'symlink', target: readlinkSync(path) })
+  if (stats.isSymbolicLink()) return isKnown({ type: 'symlink', target: readlinkSync(path) }, path)
   if (stats.isFile()) {
     const { hash, size } = await hashFile(dirname(path), childPath('', basename(path)))
-    return isKnown({ type: 'file', hash, size })
+    return isKnown({ type: 'file', hash, size }, path)
   }
   try {
     rmdirSync(path)

@@ -11,6 +11,7 @@ import type { Problem } from '../tree/tree.ts'
 import { isAbsence } from './beneath.ts'
 import { makeDurable } from './durable.ts'
 import { forThreads } from './for-threads.ts'
+import type { Keeping } from './kept-files.ts'
 import { setMetadata } from './metadata.ts'
 import { Parents } from './parents.ts'
 import { ChangedMeanwhile, Placer } from './placer.ts'
@@ -40,6 +41,8 @@ export interface MaterialiseInput {
   readonly observed: ReadonlyMap<TreePath, Seen>
   /** Paths where what stands there is to be kept under another name. */
   readonly conflicts: ReadonlySet<TreePath>
+  /** Keeps what is replaced or removed; nothing is kept when left out. */
+  readonly keeping?: Keeping | undefined
   /** The entry that a directory shall have once all is done. */
   readonly directoryEntry: (path: TreePath) => DirectoryEntry | undefined
 }
@@ -117,16 +120,19 @@ class Work {
 
   close(): void {
     this.#parents.close()
+    this.#input.keeping?.end()
   }
 
   async run(): Promise<void> {
     const { steps } = this.#input
+    await this.#prepare(steps.filter(({ op }) => op === 'make-directory' || op === 'move'))
     this.#parents.pin(this.#options.guard)
     for (const step of steps)
       if (step.op === 'make-directory') this.#attempt(step, () => this.#makeDirectory(step.path))
     const late: Staged[] = []
     const writes = this.#moves(steps)
     await this.#writes([...writes, ...steps.filter((step) => step.op === 'write')], late)
+    await this.#prepare(steps.filter(({ op }) => op === 'remove'))
     for (const step of steps) if (step.op === 'remove') this.#attempt(step, () => this.#remove(step.path, step.entry))
     await this.#place(late)
     for (const step of steps) {
@@ -324,7 +330,8 @@ class Work {
     if (staged.length === 0) return
     trace('%d files staged', staged.length)
     const files = staged.filter(({ step }) => step.entry.type === 'file')
-    await makeDurable(new Set(files.map(({ at }) => at)), staging.directory)
+    const records = this.#input.keeping?.prepare(staged.map(({ step }) => step.path)) ?? []
+    await makeDurable(new Set([...files.map(({ at }) => at), ...records]), staging.directory)
     trace('they are durable')
     reached('staged-durable')
     // Receiving may have taken long: another directory may stand there by now, or another disk.
@@ -339,6 +346,12 @@ class Work {
       if (!placed) staging.discard(at)
     }
     this.#parents.release()
+  }
+
+  /** What is to be kept is written down before it leaves its path: after a kill it is known what it was. */
+  async #prepare(steps: readonly Step[]): Promise<void> {
+    const { keeping, staging } = this.#input
+    if (keeping !== undefined) await makeDurable(keeping.prepare(steps.map(({ path }) => path)), staging.directory)
   }
 
   // Keeping account
@@ -367,7 +380,7 @@ class Work {
   async #record(): Promise<void> {
     if (this.#put.size === 0 && this.#removed.size === 0) return
     const applied: Applied = { put: this.#put, removed: this.#removed }
-    const directories = this.#parents.takeDirty()
+    const directories = new Set([...this.#parents.takeDirty(), ...(this.#input.keeping?.takeDirty() ?? [])])
     this.#put = new Map()
     this.#removed = new Set()
     await makeDurable(directories, this.#input.root)

@@ -5,6 +5,7 @@ import type { Seen } from '../tree/diff.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import { baseName, childPath, parentPath, type TreePath } from '../tree/path.ts'
 import { keepAs } from './keep.ts'
+import type { Keeping } from './kept-files.ts'
 import { setMetadata } from './metadata.ts'
 import type { Parents } from './parents.ts'
 import { exchange, renameNew } from './rename.ts'
@@ -21,6 +22,8 @@ export interface PlacerInput {
   readonly observed: ReadonlyMap<TreePath, Seen>
   /** Paths where what stands there is to be kept under another name. */
   readonly conflicts: ReadonlySet<TreePath>
+  /** Keeps what is replaced or removed; nothing is kept when left out. */
+  readonly keeping?: Keeping | undefined
 }
 
 export interface PlacerOptions {
@@ -233,7 +236,7 @@ export class Placer {
     if (isSame(before, lstatSync(taken))) {
       try {
         if (before.isDirectory()) rmdirSync(taken)
-        else unlinkSync(taken)
+        else if (!this.#input.keeping?.take(path, taken)) unlinkSync(taken)
         return
       } catch (error) {
         if (!isNotEmpty(error)) throw error // The user's own files are in it.

@@ -16,8 +16,14 @@ export interface BlockFiles {
    *
    * @param length of the block, in bytes
    * @param offsetOf tells where a block begins in the content core, in bytes
+   * @param isBlock whether these are its bytes, by the log: where a file may have changed, another may hold it too
    */
-  read(block: number, length: number, offsetOf: (block: number) => Promise<number>): Promise<FoundBlock | undefined>
+  read(
+    block: number,
+    length: number,
+    offsetOf: (block: number) => Promise<number>,
+    isBlock?: (bytes: Uint8Array) => Promise<boolean>
+  ): Promise<FoundBlock | undefined>
 }
 
 export interface FoundBlock {
@@ -224,8 +230,10 @@ export class BlockPlaces {
       index + 1,
       offset.then((bytes) => bytes + placed)
     )
-    const found = await this.#files.read(index, placed, (block) => this.offsetOf(block)).catch(() => undefined)
-    if (found !== undefined && (found.certain || (await this.isBlock(index, found.bytes)))) return found.bytes
+    const offsetOf = (block: number) => this.offsetOf(block)
+    const isBlock = (bytes: Uint8Array) => this.isBlock(index, bytes)
+    const found = await this.#files.read(index, placed, offsetOf, isBlock).catch(() => undefined)
+    if (found !== undefined && (found.certain || (await isBlock(found.bytes)))) return found.bytes
     trace('block %d is in no file any more', index)
     return null
   }

@@ -115,6 +115,9 @@ export class LogReader {
   /** Called with what keeps the log from coming at all. */
   onFailure: (error: SyncError) => void = () => {}
 
+  /** Called when contents end at a block from which on they will be others: the log has a new fork. */
+  onContentCut: (block: number) => void = () => {}
+
   #fork(fork: Version): void {
     this.#forks = [...this.#forks, fork].slice(-forksMax)
   }
@@ -266,7 +269,8 @@ export class LogReader {
 
   /** Gives up blocks that lay in files, as far as no other file holds them; nothing before the contents were asked for. */
   async release(extents: readonly Extent[], isHeld: (block: number) => boolean): Promise<void> {
-    if (extents.length === 0) return
+    // Without its first block the log hasn't told where contents are, and none was ever here.
+    if (extents.length === 0 || !(await this.#entries.has(0))) return
     const { places } = await this.#contentCore()
     for (const { block, blocks } of extents) await places.release(block, block + blocks, isHeld)
   }
@@ -302,6 +306,7 @@ export class LogReader {
     const core = await this.#store.keyed(key)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
+    core.on('truncate', (length: number) => this.onContentCut(length))
     const { files = noFiles, hasher } = this.#options
     const places = new BlockPlaces(core, files)
     if (hasher !== undefined) hashAhead(core, places, hasher)

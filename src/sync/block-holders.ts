@@ -1,3 +1,4 @@
+import type { KeptBlocks, KeptFile } from '../disk/kept-files.ts'
 import { RangeReader } from '../disk/range-reader.ts'
 import type { StagedFile, StagedFiles } from '../disk/stage.ts'
 import type { BlockFiles, FoundBlock } from '../log/block-places.ts'
@@ -10,6 +11,9 @@ const bucketBits = 8
 /** Of 32 GB and more. */
 const wideBlocksMin = 2 ** 16
 
+/** No file has it, so nothing is certain. */
+const noSignature = ''
+
 /** The baseline's record of each path. */
 interface Records {
   get(path: TreePath): BaselineRecord | undefined
@@ -20,21 +24,29 @@ interface Run {
   readonly extent: Extent
   /** Where in the file they begin. */
   readonly offset: number
-  readonly holder: TreePath | StagedFile
+  readonly holder: Holder
 }
 
+/** A file that was replaced or removed, and lies elsewhere beneath the folder. */
+interface Kept {
+  readonly keptAt: TreePath
+}
+
+type Holder = TreePath | StagedFile | Kept
+
 /**
- * Which files hold which blocks: those that the baseline names, and those that are being received. A block that lies in
- * several is found as long as one of them is there: a copy, a file under its new name, the new version of a file for
- * what of it is as it was.
+ * Which files hold which blocks: those that the baseline names, those that are being received, and those that were
+ * replaced and are kept. A block that lies in several is found as long as one of them is there: a copy, a file under its
+ * new name, the new version of a file for what of it is as it was.
  */
-export class BlockHolders implements BlockFiles, StagedFiles {
+export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
   readonly #files: RangeReader
   #records: Records = new Map()
   readonly #buckets = new Map<number, Set<Run>>()
   /** Runs of more blocks than are worth that, or than there may be: an entry can claim any number. */
   readonly #wide = new Set<Run>()
-  readonly #runs = new Map<TreePath | StagedFile, readonly Run[]>()
+  readonly #runs = new Map<Holder, readonly Run[]>()
+  readonly #kept = new Map<KeptFile, Kept>()
   #dropped: Extent[] = []
 
   /** @param options.shared whether what is read goes on to worker threads */
@@ -42,7 +54,7 @@ export class BlockHolders implements BlockFiles, StagedFiles {
     this.#files = new RangeReader(root, options)
   }
 
-  /** Forgets all paths, but not what is being received: those of this baseline are to follow. */
+  /** Forgets all paths, but not what is being received or kept: those of this baseline are to follow. */
   follow(records: Records): void {
     for (const holder of [...this.#runs.keys()]) if (typeof holder === 'string') this.#drop(holder)
     this.#dropped = []
@@ -69,6 +81,19 @@ export class BlockHolders implements BlockFiles, StagedFiles {
     this.#files.release(staged.at)
   }
 
+  /** Takes note of a file that was replaced and is kept. What is read of it is never certain: nobody watches over it. */
+  keep(file: KeptFile, at: TreePath): void {
+    const kept = { keptAt: at }
+    this.#kept.set(file, kept)
+    this.#add(kept, file.entry)
+  }
+
+  unkeep(file: KeptFile): void {
+    const kept = this.#kept.get(file)
+    if (kept !== undefined) this.#drop(kept)
+    this.#kept.delete(file)
+  }
+
   close(): void {
     this.#files.close()
   }
@@ -89,24 +114,29 @@ export class BlockHolders implements BlockFiles, StagedFiles {
   async read(
     block: number,
     length: number,
-    offsetOf: (block: number) => Promise<number>
+    offsetOf: (block: number) => Promise<number>,
+    isBlock?: (bytes: Uint8Array) => Promise<boolean>
   ): Promise<FoundBlock | undefined> {
     let doubtful: FoundBlock | undefined
-    for (const { extent, offset, holder } of [...this.#runsOf(block)]) {
+    const runs = [...this.#runsOf(block)]
+    // What is kept is compared with the log, which takes time: it comes last.
+    for (const { extent, offset, holder } of [...runs.filter(isWatched), ...runs.filter((run) => !isWatched(run))]) {
       const inRun = block === extent.block ? 0 : (await offsetOf(block)) - (await offsetOf(extent.block))
       if (inRun + length > extent.length) continue
       const found = await this.#readFrom(holder, offset + inRun, length)
       if (found?.certain) return found
-      doubtful ??= found
+      if (found !== undefined && (await isBlock?.(found.bytes))) return { ...found, certain: true }
+      if (isBlock === undefined) doubtful ??= found
     }
     return doubtful
   }
 
-  async #readFrom(holder: TreePath | StagedFile, offset: number, length: number): Promise<FoundBlock | undefined> {
+  async #readFrom(holder: Holder, offset: number, length: number): Promise<FoundBlock | undefined> {
     if (typeof holder === 'string') {
       const signature = this.#records.get(holder)?.signature
       return signature === undefined ? undefined : this.#files.read(holder, signature, offset, length)
     }
+    if ('keptAt' in holder) return this.#files.read(holder.keptAt, noSignature, offset, length)
     const end = offset + length
     if (end > Math.max(holder.found, holder.trusted)) return undefined
     const bytes = await this.#files.readHeld(holder.at, offset, length)
@@ -121,7 +151,7 @@ export class BlockHolders implements BlockFiles, StagedFiles {
     }
   }
 
-  #add(holder: TreePath | StagedFile, entry: FileEntry): void {
+  #add(holder: Holder, entry: FileEntry): void {
     const runs: Run[] = []
     let offset = 0
     for (const extent of entry.extents) {
@@ -137,7 +167,7 @@ export class BlockHolders implements BlockFiles, StagedFiles {
     }
   }
 
-  #drop(holder: TreePath | StagedFile): void {
+  #drop(holder: Holder): void {
     for (const run of this.#runs.get(holder) ?? []) {
       if (isWide(run)) this.#wide.delete(run)
       else for (const bucket of bucketsOf(run.extent)) this.#take(run, bucket)
@@ -157,6 +187,11 @@ export class BlockHolders implements BlockFiles, StagedFiles {
     runs?.delete(run)
     if (runs?.size === 0) this.#buckets.delete(bucket)
   }
+}
+
+/** Whether somebody would notice a change of the file. */
+function isWatched({ holder }: Run): boolean {
+  return typeof holder === 'string' || !('keptAt' in holder)
 }
 
 function isWide({ extent }: Run): boolean {

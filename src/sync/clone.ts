@@ -1,5 +1,8 @@
+import { dirname } from 'node:path'
 import { BlockHasher } from '../disk/block-hasher.ts'
+import { removeOldest } from '../disk/kept-files.ts'
 import { setAside } from '../disk/set-aside.ts'
+import { freeBytes } from '../disk/space.ts'
 import type { State } from '../disk/state.ts'
 import { Workers } from '../disk/workers.ts'
 import { LogReader } from '../log/reader.ts'
@@ -9,6 +12,7 @@ import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { FolderHandle, inTurn } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
+import type { KeepReplaced, KeptContent } from './keeper.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
 import type { Source } from './operations/source.ts'
@@ -24,10 +28,19 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   readonly safeLinks?: boolean
   /** Sets the log aside and fetches it anew, as when it is damaged; files that match are kept. */
   readonly rebuild?: boolean
+  /**
+   * How long, and up to how much, the contents of files above `inPlaceAbove` are kept when the log replaces or removes
+   * them. It counts for this run, and for all that is kept: what an earlier one kept longer goes.
+   */
+  readonly keepReplaced?: KeepReplaced
 }
 
 /** Who asks for a content that no peer sends doesn't wait longer, in milliseconds. */
 const patienceMs = 5000
+/** Of a full disk so much is freed at once, of what is kept: the databases need room to be opened. */
+const roomBytesMin = 64 * 1024 * 1024
+/** By so much two looks at what is free of one disk may differ: others write to it meanwhile. */
+const sameDiskBytes = 16 * 1024 * 1024
 
 /** A folder that follows one published elsewhere. */
 export class ClonedFolder extends FolderHandle {
@@ -35,6 +48,7 @@ export class ClonedFolder extends FolderHandle {
   readonly #directory: string
   readonly #options: CloneOptions
   #forgetLog = false
+  #roomBytes = roomBytesMin
   #store: LogStore | undefined
   #blocks: BlockHolders | undefined
   #workers: Workers | undefined
@@ -49,6 +63,9 @@ export class ClonedFolder extends FolderHandle {
     this.#key = parseKey(key)
     this.#directory = directory
     this.#options = options
+    this.subscribe(({ type }) => {
+      if (type === 'in-sync') this.#roomBytes = roomBytesMin
+    })
   }
 
   override get key(): string {
@@ -88,6 +105,23 @@ export class ClonedFolder extends FolderHandle {
     return this.#source
   }
 
+  /** The large files that the log has replaced or removed and whose contents are still here, the oldest first. */
+  get kept(): readonly KeptContent[] {
+    return this.#mirror?.keeper.kept ?? []
+  }
+
+  /** What was kept goes before work stops: more each time until all is done. */
+  protected override makeRoom({ root, store }: Folder): boolean {
+    // On the disk of log and state nothing is kept, if it is another one.
+    if (freeBytes(root) > freeBytes(dirname(store)) + sameDiskBytes) return false
+    const removed = removeOldest(root, this.#roomBytes)
+    this.#roomBytes *= 2
+    if (removed === 0) return false
+    const message = `The disk is full: ${Math.ceil(removed / 1e6)} MB of what was kept of replaced files went early`
+    this.monitor.emit({ type: 'notice', message })
+    return true
+  }
+
   protected override claim(): Folder {
     const { state, adopt, rebuild } = this.#options
     const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt })
@@ -120,7 +154,8 @@ export class ClonedFolder extends FolderHandle {
       safeLinks: this.#options.safeLinks ?? false,
       blocks,
       workers,
-      inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove)
+      inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
+      keepReplaced: this.#options.keepReplaced ?? {}
     })
     await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
     this.#source = {

@@ -84,6 +84,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     return source
   }
 
+  /** Frees some of a full disk, with all closed. @returns whether that may do, and it is worth another try */
+  protected makeRoom(_folder: Folder): boolean {
+    return false
+  }
+
   /** What its owner can do when the store is damaged. */
   protected abstract readonly advice: string
 
@@ -299,8 +304,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
       if (reason.code !== 'DISK_FULL' && !isState) return this.#fail(reason)
       await this.shut().catch(() => {})
       if (reason.code === 'DISK_FULL') {
-        this.#tell(new SyncError('DISK_FULL', this.#spaceWait.describe(folder)))
-        await this.#spaceWait.until(folder, signal)
+        if (!this.makeRoom(folder)) await this.#awaitSpace(folder)
       } else {
         // It can be had again, by looking at everything.
         State.discard(folder.state)
@@ -313,6 +317,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
         (error: unknown) => this.#failureOf(error) ?? this.#unexpected(error)
       )
     }
+  }
+
+  async #awaitSpace(folder: Folder): Promise<void> {
+    this.#tell(new SyncError('DISK_FULL', this.#spaceWait.describe(folder)))
+    await this.#spaceWait.until(folder, this.#stop.signal)
   }
 
   #advised(error: SyncError): SyncError {
@@ -364,8 +373,15 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     } catch (error) {
       const failure = this.#failureOf(error)
       const isState = failure instanceof DatabaseFailure && failure.database === 'state'
-      if (!isState || failure.code !== 'DAMAGED') throw failure === undefined ? error : this.#advised(failure)
+      const isFull = failure?.code === 'DISK_FULL'
+      if (!isFull && (!isState || failure.code !== 'DAMAGED')) {
+        throw failure === undefined ? error : this.#advised(failure)
+      }
       await this.shut().catch(() => {})
+      if (isFull) {
+        if (!this.makeRoom(folder)) throw this.#advised(failure)
+        return this.#openFirst(folder)
+      }
       State.discard(folder.state)
       await this.open(folder)
     }

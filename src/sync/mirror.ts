@@ -2,7 +2,8 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog, isDeepStrictEqual } from 'node:util'
 import { probeFileSystem } from '../disk/capabilities.ts'
-import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
+import type { KeepOptions } from '../disk/keep.ts'
+import type { Keeping } from '../disk/kept-files.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
@@ -12,7 +13,7 @@ import type { LogReader } from '../log/reader.ts'
 import { UnfitSnapshot } from '../log/snapshot.ts'
 import { reached } from '../steps.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
-import type { Entry } from '../tree/entry.ts'
+import type { Entry, FileEntry } from '../tree/entry.ts'
 import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Divergence, Plan } from '../tree/plan.ts'
@@ -21,6 +22,7 @@ import { LiveBaseline, stateChanges, withoutFresh } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { countFetched } from './fetch-progress.ts'
 import { assertMarker, type Folder } from './folder.ts'
+import { Keeper, type KeepReplaced } from './keeper.ts'
 import { type Look, lookAt, observedOf } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
 import { Owed } from './owed.ts'
@@ -59,6 +61,7 @@ export interface MirrorOptions {
   readonly blocks: BlockHolders
   /** Files larger than this, in bytes, are kept in the folder alone, not in the store as well. */
   readonly inPlaceAbove: number
+  readonly keepReplaced: KeepReplaced
   /** Where files are written. */
   readonly workers: Workers
 }
@@ -71,6 +74,8 @@ export class Mirror {
   readonly #monitor: Monitor
   readonly #staging: Staging
   readonly #blocks: BlockHolders
+  /** Keeps what is replaced or removed. */
+  readonly keeper: Keeper
   readonly #options: MirrorOptions
   readonly #stop = new AbortController()
   readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
@@ -112,6 +117,8 @@ export class Mirror {
     this.#standing = new Standing(state)
     this.#blocks = options.blocks
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
+    const isInPlace = (entry: FileEntry) => this.#staging.isInPlace(entry)
+    this.keeper = new Keeper({ ...options, root: folder.root, reader, isInPlace, naming })
     reader.onFailure = (error) => this.#report(error)
   }
 
@@ -180,26 +187,13 @@ export class Mirror {
     reached('staging-emptied')
     this.#traits = probeFileSystem(this.#folder.staging)
     this.#baseline = await LiveBaseline.of(this.#state.records(), this.#blocks)
-    await this.#rescue(aside)
+    await this.keeper.open(aside, this.#baseline, this.#monitor)
     await this.#standing.load()
     // Without either, nothing was ever written here.
     this.#mayHoldMore = this.#standing.hasBegun || this.#baseline.records.size > 0
     this.#owed.entries.clear()
     this.#inSync = undefined
     this.#whole = true
-  }
-
-  /** What a run that was cut off has taken out of the folder is kept where it isn't what the baseline says. */
-  async #rescue(aside: readonly string[]): Promise<void> {
-    const targets = new Set<string>()
-    if (aside.length > 0) {
-      for (const [, { entry }] of this.#baseline.records) if (entry.type === 'symlink') targets.add(entry.target)
-    }
-    const isKnown = (bytes: Bytes) =>
-      bytes.type === 'symlink' ? targets.has(bytes.target) : this.#baseline.holderOf(bytes.hash) !== undefined
-    for (const [path, keptAs] of await rescue(this.#folder.root, aside, isKnown, naming)) {
-      this.#monitor.emit({ type: 'conflict', path, keptAs })
-    }
   }
 
   async #follow(): Promise<void> {
@@ -219,6 +213,7 @@ export class Mirror {
       if (!sameVersion(version, this.#inSync)) this.#inSync = !news && wasInSync ? version : undefined
       this.#reader.fetchRest(version, () => this.#watch === undefined && performance.now() - this.#passedMs >= restMs)
     }
+    await this.keeper.sweep()
     await this.#checkInSync()
   }
 
@@ -338,7 +333,8 @@ export class Mirror {
     await this.#settle(plan, wanted.target, signatures)
     reached('settled')
     this.#tellDiverged(plan, full)
-    const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, observed, signal)
+    const keeping = this.keeper.of({ ...plan, local, observed }, baseline)
+    const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, { observed, keeping }, signal)
     if (full) this.#owed.entries.clear()
     const refused = new Set([...wanted.refused, ...wrong])
     this.#keepAccount({ ...planned, refused }, full, new Set([...failed, ...changed, ...unclear]), changed)
@@ -413,7 +409,7 @@ export class Mirror {
   async #materialise(
     plan: Plan,
     target: TreeView,
-    observed: ReadonlyMap<TreePath, Seen>,
+    taking: { readonly observed: ReadonlyMap<TreePath, Seen>; readonly keeping: Keeping },
     signal: AbortSignal
   ): Promise<{ failed: ReadonlySet<TreePath>; changed: ReadonlySet<TreePath>; wrong: ReadonlySet<TreePath> }> {
     const failed = new Set<TreePath>()
@@ -435,7 +431,7 @@ export class Mirror {
           source: content,
           workers: this.#options.workers,
           steps: plan.steps,
-          observed,
+          ...taking,
           conflicts: new Set(plan.conflicts.map(({ path }) => path)),
           directoryEntry: (path) => {
             const entry = target.get(path)
@@ -473,6 +469,7 @@ export class Mirror {
     await this.#state.commitAll(stateChanges(put, removed))
     reached('baseline-recorded')
     await this.#reader.release(this.#blocks.takeDropped(), this.#blocks.isHeld)
+    await this.keeper.sweep(put)
     onFiles?.(put.size + removed.size)
   }
 

@@ -49,14 +49,27 @@ export class Past {
   }
 }
 
+/** A plan, and what it was measured against. */
+export interface MeasuredPlan extends Plan {
+  readonly base: TreeView
+}
+
 /**
  * The plan for a pass, measured against what the log said before where that is called for.
  *
  * @param read gives the past where it wasn't read yet
  */
-export async function planOver(input: PlanInput, past: Past | undefined, read: () => Promise<Past>): Promise<Plan> {
-  const plan = planPaths({ ...input, base: past?.over(input) ?? input.base })
+export async function planOver(
+  input: PlanInput,
+  past: Past | undefined,
+  read: () => Promise<Past>
+): Promise<MeasuredPlan> {
+  const plan = measured({ ...input, base: past?.over(input) ?? input.base })
   if (past !== undefined || plan.conflicts.length === 0) return plan
   // A log that lost its end by a power cut finds out only now what the folder holds of it.
-  return planPaths({ ...input, base: (await read()).over(input) })
+  return measured({ ...input, base: (await read()).over(input) })
+}
+
+function measured(input: PlanInput): MeasuredPlan {
+  return { ...planPaths(input), base: input.base }
 }

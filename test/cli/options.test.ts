@@ -1,5 +1,5 @@
 import { test } from 'brittle'
-import { parseRate } from '../../src/cli/options.ts'
+import { parseKeepReplaced, parseRate } from '../../src/cli/options.ts'
 
 const none = Number.POSITIVE_INFINITY
 
@@ -48,5 +48,30 @@ const noRates = [
 for (const text of noRates) {
   test(`parseRate refuses ${JSON.stringify(text)}`, async (t) => {
     await t.exception.all(() => parseRate(text), /Give bytes per second/)
+  })
+}
+
+const day = 24 * 3_600_000
+const keeps: ReadonlyArray<[text: string, keep: ReturnType<typeof parseKeepReplaced>]> = [
+  ['none', { ms: 0 }],
+  ['0', { ms: 0 }],
+  ['0d', { ms: 0 }],
+  ['30d', { ms: 30 * day }],
+  ['1.5h', { ms: 5_400_000 }],
+  ['90m', { ms: 5_400_000 }],
+  ['1s', { ms: 1000 }],
+  ['50G', { bytes: 50e9 }],
+  ['500MB', { bytes: 500e6 }],
+  ['2TiB', { bytes: 2 * 2 ** 40 }],
+  ['30d,50G', { ms: 30 * day, bytes: 50e9 }],
+  ['50 GiB, 30d', { ms: 30 * day, bytes: 50 * 2 ** 30 }]
+]
+for (const [text, keep] of keeps) {
+  test(`parseKeepReplaced reads ${JSON.stringify(text)}`, (t) => t.alike(parseKeepReplaced(text), keep))
+}
+
+for (const text of ['', '7', '7w', '7D', '-1d', 'none,5G', '1d,2d', '5G,6G', '1d,5G,', '1e3d', '99999999d', '10%']) {
+  test(`parseKeepReplaced refuses ${JSON.stringify(text)}`, async (t) => {
+    await t.exception.all(() => parseKeepReplaced(text), /Give a time/)
   })
 }

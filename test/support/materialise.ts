@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
+import type { Keeping } from '../../src/disk/kept-files.ts'
 import { type Applied, materialise } from '../../src/disk/materialise.ts'
 import { observe } from '../../src/disk/observe.ts'
 import { Staging } from '../../src/disk/stage.ts'
@@ -27,6 +28,7 @@ export interface RunOptions {
   /** Directories that the target holds. */
   readonly directories?: Readonly<Record<string, DirectoryEntry>>
   readonly signal?: AbortSignal
+  readonly keeping?: Keeping
 }
 
 /** A folder on disk, and a source of contents for it. */
@@ -72,7 +74,7 @@ export class Workshop {
   }
 
   async run(steps: readonly Step[], options: RunOptions = {}): Promise<Outcome> {
-    const { conflicts = [], meanwhile, directories = {}, signal = new AbortController().signal } = options
+    const { conflicts = [], meanwhile, directories = {}, signal = new AbortController().signal, keeping } = options
     const put: Applied['put'] & Map<TreePath, unknown> = new Map()
     const removed = new Set<TreePath>()
     const problems = new Problems()
@@ -91,6 +93,7 @@ export class Workshop {
         steps,
         observed,
         conflicts: new Set(conflicts.map(pathOf)),
+        keeping,
         directoryEntry: (path) => directories[path] ?? madeDirectory(steps, path)
       },
       {

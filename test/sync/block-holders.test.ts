@@ -184,3 +184,30 @@ test('many files are read in turn', async (t) => {
   }
   t.pass()
 })
+
+test('a file that was replaced and is kept holds its blocks, as far as the log knows its bytes', async (t) => {
+  const folder = await Folder.open(t)
+  const entry = fileOf(numbered(1, 2), { extents: [run(10, 2)] })
+  const kept = { path: pathOf('old'), entry, keptMs: 0 }
+  const at = '.p2psync/kept/content'
+  mkdirSync(folder.at('.p2psync/kept'), { recursive: true })
+  writeFileSync(folder.at(at), numbered(1, 2))
+  // What replaced it still counts as the old one for a moment: another block is found there.
+  await folder.write('old', numbered(8, 9), [run(10, 2)])
+  writeFileSync(folder.at('old'), numbered(7, 7))
+  folder.holders.keep(kept, at as TreePath)
+  const isBlock = async (bytes: Uint8Array) => bytes[0] === 1 || bytes[0] === 2
+  const read = async (block: number) =>
+    (await folder.holders.read(block, size, offsetOf, isBlock))?.bytes[0] ?? 'nothing'
+  t.alike([await read(10), await read(11)], [1, 2])
+  folder.holders.follow(new Map())
+  t.alike([await read(10), await read(11)], [1, 2], 'another baseline is none of its business')
+  t.is(await folder.read(10), '1000 1 false', 'nobody watches over it')
+  writeFileSync(folder.at(at), numbered(1, 3))
+  t.alike([await read(10), await read(11)], [1, 'nothing'], 'what was written to it meanwhile is nobody’s')
+  t.ok(folder.holders.isHeld(10))
+  folder.holders.unkeep(kept)
+  t.absent(folder.holders.isHeld(10))
+  t.alike(folder.holders.takeDropped(), [run(10, 2)])
+  t.is(await read(10), 'nothing')
+})

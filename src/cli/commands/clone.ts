@@ -1,13 +1,14 @@
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
-import type { ClonedFolder } from '../../index.ts'
+import type { ClonedFolder, KeepReplaced } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
-import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options.ts'
+import { addCommonOptions, type CommonOptions, folderOptions, parseDuration, parseKeepReplaced } from '../options.ts'
 import { failure, forever, runFolder } from '../session.ts'
 
 interface Options extends CommonOptions, NetworkOptions {
   readonly adopt?: boolean
+  readonly keepReplaced?: KeepReplaced
   readonly rebuild?: boolean
   readonly once?: boolean
   readonly safeLinks?: boolean
@@ -37,6 +38,11 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
       'give up when no peer is found in this time, or with --once the disk stays full (default with --once: 60s)',
       parseDuration
     )
+    .option(
+      '--keep-replaced <time[,size]>',
+      'keep large files that the source replaces or removes for so long, up to so much, or none (default: 7d, 10% of the disk)',
+      parseKeepReplaced
+    )
     .option('--safe-links', 'refuse symlinks whose target is absolute or could lead out of the folder')
     .option('--adopt', 'take a directory that is not empty; its files are kept')
     .option('--rebuild', 'set a damaged log aside and fetch it anew; files that match are kept')
@@ -49,12 +55,13 @@ Examples:
   $ p2psync clone <key> ./copy-from-usb-disk --adopt`
     )
     .action(async (key: string, directory: string, options: Options) => {
-      const { adopt, rebuild, safeLinks } = options
+      const { adopt, keepReplaced, rebuild, safeLinks } = options
       const { clone } = await import('../../index.ts')
       const folder = clone(key, directory, {
         ...connectOptions(options),
         ...folderOptions(options),
         ...(adopt === undefined ? {} : { adopt }),
+        ...(keepReplaced === undefined ? {} : { keepReplaced }),
         ...(rebuild === undefined ? {} : { rebuild }),
         ...(safeLinks === undefined ? {} : { safeLinks })
       })
