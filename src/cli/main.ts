@@ -7,6 +7,7 @@ import { addDoctorCommand } from './commands/doctor.ts'
 import { addIdCommand } from './commands/id.ts'
 import { addLimitCommand } from './commands/limit.ts'
 import { addScanCommand } from './commands/scan.ts'
+import { addSelectCommand } from './commands/select.ts'
 import { addShareCommand } from './commands/share.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
 import { showJson, showLines, showName } from './text.ts'
@@ -37,6 +38,8 @@ export function createProgram(onStatus: (status: number) => void): Command {
     .description('Peer-to-peer replicated folders on a signed append-only log. No server, no account.')
     .version(version(), '-V, --version')
     .showHelpAfterError('Try p2psync --help, or p2psync <command> --help.')
+    // What stands behind a command is the command's: one may have a --version of its own.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(showLines(text)) })
     .addHelpText(
@@ -53,6 +56,7 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addCloneCommand(program, onStatus)
   addScanCommand(program, onStatus)
   addLimitCommand(program)
+  addSelectCommand(program)
   addIdCommand(program)
   addBootstrapCommand(program, onStatus)
   addDoctorCommand(program, onStatus)

@@ -89,6 +89,11 @@ export function parseSize(text: string): number {
   return size
 }
 
+/** For an option that may be given again and again. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text]
+}
+
 /** A TCP or UDP port. */
 export function parsePort(text: string): number {
   const port = Number(text)

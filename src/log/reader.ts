@@ -5,12 +5,14 @@ import type { Head } from '../format/head-codec.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
+import type { VersionName } from '../tree/version-name.ts'
 import { Apportioner } from './apportion.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
-import { beeOf, entriesOf, headerLength, type LogEntry, versionOf } from './entries.ts'
+import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
+import { findVersion } from './find-version.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
@@ -20,6 +22,9 @@ const entriesInFlight = [512, 2048] as const
 
 /** Forks remembered. A version from before them counts as of another history. */
 const forksMax = 100
+
+/** Of so many versions that are asked for one after the other the whole log is fetched. */
+const stepsMax = 8
 
 export interface LogReaderOptions {
   /** Where blocks lie that aren't in the store. */
@@ -177,6 +182,40 @@ export class LogReader {
   async head(version: Version, signal?: AbortSignal): Promise<Head> {
     try {
       return await this.#download.head(version, signal)
+    } catch (error) {
+      throw damaged(version, error)
+    }
+  }
+
+  /** The same where perhaps no version ends at that length: `undefined` where none does. @throws {SyncError} DAMAGED */
+  async headEndingAt(version: Version, signal: AbortSignal): Promise<Head | undefined> {
+    try {
+      return await headEndingAt(this.#bee, version, signal)
+    } catch (error) {
+      throw damaged(version, error)
+    }
+  }
+
+  /**
+   * The version that a name stands for.
+   *
+   * @param latest the newest version, which is whole
+   * @throws {SyncError} NO_VERSION, DAMAGED
+   */
+  find(name: VersionName, latest: Version, signal: AbortSignal): Promise<Version> {
+    let steps = 0
+    const head = (version: Version) => {
+      // One by one, over a distance, they would be a round trip each.
+      if (++steps === stepsMax) this.#download.range(0, latest.length, signal).catch(() => {})
+      return this.head(version, signal)
+    }
+    return findVersion({ head, endAt: (version) => this.headEndingAt(version, signal) }, latest, name)
+  }
+
+  /** The entry of one path of a version, where it has a valid one. @throws {SyncError} DAMAGED */
+  async entryAt(version: Version, path: TreePath, signal: AbortSignal): Promise<Entry | undefined> {
+    try {
+      return await entryOf(this.#bee, version, path, signal)
     } catch (error) {
       throw damaged(version, error)
     }

@@ -2,8 +2,10 @@ import { BlockHasher } from '../disk/block-hasher.ts'
 import { setAside } from '../disk/set-aside.ts'
 import type { State } from '../disk/state.ts'
 import { Workers } from '../disk/workers.ts'
+import { SyncError } from '../errors.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
+import { Aim } from './aim.ts'
 import { BlockHolders } from './block-holders.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
@@ -11,6 +13,7 @@ import { FolderHandle, inTurn } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
+import { type Selected, type SelectOptions, selectIn, selectionChange } from './select.ts'
 
 export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
@@ -19,6 +22,12 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   readonly adopt?: boolean
   /** Refuses symlinks whose target is absolute or could lead out of the folder; a link that is there already stays. */
   readonly safeLinks?: boolean
+  /** Only what one of these patterns matches, in the syntax of `.gitignore`; stored with the mirror. */
+  readonly only?: readonly string[]
+  /** Nothing that one of these matches. */
+  readonly exclude?: readonly string[]
+  /** Keeps it at this version: a number, `-1` for the one before the newest, a time or an age; stored with the mirror. */
+  readonly version?: string
   /** Sets the log aside and fetches it anew, as when it is damaged; files that match are kept. */
   readonly rebuild?: boolean
 }
@@ -29,6 +38,10 @@ export class ClonedFolder extends FolderHandle {
   readonly #directory: string
   readonly #options: CloneOptions
   #forgetLog = false
+  /** What it was told to hold when it was made, until that is stored. */
+  #selection: SelectOptions | undefined
+  #aim: Aim | undefined
+  #home: string | undefined
   #store: LogStore | undefined
   #blocks: BlockHolders | undefined
   #workers: Workers | undefined
@@ -36,12 +49,19 @@ export class ClonedFolder extends FolderHandle {
   #state: State | undefined
   #mirror: Mirror | undefined
 
-  /** @throws {SyncError} BAD_KEY */
+  /** @throws {SyncError} BAD_KEY, USAGE */
   constructor(key: string, directory: string, options: CloneOptions) {
     super()
     this.#key = parseKey(key)
     this.#directory = directory
     this.#options = options
+    const { only, exclude, version } = options
+    const selection = {
+      ...(only === undefined ? {} : { only }),
+      ...(exclude === undefined ? {} : { exclude }),
+      ...(version === undefined ? {} : { version })
+    }
+    if (selectionChange(selection) !== undefined) this.#selection = selection
   }
 
   override get key(): string {
@@ -55,6 +75,18 @@ export class ClonedFolder extends FolderHandle {
   /** Resolves when the folder holds the newest version that its connected peers have, after the call. */
   inSync(): Promise<void> {
     return this.next((event) => event.type === 'in-sync')
+  }
+
+  /**
+   * Changes which part of the folder it holds, and of which version; without any option it only tells.
+   *
+   * @throws {SyncError} USAGE, NOT_READY, FOLDER_FORMAT, LOCKED
+   */
+  async select(options: SelectOptions = {}): Promise<Selected> {
+    if (this.#home === undefined) throw new SyncError('NOT_READY', 'This folder is not open')
+    const selected = await selectIn(this.#home, options)
+    this.#aim?.look()
+    return selected
   }
 
   protected override claim(): Folder {
@@ -80,6 +112,11 @@ export class ClonedFolder extends FolderHandle {
     this.#reader = await LogReader.open(this.#store, key, { files: blocks, hasher: new BlockHasher(workers) })
     const state = await this.openState(folder.state)
     this.#state = state
+    this.#home = folder.home
+    if (this.#selection !== undefined) await selectIn(folder.home, this.#selection)
+    this.#selection = undefined
+    const onNotice = (message: string) => this.monitor.emit({ type: 'notice', message })
+    this.#aim = await Aim.open({ home: folder.home, state, onNotice })
     if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))
     this.#forgetLog = false
     this.#mirror = new Mirror(folder, this.#reader, state, this.monitor, {
@@ -88,6 +125,7 @@ export class ClonedFolder extends FolderHandle {
       safeLinks: this.#options.safeLinks ?? false,
       blocks,
       workers,
+      aim: this.#aim,
       inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove)
     })
     await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
@@ -101,6 +139,8 @@ export class ClonedFolder extends FolderHandle {
     this.#reader = undefined
     this.#state = undefined
     this.#store = undefined
+    this.#aim?.close()
+    this.#aim = undefined
     this.#blocks?.close()
     const workers = this.#workers
     await inTurn([
