@@ -260,11 +260,13 @@ export class LogReader {
    * The contents that the entries name, for one pass; to be closed after it.
    *
    * @param received tells the bytes received from all peers so far
+   * @param options.impatient whether to wait only for what some peer says to have
    * @throws {SyncError} DAMAGED when the log doesn't tell where they are
    */
-  async content(received: () => number): Promise<ContentReader> {
+  async content(received: () => number, { impatient = false } = {}): Promise<ContentReader> {
     const { core, places } = await this.#contentCore()
-    return new ContentReader(core, places, { received, hasPeers: () => this.hasPeers }, this.#store.directory)
+    const arrivals = { received, hasPeers: () => this.hasPeers, impatient }
+    return new ContentReader(core, places, arrivals, this.#store.directory)
   }
 
   /** Gives up blocks that lay in files, as far as no other file holds them; nothing before the contents were asked for. */

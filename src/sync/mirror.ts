@@ -413,7 +413,7 @@ export class Mirror {
     const wrong = new Set<TreePath>()
     if (plan.steps.length === 0) return { failed, changed: failed, wrong }
     await this.#standing.begin()
-    const content = await this.#reader.content(this.#options.received)
+    const content = await this.#reader.content(this.#options.received, { impatient: this.#pinned !== undefined })
     const notHad = new Set<TreePath>()
     // Closing it is what ends the wait for a block that nobody has.
     const end = () => void content.close().catch(() => {})
