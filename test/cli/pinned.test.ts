@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../support/cli.ts'
+import { killingAt } from '../support/killing.ts'
 import { says } from '../support/says.ts'
 import { becomeSame, snapshot } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
@@ -107,6 +108,23 @@ test('a mirror stays at its version when it is started again, also when the sour
   const alone = startClone(t, writer.key, mirror, { bootstrap, args })
   t.is(await alone.exit(), 0)
   t.is(fileOf(mirror), '2')
+})
+
+test('what a run that was cut off on its way back has written is known for what it is', async (t) => {
+  const { bootstrap, mirror, writer, versions } = await startWriter(t)
+  const [first] = versions as [Published]
+  const args = ['--once']
+  t.is(await startClone(t, writer.key, mirror, { bootstrap, args }).exit(), 0)
+  t.is(await start(t, ['select', mirror, '--version', `${first.version}`]).exit(), 0)
+  const killed = startClone(t, writer.key, mirror, { bootstrap, env: await killingAt(t, 'folder-durable') })
+  t.is(await killed.exit(), -1)
+  t.is(fileOf(mirror), '1')
+  t.is(await start(t, ['select', mirror, '--latest']).exit(), 0)
+  const again = startClone(t, writer.key, mirror, { bootstrap, args })
+  t.is(await again.exit(), 0)
+  t.absent(again.events.some(({ type }) => type === 'conflict'))
+  t.is(fileOf(mirror), '3')
+  t.alike([...snapshot(mirror).keys()], ['file'])
 })
 
 test('edits in a mirror stay when it goes back', async (t) => {

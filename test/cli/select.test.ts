@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Assert } from 'brittle'
 import { clone } from '../../src/index.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { start, startClone, startShare } from '../support/cli.ts'
+import { killingAt } from '../support/killing.ts'
 import { says } from '../support/says.ts'
 import { snapshot } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
@@ -70,10 +72,16 @@ test('a clone of a part holds that part, and keeps to it when it is started agai
   const { files, bytes } = await first.event('applied')
   t.alike([files, bytes], [4, 12], 'what is counted is what is selected')
 
-  const again = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
+  const again = startClone(t, writer.key, mirror, {
+    bootstrap,
+    args: ['--once']
+  })
   t.is(await again.exit(), 0)
   t.alike(pathsOf(mirror), part)
-  const other = startClone(t, writer.key, mirror, { bootstrap, args: ['--once', '--exclude', 'docs'] })
+  const other = startClone(t, writer.key, mirror, {
+    bootstrap,
+    args: ['--once', '--exclude', 'docs']
+  })
   t.is(await other.exit(), 0)
   t.alike(pathsOf(mirror), ['photos', 'photos/1.jpg', 'photos/raw', 'photos/raw/1.dng', 'readme.md'])
 })
@@ -86,7 +94,11 @@ test('contents that are not selected are not fetched', async (t) => {
     ...Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`other/small-${i}`, bytesOf(200_000, i)]))
   })
   const [host, port] = (bootstrap.split(',')[0] as string).split(':') as [string, string]
-  const folder = clone(writer.key, mirror, { only: ['wanted'], bootstrap: [{ host, port: Number(port) }], lan: false })
+  const folder = clone(writer.key, mirror, {
+    only: ['wanted'],
+    bootstrap: [{ host, port: Number(port) }],
+    lan: false
+  })
   t.teardown(() => folder.close())
   const inSync = folder.inSync()
   await folder.ready()
@@ -94,7 +106,12 @@ test('contents that are not selected are not fetched', async (t) => {
   t.alike(pathsOf(mirror), ['wanted', 'wanted/large', 'wanted/small'])
   const { received } = folder.traffic
   t.ok(received > 2_000_000 && received < 4_000_000, `${received} bytes received of 30,000,000`)
-  t.alike(await folder.select(), { only: ['wanted'], exclude: [], version: null, pending: null })
+  t.alike(await folder.select(), {
+    only: ['wanted'],
+    exclude: [],
+    version: null,
+    pending: null
+  })
 })
 
 test('a mirror at work follows what is selected, and keeps what was changed in it', async (t) => {
@@ -128,7 +145,13 @@ test('a mirror at work follows what is selected, and keeps what was changed in i
 
 test('a mirror that is not at work follows what was selected when it is started', async (t) => {
   const { bootstrap, source, mirror, writer } = await startWriter(t)
-  t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once', '--only', 'docs'] }).exit(), 0)
+  t.is(
+    await startClone(t, writer.key, mirror, {
+      bootstrap,
+      args: ['--once', '--only', 'docs']
+    }).exit(),
+    0
+  )
   t.is(await select(t, mirror), 'only docs\nversion latest\n')
   writeFileSync(join(mirror, 'docs/b.txt'), 'edited here')
   t.alike(JSON.parse(await select(t, mirror, '--exclude', 'docs', '--json')), {
@@ -136,7 +159,10 @@ test('a mirror that is not at work follows what was selected when it is started'
     ...{ only: [], exclude: ['docs'], version: null, pending: null }
   })
   write(source, { 'later.txt': 'later', 'docs/later.txt': 'later' })
-  const again = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
+  const again = startClone(t, writer.key, mirror, {
+    bootstrap,
+    args: ['--once']
+  })
   t.is(await again.exit(), 0)
   t.alike(pathsOf(mirror), [
     ...['docs', 'docs/b.txt', 'later.txt', 'photos', 'photos/1.jpg', 'photos/raw', 'photos/raw/1.dng', 'readme.md']
@@ -145,41 +171,78 @@ test('a mirror that is not at work follows what was selected when it is started'
 })
 
 test('directories come and go with what is selected in them', async (t) => {
-  const { bootstrap, source, mirror, writer } = await startWriter(t, { 'a/b/c.txt': 'c', 'x.md': 'x' })
-  const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--only', '*.md'] })
+  const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`many/${i}.md`, 'one of many']))
+  const { bootstrap, source, mirror, writer } = await startWriter(t, {
+    'a/b/c.txt': 'c',
+    ...many
+  })
+  const before = ['many', ...Object.keys(many)]
+  const env = { NODE_DEBUG: 'p2psync:mirror' }
+  const reader = startClone(t, writer.key, mirror, {
+    bootstrap,
+    env,
+    args: ['--only', '*.md']
+  })
   await reader.event('in-sync')
-  t.alike(pathsOf(mirror), ['x.md'])
-  const looks = () => reader.events.filter((event) => event.type === 'progress' && event.phase === 'scan').length
-  const before = looks()
+  await becomes(t, mirror, before)
+  const traced = reader.stderr.length
   // The directories were there before anything in them was wanted.
   write(source, { 'a/b/d.md': 'd' })
-  await becomes(t, mirror, ['a', 'a/b', 'a/b/d.md', 'x.md'])
+  await becomes(t, mirror, [...before, 'a', 'a/b', 'a/b/d.md'])
   write(source, { 'a/b/e.md': 'e', 'a/b/c.txt': 'other' })
   rmSync(join(source, 'a/b/d.md'))
-  await becomes(t, mirror, ['a', 'a/b', 'a/b/e.md', 'x.md'])
+  await becomes(t, mirror, [...before, 'a', 'a/b', 'a/b/e.md'])
   rmSync(join(source, 'a/b/e.md'))
-  await becomes(t, mirror, ['x.md'])
-  t.is(looks(), before, 'for none of it the whole folder was looked at')
+  await becomes(t, mirror, before)
+  const counts = [...reader.stderr.slice(traced).matchAll(/(\d+) paths to plan for/g)].map(([, count]) => Number(count))
+  t.ok(counts.length > 0 && Math.max(...counts) < 10, `for none of it all was looked at: ${counts} paths`)
   t.absent(reader.events.some(({ type }) => type === 'problem' || type === 'conflict'))
 })
 
 test('files of the user are never removed, also where they are the same as what is not selected', async (t) => {
-  const { bootstrap, source, mirror, writer } = await startWriter(t)
+  const { bootstrap, mirror, writer } = await startWriter(t)
   write(mirror, tree)
-  const args = ['--adopt', '--only', 'docs']
-  const first = startClone(t, writer.key, mirror, { bootstrap, args })
-  await first.event('in-sync')
-  await first.kill('SIGKILL')
-  write(source, { 'photos/1.jpg': 'other' })
-  write(mirror, { 'photos/1.jpg': 'other' })
-  await writer.event('published', ({ puts }) => puts < 5)
+  // With something left to be done, a start has to reckon with what an earlier run has written and not recorded.
+  rmSync(join(mirror, 'docs/b.txt'))
+  execFileSync('mkfifo', [join(mirror, 'docs/b.txt')])
+  const args = ['--once', '--adopt', '--only', 'docs']
+  t.is(await startClone(t, writer.key, mirror, { bootstrap, args }).exit(), 3)
+  t.is(await startClone(t, writer.key, mirror, { bootstrap, args }).exit(), 3)
+  for (const path of ['photos/1.jpg', 'photos/raw/1.dng', 'readme.md']) {
+    t.is(readFileSync(join(mirror, path), 'utf8'), tree[path] as string)
+  }
+})
+
+test('what a run that was cut off has written is known for what it is when something else is selected', async (t) => {
+  const { bootstrap, source, mirror, writer } = await startWriter(t)
+  const other = join(dirname(mirror), 'other')
+  const docs = ['docs', 'docs/a.md', 'docs/b.txt', 'docs/deep', 'docs/deep/c.md']
+  for (const root of [mirror, other]) {
+    t.is(await startClone(t, writer.key, root, { bootstrap, args: ['--once', '--only', 'docs'] }).exit(), 0)
+    await select(t, root, '--all')
+    // It is all in its place, and nothing of it recorded.
+    const killed = startClone(t, writer.key, root, { bootstrap, env: await killingAt(t, 'folder-durable') })
+    t.is(await killed.exit(), -1)
+    t.ok(existsSync(join(root, 'photos/1.jpg')))
+  }
+  await select(t, mirror, '--only', 'docs')
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  t.alike(pathsOf(mirror), pathsOf(source))
+  t.alike(pathsOf(mirror), docs)
+  write(source, { 'photos/1.jpg': 'changed since' })
+  await writer.event('published', ({ puts }) => puts < 5)
+  const again = startClone(t, writer.key, other, { bootstrap, args: ['--once'] })
+  t.is(await again.exit(), 0)
+  t.absent(again.events.some(({ type }) => type === 'conflict'))
+  t.alike(pathsOf(other), pathsOf(source))
+  t.is(readFileSync(join(other, 'photos/1.jpg'), 'utf8'), 'changed since')
 })
 
 test('a selection that is damaged changes nothing, and it is said so', async (t) => {
   const { bootstrap, source, mirror, writer } = await startWriter(t)
-  const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--only', 'docs'] })
+  const reader = startClone(t, writer.key, mirror, {
+    bootstrap,
+    args: ['--only', 'docs']
+  })
   await reader.event('in-sync')
   const file = join(mirror, '.p2psync/selection.json')
   appendFileSync(file, '}')
@@ -188,7 +251,10 @@ test('a selection that is damaged changes nothing, and it is said so', async (t)
   const part = ['docs', 'docs/a.md', 'docs/b.txt', 'docs/deep', 'docs/deep/c.md', 'docs/later']
   await becomes(t, mirror, part)
   await reader.kill('SIGTERM')
-  const again = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
+  const again = startClone(t, writer.key, mirror, {
+    bootstrap,
+    args: ['--once']
+  })
   t.is(await again.exit(), 0)
   t.ok(again.events.some((event) => event.type === 'notice' && /is damaged/.test(event.message)))
   t.alike(pathsOf(mirror), part)
@@ -197,9 +263,21 @@ test('a selection that is damaged changes nothing, and it is said so', async (t)
   says(t, half.stderr, /is damaged.*--all --latest/)
   await select(t, mirror, '--exclude', 'deep', '--latest')
   // Lost as a whole it is made again.
-  t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
+  t.is(
+    await startClone(t, writer.key, mirror, {
+      bootstrap,
+      args: ['--once']
+    }).exit(),
+    0
+  )
   rmSync(file)
-  t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
+  t.is(
+    await startClone(t, writer.key, mirror, {
+      bootstrap,
+      args: ['--once']
+    }).exit(),
+    0
+  )
   t.absent(existsSync(join(mirror, 'docs/deep')))
   t.is(await select(t, mirror), 'exclude deep\nversion latest\n')
 })
