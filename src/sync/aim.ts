@@ -52,7 +52,8 @@ export class Aim {
       record = known
     }
     // The file may have been lost, and it alone.
-    if (record === undefined && known !== undefined) await changeSelection(home, (read) => read() ?? known)
+    const isLost = record === undefined && known !== undefined && !isDeepStrictEqual(known, everything)
+    if (isLost) await changeSelection(home, (read) => read() ?? known)
     const aim = new Aim(options, record ?? known ?? everything)
     await state.commit((batch) => batch.note('selection', aim.#record))
     aim.#tell()

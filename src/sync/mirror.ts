@@ -367,7 +367,7 @@ export class Mirror {
 
   #past(version: Version, signal: AbortSignal): Promise<Past> {
     const { since, parts } = this.#standing
-    return Past.read(this.#reader, since, this.#standing.latest(version), parts, signal)
+    return Past.read(this.#reader, since, this.#standing.latest(version, this.#reader.version), parts, signal)
   }
 
   #look({ target, paths }: Wanted, full: boolean, past?: Past): Promise<Look> {

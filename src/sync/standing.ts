@@ -57,10 +57,15 @@ export class Standing {
     return this.#parts
   }
 
-  /** The latest version by which the folder may have been written, where `version` is followed. */
-  latest(version: Version): Version {
+  /**
+   * The latest version by which the folder may have been written, where `version` is followed.
+   *
+   * @param known the latest that is known of the log: after it was fetched anew perhaps not all that was seen
+   */
+  latest(version: Version, known: Version | undefined): Version {
     const seen = this.#seen
-    return seen?.fork === version.fork && isEarlier(version, seen) ? seen : version
+    if (seen?.fork !== version.fork || known?.fork !== version.fork || !isEarlier(version, seen)) return version
+    return isEarlier(known, seen) ? known : seen
   }
 
   get whole(): Version | undefined {

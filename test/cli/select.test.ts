@@ -72,16 +72,10 @@ test('a clone of a part holds that part, and keeps to it when it is started agai
   const { files, bytes } = await first.event('applied')
   t.alike([files, bytes], [4, 12], 'what is counted is what is selected')
 
-  const again = startClone(t, writer.key, mirror, {
-    bootstrap,
-    args: ['--once']
-  })
+  const again = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
   t.is(await again.exit(), 0)
   t.alike(pathsOf(mirror), part)
-  const other = startClone(t, writer.key, mirror, {
-    bootstrap,
-    args: ['--once', '--exclude', 'docs']
-  })
+  const other = startClone(t, writer.key, mirror, { bootstrap, args: ['--once', '--exclude', 'docs'] })
   t.is(await other.exit(), 0)
   t.alike(pathsOf(mirror), ['photos', 'photos/1.jpg', 'photos/raw', 'photos/raw/1.dng', 'readme.md'])
 })
@@ -94,11 +88,7 @@ test('contents that are not selected are not fetched', async (t) => {
     ...Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`other/small-${i}`, bytesOf(200_000, i)]))
   })
   const [host, port] = (bootstrap.split(',')[0] as string).split(':') as [string, string]
-  const folder = clone(writer.key, mirror, {
-    only: ['wanted'],
-    bootstrap: [{ host, port: Number(port) }],
-    lan: false
-  })
+  const folder = clone(writer.key, mirror, { only: ['wanted'], bootstrap: [{ host, port: Number(port) }], lan: false })
   t.teardown(() => folder.close())
   const inSync = folder.inSync()
   await folder.ready()
@@ -106,12 +96,11 @@ test('contents that are not selected are not fetched', async (t) => {
   t.alike(pathsOf(mirror), ['wanted', 'wanted/large', 'wanted/small'])
   const { received } = folder.traffic
   t.ok(received > 2_000_000 && received < 4_000_000, `${received} bytes received of 30,000,000`)
-  t.alike(await folder.select(), {
-    only: ['wanted'],
-    exclude: [],
-    version: null,
-    pending: null
-  })
+  t.alike(await folder.select(), { only: ['wanted'], exclude: [], version: null, pending: null })
+
+  const changed = await folder.select({ exclude: ['other', 'large'] })
+  t.alike(changed, { only: [], exclude: ['other', 'large'], version: null, pending: null })
+  await becomes(t, mirror, ['wanted', 'wanted/small'])
 })
 
 test('a mirror at work follows what is selected, and keeps what was changed in it', async (t) => {
@@ -145,13 +134,7 @@ test('a mirror at work follows what is selected, and keeps what was changed in i
 
 test('a mirror that is not at work follows what was selected when it is started', async (t) => {
   const { bootstrap, source, mirror, writer } = await startWriter(t)
-  t.is(
-    await startClone(t, writer.key, mirror, {
-      bootstrap,
-      args: ['--once', '--only', 'docs']
-    }).exit(),
-    0
-  )
+  t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once', '--only', 'docs'] }).exit(), 0)
   t.is(await select(t, mirror), 'only docs\nversion latest\n')
   writeFileSync(join(mirror, 'docs/b.txt'), 'edited here')
   t.alike(JSON.parse(await select(t, mirror, '--exclude', 'docs', '--json')), {
@@ -159,10 +142,7 @@ test('a mirror that is not at work follows what was selected when it is started'
     ...{ only: [], exclude: ['docs'], version: null, pending: null }
   })
   write(source, { 'later.txt': 'later', 'docs/later.txt': 'later' })
-  const again = startClone(t, writer.key, mirror, {
-    bootstrap,
-    args: ['--once']
-  })
+  const again = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
   t.is(await again.exit(), 0)
   t.alike(pathsOf(mirror), [
     ...['docs', 'docs/b.txt', 'later.txt', 'photos', 'photos/1.jpg', 'photos/raw', 'photos/raw/1.dng', 'readme.md']
@@ -178,11 +158,7 @@ test('directories come and go with what is selected in them', async (t) => {
   })
   const before = ['many', ...Object.keys(many)]
   const env = { NODE_DEBUG: 'p2psync:mirror' }
-  const reader = startClone(t, writer.key, mirror, {
-    bootstrap,
-    env,
-    args: ['--only', '*.md']
-  })
+  const reader = startClone(t, writer.key, mirror, { bootstrap, env, args: ['--only', '*.md'] })
   await reader.event('in-sync')
   await becomes(t, mirror, before)
   const traced = reader.stderr.length
@@ -239,10 +215,7 @@ test('what a run that was cut off has written is known for what it is when somet
 
 test('a selection that is damaged changes nothing, and it is said so', async (t) => {
   const { bootstrap, source, mirror, writer } = await startWriter(t)
-  const reader = startClone(t, writer.key, mirror, {
-    bootstrap,
-    args: ['--only', 'docs']
-  })
+  const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--only', 'docs'] })
   await reader.event('in-sync')
   const file = join(mirror, '.p2psync/selection.json')
   appendFileSync(file, '}')
@@ -251,10 +224,7 @@ test('a selection that is damaged changes nothing, and it is said so', async (t)
   const part = ['docs', 'docs/a.md', 'docs/b.txt', 'docs/deep', 'docs/deep/c.md', 'docs/later']
   await becomes(t, mirror, part)
   await reader.kill('SIGTERM')
-  const again = startClone(t, writer.key, mirror, {
-    bootstrap,
-    args: ['--once']
-  })
+  const again = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
   t.is(await again.exit(), 0)
   t.ok(again.events.some((event) => event.type === 'notice' && /is damaged/.test(event.message)))
   t.alike(pathsOf(mirror), part)
@@ -263,21 +233,9 @@ test('a selection that is damaged changes nothing, and it is said so', async (t)
   says(t, half.stderr, /is damaged.*--all --latest/)
   await select(t, mirror, '--exclude', 'deep', '--latest')
   // Lost as a whole it is made again.
-  t.is(
-    await startClone(t, writer.key, mirror, {
-      bootstrap,
-      args: ['--once']
-    }).exit(),
-    0
-  )
+  t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
   rmSync(file)
-  t.is(
-    await startClone(t, writer.key, mirror, {
-      bootstrap,
-      args: ['--once']
-    }).exit(),
-    0
-  )
+  t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
   t.absent(existsSync(join(mirror, 'docs/deep')))
   t.is(await select(t, mirror), 'exclude deep\nversion latest\n')
 })
