@@ -13,7 +13,7 @@ export type ErrorCode =
   | 'LOCKED'
   | 'BAD_KEY'
   | 'NO_PEER'
-  | 'NO_VERSION'
+  | 'NO_SUCH_VERSION'
   | 'HALTED'
   | 'DAMAGED'
   | 'ROLLED_BACK'

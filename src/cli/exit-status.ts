@@ -26,7 +26,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   LOCKED: exitStatus.locked,
   BAD_KEY: exitStatus.badKey,
   NO_PEER: exitStatus.noPeer,
-  NO_VERSION: exitStatus.failure,
+  NO_SUCH_VERSION: exitStatus.failure,
   HALTED: exitStatus.halted,
   DAMAGED: exitStatus.damaged,
   ROLLED_BACK: exitStatus.damaged,

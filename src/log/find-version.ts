@@ -19,7 +19,7 @@ const nearMax = 500
  * The version that a name stands for, in the fork of `latest`.
  *
  * @param latest the newest version, which is whole
- * @throws {SyncError} NO_VERSION
+ * @throws {SyncError} NO_SUCH_VERSION
  */
 export function findVersion(log: Versions, latest: Version, name: VersionName): Promise<Version> {
   if (name.by === 'number') return byNumber(log, latest, name.number)
@@ -40,14 +40,11 @@ async function byNumber(log: Versions, latest: Version, number: number): Promise
   throw none(`${number}. Its number is what share prints`)
 }
 
-/** Versions that changed nothing, which are made to tell of a snapshot, don't count. */
 async function byCount(log: Versions, latest: Version, count: number): Promise<Version> {
   let version = latest
-  for (let left = count; left > 0; ) {
-    const head = await log.head(version)
-    if (head.puts + head.removals > 0) left--
-    const before = versionBefore(version, head)
-    if (before === undefined) throw none(`-${count}: there are ${count - left - 1} before the newest`)
+  for (let left = count; left > 0; left--) {
+    const before = versionBefore(version, await log.head(version))
+    if (before === undefined) throw none(`-${count}: there are ${count - left} before the newest`)
     version = before
   }
   return version
@@ -69,7 +66,7 @@ function versionBefore({ fork, length }: Version, { before }: Head): Version | u
 }
 
 function none(what: string): SyncError {
-  return new SyncError('NO_VERSION', `There is no version ${what}`)
+  return new SyncError('NO_SUCH_VERSION', `There is no version ${what}`)
 }
 
 function show(timeMs: number): string {

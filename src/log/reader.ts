@@ -200,7 +200,7 @@ export class LogReader {
    * The version that a name stands for.
    *
    * @param latest the newest version, which is whole
-   * @throws {SyncError} NO_VERSION, DAMAGED
+   * @throws {SyncError} NO_SUCH_VERSION, DAMAGED
    */
   find(name: VersionName, latest: Version, signal: AbortSignal): Promise<Version> {
     let steps = 0

@@ -106,7 +106,7 @@ export class Aim {
    *
    * @param latest the latest version known here
    * @returns `undefined` while that can't be told
-   * @throws {SyncError} NO_VERSION, DAMAGED
+   * @throws {SyncError} NO_SUCH_VERSION, DAMAGED
    */
   async pinned(reader: LogReader, latest: Version, signal: AbortSignal): Promise<Version | undefined> {
     const record = this.#record
@@ -120,7 +120,7 @@ export class Aim {
       return version
     } catch (error) {
       // It is looked for anew when the log has grown.
-      if (error instanceof SyncError && error.code === 'NO_VERSION') this.#missing = { record, latest }
+      if (error instanceof SyncError && error.code === 'NO_SUCH_VERSION') this.#missing = { record, latest }
       throw error
     }
   }
@@ -181,5 +181,5 @@ function readValid(home: string): SelectionRecord | undefined {
 
 function gone({ length, timeMs }: FoundVersion): SyncError {
   const when = new Date(timeMs).toISOString()
-  return new SyncError('NO_VERSION', `Version ${length} of ${when} isn't in the log any more. Select another`)
+  return new SyncError('NO_SUCH_VERSION', `Version ${length} of ${when} isn't in the log any more. Select another`)
 }

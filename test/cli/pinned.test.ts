@@ -145,7 +145,11 @@ test('versions that there are not are told from those that there are', async (t)
   const { bootstrap, mirror, writer, versions } = await startWriter(t)
   const [first, , third] = versions.map(({ version }) => version) as [number, number, number]
   const refusals: ReadonlyArray<[name: string, status: number, says: RegExp]> = [
-    [`${first + 1}`, 1, new RegExp(`There is no version ${first + 1}; the one before it is ${first} \\[NO_VERSION\\]`)],
+    [
+      `${first + 1}`,
+      1,
+      new RegExp(`There is no version ${first + 1}; the one before it is ${first} \\[NO_SUCH_VERSION\\]`)
+    ],
     [`${third + 100}`, 1, new RegExp(`There is no version ${third + 100}: the newest is \\d+`)],
     ['-100', 1, /There is no version -100: there are \d+ before the newest/],
     ['2001-01-01', 1, /There is no version of .* or before: the first is of 20/],

@@ -13,7 +13,7 @@ async function refusal(act: Promise<unknown>): Promise<string> {
   try {
     return `found ${JSON.stringify(await act)}`
   } catch (error) {
-    if (error instanceof SyncError && error.code === 'NO_VERSION') return error.message
+    if (error instanceof SyncError && error.code === 'NO_SUCH_VERSION') return error.message
     throw error
   }
 }
@@ -42,7 +42,8 @@ test('versions are found by number, counted back, and by time', async (t) => {
   const [first, second, third, fourth] = versions as [Version, Version, Version, Version]
   for (const version of versions) t.alike(await find({ by: 'number', number: version.length }), version)
   t.alike(await find({ by: 'back', count: 1 }), third)
-  t.alike(await find({ by: 'back', count: 2 }), first, 'what changed nothing does not count')
+  t.alike(await find({ by: 'back', count: 2 }), second)
+  t.alike(await find({ by: 'back', count: 3 }), first)
   t.alike(await find({ by: 'time', timeMs: 4000 }), fourth)
   t.alike(await find({ by: 'time', timeMs: 9999 }), fourth)
   t.alike(await find({ by: 'time', timeMs: 3999 }), third, 'the clock went back: the order is the log’s')
@@ -67,7 +68,7 @@ test('what is no version is told from what is, and the nearest before it is name
   )
   t.is(await number(1), 'There is no version 1. Its number is what share prints')
   t.is(await number(third.length + 3000), `There is no version ${third.length + 3000}. Its number is what share prints`)
-  t.is(await refusal(find({ by: 'back', count: 3 })), 'There is no version -3: there are 2 before the newest')
+  t.is(await refusal(find({ by: 'back', count: 4 })), 'There is no version -4: there are 3 before the newest')
   t.is(
     await refusal(find({ by: 'time', timeMs: 999 })),
     'There is no version of 1970-01-01T00:00:00.999Z or before: the first is of 1970-01-01T00:00:01.000Z'
