@@ -16,8 +16,10 @@ export type { KeepReplaced, KeptContent } from './sync/keeper.ts'
 export { limitFolder } from './sync/limit.ts'
 export { machineKey } from './sync/machine-key.ts'
 export type { SyncEvent } from './sync/monitor.ts'
+export { type Selected, type SelectOptions, selectFolder } from './sync/select.ts'
 export type { SharedFolder, ShareOptions } from './sync/share.ts'
 export type { Problem } from './tree/tree.ts'
+export type { VersionName } from './tree/version-name.ts'
 
 /**
  * Publishes a directory and follows it: whoever has the key can clone it. Nothing happens before
@@ -35,7 +37,7 @@ export function share(directory: string, options: ShareOptions = {}): SharedFold
  *
  * @param key as `share` printed it
  * @param directory a new or empty directory, or a mirror of the same key
- * @throws {SyncError} BAD_KEY
+ * @throws {SyncError} BAD_KEY, USAGE
  */
 export function clone(key: string, directory: string, options: CloneOptions = {}): ClonedFolder {
   return controlled(new ClonedFolder(key, directory, options))

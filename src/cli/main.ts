@@ -15,6 +15,7 @@ import { addLsCommand } from './commands/ls.ts'
 import { addPauseCommands } from './commands/pause.ts'
 import { addPeersCommand } from './commands/peers.ts'
 import { addScanCommand } from './commands/scan.ts'
+import { addSelectCommand } from './commands/select.ts'
 import { addShareCommand } from './commands/share.ts'
 import { addStatusCommand } from './commands/status.ts'
 import { addWaitCommand } from './commands/wait.ts'
@@ -49,6 +50,8 @@ export function createProgram(onStatus: (status: number) => void): Command {
     .description('Peer-to-peer replicated folders on a signed append-only log. No server, no account.')
     .version(version(), '-V, --version')
     .showHelpAfterError('Try p2psync --help, or p2psync <command> --help.')
+    // What stands behind a command is the command's: one may have a --version of its own.
+    .enablePositionalOptions()
     .exitOverride()
     // A command may have an option of the same name.
     .enablePositionalOptions()
@@ -78,6 +81,7 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addGetCommand(program, onStatus)
   addInspectCommand(program, onStatus)
   addLimitCommand(program)
+  addSelectCommand(program)
   addIdCommand(program)
   addBootstrapCommand(program, onStatus)
   addDoctorCommand(program, onStatus)

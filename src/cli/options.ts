@@ -118,6 +118,11 @@ export function parseKeepReplaced(text: string): KeepReplaced {
   return keep
 }
 
+/** For an option that may be given again and again. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text]
+}
+
 /** A TCP or UDP port. */
 export function parsePort(text: string): number {
   const port = Number(text)

@@ -4,6 +4,8 @@ import { databaseFailure, isDiskFull, messageOf } from '../errors.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import { parseTreePath, type TreePath } from '../tree/path.ts'
+import type { Selection } from '../tree/select.ts'
+import type { SelectionRecord } from './selection-file.ts'
 
 /**
  * What a peer remembers of its folder besides the log: the baseline, where each chunk is stored, and
@@ -198,8 +200,12 @@ export interface Notes {
   readonly applied: { readonly fork: number; readonly length: number }
   /** The latest version of the log that was ever followed here, to its end or not. */
   readonly seen: { readonly fork: number; readonly length: number }
-  /** The last version that was applied as a whole; length 0 once a first one was begun. Never taken back. */
+  /** The last version that was applied as a whole; length 0 once a first one, or an earlier one, or another part was begun. */
   readonly since: { readonly fork: number; readonly length: number }
+  /** The parts of the log's tree that the folder may have been written by since then, the present one last; all of it where absent. */
+  readonly parts: readonly Selection[]
+  /** What the mirror was last told to hold, for when the file that says it is damaged. */
+  readonly selection: SelectionRecord
   /** The content core when the chunk index was last written. */
   readonly content: { readonly fork: number; readonly length: number }
 }

@@ -20,6 +20,8 @@ const quietMsMin = 2000
 /** Bytes of keeping connections alive; what is less than this in the time above is silence. */
 const silenceBytesMax = 4096
 const quietTickMs = 500
+/** Who doesn't wait for what may still come gives up a block that no peer says to have so long after the first was asked for. */
+const nobodyMs = 5000
 
 /** What a reader of contents can know of the network. */
 export interface Arrivals {
@@ -29,6 +31,8 @@ export interface Arrivals {
   readonly received: () => number
   /** With peers that send nothing, what is waited for counts as not to be had after so long. 30 seconds when left out. */
   readonly patienceMs?: number
+  /** Whether to wait only for what some peer says to have: what isn't there of an earlier version doesn't come by itself. */
+  readonly impatient?: boolean
 }
 
 export interface ReadOptions {
@@ -52,12 +56,15 @@ export class ContentReader {
 
   readonly #arrivals: Arrivals
   readonly #timer: NodeJS.Timeout
-  readonly #givenUp = new Set<(error: Error) => void>()
+  /** What ends the wait for a block, with its index. */
+  readonly #givenUp = new Map<(error: Error) => void, number>()
   #queue: (() => void)[] = []
   #inFlight = 0
   #inFlightMax = inFlightBlocksMin
   #before = { received: 0, atMs: 0 }
   #patienceMs: number
+  /** When a first block was seen to be waited for. */
+  #askedMs: number | undefined
 
   readonly #directory: string
 
@@ -109,7 +116,7 @@ export class ContentReader {
     clearInterval(this.#timer)
     await this.#core.close()
     // A block that was looked for in the store meanwhile is waited for all the same.
-    for (const giveUp of this.#givenUp) giveUp(new NotToBeHad())
+    for (const giveUp of this.#givenUp.keys()) giveUp(new NotToBeHad())
     await this.#places.abandon(this.#placing)
   }
 
@@ -161,7 +168,7 @@ export class ContentReader {
     try {
       const block = await new Promise<Uint8Array | null>((resolve, reject) => {
         giveUp = reject
-        this.#givenUp.add(giveUp)
+        this.#givenUp.set(giveUp, index)
         this.#ask(index, options).then(resolve, (error: unknown) => {
           // A block of ours that can't be read, or written, is no fault of its path's.
           reject(databaseFailure('store', this.#directory, error) ?? error)
@@ -215,7 +222,16 @@ export class ContentReader {
     } else if (nowMs - this.#before.atMs >= this.#patienceMs && this.#givenUp.size > 0) {
       this.#patienceMs = quietMsMin
       this.#before = { received, atMs: nowMs }
-      for (const giveUp of this.#givenUp) giveUp(new NotToBeHad())
+      for (const giveUp of this.#givenUp.keys()) giveUp(new NotToBeHad())
+    } else if (this.#arrivals.impatient === true) this.#giveUpHopeless(nowMs)
+  }
+
+  #giveUpHopeless(nowMs: number): void {
+    if (this.#givenUp.size > 0) this.#askedMs ??= nowMs
+    if (nowMs - (this.#askedMs ?? nowMs) < nobodyMs) return
+    const peers = this.#core.peers.filter(({ remoteOpened }) => remoteOpened)
+    for (const [giveUp, index] of this.#givenUp) {
+      if (peers.length > 0 && !peers.some((peer) => peer._remoteHasBlock(index))) giveUp(new NotToBeHad())
     }
   }
 }

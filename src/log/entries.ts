@@ -63,6 +63,38 @@ export async function headOf(bee: Hyperbee, version: Version, { signal, onSearch
 }
 
 /**
+ * What the batch said of itself that ended at a length; `undefined` where none did. Throws a `RangeError` when it can't
+ * be read.
+ */
+export async function headEndingAt(bee: Hyperbee, version: Version, signal: AbortSignal): Promise<Head | undefined> {
+  signal.throwIfAborted()
+  const view = new BeeView(bee.core, version.length)
+  try {
+    const last = await waitFor(view.last(), signal)
+    return last?.value && last.key.equals(head) ? decodeHead(last.value) : undefined
+  } finally {
+    await view.close()
+  }
+}
+
+/** The entry of one path, where a version has one that is valid. Throws a `RangeError` where the log holds no tree. */
+export async function entryOf(
+  bee: Hyperbee,
+  version: Version,
+  path: TreePath,
+  signal: AbortSignal
+): Promise<Entry | undefined> {
+  signal.throwIfAborted()
+  const view = new BeeView(bee.core, version.length)
+  try {
+    const pair = await waitFor(view.get(b4a.from(path)), signal)
+    return pair && readEntry(path, pair, () => {})
+  } finally {
+    await view.close()
+  }
+}
+
+/**
  * All entries of a version, in the log's order. Whatever is no valid entry is refused and reported.
  * Throws a `RangeError` where the log holds no tree.
  */

@@ -5,14 +5,16 @@ import type { Head } from '../format/head-codec.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
+import type { VersionName } from '../tree/version-name.ts'
 import { Apportioner } from './apportion.ts'
 import { MissingBlock } from './bee-view.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { type Arrivals, ContentReader } from './content.ts'
 import { damaged } from './damaged.ts'
-import { beeOf, entriesOf, headerLength, type LogEntry, versionOf } from './entries.ts'
+import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
+import { findVersion } from './find-version.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { LogView } from './log-view.ts'
 import { StallWatch } from './stalls.ts'
@@ -23,6 +25,9 @@ const entriesInFlight = [512, 2048] as const
 
 /** Forks remembered. A version from before them counts as of another history. */
 const forksMax = 100
+
+/** Of so many versions that are asked for one after the other the whole log is fetched. */
+const stepsMax = 8
 
 export interface LogReaderOptions {
   /** Where blocks lie that aren't in the store. */
@@ -189,6 +194,40 @@ export class LogReader {
     }
   }
 
+  /** The same where perhaps no version ends at that length: `undefined` where none does. @throws {SyncError} DAMAGED */
+  async headEndingAt(version: Version, signal: AbortSignal): Promise<Head | undefined> {
+    try {
+      return await headEndingAt(this.#bee, version, signal)
+    } catch (error) {
+      throw damaged(version, error)
+    }
+  }
+
+  /**
+   * The version that a name stands for.
+   *
+   * @param latest the newest version, which is whole
+   * @throws {SyncError} NO_SUCH_VERSION, DAMAGED
+   */
+  find(name: VersionName, latest: Version, signal: AbortSignal): Promise<Version> {
+    let steps = 0
+    const head = (version: Version) => {
+      // One by one, over a distance, they would be a round trip each.
+      if (++steps === stepsMax) this.#download.range(0, latest.length, signal).catch(() => {})
+      return this.head(version, signal)
+    }
+    return findVersion({ head, endAt: (version) => this.headEndingAt(version, signal) }, latest, name)
+  }
+
+  /** The entry of one path of a version, where it has a valid one. @throws {SyncError} DAMAGED */
+  async entryAt(version: Version, path: TreePath, signal: AbortSignal): Promise<Entry | undefined> {
+    try {
+      return await entryOf(this.#bee, version, path, signal)
+    } catch (error) {
+      throw damaged(version, error)
+    }
+  }
+
   /** All entries of a version. @throws {SyncError} DAMAGED; {UnfitSnapshot} once, when they were read from one */
   async *entriesAt(
     version: Version,
@@ -228,11 +267,13 @@ export class LogReader {
    * The contents that the entries name, for one pass; to be closed after it.
    *
    * @param received tells the bytes received from all peers so far
+   * @param options.impatient whether to wait only for what some peer says to have
    * @throws {SyncError} DAMAGED when the log doesn't tell where they are
    */
-  async content(received: () => number): Promise<ContentReader> {
+  async content(received: () => number, { impatient = false } = {}): Promise<ContentReader> {
     const { core, places } = await this.#contentCore()
-    return new ContentReader(core, places, { received, hasPeers: () => this.hasPeers }, this.#store.directory)
+    const arrivals = { received, hasPeers: () => this.hasPeers, impatient }
+    return new ContentReader(core, places, arrivals, this.#store.directory)
   }
 
   /**

@@ -5,8 +5,10 @@ import { setAside } from '../disk/set-aside.ts'
 import { freeBytes } from '../disk/space.ts'
 import type { State } from '../disk/state.ts'
 import { Workers } from '../disk/workers.ts'
+import { SyncError } from '../errors.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
+import { Aim } from './aim.ts'
 import { BlockHolders } from './block-holders.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
@@ -16,6 +18,7 @@ import type { KeepReplaced, KeptContent } from './keeper.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
 import type { Source } from './operations/source.ts'
+import { type Selected, type SelectOptions, selectIn, selectionChange } from './select.ts'
 import type { Totals } from './totals.ts'
 import type { Turns } from './turns.ts'
 
@@ -26,6 +29,12 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   readonly adopt?: boolean
   /** Refuses symlinks whose target is absolute or could lead out of the folder; a link that is there already stays. */
   readonly safeLinks?: boolean
+  /** Only what one of these patterns matches, in the syntax of `.gitignore`; stored with the mirror. */
+  readonly only?: readonly string[]
+  /** Nothing that one of these matches. */
+  readonly exclude?: readonly string[]
+  /** Keeps it at this version: a number, `-1` for the one before the newest, a time or an age; stored with the mirror. */
+  readonly version?: string
   /** Sets the log aside and fetches it anew, as when it is damaged; files that match are kept. */
   readonly rebuild?: boolean
   /**
@@ -49,6 +58,10 @@ export class ClonedFolder extends FolderHandle {
   readonly #options: CloneOptions
   #forgetLog = false
   #roomBytes = roomBytesMin
+  /** What it was told to hold when it was made, until that is stored. */
+  #selection: SelectOptions | undefined
+  #aim: Aim | undefined
+  #home: string | undefined
   #store: LogStore | undefined
   #blocks: BlockHolders | undefined
   #workers: Workers | undefined
@@ -57,7 +70,7 @@ export class ClonedFolder extends FolderHandle {
   #mirror: Mirror | undefined
   #source: Source | undefined
 
-  /** @throws {SyncError} BAD_KEY */
+  /** @throws {SyncError} BAD_KEY, USAGE */
   constructor(key: string, directory: string, options: CloneOptions) {
     super()
     this.#key = parseKey(key)
@@ -66,6 +79,13 @@ export class ClonedFolder extends FolderHandle {
     this.subscribe(({ type }) => {
       if (type === 'in-sync') this.#roomBytes = roomBytesMin
     })
+    const { only, exclude, version } = options
+    const selection = {
+      ...(only === undefined ? {} : { only }),
+      ...(exclude === undefined ? {} : { exclude }),
+      ...(version === undefined ? {} : { version })
+    }
+    if (selectionChange(selection) !== undefined) this.#selection = selection
   }
 
   override get key(): string {
@@ -122,6 +142,18 @@ export class ClonedFolder extends FolderHandle {
     return true
   }
 
+  /**
+   * Changes which part of the folder it holds, and of which version; without any option it only tells.
+   *
+   * @throws {SyncError} USAGE, NOT_READY, FOLDER_FORMAT, LOCKED
+   */
+  async select(options: SelectOptions = {}): Promise<Selected> {
+    if (this.#home === undefined) throw new SyncError('NOT_READY', 'This folder is not open')
+    const selected = await selectIn(this.#home, options)
+    this.#aim?.look()
+    return selected
+  }
+
   protected override claim(): Folder {
     const { state, adopt, rebuild } = this.#options
     const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt })
@@ -146,6 +178,11 @@ export class ClonedFolder extends FolderHandle {
     this.#reader = reader
     const state = await this.openState(folder.state)
     this.#state = state
+    this.#home = folder.home
+    if (this.#selection !== undefined) await selectIn(folder.home, this.#selection)
+    this.#selection = undefined
+    const onNotice = (message: string) => this.monitor.emit({ type: 'notice', message })
+    this.#aim = await Aim.open({ home: folder.home, state, onNotice })
     if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))
     this.#forgetLog = false
     this.#mirror = new Mirror(folder, reader, state, this.monitor, {
@@ -155,7 +192,8 @@ export class ClonedFolder extends FolderHandle {
       blocks,
       workers,
       inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
-      keepReplaced: this.#options.keepReplaced ?? {}
+      keepReplaced: this.#options.keepReplaced ?? {},
+      aim: this.#aim
     })
     await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
     this.#source = {
@@ -179,6 +217,8 @@ export class ClonedFolder extends FolderHandle {
     this.#reader = undefined
     this.#state = undefined
     this.#store = undefined
+    this.#aim?.close()
+    this.#aim = undefined
     this.#blocks?.close()
     const workers = this.#workers
     await inTurn([

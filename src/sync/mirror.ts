@@ -1,13 +1,10 @@
-import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog, isDeepStrictEqual } from 'node:util'
 import { probeFileSystem } from '../disk/capabilities.ts'
-import type { KeepOptions } from '../disk/keep.ts'
 import type { Keeping } from '../disk/kept-files.ts'
-import { type Applied, materialise } from '../disk/materialise.ts'
+import type { Applied } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
-import type { Workers } from '../disk/workers.ts'
 import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import { UnfitSnapshot } from '../log/snapshot.ts'
@@ -16,15 +13,20 @@ import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
-import type { Divergence, Plan } from '../tree/plan.ts'
-import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
+import type { Plan } from '../tree/plan.ts'
+import { everything, partOf } from '../tree/select.ts'
+import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline, stateChanges, withoutFresh } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
+import { carryOut } from './carry-out.ts'
+import { Divergences } from './divergences.ts'
 import { countFetched } from './fetch-progress.ts'
 import { assertMarker, type Folder } from './folder.ts'
-import { Keeper, type KeepReplaced } from './keeper.ts'
+import { Keeper } from './keeper.ts'
 import { type Look, lookAt, observedOf } from './look.ts'
+import type { MirrorOptions } from './mirror-options.ts'
 import { type Monitor, versionFields } from './monitor.ts'
+import { naming } from './naming.ts'
 import { Owed } from './owed.ts'
 import { Past, planOver } from './past.ts'
 import { Schedule } from './schedule.ts'
@@ -47,25 +49,6 @@ const restMs = 1000
 /** A writer that hasn't finished its first look, or a version, but has said nothing for so long, counts as gone. */
 const partialQuietMs = 10_000
 
-/** What conflict copies are named after. */
-const naming: KeepOptions = { host: hostname(), now: () => new Date() }
-
-export interface MirrorOptions {
-  /** Tells the bytes received from all peers so far. */
-  readonly received: () => number
-  /** Told of what keeps it from going on; answers whether it is closed for that. */
-  readonly onFailure: (error: unknown) => boolean
-  /** Refuses symlinks that could lead out of the folder. */
-  readonly safeLinks: boolean
-  /** Which files hold which blocks. */
-  readonly blocks: BlockHolders
-  /** Files larger than this, in bytes, are kept in the folder alone, not in the store as well. */
-  readonly inPlaceAbove: number
-  readonly keepReplaced: KeepReplaced
-  /** Where files are written. */
-  readonly workers: Workers
-}
-
 /** The reader's loop: follows the log, and makes the folder follow it. */
 export class Mirror {
   readonly #folder: Folder
@@ -86,13 +69,18 @@ export class Mirror {
   #standing: Standing
   /** The file system as it was when the folder was opened. */
   #traits: FileSystemTraits = exactFileSystem
+  /** Whether what is remembered of the folder was read, and still counts. */
+  #opened = false
+  /** The part of the folder that is wanted. */
+  #part = partOf(everything)
+  /** The version that is wanted, where it isn't the newest. */
+  #pinned: Version | undefined
   /** Whether all is to be looked at, as at a start. */
   #whole = true
   /** Whether the folder may hold what an earlier run wrote and didn't record. */
   #mayHoldMore = false
   readonly #owed = new Owed()
-  /** What the last whole pass found changed here only. */
-  #diverged: ReadonlyMap<TreePath, Divergence['kind']> = new Map()
+  readonly #diverged: Divergences
   /** How long the last look at the folder took. */
   #lookMs = 0
   /** Watches over the pass that is being made. */
@@ -115,6 +103,7 @@ export class Mirror {
     this.#monitor = monitor
     this.#options = options
     this.#standing = new Standing(state)
+    this.#diverged = new Divergences(monitor)
     this.#blocks = options.blocks
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     const isInPlace = (entry: FileEntry) => this.#staging.isInPlace(entry)
@@ -128,7 +117,15 @@ export class Mirror {
   }
 
   start(): void {
+    this.#options.aim.onChange = () => this.reopen()
     this.#running = this.#run()
+  }
+
+  /** Begins anew, with a look at everything. */
+  reopen(): void {
+    this.#opened = false
+    this.#watch?.giveUp()
+    this.#schedule.poke()
   }
 
   async close(): Promise<void> {
@@ -148,12 +145,10 @@ export class Mirror {
   async #run(): Promise<void> {
     const { signal } = this.#stop
     const unsubscribe = this.#reader.onChange(() => this.#schedule.poke())
-    let opened = false
     while (!signal.aborted) {
       try {
         await this.turns.run(async () => {
-          if (!opened) await this.#open()
-          opened = true
+          if (!this.#opened) await this.#open()
           if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) await this.#follow()
         })
         if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
@@ -162,7 +157,7 @@ export class Mirror {
         if (signal.aborted) break
         // Everything is looked at anew: what was done is found done. What changed since the version that
         // was applied last wouldn't do: a path may be ahead of it, and the log have gone back since.
-        opened = false
+        this.#opened = false
         if (error instanceof Stalled || error instanceof UnfitSnapshot) continue
         this.#report(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
@@ -182,6 +177,9 @@ export class Mirror {
   }
 
   async #open(): Promise<void> {
+    // What changes from here on counts the next time.
+    this.#opened = true
+    this.#part = this.#options.aim.part
     assertMarker(this.#folder)
     const aside = this.#staging.open()
     reached('staging-emptied')
@@ -189,6 +187,7 @@ export class Mirror {
     this.#baseline = await LiveBaseline.of(this.#state.records(), this.#blocks)
     await this.keeper.open(aside, this.#baseline, this.#monitor)
     await this.#standing.load()
+    await this.#standing.choose(this.#part)
     // Without either, nothing was ever written here.
     this.#mayHoldMore = this.#standing.hasBegun || this.#baseline.records.size > 0
     this.#owed.entries.clear()
@@ -206,7 +205,7 @@ export class Mirror {
     if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#standing.applied))) {
       if (this.#goesBack(version)) return
       // A new path may give others another name there, far from where anything changed.
-      const full = this.#whole || this.#standing.applied?.fork !== version.fork || foldsNames(this.#traits)
+      const full = this.#whole || !isAhead(version, this.#standing.applied) || foldsNames(this.#traits)
       const wasInSync = sameVersion(this.#inSync, this.#standing.applied)
       const news = await this.#pass(version, full)
       this.#whole = false
@@ -220,7 +219,13 @@ export class Mirror {
   /** The latest version that is whole: what comes after it is waited for. */
   async #finishedVersion(): Promise<Version | undefined> {
     const { version } = this.#reader
+    const { aim } = this.#options
     this.#unfinished = undefined
+    this.#pinned = undefined
+    if (version !== undefined && aim.isPinned) {
+      this.#pinned = await this.#watched(version, (signal) => aim.pinned(this.#reader, version, signal))
+      return this.#pinned
+    }
     if (version === undefined || sameVersion(version, this.#standing.applied)) return version
     return this.#watched(version, async (signal) => {
       const finished = await this.#reader.finished(version, signal)
@@ -230,12 +235,13 @@ export class Mirror {
   }
 
   #goesBack(version: Version): boolean {
-    const rollback = this.#standing.rollback(version)
+    const rollback = this.#pinned === undefined ? this.#standing.rollback(version) : undefined
     if (rollback !== undefined && this.#reader.isNewest(version)) this.#report(rollback)
     return rollback !== undefined
   }
 
   async #checkInSync(): Promise<void> {
+    if (this.#options.aim.isPinned) return this.#checkPinned()
     const version = this.#reader.version
     if (this.#inSync !== undefined && sameVersion(this.#inSync, version) && this.#reader.isNewest(version)) return
     this.#inSync = undefined
@@ -250,6 +256,15 @@ export class Mirror {
     if (moreToCome && performance.now() - this.#arrivals.atMs < partialQuietMs) return
     this.#inSync = version
     this.#monitor.emit({ type: 'in-sync', ...versionFields(applied) })
+  }
+
+  #checkPinned(): void {
+    const { applied } = this.#standing
+    if (this.#pinned === undefined || !sameVersion(this.#pinned, applied)) this.#inSync = undefined
+    else if (!sameVersion(this.#pinned, this.#inSync) && !this.#owed.isHurried) {
+      this.#inSync = this.#pinned
+      this.#monitor.emit({ type: 'in-sync', ...versionFields(this.#pinned) })
+    }
   }
 
   // One pass
@@ -274,7 +289,8 @@ export class Mirror {
     const watch = new PassWatch({
       stop: this.#stop.signal,
       received: this.#options.received,
-      isOutdated: () => this.turns.areWanted || !sameVersion(this.#reader.version, version)
+      isOutdated: () =>
+        this.turns.areWanted || (this.#pinned === undefined && !sameVersion(this.#reader.version, version))
     })
     this.#watch = watch
     try {
@@ -303,6 +319,8 @@ export class Mirror {
       head: await this.#reader.head(version, signal),
       applied: full ? this.#standing.whole : this.#standing.applied,
       safeLinks: this.#options.safeLinks,
+      part: this.#part,
+      signal,
       traits: this.#traits,
       onProblem
     }
@@ -332,7 +350,7 @@ export class Mirror {
     const observed = observedOf(plan, seen)
     await this.#settle(plan, wanted.target, signatures)
     reached('settled')
-    this.#tellDiverged(plan, full)
+    this.#diverged.tell(plan, full)
     const keeping = this.keeper.of({ ...plan, local, observed }, baseline)
     const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, { observed, keeping }, signal)
     if (full) this.#owed.entries.clear()
@@ -363,7 +381,8 @@ export class Mirror {
   }
 
   #past(version: Version, signal: AbortSignal): Promise<Past> {
-    return Past.read(this.#reader, this.#standing.since, version, signal)
+    const { since, parts } = this.#standing
+    return Past.read(this.#reader, since, this.#standing.latest(version, this.#reader.version), parts, signal)
   }
 
   #look({ target, paths }: Wanted, full: boolean, past?: Past): Promise<Look> {
@@ -398,14 +417,6 @@ export class Mirror {
     await this.#record({ put, removed: new Set(plan.forgotten) })
   }
 
-  /** A whole pass meets again what an earlier one has told of. */
-  #tellDiverged({ diverged }: Plan, full: boolean): void {
-    for (const { path, kind } of diverged) {
-      if (!full || this.#diverged.get(path) !== kind) this.#monitor.emit({ type: 'diverged', path, kind })
-    }
-    if (full) this.#diverged = new Map(diverged.map(({ path, kind }) => [path, kind]))
-  }
-
   async #materialise(
     plan: Plan,
     target: TreeView,
@@ -417,47 +428,32 @@ export class Mirror {
     const wrong = new Set<TreePath>()
     if (plan.steps.length === 0) return { failed, changed: failed, wrong }
     await this.#standing.begin()
-    const content = await this.#reader.content(this.#options.received)
+    const content = await this.#reader.content(this.#options.received, { impatient: this.#pinned !== undefined })
     const notHad = new Set<TreePath>()
-    // Closing it is what ends the wait for a block that nobody has.
-    const end = () => void content.close().catch(() => {})
-    signal.addEventListener('abort', end, { once: true })
     const counter = countFetched(plan, this.#monitor, () => this.#watch?.active())
-    try {
-      const changed = await materialise(
-        {
-          root: this.#folder.root,
-          staging: this.#staging,
-          source: content,
-          workers: this.#options.workers,
-          steps: plan.steps,
-          ...taking,
-          conflicts: new Set(plan.conflicts.map(({ path }) => path)),
-          directoryEntry: (path) => {
-            const entry = target.get(path)
-            return entry?.type === 'directory' ? entry : undefined
-          }
-        },
-        {
-          ...naming,
-          signal,
-          guard: (at) => assertMarker(this.#folder, at),
-          onApplied: (applied) => this.#record(applied, counter.files),
-          onProblem: (problem) => {
-            if (problem.action === 'log') wrong.add(problem.path as TreePath)
-            else failed.add(problem.path as TreePath)
-            this.#monitor.problem(problem)
-            if (problem.action === 'fetch') notHad.add(problem.path as TreePath)
-          },
-          onConflict: (path, keptAs) => this.#monitor.emit({ type: 'conflict', path, keptAs }),
-          onBytes: counter.bytes
-        }
-      )
-      return { failed, changed: new Set([...changed, ...notHad]), wrong }
-    } finally {
-      signal.removeEventListener('abort', end)
-      await content.close().catch(() => {})
+    const common = {
+      folder: this.#folder,
+      staging: this.#staging,
+      monitor: this.#monitor,
+      workers: this.#options.workers
     }
+    const conflicts = new Set(plan.conflicts.map(({ path }) => path))
+    const changed = await carryOut(
+      { ...common, ...taking, steps: plan.steps, target, conflicts, content },
+      {
+        signal,
+        onApplied: (applied) => this.#record(applied, counter.files),
+        onProblem: (problem) => {
+          if (problem.action === 'log') wrong.add(problem.path as TreePath)
+          else failed.add(problem.path as TreePath)
+          this.#monitor.problem(problem)
+          if (problem.action === 'fetch') notHad.add(problem.path as TreePath)
+        },
+        onBytes: counter.bytes
+      }
+    )
+    // What nobody has of an earlier version won't come by itself.
+    return { failed, changed: new Set([...changed, ...(this.#pinned === undefined ? notHad : [])]), wrong }
   }
 
   async #record({ put: written, removed }: Applied, onFiles?: (count: number) => void): Promise<void> {
@@ -493,4 +489,9 @@ export class Mirror {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
   }
+}
+
+/** Whether `version` can have come of `earlier` by changes alone. */
+function isAhead(version: Version, earlier: Version | undefined): boolean {
+  return earlier?.fork === version.fork && !isEarlier(version, earlier)
 }

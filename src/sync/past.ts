@@ -1,7 +1,8 @@
 import type { LogReader } from '../log/reader.ts'
 import { type Entry, sameContent, sameEntry } from '../tree/entry.ts'
-import type { TreePath } from '../tree/path.ts'
+import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { type Plan, type PlanInput, planPaths } from '../tree/plan.ts'
+import type { Part } from '../tree/select.ts'
 import type { TreeView, Version } from '../tree/tree.ts'
 
 /**
@@ -12,16 +13,38 @@ import type { TreeView, Version } from '../tree/tree.ts'
 export class Past {
   readonly #said = new Map<TreePath, (Entry | undefined)[]>()
 
-  /** @param since the version from which on; all that was ever said where it is of another fork */
-  static async read(reader: LogReader, since: Version | undefined, to: Version, signal: AbortSignal): Promise<Past> {
+  /**
+   * @param since the version from which on; all that was ever said where it is of another fork, or a later one
+   * @param parts what the folder may have been written by: the log's word on anything else was never followed
+   */
+  static async read(
+    reader: LogReader,
+    since: Version | undefined,
+    to: Version,
+    parts: readonly Part[],
+    signal: AbortSignal
+  ): Promise<Past> {
     const past = new Past()
-    const fromLength = since?.fork === to.fork ? since.length : 0
+    const fromLength = since?.fork === to.fork && since.length <= to.length ? since.length : 0
     for await (const [path, entry] of reader.history(fromLength, to, signal)) {
       const said = past.#said.get(path)
       if (said === undefined) past.#said.set(path, [entry])
       else said.push(entry)
     }
+    if (!parts.some(({ isAll }) => isAll)) past.#keep(parts)
     return past
+  }
+
+  /** Forgets what is in none of the parts. */
+  #keep(parts: readonly Part[]): void {
+    const kept = new Set<TreePath>()
+    for (const [path, said] of this.#said) {
+      const isIn = said.some((entry) => entry !== undefined && parts.some((part) => part.has(path, entry.type)))
+      if (!isIn) continue
+      kept.add(path)
+      for (const above of ancestorsOf(path)) kept.add(above)
+    }
+    for (const path of this.#said.keys()) if (!kept.has(path)) this.#said.delete(path)
   }
 
   get paths(): Iterable<TreePath> {

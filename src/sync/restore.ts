@@ -1,4 +1,3 @@
-import { type Applied, materialise } from '../disk/materialise.ts'
 import type { Staging } from '../disk/stage.ts'
 import type { Workers } from '../disk/workers.ts'
 import { SyncError } from '../errors.ts'
@@ -12,11 +11,11 @@ import { type Plan, planPaths, type Step } from '../tree/plan.ts'
 import { refuseHomeless } from '../tree/target.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
+import { carryOut } from './carry-out.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import type { Keeper } from './keeper.ts'
 import { type Look, lookAt, observedOf } from './look.ts'
 import type { Monitor } from './monitor.ts'
-import { naming } from './naming.ts'
 
 export interface RestoreParams {
   /** As a user names it. */
@@ -85,7 +84,7 @@ export async function restore(
   const plan = await planFor(host, look, paths, target.entries, signal)
   for (const step of plan.steps) records.push(recordOf(step))
   if (dryRun) for (const conflict of plan.conflicts) records.push({ type: 'conflict', path: conflict.path })
-  else await carryOut(host, plan, look, target.entries, records, signal)
+  else await putBack(host, plan, look, target.entries, records, signal)
   const count = (type: RestoreRecord['type']) => records.filter((record) => record.type === type).length
   records.push({
     type: 'restored',
@@ -175,7 +174,7 @@ async function* loggedOnce(
   }
 }
 
-async function carryOut(
+async function putBack(
   host: RestoreHost,
   plan: Plan,
   look: Look,
@@ -186,44 +185,25 @@ async function carryOut(
   if (plan.steps.length === 0) return
   const { folder, staging, workers, baseline, monitor, keeper } = host
   const observed = observedOf(plan, look.seen)
-  const content = await host.content()
-  const end = () => void content.close().catch(() => {})
-  signal.addEventListener('abort', end, { once: true })
-  try {
-    const changed = await materialise(
-      {
-        root: folder.root,
-        staging,
-        source: content,
-        workers,
-        steps: plan.steps,
-        observed,
-        keeping: keeper.of({ base: { get: (path) => baseline.entry(path) }, local: look.local, observed }, baseline),
-        conflicts: new Set(plan.conflicts.map(({ path }) => path)),
-        directoryEntry: (path) => {
-          const entry = target.get(path) ?? baseline.entry(path)
-          return entry?.type === 'directory' ? entry : undefined
-        }
-      },
-      {
-        ...naming,
-        signal,
-        guard: (at) => assertMarker(folder, at),
-        onApplied: async (_: Applied) => {},
-        onProblem: (problem) => void records.push({ type: 'problem', ...problem }),
-        onConflict: (path, keptAs) => {
-          records.push({ type: 'conflict', path, keptAs })
-          monitor.emit({ type: 'conflict', path, keptAs })
-        },
-        onBytes: () => {}
-      }
-    )
-    for (const path of changed) {
-      records.push({ type: 'problem', path, action: 'write', message: 'It was changed meanwhile. Try again' })
+  const common = { folder, staging, workers, monitor, steps: plan.steps, observed }
+  const changed = await carryOut(
+    {
+      ...common,
+      target: { get: (path) => target.get(path) ?? baseline.entry(path) },
+      conflicts: new Set(plan.conflicts.map(({ path }) => path)),
+      keeping: keeper.of({ base: { get: (path) => baseline.entry(path) }, local: look.local, observed }, baseline),
+      content: await host.content()
+    },
+    {
+      signal,
+      // What a version had once isn't what the log has now.
+      onApplied: async () => {},
+      onProblem: (problem) => void records.push({ type: 'problem', ...problem }),
+      onConflict: (path, keptAs) => void records.push({ type: 'conflict', path, keptAs })
     }
-  } finally {
-    signal.removeEventListener('abort', end)
-    await content.close().catch(() => {})
+  )
+  for (const path of changed) {
+    records.push({ type: 'problem', path, action: 'write', message: 'It was changed meanwhile. Try again' })
   }
 }
 

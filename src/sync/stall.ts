@@ -39,6 +39,11 @@ export class PassWatch {
     this.#activeMs = performance.now()
   }
 
+  /** What it is made for isn't wanted any more. */
+  giveUp(): void {
+    this.#controller.abort(new Stalled('Something else is wanted'))
+  }
+
   end(): void {
     clearInterval(this.#timer)
     this.#options.stop.removeEventListener('abort', this.#onStop)

@@ -1,6 +1,10 @@
 import type { State } from '../disk/state.ts'
 import { SyncError } from '../errors.ts'
+import { everything, type Part, partOf, sameSelection } from '../tree/select.ts'
 import { isEarlier, sameVersion, type Version } from '../tree/tree.ts'
+
+/** Parts remembered. What was written by an earlier one, was never recorded and isn't wanted any more stays as the user's own. */
+const partsMax = 8
 
 /** Where a mirror stands in its log, as far as it remembers. */
 export class Standing {
@@ -8,8 +12,10 @@ export class Standing {
   applied: Version | undefined
   /** The version that the baseline stands for to the last path; it is noted. */
   #whole: Version | undefined
-  /** The last version for which it did, once; length 0 when a first one was begun. Never taken back. */
+  /** The last version for which it did, once; length 0 when a first one, an earlier one or another part was begun. */
   #since: Version | undefined
+  /** The parts of the tree that the folder may have been written by since then, the present one last. */
+  #parts: readonly Part[] = []
   /** The latest version that was ever followed. */
   #seen: Version | undefined
   readonly #state: State
@@ -24,6 +30,42 @@ export class Standing {
     this.applied = this.#whole
     this.#since = await this.#state.note('since')
     this.#seen = (await this.#state.note('seen')) ?? this.#whole
+    this.#parts = ((await this.#state.note('parts')) ?? [everything]).map(partOf)
+  }
+
+  /** The mirror is to hold this part from now on. What was applied of another is no start for changes of it. */
+  async choose(part: Part): Promise<void> {
+    const last = this.#parts.at(-1)
+    if (last !== undefined && sameSelection(last.selection, part.selection)) return
+    this.#parts = [...(this.hasBegun ? this.#parts : []), part].slice(-partsMax)
+    await this.#beginAnew()
+  }
+
+  /** Nothing is known any more of what the folder holds of the log, but what is recorded path by path. */
+  async #beginAnew(): Promise<void> {
+    this.#whole = undefined
+    if (this.hasBegun) this.#since = { fork: 0, length: 0 }
+    const [since, parts] = [this.#since, this.#parts.map(({ selection }) => selection)]
+    await this.#state.commit((batch) => {
+      batch.forget('applied')
+      if (since !== undefined) batch.note('since', since)
+      batch.note('parts', parts)
+    })
+  }
+
+  get parts(): readonly Part[] {
+    return this.#parts
+  }
+
+  /**
+   * The latest version by which the folder may have been written, where `version` is followed.
+   *
+   * @param known the latest that is known of the log: after it was fetched anew perhaps not all that was seen
+   */
+  latest(version: Version, known: Version | undefined): Version {
+    const seen = this.#seen
+    if (seen?.fork !== version.fork || known?.fork !== version.fork || !isEarlier(version, seen)) return version
+    return isEarlier(known, seen) ? known : seen
   }
 
   get whole(): Version | undefined {
@@ -79,6 +121,7 @@ export class Standing {
 
   /** A version is being followed. */
   async see(version: Version): Promise<void> {
+    if (this.applied !== undefined && isEarlier(version, this.applied)) await this.#beginAnew()
     if (this.#seen !== undefined && !isEarlier(this.#seen, version)) return
     await this.#state.commit((batch) => batch.note('seen', version))
     this.#seen = version
@@ -103,9 +146,13 @@ export class Standing {
     if (whole) {
       this.#whole = version
       this.#since = version
+      const isOnePart = this.#parts.length <= 1
+      this.#parts = this.#parts.slice(-1)
+      const parts = this.#parts.map(({ selection }) => selection)
       await this.#state.commit((batch) => {
         batch.note('applied', version)
         batch.note('since', version)
+        if (!isOnePart) batch.note('parts', parts)
       })
     }
     return news

@@ -5,6 +5,7 @@ import { type FileSystemTraits, foldName, foldsNames } from '../tree/file-system
 import { localNames, type Twin } from '../tree/local-names.ts'
 import { ancestorsOf, parseTreePath, type TreePath } from '../tree/path.ts'
 import { linkFault } from '../tree/safe-link.ts'
+import { changesOfPart, type Part, PartOfTree } from '../tree/select.ts'
 import { refuseHomeless } from '../tree/target.ts'
 import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
@@ -39,16 +40,20 @@ export interface TargetInput {
   readonly traits: FileSystemTraits
   /** Refuses symlinks that could lead out of the folder. */
   readonly safeLinks: boolean
+  /** The part of the log's tree that is wanted. */
+  readonly part: Part
+  /** Ends the wait for what isn't here of the log. */
+  readonly signal: AbortSignal
   readonly onProblem: (problem: Problem) => void
 }
 
-/** The version since which the changes tell all that `version` wants: one that was applied, to the last path. */
+/** The version since which the changes tell all that `version` wants: one that was applied, to the last path, and isn't later. */
 export function knownSince(
   applied: Version | undefined,
   version: Version,
   traits: FileSystemTraits
 ): Version | undefined {
-  if (applied?.fork === version.fork && !foldsNames(traits)) return applied
+  if (applied?.fork === version.fork && applied.length <= version.length && !foldsNames(traits)) return applied
   return sameVersion(version, applied) ? version : undefined
 }
 
@@ -58,10 +63,10 @@ export async function wholeTarget(input: TargetInput): Promise<Wanted> {
   const refusal = new Refusal(input)
   const known = knownSince(applied, version, traits)
   if (known !== undefined) return sinceApplied(input, known, refusal)
-  const target = new Map<TreePath, Entry>()
-  for await (const [path, entry] of reader.entriesAt(version, refusal.refuse)) {
-    if (refusal.accepts(path, entry)) target.set(path, entry)
-  }
+  const wanted = new PartOfTree(input.part)
+  const accepts = (path: TreePath, entry: Entry) => refusal.accepts(path, entry)
+  for await (const [path, entry] of reader.entriesAt(version, refusal.refuse)) wanted.add(path, entry, accepts)
+  const target = wanted.end()
   for (const path of refuseHomeless([...target.keys()].sort(), (path) => target.get(path), refusal.refuse)) {
     target.delete(path)
   }
@@ -123,14 +128,18 @@ export async function changedTarget(
   input: TargetInput,
   owed: ReadonlyMap<TreePath, Entry | undefined>
 ): Promise<Wanted> {
-  const { reader, baseline, version, applied } = input
+  const { reader, baseline, version, applied, part, signal } = input
   const refusal = new Refusal(input, baseline)
-  const changes = new Map(owed)
-  if (!sameVersion(applied, version)) {
-    for await (const [path, entry] of reader.changes(applied as Version, version, refusal.refuse)) {
-      if (entry === undefined || refusal.accepts(path, entry)) changes.set(path, entry)
-    }
-  }
+  const changes = sameVersion(applied, version)
+    ? new Map(owed)
+    : await changesOfPart({
+        changes: reader.changes(applied as Version, version, refusal.refuse),
+        part,
+        before: { entry: (path) => baseline.entry(path), keys: () => baseline.records.keys() },
+        owed,
+        accepts: (path, entry) => refusal.accepts(path, entry),
+        entryAt: (path) => reader.entryAt(version, path, signal)
+      })
   const entryAt = (path: TreePath) => (changes.has(path) ? changes.get(path) : baseline.entry(path))
   for (const path of refuseHomeless([...changes.keys()].sort(), entryAt, refusal.refuse)) changes.delete(path)
 
@@ -157,9 +166,18 @@ class Refusal {
   }
 
   readonly refuse = (problem: Problem): void => {
+    if (!this.#isWanted(problem.path)) return
     this.paths.add(problem.path)
     this.#input.onProblem(problem)
-  };
+  }
+
+  /** What is wrong where nothing is wanted is nobody's concern. */
+  #isWanted(text: string): boolean {
+    const { part, baseline } = this.#input
+    const path = parseTreePath(text)
+    if (part.isAll || path === undefined || baseline.entry(path) !== undefined) return true
+    return part.has(path, 'file') || part.has(path, 'directory')
+  }
 
   /** What was refused and is a path at all. */
   *known(): Generator<TreePath> {

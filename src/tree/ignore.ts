@@ -29,23 +29,30 @@ const askedMax = 10_000
 
 /** The rules of an ignore file's `text`, after the defaults. The ignore file itself is never left out. */
 export function parseIgnoreRules(text: string): IgnoreRules {
-  let rules = libraryRules(text)
+  const matches = matcherOf([...defaultIgnoreRules, text])
+  return { ignores: (path, type) => path !== ignoreFileName && matches(path, type) }
+}
+
+/**
+ * Tells which paths are matched, themselves or through a directory above them.
+ *
+ * @param rules in gitignore's syntax; each may be of several lines
+ */
+export function matcherOf(rules: readonly string[]): (path: TreePath, type: 'directory' | 'other') => boolean {
+  let library = libraryOf(rules)
   let asked = 0
-  return {
-    ignores(path, type) {
-      if (path === ignoreFileName) return false
-      if (++asked > askedMax) {
-        rules = libraryRules(text)
-        asked = 1
-      }
-      return rules.ignores(type === 'directory' ? `${path}/` : path)
+  return (path, type) => {
+    if (++asked > askedMax) {
+      library = libraryOf(rules)
+      asked = 1
     }
+    return library.ignores(type === 'directory' ? `${path}/` : path)
   }
 }
 
-function libraryRules(text: string): Ignore {
+function libraryOf(rules: readonly string[]): Ignore {
   // Paths are case-sensitive here, unlike the library's default; git's own default on Linux is the same.
-  return ignore({ ignorecase: false, allowRelativePaths: true })
-    .add([...defaultIgnoreRules])
-    .add(text)
+  const library = ignore({ ignorecase: false, allowRelativePaths: true })
+  for (const text of rules) library.add(text)
+  return library
 }

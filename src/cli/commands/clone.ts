@@ -3,12 +3,21 @@ import { SyncError } from '../../errors.ts'
 import type { ClonedFolder, KeepReplaced } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
-import { addCommonOptions, type CommonOptions, folderOptions, parseDuration, parseKeepReplaced } from '../options.ts'
+import {
+  addCommonOptions,
+  type CommonOptions,
+  collect,
+  folderOptions,
+  parseDuration,
+  parseKeepReplaced
+} from '../options.ts'
 import { failure, forever, runFolder } from '../session.ts'
 
 interface Options extends CommonOptions, NetworkOptions {
   readonly adopt?: boolean
   readonly keepReplaced?: KeepReplaced
+  readonly only?: string[]
+  readonly exclude?: string[]
   readonly rebuild?: boolean
   readonly once?: boolean
   readonly safeLinks?: boolean
@@ -28,7 +37,7 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
           'Rebuilds the directory of a key and follows it. Started again in the same directory it goes on where it ' +
             'was. What you change in it is never overwritten: it stays, or is kept as name.conflict-<time>-<host>.'
         )
-        .argument('<key>', 'as share printed it')
+        .argument('<key>', 'as share printed it; <key>@<version> keeps the mirror at a version')
         .argument('<dir>', 'a new or empty directory, or a mirror of this key')
     )
   )
@@ -43,6 +52,8 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
       'keep large files that the source replaces or removes for so long, up to so much, or none (default: 7d, 10% of the disk)',
       parseKeepReplaced
     )
+    .option('--only <glob>', 'hold only what this matches, as in .gitignore; may be given again', collect)
+    .option('--exclude <glob>', 'leave out what this matches; may be given again', collect)
     .option('--safe-links', 'refuse symlinks whose target is absolute or could lead out of the folder')
     .option('--adopt', 'take a directory that is not empty; its files are kept')
     .option('--rebuild', 'set a damaged log aside and fetch it anew; files that match are kept')
@@ -52,12 +63,19 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
 Examples:
   $ p2psync clone <key> ./mirror
   $ p2psync clone <key> ./mirror --once && echo complete
-  $ p2psync clone <key> ./copy-from-usb-disk --adopt`
+  $ p2psync clone <key> ./copy-from-usb-disk --adopt
+  $ p2psync clone <key> ./mirror --only docs/ --only '*.md' --exclude '*.tmp'
+  $ p2psync clone <key>@1234 ./as-it-was
+  $ p2psync clone <key>@2026-11-20T12:00 ./as-it-was`
     )
-    .action(async (key: string, directory: string, options: Options) => {
-      const { adopt, keepReplaced, rebuild, safeLinks } = options
+    .action(async (where: string, directory: string, options: Options) => {
+      const { adopt, keepReplaced, rebuild, safeLinks, only, exclude } = options
+      const [key, version] = splitKey(where)
       const { clone } = await import('../../index.ts')
       const folder = clone(key, directory, {
+        ...(version === undefined ? {} : { version }),
+        ...(only === undefined ? {} : { only }),
+        ...(exclude === undefined ? {} : { exclude }),
         ...connectOptions(options),
         ...folderOptions(options),
         ...(adopt === undefined ? {} : { adopt }),
@@ -67,6 +85,12 @@ Examples:
       })
       onStatus(await runFolder(folder, options, untilDone(folder, options)))
     })
+}
+
+/** A key has no `@`: what stands behind one has to be a version. */
+function splitKey(text: string): readonly [key: string, version: string | undefined] {
+  const at = text.indexOf('@')
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
 }
 
 function untilDone(folder: ClonedFolder, { once, timeout }: Options): () => Promise<number> {
