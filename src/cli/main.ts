@@ -4,6 +4,7 @@ import { SyncError } from '../errors.ts'
 import { addBootstrapCommand } from './commands/bootstrap.ts'
 import { addCloneCommand } from './commands/clone.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addGcCommand } from './commands/gc.ts'
 import { addIdCommand } from './commands/id.ts'
 import { addLimitCommand } from './commands/limit.ts'
 import { addScanCommand } from './commands/scan.ts'
@@ -52,6 +53,7 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addShareCommand(program, onStatus)
   addCloneCommand(program, onStatus)
   addScanCommand(program, onStatus)
+  addGcCommand(program, onStatus)
   addLimitCommand(program)
   addIdCommand(program)
   addBootstrapCommand(program, onStatus)

@@ -11,6 +11,7 @@ import { Claims } from './claims.ts'
 import { ContentReader } from './content.ts'
 import { beeOf, entriesOf, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
+import { Garbage } from './garbage.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
@@ -20,6 +21,9 @@ const entriesInFlight = [512, 2048] as const
 
 /** Forks remembered. A version from before them counts as of another history. */
 const forksMax = 100
+
+/** The rest of a log is waited for no longer, in milliseconds. It comes at leisure too. */
+const logMsMax = 60_000
 
 export interface LogReaderOptions {
   /** Where blocks lie that aren't in the store. */
@@ -164,6 +168,26 @@ export class LogReader {
   /** Fetches what is missing of the log, a little at a time while `isIdle`, for history and for other readers. */
   fetchRest(version: Version, isIdle: () => boolean): void {
     this.#download.fill(version, isIdle)
+  }
+
+  /**
+   * Resolves when all of the log up to a version is here, but for contents; or when it has not come in some time, or there
+   * is nobody to have it from.
+   */
+  async fetchLog(version: Version, signal: AbortSignal): Promise<void> {
+    if (!this.hasPeers) return
+    try {
+      await this.#download.range(0, version.length, AbortSignal.any([signal, AbortSignal.timeout(logMsMax)]))
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof DOMException && error.name === 'TimeoutError')) throw error
+    }
+  }
+
+  /** Finds what no version needs any more of what is here. @throws {SyncError} DAMAGED */
+  async garbage(): Promise<Garbage> {
+    const { core, places } = await this.#contentCore()
+    return new Garbage(this.#bee, core, places)
   }
 
   /** The latest version that is whole, where the log has come up to `version`; `undefined` before the first. */

@@ -11,6 +11,7 @@ import type { Problem, Version } from '../tree/tree.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { makeDelta } from './deltas.ts'
 import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
+import { Garbage } from './garbage.ts'
 import { type LogStore, printKey } from './store.ts'
 
 /** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
@@ -196,6 +197,11 @@ export class LogWriter {
       await batch.close()
       throw error
     }
+  }
+
+  /** Finds what no version needs any more. */
+  garbage(): Garbage {
+    return new Garbage(this.#bee, this.#content, this.places)
   }
 
   /** What the latest version says of itself. */

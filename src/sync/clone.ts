@@ -4,13 +4,16 @@ import type { State } from '../disk/state.ts'
 import { Workers } from '../disk/workers.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
+import { LiveBaseline } from './baseline.ts'
 import { BlockHolders } from './block-holders.ts'
+import type { Collectable } from './collect.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { FolderHandle, inTurn } from './handle.ts'
+import { FolderHandle, inTurn, notOpen } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
+import { Turns } from './turns.ts'
 
 export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
@@ -21,6 +24,10 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   readonly safeLinks?: boolean
   /** Sets the log aside and fetches it anew, as when it is damaged; files that match are kept. */
   readonly rebuild?: boolean
+  /** Refuses a directory that isn't a mirror yet. */
+  readonly existing?: boolean
+  /** Opens the mirror for what needs its log alone: nothing is applied, and nobody is looked for. */
+  readonly atRest?: boolean
 }
 
 /** A folder that follows one published elsewhere. */
@@ -58,8 +65,8 @@ export class ClonedFolder extends FolderHandle {
   }
 
   protected override claim(): Folder {
-    const { state, adopt, rebuild } = this.#options
-    const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt })
+    const { state, adopt, rebuild, existing } = this.#options
+    const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt, existing })
     if (rebuild !== true) return folder
     const keptAs = setAside(folder.store)
     if (keptAs === undefined) return folder
@@ -82,6 +89,10 @@ export class ClonedFolder extends FolderHandle {
     this.#state = state
     if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))
     this.#forgetLog = false
+    if (this.#options.atRest) {
+      await LiveBaseline.of(state.records(), blocks)
+      return
+    }
     this.#mirror = new Mirror(folder, this.#reader, state, this.monitor, {
       received: () => this.traffic.received,
       onFailure: this.onFailure,
@@ -95,7 +106,23 @@ export class ClonedFolder extends FolderHandle {
     this.#mirror.start()
   }
 
+  protected override async collectable(folder: Folder): Promise<Collectable> {
+    const [reader, store, state, blocks] = [this.#reader, this.#store, this.#state, this.#blocks]
+    if (reader === undefined || store === undefined || state === undefined || blocks === undefined) throw notOpen()
+    return {
+      folder,
+      store,
+      state,
+      turns: this.#mirror?.turns ?? new Turns(),
+      version: () => reader.version,
+      garbage: () => reader.garbage(),
+      complete: (version, signal) => reader.fetchLog(version, signal),
+      isHeld: blocks.isHeld
+    }
+  }
+
   protected override async shut(): Promise<void> {
+    this.tasks.abort()
     const [mirror, reader, state, store] = [this.#mirror, this.#reader, this.#state, this.#store]
     this.#mirror = undefined
     this.#reader = undefined
@@ -105,6 +132,7 @@ export class ClonedFolder extends FolderHandle {
     const workers = this.#workers
     await inTurn([
       () => mirror?.close(),
+      () => this.tasks.ended(),
       () => this.disconnect(),
       () => reader?.close(),
       () => workers?.close(),

@@ -4,10 +4,12 @@ import { DatabaseFailure, databaseFailure, SyncError } from '../errors.ts'
 import type { LogStore } from '../log/store.ts'
 import type { Limits, PeerStatus } from '../net/status.ts'
 import type { Problem } from '../tree/tree.ts'
+import { type Collectable, type Collected, type CollectOptions, collectGarbage } from './collect.ts'
 import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic } from './connections.ts'
 import type { Folder } from './folder.ts'
 import { Monitor, type SyncEvent } from './monitor.ts'
 import { SpaceWait } from './space-wait.ts'
+import { Tasks } from './tasks.ts'
 
 /** Events kept for an iteration that is slower than what happens. */
 const queuedEventsMax = 10_000
@@ -18,6 +20,8 @@ const reopenMs = 1000
 /** A folder at work in this process: what `share` and `clone` have in common. */
 export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   protected readonly monitor = new Monitor()
+  /** What was asked for besides following the folder. */
+  protected readonly tasks = new Tasks()
   #gone: Traffic = { received: 0, sent: 0 }
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -53,6 +57,9 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   protected abstract open(folder: Folder): Promise<void>
   /** Closes whatever `open` has opened, perhaps not all; it may be opened again after it. */
   protected abstract shut(): Promise<void>
+
+  /** What is open and may give up old contents. */
+  protected abstract collectable(folder: Folder): Promise<Collectable>
 
   /** What its owner can do when the store is damaged. */
   protected abstract readonly advice: string
@@ -149,6 +156,19 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   limit(limits: Limits): void {
     this.#limits = limits
     this.#connections?.limit(limits)
+  }
+
+  /**
+   * Forgets the contents of old versions and gives their disk space back, while the folder is at work. What happened when
+   * stays known, and what the folder holds stays where it is.
+   *
+   * @throws {SyncError} NO_PEER where not all of the log is here; NOT_READY, DISK_FULL, DAMAGED, CLOSED
+   */
+  async collectGarbage(options: CollectOptions): Promise<Collected> {
+    await this.ready()
+    return this.tasks.run(options.signal, async (signal) =>
+      collectGarbage(await this.collectable(this.#folder as Folder), options, signal)
+    )
   }
 
   /** Resolves with the next event that `isIt` accepts. Rejects when the folder is closed first. */
@@ -324,6 +344,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
       for (const end of this.#atClose) end()
     }
   }
+}
+
+/** Closed, or being opened anew after a failure. */
+export function notOpen(): SyncError {
+  return new SyncError('NOT_READY', 'The folder is not open at the moment. Try again')
 }
 
 /** Does one after the other, also after one that fails; then throws what the first has thrown. */
