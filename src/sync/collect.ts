@@ -58,7 +58,7 @@ export interface Collectable {
 }
 
 /** Others come in between when so many runs of blocks were cleared. */
-const runsPerTurn = 500
+const runsPerTurn = 100
 /** So many times in a row the rest of the log is fetched: more may come all the time. */
 const completionsMax = 5
 

@@ -1,17 +1,19 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Assert } from 'brittle'
-import { clone } from '../../src/index.ts'
+import { clone, share } from '../../src/index.ts'
 import { LogReader } from '../../src/log/reader.ts'
 import { LogStore } from '../../src/log/store.ts'
 import type { Entry } from '../../src/tree/entry.ts'
 import type { TreePath } from '../../src/tree/path.ts'
 import type { Version } from '../../src/tree/tree.ts'
 import { bytesOf } from '../support/bytes.ts'
-import { type Command, start, startClone, startShare } from '../support/cli.ts'
+import { type Command, packageRoot, start, startClone, startShare } from '../support/cli.ts'
 import { hashOf } from '../support/entries.ts'
 import { link, openStore } from '../support/log.ts'
+import { says } from '../support/says.ts'
 import { becomeSame, differences } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { test } from '../support/together.ts'
@@ -42,8 +44,8 @@ function fill(source: string, round: number): { readonly contents: Contents; rea
     contents[path] = hashOf(content)
     bytes += length
   }
-  for (let i = 0; i < 60; i++) write(`large/${i}`, 100_000 + i * 13_000, i + 1)
-  for (let i = 0; i < 1000; i++) write(`small/${i}`, 1000 + i * 7, i + 100)
+  for (let i = 0; i < 40; i++) write(`large/${i}`, 100_000 + i * 18_000, i + 1)
+  for (let i = 0; i < 400; i++) write(`small/${i}`, 1000 + i * 20, i + 100)
   return { contents, bytes }
 }
 
@@ -106,7 +108,7 @@ async function openPair(t: Assert): Promise<Pair> {
     past.push({ length: 0, ...fill(source, round) })
   }
   // A mirror takes its time with what it doesn't need, unless it is asked for.
-  t.is((await cloned.collectGarbage({ keepMs: 1e12, dryRun: true })).blocks, 0)
+  t.absent((await cloned.collectGarbage({ keepMs: 1e12, dryRun: true })).isCut)
   const second = past[1]?.length ?? 0
   const versions = publishedIn(writer).filter(({ version }) => version >= second).length
   await cloned.close()
@@ -163,4 +165,117 @@ test('gc gives the disk back, and what is kept can be read everywhere', async (t
   const fromMirror = join(await t.tmp(), 'new')
   t.is(await startClone(t, key, fromMirror, { bootstrap, args: ['--once'] }).exit(), 0)
   t.alike(differences(source, fromMirror), [])
+})
+
+test('gc forgets while a folder is at work, and what comes back is stored anew', async (t) => {
+  const { addresses: bootstrap } = await startTestnet(t)
+  const options = { bootstrap, lan: false }
+  const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
+  const write = (round: number) => {
+    for (let i = 0; i < 20; i++) writeFileSync(join(source, `f${i}`), bytesOf(200_000, 2 * (100 * i + round) + 1))
+    for (let i = 0; i < 20; i++) writeFileSync(join(source, `s${i}`), bytesOf(500, 2 * (100 * i + round) + 1))
+    // Lies in place: on either side it is there once, and no longer than it is wanted.
+    writeFileSync(join(source, 'large'), bytesOf(5_000_000, 2 * round + 1))
+  }
+  write(1)
+  const shared = share(source, options)
+  t.teardown(() => shared.close())
+  await shared.ready()
+  const cloned = clone(shared.key, mirror, options)
+  t.teardown(() => cloned.close())
+  await cloned.ready()
+  await becomeSame(t, source, mirror)
+  write(2)
+  await becomeSame(t, source, mirror)
+
+  const published = new Map<number, number>()
+  shared.subscribe((event) => event.type === 'published' && published.set(event.version, event.stored))
+  for (const folder of [shared, cloned]) {
+    const { blocks, bytes, isCut, oldest } = await folder.collectGarbage({ keepMs: 0 })
+    t.ok(isCut && oldest !== null)
+    t.ok(blocks > 0)
+    t.ok(bytes >= 4_000_000 && bytes < 4_500_000, `${bytes} bytes, without what lies in place`)
+    t.is((await folder.collectGarbage({ keepMs: 0 })).blocks, 0)
+  }
+  t.alike(differences(source, mirror), [])
+
+  write(1)
+  await becomeSame(t, source, mirror)
+  const stored = [...published.values()].reduce((sum, bytes) => sum + bytes, 0)
+  t.ok(stored >= 4_000_000, `${stored} bytes stored`)
+  // Whoever comes now gets all from both.
+  const third = join(await t.tmp(), 'third')
+  const late = clone(shared.key, third, options)
+  t.teardown(() => late.close())
+  const inSync = late.inSync()
+  await late.ready()
+  await inSync
+  t.alike(differences(source, third), [])
+})
+
+const steps = ['chunks-forgotten 1', 'blocks-cleared 1', 'store-compacted 1']
+
+test('a gc that is killed anywhere leaves all that is kept, and the next one goes on', async (t) => {
+  const source = await t.tmp()
+  const count = 250
+  const kept = new Map<string, Buffer>()
+  // Each is a block of its own, and every second one stays: many runs to clear.
+  const write = (round: number) => {
+    for (let i = 0; i < count; i++) {
+      if (round > 1 && i % 2 === 0) continue
+      const bytes = bytesOf(132_000, 2 * (i * 10 + round) + 1)
+      kept.set(`f${i}`, bytes)
+      writeFileSync(join(source, `f${i}`), bytes)
+    }
+  }
+  write(1)
+  const first = await startShare(t, source, {})
+  await first.event('up-to-date')
+  await first.kill('SIGTERM')
+  write(2)
+  t.is(await start(t, ['scan', source]).exit(), 0)
+  const preload = pathToFileURL(join(packageRoot, 'dist/test/support/kill-at.js')).href
+  const told = await gc(t, source, '--keep', '0s', '--dry-run')
+  t.ok(told.blocks > 0)
+  const before = du(source)
+  for (const step of steps) {
+    const order = join(await t.tmp(), 'order')
+    writeFileSync(order, step)
+    const env = { NODE_OPTIONS: `--import ${preload}`, P2PSYNC_KILL_AT: order }
+    t.is(await start(t, ['gc', source, '--keep', '0s'], { env }).exit(), -1, step)
+    const { blocks } = await gc(t, source, '--keep', '0s', '--dry-run')
+    if (step.startsWith('blocks-cleared')) t.ok(blocks > 0 && blocks < told.blocks, `${blocks} left of ${told.blocks}`)
+  }
+  await gc(t, source, '--keep', '0s')
+  t.ok(before - du(source) >= 0.9 * told.bytes)
+  t.is(await start(t, ['scan', source]).exit(), 0)
+
+  const store = await LogStore.open(join(source, '.p2psync/store'))
+  t.teardown(() => store.close())
+  const reader = await LogReader.open(store, first.key)
+  const contents = await contentsAt(reader, reader.version as Version)
+  for (const [path, bytes] of kept) {
+    if (contents[path] !== hashOf(bytes) || !readFileSync(join(source, path)).equals(bytes)) t.fail(path)
+  }
+  await reader.close()
+})
+
+test('gc says why it does nothing', async (t) => {
+  const { text: bootstrap } = await startTestnet(t)
+  const source = await t.tmp()
+  const run = async (args: readonly string[], status: number, message: RegExp) => {
+    const command = start(t, ['gc', ...args])
+    t.is(await command.exit(), status)
+    says(t, command.stderr, message)
+    t.is(command.stdout, '')
+  }
+  await run([source, '--keep', '30d'], 10, /is not a folder of p2psync.*\[FOLDER_MISSING\]/)
+  await run([source], 2, /required option '--keep <age>'/)
+  await run([source, '--keep', '30'], 2, /Give an age such as/)
+  const writer = await startShare(t, source, { bootstrap })
+  await writer.event('up-to-date')
+  await run([source, '--keep', '30d'], 11, /in use.*\[LOCKED\]/)
+  await writer.kill('SIGTERM')
+  await run([source, '--keep', '30d'], 0, /^Gave back .* of .*: all versions stay as they are\n$/)
+  await run([source, '--keep', '0s', '--dry-run'], 0, /^Would give back about .* of .*: all versions stay/)
 })

@@ -1,5 +1,5 @@
 import { test } from 'brittle'
-import { parseRate } from '../../src/cli/options.ts'
+import { parseAge, parseCount, parseRate } from '../../src/cli/options.ts'
 
 const none = Number.POSITIVE_INFINITY
 
@@ -50,3 +50,28 @@ for (const text of noRates) {
     await t.exception.all(() => parseRate(text), /Give bytes per second/)
   })
 }
+
+const [day, year] = [86_400_000, 31_557_600_000]
+const ages: ReadonlyArray<[text: string, ms: number]> = [
+  ['0s', 0],
+  ['90m', 5_400_000],
+  ['12h', day / 2],
+  ['30d', 30 * day],
+  ['1.5d', 1.5 * day],
+  ['2w', 14 * day],
+  [' 10y ', 10 * year]
+]
+for (const [text, ms] of ages) {
+  test(`parseAge reads ${JSON.stringify(text)}`, (t) => t.is(parseAge(text), ms))
+}
+
+for (const text of ['', '30', 'd', '-1d', '30 days', '30D', '1e3d', '1001y', '30ms', 'none']) {
+  test(`parseAge refuses ${JSON.stringify(text)}`, async (t) => {
+    await t.exception.all(() => parseAge(text), /Give an age/)
+  })
+}
+
+test('parseCount reads whole numbers from 1 on', async (t) => {
+  t.is(parseCount('12'), 12)
+  for (const text of ['', '0', '-1', '1.5', 'two']) await t.exception.all(() => parseCount(text), /whole number/)
+})
