@@ -28,6 +28,8 @@ const bottommost = { bottommostLevelCompaction: 2 } as const
 
 /** Less than this isn't worth writing anything anew for. */
 const garbageBytesMin = 64 * 1024
+/** A step can't be ended early. */
+const stepBytesMax = 4 * 2 ** 30
 /** The tables are written anew with each step. */
 const stepsMax = 16
 
@@ -52,7 +54,7 @@ export async function compact(
     signal?.throwIfAborted()
     if ((await tell('live-blob-file-garbage-size')) < garbageBytesMin) return
     const [files, bytes] = [await tell('num-blob-files'), await tell('live-blob-file-size')]
-    const share = Math.max(1 / stepsMax, 1 / files, Math.min(1, spareBytes / bytes))
+    const share = Math.max(1 / stepsMax, 1 / files, Math.min(1, stepBytesMax / bytes, spareBytes / bytes))
     const step = Math.ceil(share * files)
     const cutoff = Math.min(1, (step + 0.5) / files)
     const policy = { blobGarbageCollectionPolicy: always, blobGarbageCollectionAgeCutoff: cutoff }
