@@ -56,7 +56,12 @@ export const stepNames = [
   /** What was placed, moved and removed would survive a power cut. */
   'folder-durable',
   'baseline-recorded',
-  'applied-noted'
+  'applied-noted',
+  // Forgetting old contents, when that is asked for.
+  'chunks-forgotten',
+  /** Some of them. */
+  'blocks-cleared',
+  'store-compacted'
 ] as const
 
 /**

@@ -6,6 +6,7 @@ import { addCatCommand } from './commands/cat.ts'
 import { addCloneCommand } from './commands/clone.ts'
 import { addDiffCommand } from './commands/diff.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addGcCommand } from './commands/gc.ts'
 import { addGetCommand } from './commands/get.ts'
 import { addIdCommand } from './commands/id.ts'
 import { addInspectCommand } from './commands/inspect.ts'
@@ -80,6 +81,7 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addCatCommand(program, onStatus)
   addGetCommand(program, onStatus)
   addInspectCommand(program, onStatus)
+  addGcCommand(program, onStatus)
   addLimitCommand(program)
   addSelectCommand(program)
   addIdCommand(program)

@@ -62,6 +62,24 @@ export function parseDuration(text: string): number {
   return ms
 }
 
+const ageUnitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_557_600_000 } as const
+const ageMsMax = 1000 * ageUnitMs.y
+
+/** `12h`, `30d`, `2w`, `1y`; in milliseconds. It has a unit: days and seconds are too far from each other to be guessed. */
+export function parseAge(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([smhdwy])$/.exec(text.trim())
+  const ms = Number(match?.[1]) * ageUnitMs[(match?.[2] ?? 's') as keyof typeof ageUnitMs]
+  if (match === null || ms > ageMsMax) throw new InvalidArgumentError('Give an age such as 12h, 30d, 2w or 1y.')
+  return ms
+}
+
+/** A whole number from 1 on. */
+export function parseCount(text: string): number {
+  const count = Number(text)
+  if (!/^\d{1,15}$/.test(text) || count < 1) throw new InvalidArgumentError('Give a whole number, 1 or more.')
+  return count
+}
+
 const prefixBytes = { '': 1, k: 1e3, m: 1e6, g: 1e9, ki: 2 ** 10, mi: 2 ** 20, gi: 2 ** 30 } as const
 // Slower than this not even what keeps connections alive would get through in time.
 const rateMin = 1000

@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import RocksDB, { type WriteBatch } from 'rocksdb-native'
 import { databaseFailure, isDiskFull, messageOf } from '../errors.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
@@ -122,6 +123,25 @@ export class State {
     }
   }
 
+  /** All chunks whose place is known, one after the other. */
+  async *allChunks(): AsyncGenerator<readonly [hash: string, extent: Extent]> {
+    for await (const { key, value } of this.#db.iterator({ gte: 'c', lt: 'd', capacity: 256 })) {
+      yield [key.toString('hex', 1), JSON.parse(value.toString()) as Extent]
+    }
+  }
+
+  /** Gives back the disk space of what was forgotten. */
+  async compact(): Promise<void> {
+    await this.#guarded(async () => {
+      await this.#db.flush()
+      await this.#db.compactRange(null, null, { bottommostLevelCompaction: 2 })
+    })
+    for (const name of readdirSync(this.#directory)) {
+      // The engine's reports of earlier runs, for its makers to read.
+      if (name.startsWith('LOG.old.')) rmSync(join(this.#directory, name), { force: true })
+    }
+  }
+
   async note<N extends keyof Notes>(name: N): Promise<Notes[N] | undefined> {
     const value = await this.#guarded(() => this.#db.get(`m${name}`))
     return value === null ? undefined : (JSON.parse(value.toString()) as Notes[N])
@@ -228,6 +248,11 @@ export class StateBatch {
 
   chunk(hash: string, extent: Extent): void {
     this.#batch.tryPut(chunkKey(hash), JSON.stringify(extent))
+  }
+
+  /** Forgets where a chunk is stored. */
+  forgetChunk(hash: string): void {
+    this.#batch.tryDelete(chunkKey(hash))
   }
 
   note<N extends keyof Notes>(name: N, value: Notes[N]): void {

@@ -34,6 +34,8 @@ const indexBytesMax = 64 * 1024
 const blocksKept = 4096
 /** What is larger isn't kept. */
 const keptBytesMax = 16 * 1024
+/** Blocks in a row that are read at once. */
+const readAhead = 64
 
 /**
  * A Hyperbee as it stood at a length, read without trust. Hyperbee itself follows whatever a block says:
@@ -116,6 +118,14 @@ export class BeeView {
       const seq = latest.get(name) as number
       const block = await this.#load(seq)
       yield [block.key, isPut(block, seq) ? block : undefined]
+    }
+  }
+
+  /** Each block that was appended since the bee had a length, in its order: what was put once is told, whatever came later. */
+  async *appended(length: number): AsyncGenerator<Pair> {
+    for (let seq = Math.max(1, length); seq < this.length; seq += readAhead) {
+      const count = Math.min(readAhead, this.length - seq)
+      yield* await Promise.all(Array.from({ length: count }, (_, i) => this.#load(seq + i)))
     }
   }
 

@@ -15,6 +15,7 @@ import { damaged } from './damaged.ts'
 import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
 import { findVersion } from './find-version.ts'
+import { Garbage } from './garbage.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { LogView } from './log-view.ts'
 import { StallWatch } from './stalls.ts'
@@ -28,6 +29,8 @@ const forksMax = 100
 
 /** Of so many versions that are asked for one after the other the whole log is fetched. */
 const stepsMax = 8
+/** The rest of a log is waited for no longer, in milliseconds. It comes at leisure too. */
+const logMsMax = 60_000
 
 export interface LogReaderOptions {
   /** Where blocks lie that aren't in the store. */
@@ -176,6 +179,26 @@ export class LogReader {
   /** Fetches what is missing of the log, a little at a time while `isIdle`, for history and for other readers. */
   fetchRest(version: Version, isIdle: () => boolean): void {
     this.#download.fill(version, isIdle)
+  }
+
+  /**
+   * Resolves when all of the log up to a version is here, but for contents; or when it has not come in some time, or there
+   * is nobody to have it from.
+   */
+  async fetchLog(version: Version, signal: AbortSignal): Promise<void> {
+    if (!this.hasPeers) return
+    try {
+      await this.#download.range(0, version.length, AbortSignal.any([signal, AbortSignal.timeout(logMsMax)]))
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof DOMException && error.name === 'TimeoutError')) throw error
+    }
+  }
+
+  /** Finds what no version needs any more of what is here. @throws {SyncError} DAMAGED */
+  async garbage(): Promise<Garbage> {
+    const { core, places } = await this.#contentCore()
+    return new Garbage(this.#bee, core, places)
   }
 
   /** The latest version that is whole, where the log has come up to `version`; `undefined` before the first. */

@@ -9,6 +9,7 @@ import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
 import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } from '../errors.ts'
 import './missing-nodes.ts'
+import { type CompactOptions, compact } from './compact.ts'
 import { followDrops } from './drops.ts'
 import { guardPeers } from './peer-guard.ts'
 
@@ -149,6 +150,20 @@ export class LogStore {
     await this.#corestore.storage.db.flush()
   }
 
+  /**
+   * Gives back the disk space of what was cleared. Others may use the store meanwhile.
+   *
+   * @throws {SyncError} DISK_FULL, DAMAGED; the reason of an abortion
+   */
+  async compact(options: CompactOptions = {}): Promise<void> {
+    try {
+      await compact(this.#corestore.storage.db, options)
+    } catch (error) {
+      throw databaseFailure('store', this.directory, error) ?? error
+    }
+    dropOldReports(join(this.directory, 'db'))
+  }
+
   async close(): Promise<void> {
     try {
       await this.#corestore.close()
@@ -237,6 +252,11 @@ function refuseHeadless(directory: string): void {
   if (!existsSync(db) || existsSync(join(db, 'CURRENT')) || readdirSync(db).length === 0) return
   const message = `The store ${directory} is damaged: its file db/CURRENT is missing`
   throw new DatabaseFailure('store', 'DAMAGED', message, undefined)
+}
+
+/** The engine begins a report of what it does with each start, for its makers to read, and keeps a thousand. */
+function dropOldReports(db: string): void {
+  for (const name of readdirSync(db)) if (name.startsWith('LOG.old.')) rmSync(join(db, name), { force: true })
 }
 
 /** A store whose device file is lost, perhaps while it was made anew. */

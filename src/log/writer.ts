@@ -12,6 +12,7 @@ import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import type { Arrivals } from './content.ts'
 import { makeDelta } from './deltas.ts'
 import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
+import { Garbage } from './garbage.ts'
 import { LogView } from './log-view.ts'
 import { type LogStore, printKey } from './store.ts'
 
@@ -220,6 +221,11 @@ export class LogWriter {
       arrivals: { ...arrivals, hasPeers: () => this.#content.peers.length > 0 },
       directory: this.#directory
     })
+  }
+
+  /** Finds what no version needs any more. */
+  garbage(): Garbage {
+    return new Garbage(this.#bee, this.#content, this.places)
   }
 
   /** What the latest version says of itself. */

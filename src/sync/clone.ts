@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { BlockHasher } from '../disk/block-hasher.ts'
-import { removeOldest } from '../disk/kept-files.ts'
+import { KeptFiles, removeOldest } from '../disk/kept-files.ts'
 import { setAside } from '../disk/set-aside.ts'
 import { freeBytes } from '../disk/space.ts'
 import type { State } from '../disk/state.ts'
@@ -9,10 +9,12 @@ import { SyncError } from '../errors.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
 import { Aim } from './aim.ts'
+import { LiveBaseline } from './baseline.ts'
 import { BlockHolders } from './block-holders.ts'
+import type { Collectable } from './collect.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { FolderHandle, inTurn } from './handle.ts'
+import { FolderHandle, inTurn, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import type { KeepReplaced, KeptContent } from './keeper.ts'
 import { Mirror } from './mirror.ts'
@@ -20,7 +22,7 @@ import { openStore } from './open-store.ts'
 import type { Source } from './operations/source.ts'
 import { type Selected, type SelectOptions, selectIn, selectionChange } from './select.ts'
 import type { Totals } from './totals.ts'
-import type { Turns } from './turns.ts'
+import { Turns } from './turns.ts'
 
 export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
@@ -42,6 +44,10 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
    * them. It counts for this run, and for all that is kept: what an earlier one kept longer goes.
    */
   readonly keepReplaced?: KeepReplaced
+  /** Refuses a directory that isn't a mirror yet. */
+  readonly existing?: boolean
+  /** Opens the mirror for what needs its log alone: nothing is applied, and nobody is looked for. */
+  readonly atRest?: boolean
 }
 
 /** Who asks for a content that no peer sends doesn't wait longer, in milliseconds. */
@@ -155,8 +161,8 @@ export class ClonedFolder extends FolderHandle {
   }
 
   protected override claim(): Folder {
-    const { state, adopt, rebuild } = this.#options
-    const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt })
+    const { state, adopt, rebuild, existing } = this.#options
+    const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt, existing })
     if (rebuild !== true) return folder
     const keptAs = setAside(folder.store)
     if (keptAs === undefined) return folder
@@ -185,6 +191,11 @@ export class ClonedFolder extends FolderHandle {
     this.#aim = await Aim.open({ home: folder.home, state, onNotice })
     if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))
     this.#forgetLog = false
+    if (this.#options.atRest) {
+      await LiveBaseline.of(state.records(), blocks)
+      new KeptFiles(folder.root, blocks).open()
+      return
+    }
     this.#mirror = new Mirror(folder, reader, state, this.monitor, {
       received: () => this.traffic.received,
       onFailure: this.onFailure,
@@ -210,7 +221,23 @@ export class ClonedFolder extends FolderHandle {
     this.#mirror.start()
   }
 
+  protected override async collectable(folder: Folder): Promise<Collectable> {
+    const [reader, store, state, blocks] = [this.#reader, this.#store, this.#state, this.#blocks]
+    if (reader === undefined || store === undefined || state === undefined || blocks === undefined) throw notReady()
+    return {
+      folder,
+      store,
+      state,
+      turns: this.#mirror?.turns ?? new Turns(),
+      version: () => reader.version,
+      garbage: () => reader.garbage(),
+      complete: (version, signal) => reader.fetchLog(version, signal),
+      isHeld: blocks.isHeld
+    }
+  }
+
   protected override async shut(): Promise<void> {
+    this.tasks.abort()
     const [mirror, reader, state, store] = [this.#mirror, this.#reader, this.#state, this.#store]
     this.#mirror = undefined
     this.#source = undefined
@@ -227,6 +254,8 @@ export class ClonedFolder extends FolderHandle {
         this.letGo()
         return closed
       },
+      () => mirror?.close(),
+      () => this.tasks.ended(),
       () => this.disconnect(),
       () => reader?.close(),
       () => workers?.close(),

@@ -5,6 +5,7 @@ import type { LogStore } from '../log/store.ts'
 import type { Limits, PeerStatus } from '../net/status.ts'
 import type { Problem } from '../tree/tree.ts'
 import { Account } from './account.ts'
+import { type Collectable, type Collected, type CollectOptions, collectGarbage } from './collect.ts'
 import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic } from './connections.ts'
 import { eventsOf } from './event-queue.ts'
 import type { Folder } from './folder.ts'
@@ -13,6 +14,7 @@ import type { Source } from './operations/source.ts'
 import { Rest } from './rest.ts'
 import { SpaceWait } from './space-wait.ts'
 import { type StatusRecord, statusOf } from './status.ts'
+import { Tasks } from './tasks.ts'
 import type { Totals } from './totals.ts'
 import type { Turns } from './turns.ts'
 
@@ -31,6 +33,8 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   protected readonly monitor = new Monitor()
   /** How it stands. */
   readonly account = new Account(this.monitor)
+  /** What was asked for besides following the folder. */
+  protected readonly tasks = new Tasks()
   #gone: Traffic = { received: 0, sent: 0 }
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -88,6 +92,8 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   protected makeRoom(_folder: Folder): boolean {
     return false
   }
+  /** What is open and may give up old contents. */
+  protected abstract collectable(folder: Folder): Promise<Collectable>
 
   /** What its owner can do when the store is damaged. */
   protected abstract readonly advice: string
@@ -217,6 +223,19 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** Lets go of the turn that is held meanwhile, so that the loop can end. */
   protected letGo(): void {
     this.#rest?.letGo()
+  }
+
+  /**
+   * Forgets the contents of old versions and gives their disk space back, while the folder is at work. What happened when
+   * stays known, and what the folder holds stays where it is.
+   *
+   * @throws {SyncError} NO_PEER where not all of the log is here; NOT_READY, DISK_FULL, DAMAGED, CLOSED
+   */
+  async collectGarbage(options: CollectOptions): Promise<Collected> {
+    await this.ready()
+    return this.tasks.run(options.signal, async (signal) =>
+      collectGarbage(await this.collectable(this.#folder as Folder), options, signal)
+    )
   }
 
   /** Resolves with the next event that `isIt` accepts. Rejects when the folder is closed first. */
@@ -411,6 +430,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   }
 }
 
+/** Closed, or being opened anew after a failure. */
+export function notReady(): SyncError {
+  return new SyncError('NOT_READY', 'The folder is not open yet, or not at the moment. Try again')
+}
+
 /** Does one after the other, also after one that fails; then throws what the first has thrown. */
 export async function inTurn(acts: readonly (() => Promise<void> | undefined)[]): Promise<void> {
   const failures: unknown[] = []
@@ -422,8 +446,4 @@ export async function inTurn(acts: readonly (() => Promise<void> | undefined)[])
     }
   }
   if (failures.length > 0) throw failures[0]
-}
-
-export function notReady(): SyncError {
-  return new SyncError('NOT_READY', 'The folder is not open yet, or not at the moment')
 }

@@ -147,7 +147,7 @@ export class Mirror {
     const unsubscribe = this.#reader.onChange(() => this.#schedule.poke())
     while (!signal.aborted) {
       try {
-        await this.turns.run(async () => {
+        await this.turns.pass(async () => {
           if (!this.#opened) await this.#open()
           if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) await this.#follow()
         })

@@ -125,7 +125,7 @@ export class Publisher {
     let failure: string | undefined
     while (!signal.aborted) {
       try {
-        await this.turns.run(async () => {
+        await this.turns.pass(async () => {
           if (startup) await this.#open()
           await this.#pass(startup)
         })
@@ -133,7 +133,7 @@ export class Publisher {
         startup = false
         this.#distrust = false
         failure = undefined
-        if (await this.turns.run(() => this.#catchUp())) await this.#lookout.wait(signal)
+        if (await this.turns.pass(() => this.#catchUp())) await this.#lookout.wait(signal)
       } catch (error) {
         if (signal.aborted) return
         // The log is the truth, and the folder: the baseline is made anew from the one, the other looked at whole.

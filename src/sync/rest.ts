@@ -2,7 +2,7 @@ import { isPaused, setPaused } from '../disk/pause-file.ts'
 import type { Monitor } from './monitor.ts'
 import type { Turns } from './turns.ts'
 
-/** A folder's rest: while it lasts, a turn is held that its loop would have. */
+/** A folder's rest: while it lasts, its loop makes no pass. */
 export class Rest {
   readonly #home: string
   readonly #monitor: Monitor
@@ -24,13 +24,10 @@ export class Rest {
     this.take(turns)
   }
 
-  /** Takes the turn where the rest was written down. */
+  /** Holds the loop where the rest was written down. */
   take(turns: Turns | undefined): void {
     if (!this.isOn || this.#release !== undefined || turns === undefined) return
-    const held = new Promise<void>((resolve) => {
-      this.#release = resolve
-    })
-    void turns.run(() => held)
+    this.#release = turns.holdPasses()
     this.#monitor.emit({ type: 'paused', paused: true })
   }
 
@@ -43,7 +40,7 @@ export class Rest {
     return true
   }
 
-  /** Gives the turn back; what was written down stays. */
+  /** Lets the loop go, so that it can end; what was written down stays. */
   letGo(): void {
     this.#release?.()
     this.#release = undefined

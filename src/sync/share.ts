@@ -5,16 +5,18 @@ import { SyncError } from '../errors.ts'
 import { type LogStore, parseKey } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
+import { LiveBaseline } from './baseline.ts'
 import { BlockHolders } from './block-holders.ts'
+import type { Collectable } from './collect.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { FolderHandle, inTurn } from './handle.ts'
+import { FolderHandle, inTurn, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { openStore } from './open-store.ts'
 import type { Source } from './operations/source.ts'
 import { Publisher } from './publish.ts'
 import type { Totals } from './totals.ts'
-import type { Turns } from './turns.ts'
+import { Turns } from './turns.ts'
 import { beginRun } from './writer-state.ts'
 
 export interface ShareOptions extends ConnectOptions, InPlaceOptions {
@@ -37,6 +39,8 @@ export interface ShareOptions extends ConnectOptions, InPlaceOptions {
   readonly offline?: boolean
   /** Refuses a directory that isn't a shared folder yet. */
   readonly existing?: boolean
+  /** Opens the folder for what needs its log alone: nothing is looked at or published, and nobody is looked for. */
+  readonly atRest?: boolean
 }
 
 /** Who asks for a content that no peer sends doesn't wait longer, in milliseconds. */
@@ -51,8 +55,8 @@ export class SharedFolder extends FolderHandle {
   #blocks: BlockHolders | undefined
   #workers: Workers | undefined
   #state: State | undefined
-  #publisher: Publisher | undefined
   #writer: LogWriter | undefined
+  #publisher: Publisher | undefined
   #source: Source | undefined
 
   constructor(directory: string, options: ShareOptions) {
@@ -122,8 +126,13 @@ export class SharedFolder extends FolderHandle {
     if (folder.marker.key === null) await store.flush()
     claimKey(folder, writer.key)
     this.#key = writer.key
+    this.#writer = writer
     const stateDb = await this.openState(folder.state)
     this.#state = stateDb
+    if (this.#options.atRest) {
+      await LiveBaseline.of(stateDb.records(), blocks)
+      return
+    }
     const isFirst = folder.marker.key === null && writer.version === undefined
     await beginRun(stateDb, writer, { isFirst, flush: () => store.flush() })
     this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
@@ -152,7 +161,23 @@ export class SharedFolder extends FolderHandle {
     this.#publisher.start()
   }
 
+  protected override async collectable(folder: Folder): Promise<Collectable> {
+    const [writer, store, state, blocks] = [this.#writer, this.#store, this.#state, this.#blocks]
+    if (writer === undefined || store === undefined || state === undefined || blocks === undefined) throw notReady()
+    return {
+      folder,
+      store,
+      state,
+      turns: this.#publisher?.turns ?? new Turns(),
+      version: () => writer.version,
+      garbage: async () => writer.garbage(),
+      complete: async () => {}, // Who wrote it has it.
+      isHeld: blocks.isHeld
+    }
+  }
+
   protected override async shut(): Promise<void> {
+    this.tasks.abort()
     const [publisher, state, store] = [this.#publisher, this.#state, this.#store]
     this.#publisher = undefined
     this.#source = undefined
@@ -167,6 +192,8 @@ export class SharedFolder extends FolderHandle {
         this.letGo()
         return closed
       },
+      () => publisher?.close(),
+      () => this.tasks.ended(),
       () => this.disconnect(),
       () => workers?.close(),
       () => state?.close(),

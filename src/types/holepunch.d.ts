@@ -93,7 +93,22 @@ declare module 'hypercore-storage' {
         readonly tableCacheIndexAndFilterBlocks?: boolean
       }
     )
-    readonly db: { flush(): Promise<void> }
+    readonly db: {
+      flush(): Promise<void>
+      compactRange(
+        start: null,
+        end: null,
+        options: {
+          /** As by default, 0; always, 1; never, 2. */
+          readonly blobGarbageCollectionPolicy?: number
+          /** What part of the blob files is written anew, the oldest. */
+          readonly blobGarbageCollectionAgeCutoff?: number
+          readonly bottommostLevelCompaction: number
+        }
+      ): Promise<void>
+      /** A number of the engine's, as text. */
+      getProperty(name: string): Promise<string | null>
+    }
     setSeed(seed: Buffer): Promise<unknown>
     close(): Promise<void>
   }
@@ -265,6 +280,7 @@ declare module 'rocksdb-native' {
     }): AsyncIterable<{ readonly key: Buffer; readonly value: Buffer }>
     deleteRange(start: string | Buffer, end: string | Buffer): Promise<void>
     flush(): Promise<void>
+    compactRange(start: null, end: null, options: { readonly bottommostLevelCompaction: number }): Promise<void>
   }
 
   export class ColumnFamily {

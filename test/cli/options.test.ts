@@ -1,5 +1,5 @@
 import { test } from 'brittle'
-import { parseKeepReplaced, parseRate } from '../../src/cli/options.ts'
+import { parseAge, parseCount, parseKeepReplaced, parseRate } from '../../src/cli/options.ts'
 
 const none = Number.POSITIVE_INFINITY
 
@@ -75,3 +75,27 @@ for (const text of ['', '7', '7w', '7D', '-1d', 'none,5G', '1d,2d', '5G,6G', '1d
     await t.exception.all(() => parseKeepReplaced(text), /Give a time/)
   })
 }
+const year = 31_557_600_000
+const ages: ReadonlyArray<[text: string, ms: number]> = [
+  ['0s', 0],
+  ['90m', 5_400_000],
+  ['12h', day / 2],
+  ['30d', 30 * day],
+  ['1.5d', 1.5 * day],
+  ['2w', 14 * day],
+  [' 10y ', 10 * year]
+]
+for (const [text, ms] of ages) {
+  test(`parseAge reads ${JSON.stringify(text)}`, (t) => t.is(parseAge(text), ms))
+}
+
+for (const text of ['', '30', 'd', '-1d', '30 days', '30D', '1e3d', '1001y', '30ms', 'none']) {
+  test(`parseAge refuses ${JSON.stringify(text)}`, async (t) => {
+    await t.exception.all(() => parseAge(text), /Give an age/)
+  })
+}
+
+test('parseCount reads whole numbers from 1 on', async (t) => {
+  t.is(parseCount('12'), 12)
+  for (const text of ['', '0', '-1', '1.5', 'two']) await t.exception.all(() => parseCount(text), /whole number/)
+})

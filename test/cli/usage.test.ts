@@ -50,6 +50,7 @@ test('help and version are data, and succeed', async (t) => {
     [['clone', '--help'], /Examples:.*\$ p2psync clone/s],
     [['bootstrap', '--help'], /Examples:.*\$ p2psync bootstrap/s],
     [['id', '--help'], /Examples:.*\$ p2psync id/s],
+    [['gc', '--help'], /Examples:.*\$ p2psync gc/s],
     [['doctor', '--help'], /Examples:.*\$ p2psync doctor/s],
     [['--version'], /^\d+\.\d+\.\d+\n$/]
   ] as const) {

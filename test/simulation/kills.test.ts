@@ -43,6 +43,8 @@ const manySteps: ReadonlySet<StepName> = new Set([
   'placed',
   'removed'
 ])
+/** Steps that nobody here asks for. */
+const askedSteps: ReadonlySet<StepName> = new Set(['chunks-forgotten', 'blocks-cleared', 'store-compacted'])
 const endSteps: ReadonlySet<StepName> = new Set(['log-flushed'])
 
 /** All comes to rest in this time after a kill, in milliseconds. */
@@ -87,7 +89,8 @@ class Deck {
       this.#left.push(['writer', 'marker-written'])
       // The first start of each new pair tries what comes then only.
       this.#left = this.#left.filter(
-        ([side, step]) => step !== 'key-claimed' && (side !== 'reader' || step !== 'file-prepared')
+        ([side, step]) =>
+          step !== 'key-claimed' && !askedSteps.has(step) && (side !== 'reader' || step !== 'file-prepared')
       )
       this.#left.push(['writer', 'file-prepared'])
     }

@@ -20,3 +20,17 @@ test('turns come one after the other, also after one that fails', async (t) => {
   t.absent(turns.areWanted, 'nobody waits any more')
   t.alike(said, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
 })
+
+test('passes wait while they are held; what is asked for does not', async (t) => {
+  const turns = new Turns()
+  const said: string[] = []
+  const release = turns.holdPasses()
+  const pass = turns.pass(async () => said.push('pass'))
+  await turns.run(async () => said.push('asked for'))
+  t.alike(said, ['asked for'])
+  t.ok(turns.areWanted, 'a pass that is being made is to end')
+  release()
+  await pass
+  t.alike(said, ['asked for', 'pass'])
+  t.absent(turns.areWanted)
+})

@@ -1,0 +1,171 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
+import type Hyperbee from 'hyperbee'
+import type Hypercore from 'hypercore'
+import { decodeEntry } from '../format/entry-codec.ts'
+import type { Head } from '../format/head-codec.ts'
+import type { Version } from '../tree/tree.ts'
+import { BeeView, type Pair } from './bee-view.ts'
+import type { BlockPlaces } from './block-places.ts'
+import { type BlockRun, BlockSet } from './block-set.ts'
+import { headerLength, headOf } from './entries.ts'
+
+/** Runs of garbage with no more than so many blocks between them, none of which is here, are cleared as one. */
+const gapBlocksMax = 4096
+/** Others get their turn after so many. */
+const blocksAtOnce = 16_384
+
+/** A version that is whole, and what it says of itself. */
+export interface PastVersion {
+  readonly version: Version
+  readonly head: Head
+}
+
+/** What is to be kept: what the tree names at a length of the entries core, and all that was put since, up to a version. */
+export interface Kept {
+  /** `headerLength` keeps all that was ever put. */
+  readonly since: number
+  readonly newest: Version
+}
+
+/**
+ * Finds and clears the blocks of a content core that no kept version needs. The entries core stays as it is, and all of
+ * it has to be here. What proves the blocks stays too: who has them may serve them, and what is kept can be proven.
+ *
+ * Reading throws a `RangeError` where the log holds no tree.
+ */
+export class Garbage {
+  readonly #bee: Hyperbee
+  readonly #content: Hypercore
+  readonly #places: BlockPlaces
+
+  constructor(bee: Hyperbee, content: Hypercore, places: BlockPlaces) {
+    this.#bee = bee
+    this.#content = content
+    this.#places = places
+  }
+
+  /** Whether all of the log up to a version is here, but for contents. */
+  isWhole({ length }: Version): Promise<boolean> {
+    return this.#bee.core.has(0, length)
+  }
+
+  /**
+   * The versions that are whole, the newest first. It ends with the first one, or where the log doesn't tell which one
+   * was before: logs of earlier writers.
+   */
+  async *versions(newest: Version): AsyncGenerator<PastVersion> {
+    for (let at = newest; at.length > headerLength; ) {
+      const head = await headOf(this.#bee, at)
+      if (!head.unfinished) yield { version: at, head }
+      if (head.before >= at.length) throw new RangeError('a version that comes before itself')
+      at = { fork: at.fork, length: head.before }
+    }
+  }
+
+  /**
+   * The blocks that are here and nobody needs. Those behind what the newest version tells of are none: it may be that
+   * the next one names them.
+   *
+   * @param isHeld whether a file of the folder holds a block: what lies there takes no space
+   */
+  async find(kept: Kept, isHeld: (block: number) => boolean, signal: AbortSignal): Promise<BlockSet> {
+    const { contentLength } = await headOf(this.#bee, kept.newest)
+    const found = await this.#here(Math.min(contentLength, this.#content.length), isHeld, signal)
+    const view = new BeeView(this.#bee.core, kept.since)
+    try {
+      for await (const pair of view.pairs()) {
+        signal.throwIfAborted()
+        spareExtents(found, pair)
+      }
+    } finally {
+      await view.close()
+    }
+    await this.spare(found, kept, signal)
+    return found
+  }
+
+  /** Takes out what was put since a length, be it for a while only, and what the newest version names itself. */
+  async spare(found: BlockSet, { since, newest }: Kept, signal: AbortSignal): Promise<void> {
+    const view = new BeeView(this.#bee.core, newest.length)
+    try {
+      for await (const pair of view.appended(since)) {
+        signal.throwIfAborted()
+        spareExtents(found, pair)
+      }
+    } finally {
+      await view.close()
+    }
+    const { snapshot, deltas = [] } = await headOf(this.#bee, newest)
+    for (const packed of [...(snapshot ? [snapshot] : []), ...deltas]) found.remove(runOf(packed))
+  }
+
+  /** How many blocks there are of a set, and how many bytes they have. */
+  async measure(found: BlockSet, signal: AbortSignal): Promise<{ readonly blocks: number; readonly bytes: number }> {
+    let [blocks, bytes] = [0, 0]
+    for (const { start, end } of found.runs()) {
+      signal.throwIfAborted()
+      blocks += end - start
+      for (const { size } of await this.#places.leavesOf(start, end - start)) bytes += size
+    }
+    return { blocks, bytes }
+  }
+
+  /** Clears blocks, some runs of them, and takes them out of the set. @returns whether these were the last */
+  async clear(found: BlockSet, runsMax: number, signal: AbortSignal): Promise<boolean> {
+    const runs: BlockRun[] = []
+    for (const run of this.#joined(found.runs())) if (runs.push(run) > runsMax) break
+    for (const run of runs.slice(0, runsMax)) {
+      signal.throwIfAborted()
+      await this.#content.clear(run.start, run.end)
+      found.remove(run)
+    }
+    return runs.length <= runsMax
+  }
+
+  async #here(end: number, isHeld: (block: number) => boolean, signal: AbortSignal): Promise<BlockSet> {
+    const { bitfield } = this.#content.core
+    const here = new BlockSet()
+    let count = 0
+    for (let at = bitfield.findFirst(true, 0); at >= 0 && at < end; at = bitfield.findFirst(true, at + 1)) {
+      if (!isHeld(at)) here.add(at)
+      if (++count % blocksAtOnce === 0) {
+        signal.throwIfAborted()
+        await yieldToOthers()
+      }
+    }
+    return here
+  }
+
+  *#joined(runs: Iterable<BlockRun>): Generator<BlockRun> {
+    const { bitfield } = this.#content.core
+    let last: BlockRun | undefined
+    for (const run of runs) {
+      if (last !== undefined) {
+        const isNear = run.start - last.end <= gapBlocksMax
+        if (isNear && bitfield.findFirst(true, last.end) === run.start) {
+          last = { start: last.start, end: run.end }
+          continue
+        }
+        yield last
+      }
+      last = run
+    }
+    if (last !== undefined) yield last
+  }
+}
+
+/** Whatever the path: what can't be read as a tree isn't cleared for that. */
+function spareExtents(found: BlockSet, { key, value }: Pair): void {
+  if (value === null || key[0] === 0) return
+  try {
+    const entry = decodeEntry(value)
+    if (entry.type === 'file') for (const extent of entry.extents) found.remove(runOf(extent))
+  } catch (error) {
+    // Nobody can read it, now or later.
+    if (!(error instanceof RangeError)) throw error
+  }
+}
+
+function runOf({ block, blocks }: { readonly block: number; readonly blocks: number }): BlockRun {
+  return { start: block, end: block + blocks }
+}
