@@ -13,6 +13,8 @@ export { limitFolder } from './sync/limit.ts'
 export { machineKey } from './sync/machine-key.ts'
 export type { SyncEvent } from './sync/monitor.ts'
 export type { SharedFolder, ShareOptions } from './sync/share.ts'
+export type { DamagedThing, VerifyEvent, VerifyOptions } from './sync/verify-events.ts'
+export { type VerifyFolderOptions, verifyFolder } from './sync/verify-folder.ts'
 export type { Problem } from './tree/tree.ts'
 
 /**

@@ -8,6 +8,7 @@ import { addIdCommand } from './commands/id.ts'
 import { addLimitCommand } from './commands/limit.ts'
 import { addScanCommand } from './commands/scan.ts'
 import { addShareCommand } from './commands/share.ts'
+import { addVerifyCommand } from './commands/verify.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
 import { showJson, showLines, showName } from './text.ts'
 
@@ -52,6 +53,7 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addShareCommand(program, onStatus)
   addCloneCommand(program, onStatus)
   addScanCommand(program, onStatus)
+  addVerifyCommand(program, onStatus)
   addLimitCommand(program)
   addIdCommand(program)
   addBootstrapCommand(program, onStatus)

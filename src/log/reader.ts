@@ -12,6 +12,7 @@ import { ContentReader } from './content.ts'
 import { beeOf, entriesOf, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
+import type { LogCores } from './mend-block.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 
@@ -233,6 +234,24 @@ export class LogReader {
     if (extents.length === 0) return
     const { places } = await this.#contentCore()
     for (const { block, blocks } of extents) await places.release(block, block + blocks, isHeld)
+  }
+
+  /** What there is to be checked; only the entries before it is known where the contents are. */
+  async cores(): Promise<LogCores> {
+    const isKnown = this.#content !== undefined || (await this.#entries.has(0))
+    const content = isKnown ? await this.#contentCore() : undefined
+    return {
+      entries: this.#entries,
+      content: content?.core,
+      hasPeers: () => this.hasPeers,
+      isPlaced: async (block) => (await content?.places.lengthOf(block)) !== undefined
+    }
+  }
+
+  /** All entries of a version, where all that tells of them is here; `undefined` elsewhere. Throws as `entriesAt` does. */
+  async entriesHere(version: Version): Promise<AsyncGenerator<readonly [TreePath, Entry]> | undefined> {
+    if (!(await this.#entries.has(0, version.length))) return undefined
+    return entriesOf(this.#bee, version, () => {})
   }
 
   async close(): Promise<void> {

@@ -149,6 +149,25 @@ export class LogStore {
     await this.#corestore.storage.db.flush()
   }
 
+  /**
+   * Has the storage engine go through all that it keeps, by its keys: it compares with its checksums what it reads.
+   *
+   * @returns what it says of the first and the last damage that it meets
+   */
+  async scan(): Promise<readonly string[]> {
+    const found: string[] = []
+    for (const reverse of [false, true]) {
+      try {
+        const keys = this.#corestore.storage.db.iterator({ ...allKeys, reverse, values: false, capacity: 1024 })
+        for await (const _ of keys);
+        return found
+      } catch (error) {
+        found.push(messageOf(error))
+      }
+    }
+    return found
+  }
+
   async close(): Promise<void> {
     try {
       await this.#corestore.close()
@@ -208,6 +227,9 @@ function refuseForeign(directory: string): void {
     `${directory} holds files that aren't a store. Nothing was changed. Move them away`
   )
 }
+
+/** Each begins with a number that says what it is of. */
+const allKeys = { gte: Buffer.of(0), lt: Buffer.of(0xff) }
 
 /** Corestore's own, by which it tells its store from a copy: it holds its inode number and when it was made. */
 export const deviceFileName = 'CORESTORE'

@@ -9,8 +9,10 @@ import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
+import { ContentReader } from './content.ts'
 import { makeDelta } from './deltas.ts'
 import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
+import type { LogCores } from './mend-block.ts'
 import { type LogStore, printKey } from './store.ts'
 
 /** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
@@ -206,6 +208,27 @@ export class LogWriter {
   /** All entries of the latest version. */
   async *entries(onProblem: (problem: Problem) => void): AsyncGenerator<readonly [TreePath, Entry]> {
     if (this.version !== undefined) yield* entriesOf(this.#bee, this.version, onProblem)
+  }
+
+  /** What there is to be checked. */
+  cores(): LogCores {
+    return {
+      entries: this.#entries,
+      content: this.#content,
+      hasPeers: () => this.#content.peers.length > 0,
+      isPlaced: async (block) => (await this.places.lengthOf(block)) !== undefined
+    }
+  }
+
+  /**
+   * The contents that the entries name, also as far as only peers have them; to be closed.
+   *
+   * @param received tells the bytes received from all peers so far
+   * @param directory the store's, for messages
+   */
+  contents(received: () => number, directory: string): ContentReader {
+    const { hasPeers } = this.cores()
+    return new ContentReader(this.#content, this.places, { received, hasPeers }, directory)
   }
 
   async close(): Promise<void> {

@@ -1,16 +1,21 @@
 import { BlockHasher } from '../disk/block-hasher.ts'
-import { setAside } from '../disk/set-aside.ts'
-import type { State } from '../disk/state.ts'
+import { setAside, takeBack } from '../disk/set-aside.ts'
+import { State } from '../disk/state.ts'
 import { Workers } from '../disk/workers.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
 import { BlockHolders } from './block-holders.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { FolderHandle, inTurn } from './handle.ts'
+import { FolderHandle, inTurn, notReady, untilAborted } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
+import type { Patience } from './patience.ts'
+import type { Findings, VerifyEvent } from './verify-events.ts'
+import type { VerifyHost } from './verify-host.ts'
+import { mirrorHost } from './verify-hosts.ts'
+import { type MendOptions, mend as mendFound } from './verify-repair.ts'
 
 export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
@@ -21,6 +26,10 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   readonly safeLinks?: boolean
   /** Sets the log aside and fetches it anew, as when it is damaged; files that match are kept. */
   readonly rebuild?: boolean
+  /** Looks for no peers. */
+  readonly offline?: boolean
+  /** Only opens it: nothing of the log is applied. For `verify`. */
+  readonly still?: boolean
 }
 
 /** A folder that follows one published elsewhere. */
@@ -29,6 +38,7 @@ export class ClonedFolder extends FolderHandle {
   readonly #directory: string
   readonly #options: CloneOptions
   #forgetLog = false
+  #setAsideAs: string | undefined
   #store: LogStore | undefined
   #blocks: BlockHolders | undefined
   #workers: Workers | undefined
@@ -57,16 +67,83 @@ export class ClonedFolder extends FolderHandle {
     return this.next((event) => event.type === 'in-sync')
   }
 
+  protected override get isStill(): boolean {
+    return this.#options.still === true
+  }
+
+  protected override verifyHost(): VerifyHost {
+    const [store, state, mirror, reader] = [this.#store, this.#state, this.#mirror, this.#reader]
+    const [folder, workers] = [this.folder, this.#workers]
+    if (!store || !state || !mirror || !reader || !folder || !workers) throw notReady()
+    return mirrorHost(
+      {
+        ...{ folder, store, state, workers },
+        hasher: new BlockHasher(workers),
+        received: () => this.traffic.received,
+        rebuild: (patience) => this.#rebuild(patience),
+        renewState: async (patience) => {
+          await this.reopen(({ state }) => State.discard(state))
+          await this.followOnce(patience)
+        }
+      },
+      mirror,
+      reader
+    )
+  }
+
+  /** Mends what was found damaged. Throws as `verify` does. */
+  mend(findings: Findings, options: MendOptions): AsyncGenerator<VerifyEvent> {
+    return mendFound(() => this.verifyHost(), findings, options)
+  }
+
+  /** Fetches the log anew; when nobody has it, the old one comes back. @returns why not, in words */
+  async #rebuild(patience: Patience): Promise<string | undefined> {
+    if (this.#options.offline) return 'It is made anew from peers'
+    let keptAs: string | undefined
+    await this.reopen(({ store }) => {
+      keptAs = setAside(store)
+      this.#forgetLog = true
+    })
+    try {
+      await this.followOnce(patience)
+      this.monitor.emit({ type: 'notice', message: fetchedAnew(keptAs ?? '') })
+      return undefined
+    } catch (error) {
+      if (!patience.signal.aborted) throw error
+      await this.reopen(({ store }) => takeBack(keptAs, store))
+      return 'No peer was found that has the log'
+    }
+  }
+
+  /** Follows the log until the folder is in sync. @throws the reason when patience comes to an end */
+  async followOnce(patience: Patience): Promise<void> {
+    const inSync = this.inSync()
+    inSync.catch(() => {}) // Closed first.
+    const unsubscribe = this.subscribe(patience.active)
+    try {
+      await this.ready()
+      if (this.isStill) this.#mirror?.start()
+      await untilAborted(inSync, patience.signal)
+    } finally {
+      unsubscribe()
+    }
+  }
+
+  /** Undoes `rebuild`, once it is closed. */
+  takeBack(): void {
+    if (this.folder !== undefined) takeBack(this.#setAsideAs, this.folder.store)
+  }
+
   protected override claim(): Folder {
     const { state, adopt, rebuild } = this.#options
     const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt })
     if (rebuild !== true) return folder
     const keptAs = setAside(folder.store)
     if (keptAs === undefined) return folder
+    this.#setAsideAs = keptAs
     // Versions are counted by the log: what is known of the folder stays, what is known of the log doesn't.
     this.#forgetLog = true
-    const message = `The log is fetched anew; the old one was set aside as ${keptAs}. Remove it when all is well`
-    this.monitor.emit({ type: 'notice', message })
+    this.monitor.emit({ type: 'notice', message: fetchedAnew(keptAs) })
     return folder
   }
 
@@ -90,9 +167,12 @@ export class ClonedFolder extends FolderHandle {
       workers,
       inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove)
     })
-    await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
+    const { offline = false, still = false } = this.#options
+    if (!offline) {
+      await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
+    }
     this.announce('reader')
-    this.#mirror.start()
+    if (!still) this.#mirror.start()
   }
 
   protected override async shut(): Promise<void> {
@@ -113,4 +193,8 @@ export class ClonedFolder extends FolderHandle {
       () => store?.close()
     ])
   }
+}
+
+function fetchedAnew(keptAs: string): string {
+  return `The log is fetched anew; the old one was set aside as ${keptAs}. Remove it when all is well`
 }

@@ -8,6 +8,9 @@ import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic
 import type { Folder } from './folder.ts'
 import { Monitor, type SyncEvent } from './monitor.ts'
 import { SpaceWait } from './space-wait.ts'
+import { verify } from './verify.ts'
+import type { VerifyEvent, VerifyOptions } from './verify-events.ts'
+import type { VerifyHost } from './verify-host.ts'
 
 /** Events kept for an iteration that is slower than what happens. */
 const queuedEventsMax = 10_000
@@ -56,6 +59,22 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 
   /** What its owner can do when the store is damaged. */
   protected abstract readonly advice: string
+
+  /** The folder as it is open now, to be checked and mended. @throws {SyncError} NOT_READY */
+  protected abstract verifyHost(): VerifyHost
+
+  /** Whether it is open without being followed: what is damaged is no reason to end then. */
+  protected abstract readonly isStill: boolean
+
+  /**
+   * Compares what is on disk with the signed log, and mends it where that is asked for; it may be followed meanwhile.
+   * What is damaged is told as it is found; the last event sums it up.
+   *
+   * @throws {SyncError} NOT_READY, USAGE, HALTED; the signal's reason
+   */
+  verify(options: VerifyOptions = {}): AsyncGenerator<VerifyEvent> {
+    return verify(() => this.verifyHost(), options)
+  }
 
   /** Rejects when the work can't go on at all, as when its store is damaged; an `error` event has said so. */
   broken(): Promise<never> {
@@ -151,6 +170,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     this.#connections?.limit(limits)
   }
 
+  /** The folder as it was claimed. */
+  protected get folder(): Folder | undefined {
+    return this.#folder
+  }
+
   /** Resolves with the next event that `isIt` accepts. Rejects when the folder is closed first. */
   protected next(isIt: (event: SyncEvent) => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -212,12 +236,31 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   readonly onFailure = (error: unknown): boolean => {
     const failure = this.#failureOf(error)
     if (failure === undefined) return false
+    if (this.isStill && failure.code === 'DAMAGED') return true
     if (this.#closing === undefined) {
       this.#healing ??= this.#heal(failure).finally(() => {
         this.#healing = undefined
       })
     }
     return true
+  }
+
+  /** Closes all that works on the folder, does something, and opens it again. */
+  protected async reopen(between: (folder: Folder) => void): Promise<void> {
+    await this.#healing
+    const folder = this.#folder as Folder
+    const reopening = (async () => {
+      // What is damaged may fail to close, and is what this is for.
+      await this.shut().catch(() => {})
+      between(folder)
+      await this.open(folder)
+    })()
+    this.#healing = reopening
+      .catch(() => {})
+      .finally(() => {
+        this.#healing = undefined
+      })
+    await reopening
   }
 
   #failureOf(error: unknown): SyncError | undefined {
@@ -337,4 +380,18 @@ export async function inTurn(acts: readonly (() => Promise<void> | undefined)[])
     }
   }
   if (failures.length > 0) throw failures[0]
+}
+
+export function notReady(): SyncError {
+  return new SyncError('NOT_READY', 'The folder is not open')
+}
+
+/** Settles as `promise` does, or rejects with the signal's reason. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }

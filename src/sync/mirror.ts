@@ -1,8 +1,6 @@
-import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog, isDeepStrictEqual } from 'node:util'
 import { probeFileSystem } from '../disk/capabilities.ts'
-import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
 import { type Applied, materialise } from '../disk/materialise.ts'
 import { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
@@ -23,8 +21,10 @@ import { countFetched } from './fetch-progress.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { type Look, lookAt, observedOf } from './look.ts'
 import { type Monitor, versionFields } from './monitor.ts'
+import { naming, type OverwriteOptions, type Overwritten, overwrite } from './overwrite.ts'
 import { Owed } from './owed.ts'
 import { Past, planOver } from './past.ts'
+import { rescueAside } from './rescue-aside.ts'
 import { Schedule } from './schedule.ts'
 import { PassWatch, Stalled } from './stall.ts'
 import { Standing } from './standing.ts'
@@ -43,9 +43,6 @@ const retryMs = 2000
 const restMs = 1000
 /** A writer that hasn't finished its first look, or a version, but has said nothing for so long, counts as gone. */
 const partialQuietMs = 10_000
-
-/** What conflict copies are named after. */
-const naming: KeepOptions = { host: hostname(), now: () => new Date() }
 
 export interface MirrorOptions {
   /** Tells the bytes received from all peers so far. */
@@ -80,13 +77,14 @@ export class Mirror {
   #standing: Standing
   /** The file system as it was when the folder was opened. */
   #traits: FileSystemTraits = exactFileSystem
+  #opened = false
   /** Whether all is to be looked at, as at a start. */
   #whole = true
   /** Whether the folder may hold what an earlier run wrote and didn't record. */
   #mayHoldMore = false
   readonly #owed = new Owed()
   /** What the last whole pass found changed here only. */
-  #diverged: ReadonlyMap<TreePath, Divergence['kind']> = new Map()
+  #diverged = new Map<TreePath, Divergence['kind']>()
   /** How long the last look at the folder took. */
   #lookMs = 0
   /** Watches over the pass that is being made. */
@@ -130,17 +128,36 @@ export class Mirror {
     this.#monitor.error(error)
   }
 
+  /** What is recorded of the folder; to be asked for in a turn. It needn't be followed for that. */
+  async recorded() {
+    if (!this.#opened) await this.#open()
+    return { baseline: this.#baseline, traits: this.#traits, version: this.#standing.whole }
+  }
+
+  /** Makes recorded paths as the log has them again, whatever is there now; see `overwrite`. */
+  overwrite(paths: ReadonlySet<TreePath>, options: OverwriteOptions): Promise<Overwritten> {
+    return this.turns.run(async () => {
+      const { version, ...recorded } = await this.recorded()
+      const content = await this.#reader.content(this.#options.received)
+      const record = (applied: Applied) => this.#record(applied)
+      const { workers } = this.#options
+      const input = { ...recorded, folder: this.#folder, monitor: this.#monitor, staging: this.#staging }
+      const overwritten = await overwrite(paths, { ...input, content, record, workers }, options)
+      for (const path of paths) if (!overwritten.failed.has(path)) this.#diverged.delete(path)
+      if (version !== undefined && overwritten.failed.size === 0) await this.#standing.apply(version, { whole: true })
+      return overwritten
+    })
+  }
+
   // The loop
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
     const unsubscribe = this.#reader.onChange(() => this.#schedule.poke())
-    let opened = false
     while (!signal.aborted) {
       try {
         await this.turns.run(async () => {
-          if (!opened) await this.#open()
-          opened = true
+          if (!this.#opened) await this.#open()
           if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) await this.#follow()
         })
         if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
@@ -149,7 +166,7 @@ export class Mirror {
         if (signal.aborted) break
         // Everything is looked at anew: what was done is found done. What changed since the version that
         // was applied last wouldn't do: a path may be ahead of it, and the log have gone back since.
-        opened = false
+        this.#opened = false
         if (error instanceof Stalled || error instanceof UnfitSnapshot) continue
         this.#report(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
@@ -174,26 +191,14 @@ export class Mirror {
     reached('staging-emptied')
     this.#traits = probeFileSystem(this.#folder.staging)
     this.#baseline = await LiveBaseline.of(this.#state.records(), this.#blocks)
-    await this.#rescue(aside)
+    await rescueAside(this.#folder.root, aside, this.#baseline, this.#monitor)
     await this.#standing.load()
     // Without either, nothing was ever written here.
     this.#mayHoldMore = this.#standing.hasBegun || this.#baseline.records.size > 0
     this.#owed.entries.clear()
     this.#inSync = undefined
     this.#whole = true
-  }
-
-  /** What a run that was cut off has taken out of the folder is kept where it isn't what the baseline says. */
-  async #rescue(aside: readonly string[]): Promise<void> {
-    const targets = new Set<string>()
-    if (aside.length > 0) {
-      for (const [, { entry }] of this.#baseline.records) if (entry.type === 'symlink') targets.add(entry.target)
-    }
-    const isKnown = (bytes: Bytes) =>
-      bytes.type === 'symlink' ? targets.has(bytes.target) : this.#baseline.holderOf(bytes.hash) !== undefined
-    for (const [path, keptAs] of await rescue(this.#folder.root, aside, isKnown, naming)) {
-      this.#monitor.emit({ type: 'conflict', path, keptAs })
-    }
+    this.#opened = true
   }
 
   async #follow(): Promise<void> {

@@ -15,6 +15,7 @@ import { reached } from '../steps.ts'
 import { diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
 import type { TreePath } from '../tree/path.ts'
+import type { Problem } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { assertMarker, type Folder } from './folder.ts'
@@ -75,6 +76,7 @@ export class Publisher {
   readonly turns = new Turns()
   readonly #torn = new Map<TreePath, number>()
   #baseline = new LiveBaseline()
+  #isLoaded = false
   #rulesText: string | undefined
   #rules: IgnoreRules = parseIgnoreRules('')
   #unreadable: ReadonlySet<TreePath> = new Set()
@@ -113,6 +115,18 @@ export class Publisher {
     this.#lookout.close()
   }
 
+  /** What is recorded of the folder; to be asked for in a turn. It needn't be followed for that. */
+  async recorded(): Promise<LiveBaseline> {
+    if (!this.#isLoaded) await this.#load()
+    return this.#baseline
+  }
+
+  async #load(): Promise<void> {
+    const onProblem = (problem: Problem) => this.#monitor.problem(problem)
+    this.#baseline = await reconcileState(this.#state, this.#writer, this.#blocks, onProblem)
+    this.#isLoaded = true
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stop
     let startup = true
@@ -142,9 +156,7 @@ export class Publisher {
 
   async #open(): Promise<void> {
     assertMarker(this.#folder)
-    this.#baseline = await reconcileState(this.#state, this.#writer, this.#blocks, (problem) =>
-      this.#monitor.problem(problem)
-    )
+    await this.#load()
     const { records } = this.#baseline
     if (this.#distrust) for (const [path, { entry }] of records) records.set(path, { entry, signature: '' })
     const head = await this.#writer.head()

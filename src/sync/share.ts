@@ -1,5 +1,6 @@
+import { BlockHasher } from '../disk/block-hasher.ts'
 import { writeMarker } from '../disk/marker.ts'
-import type { State } from '../disk/state.ts'
+import { State } from '../disk/state.ts'
 import { Workers } from '../disk/workers.ts'
 import { SyncError } from '../errors.ts'
 import { type LogStore, parseKey } from '../log/store.ts'
@@ -8,10 +9,12 @@ import { reached } from '../steps.ts'
 import { BlockHolders } from './block-holders.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { FolderHandle, inTurn } from './handle.ts'
+import { FolderHandle, inTurn, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { openStore } from './open-store.ts'
 import { Publisher } from './publish.ts'
+import type { VerifyHost } from './verify-host.ts'
+import { sharedHost } from './verify-hosts.ts'
 import { beginRun } from './writer-state.ts'
 
 export interface ShareOptions extends ConnectOptions, InPlaceOptions {
@@ -34,6 +37,8 @@ export interface ShareOptions extends ConnectOptions, InPlaceOptions {
   readonly offline?: boolean
   /** Refuses a directory that isn't a shared folder yet. */
   readonly existing?: boolean
+  /** Only opens it: nothing is published. For `verify`, before which nothing damaged may be taken for a change. */
+  readonly still?: boolean
 }
 
 /** A folder that is published from here. */
@@ -46,6 +51,8 @@ export class SharedFolder extends FolderHandle {
   #workers: Workers | undefined
   #state: State | undefined
   #publisher: Publisher | undefined
+  #writer: LogWriter | undefined
+  #host: VerifyHost | undefined
 
   constructor(directory: string, options: ShareOptions) {
     super()
@@ -70,13 +77,35 @@ export class SharedFolder extends FolderHandle {
     return this.next((event) => event.type === 'up-to-date')
   }
 
+  protected override get isStill(): boolean {
+    return this.#options.still === true
+  }
+
+  protected override verifyHost(): VerifyHost {
+    const [store, state, publisher, writer] = [this.#store, this.#state, this.#publisher, this.#writer]
+    const [folder, blocks, workers] = [this.folder, this.#blocks, this.#workers]
+    if (!store || !state || !publisher || !writer || !folder || !blocks || !workers) throw notReady()
+    this.#host ??= sharedHost(
+      {
+        ...{ folder, store, state, workers, blocks, monitor: this.monitor },
+        hasher: new BlockHasher(workers),
+        inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
+        received: () => this.traffic.received,
+        renewState: () => this.reopen(({ state }) => State.discard(state))
+      },
+      publisher,
+      writer
+    )
+    return this.#host
+  }
+
   protected override claim(): Folder {
     const { state, existing } = this.#options
     return openFolder(this.#directory, { role: 'writer', state, existing })
   }
 
   protected override async open(folder: Folder): Promise<void> {
-    const { moved, offline = false, checksum = false } = this.#options
+    const { moved, offline = false, checksum = false, still = false } = this.#options
     const { poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
     const blocks = new BlockHolders(folder.root)
     this.#blocks = blocks
@@ -92,7 +121,8 @@ export class SharedFolder extends FolderHandle {
     const stateDb = await this.openState(folder.state)
     this.#state = stateDb
     const isFirst = folder.marker.key === null && writer.version === undefined
-    await beginRun(stateDb, writer, { isFirst, flush: () => store.flush() })
+    this.#writer = writer
+    if (!still) await beginRun(stateDb, writer, { isFirst, flush: () => store.flush() })
     this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
       poll,
       pollMs: pollIntervalMs,
@@ -106,12 +136,14 @@ export class SharedFolder extends FolderHandle {
     const secret = parseKey(writer.key)
     if (!offline) await this.connect(store, { ...this.#options, home: folder.home, secret, sends: true })
     this.announce('writer')
-    this.#publisher.start()
+    if (!still) this.#publisher.start()
   }
 
   protected override async shut(): Promise<void> {
     const [publisher, state, store] = [this.#publisher, this.#state, this.#store]
     this.#publisher = undefined
+    this.#writer = undefined
+    this.#host = undefined
     this.#state = undefined
     this.#store = undefined
     this.#blocks?.close()

@@ -93,7 +93,16 @@ declare module 'hypercore-storage' {
         readonly tableCacheIndexAndFilterBlocks?: boolean
       }
     )
-    readonly db: { flush(): Promise<void> }
+    readonly db: {
+      flush(): Promise<void>
+      iterator(range: {
+        readonly gte: Buffer
+        readonly lt: Buffer
+        readonly reverse?: boolean
+        readonly values?: boolean
+        readonly capacity?: number
+      }): AsyncIterable<unknown>
+    }
     setSeed(seed: Buffer): Promise<unknown>
     close(): Promise<void>
   }

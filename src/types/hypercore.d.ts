@@ -138,7 +138,12 @@ declare module 'hypercore' {
         readonly storage: BlockStorage
         /** Together they cover all blocks. */
         readonly roots: readonly TreeNode[]
+        /** The tree as it is. Hypercore's own. */
+        createTreeBatch(): object
       }
+      readonly header: { readonly tree: { readonly signature: Buffer | null } }
+      /** Knows whose signature counts; `null` before anything has come. */
+      readonly verifier: { verify(tree: object, signature: Buffer): boolean } | null
     }
     readonly replicator: {
       setInflightRange(min: number, max: number): void
@@ -202,6 +207,8 @@ declare module 'flat-tree' {
 }
 
 declare module 'hypercore-crypto' {
+  import type { TreeNode } from 'hypercore'
+
   /** Ed25519, out of a seed of 32 bytes. */
   export function keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
 
@@ -209,6 +216,8 @@ declare module 'hypercore-crypto' {
   const crypto: {
     /** The hash of a block in the Merkle tree of its core. */
     data(block: Uint8Array): Buffer
+    /** The hash of a node with these two beneath it, whichever comes first. */
+    parent(a: TreeNode, b: TreeNode): Buffer
   }
   export default crypto
 }
