@@ -35,6 +35,8 @@ const bytesAtOnce = 8 * 1024 * 1024
 /** Hashing less elsewhere takes longer than doing it here. */
 const hashElsewhereMin = 64 * 1024
 const nodesAtOnce = 512
+/** Hypercore's own: which blocks are here is kept for so many together. */
+const pageBlocks = 32_768
 
 /**
  * Reads what is here of a core past everything that is in memory, and compares it with what was signed: each block with
@@ -60,6 +62,10 @@ async function* findings(name: CoreName, core: Hypercore, options: CheckOptions)
     const [node] = await readAll(core, (rx) => [rx.getTreeNode(root.index)])
     const fault = node && nodeFault(name, root.index, node, root)
     if (fault !== undefined) yield { type: 'store', message: fault }
+  }
+  const pages = Math.ceil(core.length / pageBlocks)
+  for (const { error } of await readAll(core, (rx) => Array.from({ length: pages }, (_, i) => rx.getBitfieldPage(i)))) {
+    if (error !== undefined) yield { type: 'store', message: `Which blocks are here: ${messageOf(error)}` }
   }
   yield* checkBlocks(name, core, options)
   yield* checkNodes(name, core, options)

@@ -150,19 +150,22 @@ export class LogStore {
   }
 
   /**
-   * Has the storage engine go through all that it keeps, by its keys: it compares with its checksums what it reads.
+   * Has the storage engine go through all that it keeps but blocks: it compares with its checksums what it reads.
    *
-   * @returns what it says of the first and the last damage that it meets
+   * @returns what it says of the damage that it meets
    */
-  async scan(): Promise<readonly string[]> {
-    const found: string[] = []
-    for (const reverse of [false, true]) {
-      try {
-        const keys = this.#corestore.storage.db.iterator({ ...allKeys, reverse, values: false, capacity: 1024 })
-        for await (const _ of keys);
-        return found
-      } catch (error) {
-        found.push(messageOf(error))
+  async scan(): Promise<ReadonlySet<string>> {
+    const found = new Set<string>()
+    for (const [gte, lt] of rangesBesideBlocks()) {
+      // It stops at the first damage; from the other end it meets the last.
+      for (const reverse of [false, true]) {
+        try {
+          for await (const _ of this.#corestore.storage.db.iterator({ gte, lt, reverse, capacity: 1024 }));
+          break
+        } catch (error) {
+          // The engine reads one value beyond, too: what of the larger ones is damaged is found by reading them.
+          if (!/blob/i.test(messageOf(error))) found.add(messageOf(error))
+        }
       }
     }
     return found
@@ -228,8 +231,20 @@ function refuseForeign(directory: string): void {
   )
 }
 
-/** Each begins with a number that says what it is of. */
-const allKeys = { gte: Buffer.of(0), lt: Buffer.of(0xff) }
+// hypercore-storage's own: a key is of a core's data when it begins with 4, the core, and what of it.
+const coreData = 4
+const blockData = 3
+/** A store of ours has two. */
+const coresMax = 8
+
+function* rangesBesideBlocks(): Generator<readonly [gte: Buffer, lt: Buffer]> {
+  yield [Buffer.of(0), Buffer.of(coreData)]
+  for (let core = 0; core < coresMax; core++) {
+    yield [Buffer.of(coreData, core), Buffer.of(coreData, core, blockData)]
+    yield [Buffer.of(coreData, core, blockData + 1), Buffer.of(coreData, core + 1)]
+  }
+  yield [Buffer.of(coreData, coresMax), Buffer.of(0xff)]
+}
 
 /** Corestore's own, by which it tells its store from a copy: it holds its inode number and when it was made. */
 export const deviceFileName = 'CORESTORE'

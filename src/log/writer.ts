@@ -10,9 +10,9 @@ import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { ContentReader } from './content.ts'
+import type { LogCores } from './damaged-blocks.ts'
 import { makeDelta } from './deltas.ts'
 import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
-import type { LogCores } from './mend-block.ts'
 import { type LogStore, printKey } from './store.ts'
 
 /** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */

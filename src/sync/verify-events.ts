@@ -67,7 +67,8 @@ export class Findings {
   readonly blocks: DamagedBlock[] = []
   /** What was said of the store as a whole. */
   readonly store: string[] = []
-  isStateDamaged = false
+  /** The same of the state. */
+  readonly state: string[] = []
   readonly counts = {
     ...{ files: 0, bytes: 0, filesTotal: 0, bytesTotal: 0, blocks: 0, blocksTotal: 0, blockBytes: 0 },
     ...{ damaged: 0, repaired: 0, diverged: 0, unclear: 0 }

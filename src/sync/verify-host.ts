@@ -1,7 +1,7 @@
 import type { State } from '../disk/state.ts'
 import type { Workers } from '../disk/workers.ts'
+import type { LogCores } from '../log/damaged-blocks.ts'
 import type { LeafHasher } from '../log/hash-ahead.ts'
-import type { LogCores } from '../log/mend-block.ts'
 import type { LogStore } from '../log/store.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { FileSystemTraits } from '../tree/file-system.ts'

@@ -1,5 +1,5 @@
-import { messageOf, SyncError } from '../errors.ts'
-import { mendBlock } from '../log/mend-block.ts'
+import { databaseFailure, messageOf, SyncError } from '../errors.ts'
+import { fetchDamaged } from '../log/damaged-blocks.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { Overwritten } from './overwrite.ts'
 import { Patience } from './patience.ts'
@@ -9,7 +9,6 @@ import type { VerifyHost } from './verify-host.ts'
 
 /** Waiting for peers that weren't there for one file isn't done anew for each. */
 const lessPatientMs = 1000
-const mendsAtOnce = 16
 
 export interface MendOptions {
   readonly timeoutMs: number
@@ -22,16 +21,18 @@ export async function* mend(
   findings: Findings,
   options: MendOptions
 ): AsyncGenerator<VerifyEvent> {
+  const isAnew = findings.store.length > 0 && host().rebuild !== undefined
   if (findings.store.length > 0) yield* mendStore(host(), findings, options)
-  else if (findings.blocks.length > 0) yield* mendBlocks(host(), findings, options)
-  if (findings.isStateDamaged) {
+  if (findings.blocks.length > 0 && !isAnew) yield* mendBlocks(host(), findings, options)
+  if (findings.state.length > 0) {
     const patience = patienceOf(host(), options)
     try {
       await host().renewState(patience)
-      yield { type: 'repaired', what: 'state' }
+      for (const _ of findings.state) yield { type: 'repaired', what: 'state' }
     } catch (error) {
       options.signal.throwIfAborted()
-      yield { type: 'unrepaired', what: 'state', message: messageOf(error) }
+      const message = messageOf(error)
+      for (const _ of findings.state) yield { type: 'unrepaired', what: 'state', message }
     } finally {
       patience.end()
     }
@@ -52,33 +53,55 @@ async function* mendStore(host: VerifyHost, findings: Findings, options: MendOpt
     patience.end()
   }
   options.signal.throwIfAborted()
+  const blocks = host.rebuild === undefined ? [] : findings.blocks
   for (const thing of [
     ...findings.store.map(() => ({ what: 'store' }) as const),
-    ...findings.blocks.map((block) => ({ what: 'block', ...block }) as const)
+    ...blocks.map((block) => ({ what: 'block', ...block }) as const)
   ]) {
     if (failure === undefined) yield { type: 'repaired', ...thing }
     else yield { type: 'unrepaired', ...thing, message: failure }
   }
 }
 
-async function* mendBlocks(host: VerifyHost, { blocks }: Findings, options: MendOptions): AsyncGenerator<VerifyEvent> {
+async function* mendBlocks(host: VerifyHost, findings: Findings, options: MendOptions): AsyncGenerator<VerifyEvent> {
+  let failures: Map<DamagedBlock, string | undefined>
+  try {
+    failures = await fetchBlocks(host, findings.blocks, options)
+  } catch (error) {
+    const failure = databaseFailure('store', host.folder.store, error)
+    if (failure === undefined) throw error
+    // It is closed to writes by now.
+    if (host.rebuild !== undefined) {
+      yield* mendStore(host, findings, options)
+      return
+    }
+    failures = new Map(findings.blocks.map((block) => [block, failure.message]))
+  }
+  for (const [block, message] of failures) {
+    const thing = { what: 'block', ...block } as const
+    yield message === undefined ? { type: 'repaired', ...thing } : { type: 'unrepaired', ...thing, message }
+  }
+}
+
+async function fetchBlocks(
+  host: VerifyHost,
+  blocks: readonly DamagedBlock[],
+  options: MendOptions
+): Promise<Map<DamagedBlock, string | undefined>> {
+  const failures = new Map<DamagedBlock, string | undefined>()
   const cores = await host.cores()
   const patience = patienceOf(host, options)
   try {
-    for (let first = 0; first < blocks.length; first += mendsAtOnce) {
-      const some = blocks.slice(first, first + mendsAtOnce)
-      const failures = await Promise.all(
-        some.map(({ core, block }) => {
-          const of = cores[core]
-          return of === undefined ? 'Its core is not known' : mendBlock(of, block, patience.signal)
-        })
-      )
+    for (const name of ['entries', 'content'] as const) {
+      const some = blocks.filter(({ core }) => core === name)
+      const core = cores[name]
+      if (core === undefined || some.length === 0) continue
+      const indexes = some.map(({ block }) => block)
+      const all = await fetchDamaged(core, indexes, patience.signal)
+      for (const [i, block] of some.entries()) failures.set(block, all[i])
       options.signal.throwIfAborted()
-      for (const [i, message] of failures.entries()) {
-        const thing = { what: 'block', ...(some[i] as DamagedBlock) } as const
-        yield message === undefined ? { type: 'repaired', ...thing } : { type: 'unrepaired', ...thing, message }
-      }
     }
+    return failures
   } finally {
     patience.end()
   }

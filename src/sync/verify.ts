@@ -1,6 +1,6 @@
 import { databaseFailure, messageOf, SyncError } from '../errors.ts'
 import { type CoreFinding, checkCore } from '../log/check-core.ts'
-import type { LogCores } from '../log/mend-block.ts'
+import type { LogCores } from '../log/damaged-blocks.ts'
 import { calm } from './calm.ts'
 import { assertMarker } from './folder.ts'
 import { Findings, type VerifyEvent, type VerifyOptions } from './verify-events.ts'
@@ -90,7 +90,8 @@ async function* verifyState({ state, folder }: VerifyHost, findings: Findings): 
   } catch (error) {
     const failure = databaseFailure('state', folder.state, error)
     if (failure === undefined) throw error
-    findings.isStateDamaged = true
-    yield { type: 'damaged', what: 'state', message: messageOf(failure) }
+    const { message } = failure
+    findings.state.push(message)
+    yield { type: 'damaged', what: 'state', message }
   }
 }

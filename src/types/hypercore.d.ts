@@ -78,6 +78,7 @@ declare module 'hypercore' {
   export interface BlockRead {
     getBlock(index: number): Promise<Uint8Array | null>
     getTreeNode(index: number): Promise<TreeNode | null>
+    getBitfieldPage(index: number): Promise<Uint8Array | null>
     tryFlush(): void
     destroy(): void
     /** What is to be read from the storage engine. rocksdb-native's own. */
