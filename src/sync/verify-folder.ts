@@ -44,6 +44,9 @@ export async function* verifyFolder(directory: string, options: VerifyFolderOpti
       return
     }
     yield* verifyWithoutStore(known, failure, options)
+  } catch (error) {
+    // What a sample has passed over may still be met.
+    throw databaseFailure('store', known.root, error) ?? error
   } finally {
     // A store that is damaged may not close in order: that it is was told.
     await folder.close().catch((error: unknown) => {
