@@ -73,6 +73,7 @@ export async function overwrite(
     baseline.put(path, { entry: record.entry, signature: '' })
   }
   try {
+    options.signal.throwIfAborted()
     return await write(paths, input, options)
   } finally {
     for (const [path, record] of doubted) {

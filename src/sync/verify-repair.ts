@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { databaseFailure, messageOf, SyncError } from '../errors.ts'
 import { fetchDamaged } from '../log/damaged-blocks.ts'
 import type { Entry } from '../tree/entry.ts'
@@ -7,6 +8,7 @@ import type { DamagedBlock, DamagedFile, Findings, VerifyEvent } from './verify-
 import { judgeAgain } from './verify-files.ts'
 import type { VerifyHost } from './verify-host.ts'
 
+const peerTickMs = 100
 /** Waiting for peers that weren't there for one file isn't done anew for each. */
 const lessPatientMs = 1000
 
@@ -107,23 +109,50 @@ async function fetchBlocks(
   }
 }
 
-/** Those whose contents are here first: what has to be waited for is to keep none of them waiting. */
 async function* mendFiles(host: VerifyHost, { files }: Findings, options: MendOptions): AsyncGenerator<VerifyEvent> {
-  if (files.length === 0) return
-  const { baseline } = await host.turns.run(() => host.recorded())
-  const [here, away] = [[] as DamagedFile[], [] as DamagedFile[]]
-  for (const file of files) ((await isInStore(host, baseline.entry(file.path))) ? here : away).push(file)
   let { timeoutMs } = options
-  for (const some of [here, ...away.map((file) => [file])]) {
-    if (some.length === 0) continue
-    const patience = new Patience(options.signal, { timeoutMs, received: host.received })
-    try {
-      yield* mendSome(host, some, patience, options.signal)
-    } finally {
-      patience.end()
-      if (patience.isOver) timeoutMs = Math.min(timeoutMs, lessPatientMs)
+  const left = new Set(files)
+  try {
+    for (const { some, isHere } of await groupsOf(host, files)) {
+      const patience = new Patience(options.signal, { timeoutMs, received: host.received })
+      try {
+        // What is looked for is given up here first: at a source, where nobody else may have it, not in vain.
+        if (!isHere && host.rebuild === undefined) await untilPeers(host, patience.signal)
+        yield* mendSome(host, some, patience, options.signal)
+      } finally {
+        patience.end()
+        if (patience.isOver) timeoutMs = Math.min(timeoutMs, lessPatientMs)
+      }
+      for (const file of some) left.delete(file)
     }
+  } catch (error) {
+    const failure = databaseFailure('store', host.folder.store, error)
+    if (failure === undefined) throw error
+    // The engine is closed by now: who asks it for more may wait for ever.
+    for (const { path } of left) yield { type: 'unrepaired', what: 'file', path, message: failure.message }
   }
+}
+
+/** Those whose contents are here go first, together: what has to be waited for is to keep none of them waiting. */
+async function groupsOf(
+  host: VerifyHost,
+  files: readonly DamagedFile[]
+): Promise<{ readonly some: readonly DamagedFile[]; readonly isHere: boolean }[]> {
+  if (files.length === 0) return []
+  const { baseline } = await host.turns.run(() => host.recorded())
+  const here: DamagedFile[] = []
+  const away: DamagedFile[] = []
+  for (const file of files) {
+    if (await isInStore(host, baseline.entry(file.path))) here.push(file)
+    else away.push(file)
+  }
+  const alone = away.map((file) => ({ some: [file], isHere: false }))
+  return here.length === 0 ? alone : [{ some: here, isHere: true }, ...alone]
+}
+
+async function untilPeers(host: VerifyHost, signal: AbortSignal): Promise<void> {
+  const { hasPeers } = await host.cores()
+  while (!hasPeers() && !signal.aborted) await sleep(peerTickMs)
 }
 
 async function isInStore(host: VerifyHost, entry: Entry | undefined): Promise<boolean> {
@@ -153,7 +182,8 @@ async function* mendSome(
     })
   } catch (error) {
     outer.throwIfAborted()
-    if (error instanceof SyncError && (error.code === 'HALTED' || error.code === 'DISK_FULL')) throw error
+    if (databaseFailure('store', host.folder.store, error) !== undefined) throw error
+    if (error instanceof SyncError && error.code === 'HALTED') throw error
     if (!signal.aborted) failure = messageOf(error)
   }
   for (const { path } of files) {
