@@ -20,6 +20,8 @@ export { machineKey } from './sync/machine-key.ts'
 export type { SyncEvent } from './sync/monitor.ts'
 export { type Selected, type SelectOptions, selectFolder } from './sync/select.ts'
 export type { SharedFolder, ShareOptions } from './sync/share.ts'
+export type { DamagedThing, VerifyEvent, VerifyOptions } from './sync/verify-events.ts'
+export { type VerifyFolderOptions, verifyFolder } from './sync/verify-folder.ts'
 export type { Problem } from './tree/tree.ts'
 export type { VersionName } from './tree/version-name.ts'
 

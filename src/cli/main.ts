@@ -19,6 +19,7 @@ import { addScanCommand } from './commands/scan.ts'
 import { addSelectCommand } from './commands/select.ts'
 import { addShareCommand } from './commands/share.ts'
 import { addStatusCommand } from './commands/status.ts'
+import { addVerifyCommand } from './commands/verify.ts'
 import { addWaitCommand } from './commands/wait.ts'
 import { addWatchCommand } from './commands/watch.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
@@ -82,6 +83,7 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addGetCommand(program, onStatus)
   addInspectCommand(program, onStatus)
   addGcCommand(program, onStatus)
+  addVerifyCommand(program, onStatus)
   addLimitCommand(program)
   addSelectCommand(program)
   addIdCommand(program)

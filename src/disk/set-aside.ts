@@ -1,4 +1,4 @@
-import { existsSync, renameSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 
 /** Gives a file or directory of ours another name beside it. @returns its new path; `undefined` where there is none */
 export function setAside(path: string): string | undefined {
@@ -9,4 +9,11 @@ export function setAside(path: string): string | undefined {
     renameSync(path, keptAs)
     return keptAs
   }
+}
+
+/** Gives what was set aside its name again; what has it now goes. */
+export function takeBack(keptAs: string | undefined, path: string): void {
+  if (keptAs === undefined) return
+  rmSync(path, { recursive: true, force: true })
+  renameSync(keptAs, path)
 }

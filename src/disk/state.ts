@@ -142,6 +142,13 @@ export class State {
     }
   }
 
+  /** Reads all that is in it: the engine compares it with its checksums. @throws {DatabaseFailure} */
+  check(): Promise<void> {
+    return this.#guarded(async () => {
+      for await (const _ of this.#db.iterator({ gte: 'a', lt: 'z', capacity: 256 }));
+    })
+  }
+
   async note<N extends keyof Notes>(name: N): Promise<Notes[N] | undefined> {
     const value = await this.#guarded(() => this.#db.get(`m${name}`))
     return value === null ? undefined : (JSON.parse(value.toString()) as Notes[N])

@@ -12,6 +12,7 @@ import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { type Arrivals, ContentReader } from './content.ts'
 import { damaged } from './damaged.ts'
+import type { LogCores } from './damaged-blocks.ts'
 import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
 import { findVersion } from './find-version.ts'
@@ -337,6 +338,24 @@ export class LogReader {
     if (extents.length === 0 || !(await this.#entries.has(0))) return
     const { places } = await this.#contentCore()
     for (const { block, blocks } of extents) await places.release(block, block + blocks, isHeld)
+  }
+
+  /** What there is to be checked; only the entries before it is known where the contents are. */
+  async cores(): Promise<LogCores> {
+    const isKnown = this.#content !== undefined || (await this.#entries.has(0))
+    const content = isKnown ? await this.#contentCore() : undefined
+    return {
+      entries: this.#entries,
+      content: content?.core,
+      hasPeers: () => this.hasPeers,
+      isPlaced: async (block) => (await content?.places.lengthOf(block)) !== undefined
+    }
+  }
+
+  /** All entries of a version, where all that tells of them is here; `undefined` elsewhere. Throws as `entriesAt` does. */
+  async entriesHere(version: Version): Promise<AsyncGenerator<readonly [TreePath, Entry]> | undefined> {
+    if (!(await this.#entries.has(0, version.length))) return undefined
+    return entriesOf(this.#bee, version, () => {})
   }
 
   async close(): Promise<void> {

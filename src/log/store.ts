@@ -164,6 +164,28 @@ export class LogStore {
     dropOldReports(join(this.directory, 'db'))
   }
 
+  /**
+   * Has the storage engine go through all that it keeps but blocks: it compares with its checksums what it reads.
+   *
+   * @returns what it says of the damage that it meets
+   */
+  async scan(): Promise<ReadonlySet<string>> {
+    const found = new Set<string>()
+    for (const [gte, lt] of rangesBesideBlocks()) {
+      // It stops at the first damage; from the other end it meets the last.
+      for (const reverse of [false, true]) {
+        try {
+          for await (const _ of this.#corestore.storage.db.iterator({ gte, lt, reverse, capacity: 1024 }));
+          break
+        } catch (error) {
+          // The engine reads one value beyond, too: what of the larger ones is damaged is found by reading them.
+          if (!/blob/i.test(messageOf(error))) found.add(messageOf(error))
+        }
+      }
+    }
+    return found
+  }
+
   async close(): Promise<void> {
     try {
       await this.#corestore.close()
@@ -222,6 +244,21 @@ function refuseForeign(directory: string): void {
     'FOLDER_FORMAT',
     `${directory} holds files that aren't a store. Nothing was changed. Move them away`
   )
+}
+
+// hypercore-storage's own: a key is of a core's data when it begins with 4, the core, and what of it.
+const coreData = 4
+const blockData = 3
+/** A store of ours has two. */
+const coresMax = 8
+
+function* rangesBesideBlocks(): Generator<readonly [gte: Buffer, lt: Buffer]> {
+  yield [Buffer.of(0), Buffer.of(coreData)]
+  for (let core = 0; core < coresMax; core++) {
+    yield [Buffer.of(coreData, core), Buffer.of(coreData, core, blockData)]
+    yield [Buffer.of(coreData, core, blockData + 1), Buffer.of(coreData, core + 1)]
+  }
+  yield [Buffer.of(coreData, coresMax), Buffer.of(0xff)]
 }
 
 /** Corestore's own, by which it tells its store from a copy: it holds its inode number and when it was made. */

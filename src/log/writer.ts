@@ -9,7 +9,8 @@ import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
-import type { Arrivals } from './content.ts'
+import { type Arrivals, ContentReader } from './content.ts'
+import type { LogCores } from './damaged-blocks.ts'
 import { makeDelta } from './deltas.ts'
 import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
 import { Garbage } from './garbage.ts'
@@ -236,6 +237,27 @@ export class LogWriter {
   /** All entries of the latest version. */
   async *entries(onProblem: (problem: Problem) => void): AsyncGenerator<readonly [TreePath, Entry]> {
     if (this.version !== undefined) yield* entriesOf(this.#bee, this.version, onProblem)
+  }
+
+  /** What there is to be checked. */
+  cores(): LogCores {
+    return {
+      entries: this.#entries,
+      content: this.#content,
+      hasPeers: () => this.#content.peers.length > 0,
+      isPlaced: async (block) => (await this.places.lengthOf(block)) !== undefined
+    }
+  }
+
+  /**
+   * The contents that the entries name, also as far as only peers have them; to be closed.
+   *
+   * @param received tells the bytes received from all peers so far
+   * @param directory the store's, for messages
+   */
+  contents(received: () => number): ContentReader {
+    const { hasPeers } = this.cores()
+    return new ContentReader(this.#content, this.places, { received, hasPeers }, this.#directory)
   }
 
   async close(): Promise<void> {

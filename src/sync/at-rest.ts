@@ -16,7 +16,7 @@ export function openAtRest(directory: string): SharedFolder | ClonedFolder {
   if (marker === undefined) {
     throw new SyncError('FOLDER_MISSING', `${root} is not a folder of p2psync. Is its disk mounted?`)
   }
-  const options = { existing: true, atRest: true } as const
+  const options = { existing: true, still: true, offline: true } as const
   if (marker.role === 'writer') return new SharedFolder(root, options)
   return new ClonedFolder(marker.key ?? '', root, options)
 }

@@ -1,8 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { StateBatch } from '../disk/state.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import { type FileSystemTraits, hasCoarseTimes } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
+import type { Plan } from '../tree/plan.ts'
+import type { TreeView } from '../tree/tree.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { PackedRecords } from './packed-records.ts'
 import { Totals } from './totals.ts'
@@ -90,6 +93,25 @@ export function withoutFresh(
 
 function prefixOf(hash: string): number {
   return Number.parseInt(hash.slice(0, 8), 16) | 0
+}
+
+/** What a plan finds done already, and what it has to forget: to be recorded. */
+export function settledBy(
+  { settled, forgotten }: Plan,
+  from: {
+    readonly target: TreeView
+    readonly signatures: { get(path: TreePath): string | undefined }
+    readonly records: Pick<PackedRecords, 'get'>
+  }
+): { readonly put: ReadonlyMap<TreePath, BaselineRecord>; readonly removed: ReadonlySet<TreePath> } {
+  const put = new Map<TreePath, BaselineRecord>()
+  for (const path of settled) {
+    const entry = from.target.get(path) as Entry
+    const signature = from.signatures.get(path) ?? ''
+    const record = from.records.get(path)
+    if (record?.signature !== signature || !isDeepStrictEqual(record.entry, entry)) put.set(path, { entry, signature })
+  }
+  return { put, removed: new Set(forgotten) }
 }
 
 /** The changes to the state that make what was written and removed part of the baseline. */

@@ -1,28 +1,32 @@
 import { dirname } from 'node:path'
 import { BlockHasher } from '../disk/block-hasher.ts'
-import { KeptFiles, removeOldest } from '../disk/kept-files.ts'
-import { setAside } from '../disk/set-aside.ts'
+import { removeOldest } from '../disk/kept-files.ts'
+import { setAside, takeBack } from '../disk/set-aside.ts'
 import { freeBytes } from '../disk/space.ts'
-import type { State } from '../disk/state.ts'
+import { State } from '../disk/state.ts'
 import { Workers } from '../disk/workers.ts'
 import { SyncError } from '../errors.ts'
 import { LogReader } from '../log/reader.ts'
 import { type LogStore, parseKey, printKey } from '../log/store.ts'
 import { Aim } from './aim.ts'
-import { LiveBaseline } from './baseline.ts'
 import { BlockHolders } from './block-holders.ts'
 import type { Collectable } from './collect.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { FolderHandle, inTurn, notReady } from './handle.ts'
+import { FolderHandle, type Loop, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
+import { inTurn, untilAborted } from './in-turn.ts'
 import type { KeepReplaced, KeptContent } from './keeper.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
 import type { Source } from './operations/source.ts'
+import type { Patience } from './patience.ts'
 import { type Selected, type SelectOptions, selectIn, selectionChange } from './select.ts'
 import type { Totals } from './totals.ts'
-import { Turns } from './turns.ts'
+import type { Findings, VerifyEvent } from './verify-events.ts'
+import type { VerifyHost } from './verify-host.ts'
+import { mirrorHost } from './verify-hosts.ts'
+import { type MendOptions, mend as mendFound } from './verify-repair.ts'
 
 export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
@@ -46,8 +50,10 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   readonly keepReplaced?: KeepReplaced
   /** Refuses a directory that isn't a mirror yet. */
   readonly existing?: boolean
-  /** Opens the mirror for what needs its log alone: nothing is applied, and nobody is looked for. */
-  readonly atRest?: boolean
+  /** Looks for no peers. */
+  readonly offline?: boolean
+  /** Only opens it: nothing of the log is applied unless it is asked for. */
+  readonly still?: boolean
 }
 
 /** Who asks for a content that no peer sends doesn't wait longer, in milliseconds. */
@@ -68,6 +74,7 @@ export class ClonedFolder extends FolderHandle {
   #selection: SelectOptions | undefined
   #aim: Aim | undefined
   #home: string | undefined
+  #setAsideAs: string | undefined
   #store: LogStore | undefined
   #blocks: BlockHolders | undefined
   #workers: Workers | undefined
@@ -123,8 +130,8 @@ export class ClonedFolder extends FolderHandle {
     return this.#reader?.claimed?.length
   }
 
-  protected override get turns(): Turns | undefined {
-    return this.#mirror?.turns
+  protected override get loop(): Loop | undefined {
+    return this.#mirror
   }
 
   protected override get openSource(): Source | undefined {
@@ -160,16 +167,83 @@ export class ClonedFolder extends FolderHandle {
     return selected
   }
 
+  protected override get isStill(): boolean {
+    return this.#options.still === true
+  }
+
+  protected override verifyHost(): VerifyHost {
+    const [store, state, mirror, reader] = [this.#store, this.#state, this.#mirror, this.#reader]
+    const [folder, workers] = [this.folder, this.#workers]
+    if (!store || !state || !mirror || !reader || !folder || !workers) throw notReady()
+    return mirrorHost(
+      {
+        ...{ folder, store, state, workers },
+        hasher: new BlockHasher(workers),
+        received: () => this.traffic.received,
+        rebuild: (patience) => this.#rebuild(patience),
+        renewState: async (patience) => {
+          await this.reopen(({ state }) => State.discard(state))
+          await this.followOnce(patience)
+        }
+      },
+      mirror,
+      reader
+    )
+  }
+
+  /** Mends what was found damaged. Throws as `verify` does. */
+  mend(findings: Findings, options: MendOptions): AsyncGenerator<VerifyEvent> {
+    return mendFound(() => this.verifyHost(), findings, options)
+  }
+
+  /** Fetches the log anew; when nobody has it, the old one comes back. @returns why not, in words */
+  async #rebuild(patience: Patience): Promise<string | undefined> {
+    if (this.#options.offline) return 'It is made anew from peers'
+    let keptAs: string | undefined
+    await this.reopen(({ store }) => {
+      keptAs = setAside(store)
+      this.#forgetLog = true
+    })
+    try {
+      await this.followOnce(patience)
+      this.monitor.emit({ type: 'notice', message: fetchedAnew(keptAs ?? '') })
+      return undefined
+    } catch (error) {
+      if (!patience.signal.aborted) throw error
+      await this.reopen(({ store }) => takeBack(keptAs, store))
+      return 'No peer was found that has the log'
+    }
+  }
+
+  /** Follows the log until the folder is in sync. @throws the reason when patience comes to an end */
+  async followOnce(patience: Patience): Promise<void> {
+    const inSync = this.inSync()
+    inSync.catch(() => {}) // Closed first.
+    const unsubscribe = this.subscribe(patience.active)
+    try {
+      await this.ready()
+      if (this.isStill) this.#mirror?.start()
+      await untilAborted(inSync, patience.signal)
+    } finally {
+      unsubscribe()
+    }
+  }
+
+  /** Undoes `rebuild`, once it is closed. */
+  takeBack(): void {
+    if (this.folder !== undefined) takeBack(this.#setAsideAs, this.folder.store)
+  }
+
   protected override claim(): Folder {
     const { state, adopt, rebuild, existing } = this.#options
     const folder = openFolder(this.#directory, { role: 'reader', key: this.key, state, adopt, existing })
     if (rebuild !== true) return folder
     const keptAs = setAside(folder.store)
     if (keptAs === undefined) return folder
+    this.#setAsideAs = keptAs
     // Versions are counted by the log: what is known of the folder stays, what is known of the log doesn't.
     this.#forgetLog = true
-    const message = `The log is fetched anew; the old one was set aside as ${keptAs}. Remove it when all is well`
-    this.monitor.emit({ type: 'notice', message })
+    this.monitor.emit({ type: 'notice', message: fetchedAnew(keptAs) })
     return folder
   }
 
@@ -191,11 +265,6 @@ export class ClonedFolder extends FolderHandle {
     this.#aim = await Aim.open({ home: folder.home, state, onNotice })
     if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))
     this.#forgetLog = false
-    if (this.#options.atRest) {
-      await LiveBaseline.of(state.records(), blocks)
-      new KeptFiles(folder.root, blocks).open()
-      return
-    }
     this.#mirror = new Mirror(folder, reader, state, this.monitor, {
       received: () => this.traffic.received,
       onFailure: this.onFailure,
@@ -206,7 +275,10 @@ export class ClonedFolder extends FolderHandle {
       keepReplaced: this.#options.keepReplaced ?? {},
       aim: this.#aim
     })
-    await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
+    const { offline = false, still = false } = this.#options
+    if (!offline) {
+      await this.connect(this.#store, { ...this.#options, home: folder.home, secret: this.#key, sends: false })
+    }
     this.#source = {
       key,
       root: folder.root,
@@ -218,17 +290,19 @@ export class ClonedFolder extends FolderHandle {
     }
     this.announce('reader')
     this.restIfTold()
-    this.#mirror.start()
+    if (!still) this.#mirror.start()
   }
 
   protected override async collectable(folder: Folder): Promise<Collectable> {
-    const [reader, store, state, blocks] = [this.#reader, this.#store, this.#state, this.#blocks]
-    if (reader === undefined || store === undefined || state === undefined || blocks === undefined) throw notReady()
+    const [reader, store, state, blocks, mirror] = [this.#reader, this.#store, this.#state, this.#blocks, this.#mirror]
+    if (!reader || !store || !state || !blocks || !mirror) throw notReady()
+    // Which files hold which blocks is known from then on.
+    await mirror.turns.run(() => mirror.workspace())
     return {
       folder,
       store,
       state,
-      turns: this.#mirror?.turns ?? new Turns(),
+      turns: mirror.turns,
       version: () => reader.version,
       garbage: () => reader.garbage(),
       complete: (version, signal) => reader.fetchLog(version, signal),
@@ -264,4 +338,8 @@ export class ClonedFolder extends FolderHandle {
       () => store?.close()
     ])
   }
+}
+
+function fetchedAnew(keptAs: string): string {
+  return `The log is fetched anew; the old one was set aside as ${keptAs}. Remove it when all is well`
 }

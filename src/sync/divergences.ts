@@ -6,7 +6,7 @@ import type { Monitor } from './monitor.ts'
 export class Divergences {
   readonly #monitor: Monitor
   /** What the last whole pass found. */
-  #known: ReadonlyMap<TreePath, Divergence['kind']> = new Map()
+  #known = new Map<TreePath, Divergence['kind']>()
 
   constructor(monitor: Monitor) {
     this.#monitor = monitor
@@ -18,5 +18,10 @@ export class Divergences {
       if (!full || this.#known.get(path) !== kind) this.#monitor.emit({ type: 'diverged', path, kind })
     }
     if (full) this.#known = new Map(diverged.map(({ path, kind }) => [path, kind]))
+  }
+
+  /** A path is as the log has it again. */
+  forget(path: TreePath): void {
+    this.#known.delete(path)
   }
 }

@@ -9,6 +9,7 @@ import { type Collectable, type Collected, type CollectOptions, collectGarbage }
 import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic } from './connections.ts'
 import { eventsOf } from './event-queue.ts'
 import type { Folder } from './folder.ts'
+import { inTurn } from './in-turn.ts'
 import { Monitor, type SyncEvent } from './monitor.ts'
 import type { Source } from './operations/source.ts'
 import { Rest } from './rest.ts'
@@ -17,9 +18,20 @@ import { type StatusRecord, statusOf } from './status.ts'
 import { Tasks } from './tasks.ts'
 import type { Totals } from './totals.ts'
 import type { Turns } from './turns.ts'
+import { verify } from './verify.ts'
+import type { VerifyEvent, VerifyOptions } from './verify-events.ts'
+import type { VerifyHost } from './verify-host.ts'
+import type { Workspace } from './workspace.ts'
 
 /** Before a state is made anew, in milliseconds: a disk that breaks whatever is written mustn't keep us busy. */
 const reopenMs = 1000
+
+/** A publisher or a mirror, for what else works on its folder. */
+export interface Loop {
+  readonly turns: Turns
+  /** To be asked for in a turn. */
+  workspace(): Promise<Workspace>
+}
 
 /** What lasts as long as a folder is at work. */
 export interface Companion {
@@ -75,8 +87,8 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** Closes whatever `open` has opened, perhaps not all; it may be opened again after it. */
   protected abstract shut(): Promise<void>
 
-  /** In which whoever works on the folder takes turns, while it is open. */
-  protected abstract get turns(): Turns | undefined
+  /** What follows the folder or its log, while it is open. */
+  protected abstract get loop(): Loop | undefined
 
   /** What reads the log, while it is open. */
   protected abstract get openSource(): Source | undefined
@@ -97,6 +109,22 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 
   /** What its owner can do when the store is damaged. */
   protected abstract readonly advice: string
+
+  /** The folder as it is open now, to be checked and mended. @throws {SyncError} NOT_READY */
+  protected abstract verifyHost(): VerifyHost
+
+  /** Whether it is open without being followed: what is damaged is no reason to end then. */
+  protected abstract readonly isStill: boolean
+
+  /**
+   * Compares what is on disk with the signed log, and mends it where that is asked for; it may be followed meanwhile.
+   * What is damaged is told as it is found; the last event sums it up.
+   *
+   * @throws {SyncError} NOT_READY, USAGE, HALTED; the signal's reason
+   */
+  verify(options: VerifyOptions = {}): AsyncGenerator<VerifyEvent> {
+    return verify(() => this.verifyHost(), options)
+  }
 
   /** Rejects when the work can't go on at all, as when its store is damaged; an `error` event has said so. */
   broken(): Promise<never> {
@@ -201,7 +229,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 
   /** Has it rest, after what it is doing, until it is told to go on; also when it is started again. @throws {SyncError} NOT_READY */
   async pause(): Promise<void> {
-    this.#resting().begin(this.turns)
+    this.#resting().begin(this.loop?.turns)
     await this.disconnect()
   }
 
@@ -217,7 +245,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 
   /** To be called before the folder's loop takes its first turn: it rests where it was told to. */
   protected restIfTold(): void {
-    this.#rest?.take(this.turns)
+    this.#rest?.take(this.loop?.turns)
   }
 
   /** Lets go of the turn that is held meanwhile, so that the loop can end. */
@@ -236,6 +264,23 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     return this.tasks.run(options.signal, async (signal) =>
       collectGarbage(await this.collectable(this.#folder as Folder), options, signal)
     )
+  }
+
+  /** The folder as it was claimed. */
+  protected get folder(): Folder | undefined {
+    return this.#folder
+  }
+
+  /**
+   * Does something with the folder that its loop isn't to meet; what is asked for ends before the folder is closed.
+   *
+   * @throws {SyncError} NOT_READY, CLOSED, and whatever `act` throws
+   */
+  async inTurn<T>(signal: AbortSignal, act: (workspace: Workspace, signal: AbortSignal) => Promise<T>): Promise<T> {
+    await this.ready()
+    const { loop } = this
+    if (loop === undefined) throw notReady()
+    return this.tasks.run(signal, (ended) => loop.turns.run(async () => act(await loop.workspace(), ended)))
   }
 
   /** Resolves with the next event that `isIt` accepts. Rejects when the folder is closed first. */
@@ -301,12 +346,31 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   readonly onFailure = (error: unknown): boolean => {
     const failure = this.#failureOf(error)
     if (failure === undefined) return false
+    if (this.isStill && failure.code === 'DAMAGED') return true
     if (this.#closing === undefined) {
       this.#healing ??= this.#heal(failure).finally(() => {
         this.#healing = undefined
       })
     }
     return true
+  }
+
+  /** Closes all that works on the folder, does something, and opens it again. */
+  protected async reopen(between: (folder: Folder) => void): Promise<void> {
+    await this.#healing
+    const folder = this.#folder as Folder
+    const reopening = (async () => {
+      // What is damaged may fail to close, and is what this is for.
+      await this.shut().catch(() => {})
+      between(folder)
+      await this.open(folder)
+    })()
+    this.#healing = reopening
+      .catch(() => {})
+      .finally(() => {
+        this.#healing = undefined
+      })
+    await reopening
   }
 
   #failureOf(error: unknown): SyncError | undefined {
@@ -433,17 +497,4 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 /** Closed, or being opened anew after a failure. */
 export function notReady(): SyncError {
   return new SyncError('NOT_READY', 'The folder is not open yet, or not at the moment. Try again')
-}
-
-/** Does one after the other, also after one that fails; then throws what the first has thrown. */
-export async function inTurn(acts: readonly (() => Promise<void> | undefined)[]): Promise<void> {
-  const failures: unknown[] = []
-  for (const act of acts) {
-    try {
-      await act()
-    } catch (error) {
-      failures.push(error)
-    }
-  }
-  if (failures.length > 0) throw failures[0]
 }

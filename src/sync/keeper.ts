@@ -38,7 +38,8 @@ const diskShare = 0.1
 export interface KeeperOptions {
   readonly root: string
   readonly blocks: BlockHolders
-  readonly reader: LogReader
+  /** The log, of which blocks are given up, and may be cut. */
+  readonly log: Pick<LogReader, 'release'> & { onContentCut?: (block: number) => void }
   readonly keepReplaced: KeepReplaced
   /** Whether the content of a file is nowhere but in the folder. */
   readonly isInPlace: (entry: FileEntry) => boolean
@@ -56,7 +57,7 @@ export class Keeper {
   constructor(options: KeeperOptions) {
     this.#options = options
     this.#files = new KeptFiles(options.root, options.blocks)
-    options.reader.onContentCut = (block) => this.#files.cut(block)
+    options.log.onContentCut = (block) => this.#files.cut(block)
   }
 
   /** What is kept, the oldest first. */
@@ -140,11 +141,11 @@ export class Keeper {
 
   async #giveUp(files: readonly KeptFile[]): Promise<void> {
     if (files.length === 0) return
-    const { blocks, reader } = this.#options
+    const { blocks, log } = this.#options
     for (const file of files) this.#files.giveUp(file)
     const extents = [...blocks.takeDropped(), ...files.flatMap(({ entry }) => entry.extents)]
     // The blocks go before the bytes: nobody is promised what can't be read.
-    await reader.release(extents, blocks.isHeld)
+    await log.release(extents, blocks.isHeld)
     for (const file of files) await this.#files.remove(file)
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { debuglog, isDeepStrictEqual } from 'node:util'
+import { debuglog } from 'node:util'
 import { probeFileSystem } from '../disk/capabilities.ts'
 import type { Keeping } from '../disk/kept-files.ts'
 import type { Applied } from '../disk/materialise.ts'
@@ -16,7 +16,7 @@ import type { TreePath } from '../tree/path.ts'
 import type { Plan } from '../tree/plan.ts'
 import { everything, partOf } from '../tree/select.ts'
 import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
-import { LiveBaseline, stateChanges, withoutFresh } from './baseline.ts'
+import { LiveBaseline, settledBy, stateChanges, withoutFresh } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { carryOut } from './carry-out.ts'
 import { Divergences } from './divergences.ts'
@@ -35,6 +35,7 @@ import { Standing } from './standing.ts'
 import { changedTarget, knownSince, type Wanted, wholeTarget } from './target.ts'
 import type { Totals } from './totals.ts'
 import { Turns } from './turns.ts'
+import type { Workspace } from './workspace.ts'
 
 const trace = debuglog('p2psync:mirror')
 
@@ -107,7 +108,7 @@ export class Mirror {
     this.#blocks = options.blocks
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     const isInPlace = (entry: FileEntry) => this.#staging.isInPlace(entry)
-    this.keeper = new Keeper({ ...options, root: folder.root, reader, isInPlace, naming })
+    this.keeper = new Keeper({ ...options, root: folder.root, log: reader, isInPlace, naming })
     reader.onFailure = (error) => this.#report(error)
   }
 
@@ -138,6 +139,25 @@ export class Mirror {
     if (this.#options.onFailure(error) || this.#failure === messageOf(error)) return
     this.#failure = messageOf(error)
     this.#monitor.error(error)
+  }
+
+  /** What else works on the folder gets this; to be asked for in a turn. The log needn't be followed for that. */
+  async workspace(): Promise<Workspace> {
+    if (!this.#opened) await this.#open()
+    const version = this.#standing.whole
+    const { keeper } = this
+    const { workers } = this.#options
+    const [folder, monitor, staging, baseline] = [this.#folder, this.#monitor, this.#staging, this.#baseline]
+    return {
+      ...{ folder, monitor, staging, workers, keeper, baseline, traits: this.#traits },
+      version,
+      content: () => this.#reader.content(this.#options.received),
+      record: (applied) => this.#record(applied),
+      settled: async (paths) => {
+        for (const path of paths) this.#diverged.forget(path)
+        if (version !== undefined) await this.#standing.apply(version, { whole: true })
+      }
+    }
   }
 
   // The loop
@@ -348,7 +368,7 @@ export class Mirror {
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     reached('planned')
     const observed = observedOf(plan, seen)
-    await this.#settle(plan, wanted.target, signatures)
+    await this.#record(settledBy(plan, { target: wanted.target, signatures, records: baseline.records }))
     reached('settled')
     this.#diverged.tell(plan, full)
     const keeping = this.keeper.of({ ...plan, local, observed }, baseline)
@@ -402,19 +422,6 @@ export class Mirror {
         }
       }
     )
-  }
-
-  /** Records what needs nothing to be done. */
-  async #settle(plan: Plan, target: TreeView, signatures: Look['signatures']): Promise<void> {
-    const put = new Map<TreePath, BaselineRecord>()
-    for (const path of plan.settled) {
-      const entry = target.get(path) as Entry
-      const signature = signatures.get(path) ?? ''
-      const record = this.#baseline.records.get(path)
-      if (record?.signature !== signature || !isDeepStrictEqual(record.entry, entry))
-        put.set(path, { entry, signature })
-    }
-    await this.#record({ put, removed: new Set(plan.forgotten) })
   }
 
   async #materialise(

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
 import { isAbsence } from '../disk/beneath.ts'
+import { probeFileSystem } from '../disk/capabilities.ts'
 import { readIgnoreFile } from '../disk/ignore-file.ts'
 import { TornRead } from '../disk/read.ts'
 import { type Depth, scanFolder } from '../disk/scan.ts'
 import { mountedMark, uniqueIn } from '../disk/seen.ts'
+import type { Staging } from '../disk/stage.ts'
 import type { State } from '../disk/state.ts'
 import { unpackError } from '../disk/worker-port.ts'
 import type { Workers } from '../disk/workers.ts'
@@ -15,10 +17,12 @@ import { reached } from '../steps.ts'
 import { diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
 import type { TreePath } from '../tree/path.ts'
+import type { Problem } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { assertMarker, type Folder } from './folder.ts'
 import { Ingest, type SmallFile } from './ingest.ts'
+import type { Keeper } from './keeper.ts'
 import { Lookout, type LookoutOptions } from './lookout.ts'
 import { isSnapshotDue, makeSnapshot } from './make-snapshot.ts'
 import { type Monitor, versionFields } from './monitor.ts'
@@ -27,6 +31,7 @@ import { onlyDirectoryTimes, PassWork, stateChanges, type Taken } from './pass-w
 import { type OneSuspect, SuspectQueue } from './suspects.ts'
 import type { Totals } from './totals.ts'
 import { Turns } from './turns.ts'
+import type { Workspace } from './workspace.ts'
 import { noteWriter, reconcileState } from './writer-state.ts'
 
 const trace = debuglog('p2psync:publish')
@@ -56,6 +61,12 @@ export interface PublisherOptions extends LookoutOptions {
   readonly blocks: BlockHolders
   /** Where files are read. */
   readonly workers: Workers
+  /** Where files are written, when something is restored. */
+  readonly staging: Staging
+  /** Keeps what is lost when something is restored. */
+  readonly keeper: Keeper
+  /** Tells the bytes received from all peers so far. */
+  readonly received: () => number
   /** Told of what keeps it from going on; answers whether it is closed for that. */
   readonly onFailure: (error: unknown) => boolean
 }
@@ -67,15 +78,14 @@ export class Publisher {
   readonly #state: State
   readonly #monitor: Monitor
   readonly #lookout: Lookout
-  readonly #inPlaceAbove: number
-  readonly #blocks: BlockHolders
-  readonly #workers: Workers
+  readonly #options: PublisherOptions
   readonly #buffers = new PackBuffers()
   readonly #stop = new AbortController()
   /** Each pass is one; what else works on the folder comes in between. */
   readonly turns = new Turns()
   readonly #torn = new Map<TreePath, number>()
   #baseline = new LiveBaseline()
+  #isLoaded = false
   #rulesText: string | undefined
   #rules: IgnoreRules = parseIgnoreRules('')
   #unreadable: ReadonlySet<TreePath> = new Set()
@@ -87,7 +97,6 @@ export class Publisher {
   #withoutSnapshot = false
   /** Since when one is due. */
   #dueMs: number | undefined
-  readonly #onFailure: (error: unknown) => boolean
   #running: Promise<void> | undefined
 
   constructor(folder: Folder, writer: LogWriter, state: State, monitor: Monitor, options: PublisherOptions) {
@@ -95,12 +104,9 @@ export class Publisher {
     this.#writer = writer
     this.#state = state
     this.#monitor = monitor
+    this.#options = options
     this.#lookout = new Lookout(folder.root, monitor, options)
-    this.#inPlaceAbove = options.inPlaceAbove
-    this.#blocks = options.blocks
-    this.#workers = options.workers
     this.#distrust = options.checksum
-    this.#onFailure = options.onFailure
   }
 
   /** What is recorded of the folder. */
@@ -117,6 +123,32 @@ export class Publisher {
     this.#stop.abort()
     await this.#running
     this.#lookout.close()
+  }
+
+  /** What else works on the folder gets this; to be asked for in a turn. The folder needn't be followed for that. */
+  async workspace(): Promise<Workspace> {
+    if (!this.#isLoaded) await this.#load()
+    const { staging, workers, keeper, received } = this.#options
+    return {
+      ...{ folder: this.#folder, monitor: this.#monitor, staging, workers, keeper, baseline: this.#baseline },
+      traits: probeFileSystem(this.#folder.staging),
+      version: this.#writer.version,
+      content: async () => this.#writer.contents(received),
+      record: async ({ put }) => {
+        for (const [path, record] of put) this.#baseline.put(path, record)
+        await this.#state.commitAll(stateChanges(new Map(put), new Map(), () => {}))
+      },
+      settled: async () => {}
+    }
+  }
+
+  async #load(): Promise<void> {
+    const onProblem = (problem: Problem) => this.#monitor.problem(problem)
+    this.#baseline = await reconcileState(this.#state, this.#writer, this.#options.blocks, onProblem)
+    const { keeper, staging } = this.#options
+    await keeper.open(staging.open(), this.#baseline, this.#monitor)
+    await keeper.sweep()
+    this.#isLoaded = true
   }
 
   async #run(): Promise<void> {
@@ -138,7 +170,7 @@ export class Publisher {
         if (signal.aborted) return
         // The log is the truth, and the folder: the baseline is made anew from the one, the other looked at whole.
         startup = true
-        if (this.#onFailure(error)) return
+        if (this.#options.onFailure(error)) return
         if (failure !== messageOf(error)) this.#monitor.error(error)
         failure = messageOf(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
@@ -148,9 +180,7 @@ export class Publisher {
 
   async #open(): Promise<void> {
     assertMarker(this.#folder)
-    this.#baseline = await reconcileState(this.#state, this.#writer, this.#blocks, (problem) =>
-      this.#monitor.problem(problem)
-    )
+    await this.#load()
     const { records } = this.#baseline
     if (this.#distrust) for (const [path, { entry }] of records) records.set(path, { entry, signature: '' })
     const head = await this.#writer.head()
@@ -229,8 +259,8 @@ export class Publisher {
 
   async #publish(scan: Scan, diff: ScanDiff, { startup, everything }: { startup: boolean; everything: boolean }) {
     const ingest = new Ingest(this.#folder.root, this.#writer, this.#state, {
-      inPlaceAbove: this.#inPlaceAbove,
-      workers: this.#workers,
+      inPlaceAbove: this.#options.inPlaceAbove,
+      workers: this.#options.workers,
       buffers: this.#buffers
     })
     const work = new PassWork(ingest, diff, scan)
@@ -281,7 +311,7 @@ export class Publisher {
     const { signal } = this.#stop
     const buffer = this.#buffers.take()
     const request = { root: this.#folder.root, paths, buffer, start: packHeaderBytes }
-    const answer = await this.#workers.run('read-files', request, { transfer: [buffer], signal, frugal: true })
+    const answer = await this.#options.workers.run('read-files', request, { transfer: [buffer], signal, frugal: true })
     const files: SmallFile[] = []
     let bytes = 0
     for (const [i, outcome] of answer.outcomes.entries()) {
@@ -349,7 +379,7 @@ export class Publisher {
     const writer = this.#writer
     await this.#state.commitAll(stateChanges(records, chunks, (batch) => noteWriter(batch, writer)))
     reached('version-noted')
-    await this.#writer.release(this.#blocks.takeDropped(), this.#blocks.isHeld)
+    await this.#writer.release(this.#options.blocks.takeDropped(), this.#options.blocks.isHeld)
   }
 
   async #append(

@@ -1,21 +1,15 @@
-import type { Staging } from '../disk/stage.ts'
-import type { Workers } from '../disk/workers.ts'
 import { SyncError } from '../errors.ts'
-import type { ContentReader } from '../log/content.ts'
 import { concerns } from '../log/history.ts'
 import type { LogView } from '../log/log-view.ts'
 import { type Entry, sameContent } from '../tree/entry.ts'
-import type { FileSystemTraits } from '../tree/file-system.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { type Plan, planPaths, type Step } from '../tree/plan.ts'
 import { refuseHomeless } from '../tree/target.ts'
 import type { Problem, Version } from '../tree/tree.ts'
-import type { LiveBaseline } from './baseline.ts'
 import { carryOut } from './carry-out.ts'
-import { assertMarker, type Folder } from './folder.ts'
-import type { Keeper } from './keeper.ts'
+import { assertMarker } from './folder.ts'
 import { type Look, lookAt, observedOf } from './look.ts'
-import type { Monitor } from './monitor.ts'
+import type { Workspace } from './workspace.ts'
 
 export interface RestoreParams {
   /** As a user names it. */
@@ -26,18 +20,8 @@ export interface RestoreParams {
   readonly dryRun?: boolean
 }
 
-/** A folder that is open, as it is restored; to be had in a turn. */
-export interface RestoreHost {
-  readonly folder: Folder
-  readonly baseline: LiveBaseline
-  readonly traits: FileSystemTraits
-  readonly staging: Staging
-  readonly workers: Workers
-  readonly monitor: Monitor
-  readonly keeper: Keeper
-  readonly view: LogView
-  readonly content: () => Promise<ContentReader>
-}
+/** An open folder, and its log. */
+type Host = Workspace & { readonly view: LogView }
 
 export type RestoreRecord =
   /** What is done with a path, or would be. */
@@ -62,12 +46,12 @@ export type RestoreRecord =
 /**
  * Brings a path of the folder, and all beneath it, to what a version had there. What stands there and was never in the
  * log is kept as a conflict copy; what the log has made goes, as it can be had again. Nothing of it is recorded: on a
- * mirror what was restored differs from the log from then on, at a source it becomes a new version.
+ * mirror what was restored differs from the log from then on, at a source it becomes a new version. To be called in a turn.
  *
  * @throws {SyncError} NO_SUCH_PATH, HALTED, DISK_FULL, DAMAGED; the signal's reason
  */
 export async function restore(
-  host: RestoreHost,
+  host: Host,
   version: Version,
   { path, dryRun }: { readonly path: TreePath | ''; readonly dryRun: boolean },
   signal: AbortSignal
@@ -104,7 +88,7 @@ interface Target {
 }
 
 async function targetOf(
-  { view }: RestoreHost,
+  { view }: Host,
   version: Version,
   path: TreePath | '',
   onProblem: (problem: Problem) => void
@@ -122,7 +106,7 @@ async function targetOf(
 }
 
 function lookFor(
-  { folder, baseline, traits }: RestoreHost,
+  { folder, baseline, traits }: Host,
   paths: ReadonlySet<TreePath>,
   target: ReadonlyMap<TreePath, Entry>,
   onProblem: (problem: Problem) => void,
@@ -136,7 +120,7 @@ function lookFor(
 
 /** The usual plan, for which whatever the log has ever said of a path counts as ours. */
 async function planFor(
-  { baseline, view }: RestoreHost,
+  { baseline, view }: Host,
   { local, unclear }: Look,
   paths: ReadonlySet<TreePath>,
   target: ReadonlyMap<TreePath, Entry>,
@@ -175,7 +159,7 @@ async function* loggedOnce(
 }
 
 async function putBack(
-  host: RestoreHost,
+  host: Host,
   plan: Plan,
   look: Look,
   target: ReadonlyMap<TreePath, Entry>,

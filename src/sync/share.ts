@@ -1,22 +1,27 @@
+import { BlockHasher } from '../disk/block-hasher.ts'
 import { writeMarker } from '../disk/marker.ts'
-import type { State } from '../disk/state.ts'
+import { Staging } from '../disk/stage.ts'
+import { State } from '../disk/state.ts'
 import { Workers } from '../disk/workers.ts'
 import { SyncError } from '../errors.ts'
 import { type LogStore, parseKey } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
-import { LiveBaseline } from './baseline.ts'
 import { BlockHolders } from './block-holders.ts'
 import type { Collectable } from './collect.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { FolderHandle, inTurn, notReady } from './handle.ts'
+import { FolderHandle, type Loop, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
+import { inTurn } from './in-turn.ts'
+import { Keeper } from './keeper.ts'
+import { naming } from './naming.ts'
 import { openStore } from './open-store.ts'
 import type { Source } from './operations/source.ts'
 import { Publisher } from './publish.ts'
 import type { Totals } from './totals.ts'
-import { Turns } from './turns.ts'
+import type { VerifyHost } from './verify-host.ts'
+import { sharedHost } from './verify-hosts.ts'
 import { beginRun } from './writer-state.ts'
 
 export interface ShareOptions extends ConnectOptions, InPlaceOptions {
@@ -39,8 +44,8 @@ export interface ShareOptions extends ConnectOptions, InPlaceOptions {
   readonly offline?: boolean
   /** Refuses a directory that isn't a shared folder yet. */
   readonly existing?: boolean
-  /** Opens the folder for what needs its log alone: nothing is looked at or published, and nobody is looked for. */
-  readonly atRest?: boolean
+  /** Only opens it: nothing is looked at or published. What is damaged is no change then. */
+  readonly still?: boolean
 }
 
 /** Who asks for a content that no peer sends doesn't wait longer, in milliseconds. */
@@ -58,6 +63,7 @@ export class SharedFolder extends FolderHandle {
   #writer: LogWriter | undefined
   #publisher: Publisher | undefined
   #source: Source | undefined
+  #host: VerifyHost | undefined
 
   constructor(directory: string, options: ShareOptions) {
     super()
@@ -98,12 +104,33 @@ export class SharedFolder extends FolderHandle {
     return this.holds
   }
 
-  protected override get turns(): Turns | undefined {
-    return this.#publisher?.turns
+  protected override get loop(): Loop | undefined {
+    return this.#publisher
   }
 
   protected override get openSource(): Source | undefined {
     return this.#source
+  }
+
+  protected override get isStill(): boolean {
+    return this.#options.still === true
+  }
+
+  protected override verifyHost(): VerifyHost {
+    const [store, state, publisher, writer] = [this.#store, this.#state, this.#publisher, this.#writer]
+    const [folder, workers] = [this.folder, this.#workers]
+    if (!store || !state || !publisher || !writer || !folder || !workers) throw notReady()
+    this.#host ??= sharedHost(
+      {
+        ...{ folder, store, state, workers },
+        hasher: new BlockHasher(workers),
+        received: () => this.traffic.received,
+        renewState: () => this.reopen(({ state }) => State.discard(state))
+      },
+      publisher,
+      writer
+    )
+    return this.#host
   }
 
   protected override claim(): Folder {
@@ -112,7 +139,7 @@ export class SharedFolder extends FolderHandle {
   }
 
   protected override async open(folder: Folder): Promise<void> {
-    const { moved, offline = false, checksum = false } = this.#options
+    const { moved, offline = false, checksum = false, still = false } = this.#options
     const { poll = false, pollIntervalMs = 2000, rescanIntervalMs = 600_000 } = this.#options
     const blocks = new BlockHolders(folder.root)
     this.#blocks = blocks
@@ -126,15 +153,12 @@ export class SharedFolder extends FolderHandle {
     if (folder.marker.key === null) await store.flush()
     claimKey(folder, writer.key)
     this.#key = writer.key
-    this.#writer = writer
     const stateDb = await this.openState(folder.state)
     this.#state = stateDb
-    if (this.#options.atRest) {
-      await LiveBaseline.of(stateDb.records(), blocks)
-      return
-    }
     const isFirst = folder.marker.key === null && writer.version === undefined
-    await beginRun(stateDb, writer, { isFirst, flush: () => store.flush() })
+    if (!still) await beginRun(stateDb, writer, { isFirst, flush: () => store.flush() })
+    const inPlaceAbove = inPlaceBytes(this.#options.inPlaceAbove)
+    const staging = new Staging(folder.staging, { inPlaceAbove, files: blocks, workers })
     this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
       poll,
       pollMs: pollIntervalMs,
@@ -142,7 +166,17 @@ export class SharedFolder extends FolderHandle {
       checksum,
       blocks,
       workers,
-      inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
+      inPlaceAbove,
+      staging,
+      keeper: new Keeper({
+        root: folder.root,
+        blocks,
+        log: writer,
+        keepReplaced: {},
+        isInPlace: (entry) => staging.isInPlace(entry),
+        naming
+      }),
+      received: () => this.traffic.received,
       onFailure: this.onFailure
     })
     this.#source = {
@@ -158,17 +192,20 @@ export class SharedFolder extends FolderHandle {
     if (!offline) await this.connect(store, { ...this.#options, home: folder.home, secret, sends: true })
     this.announce('writer')
     this.restIfTold()
-    this.#publisher.start()
+    if (!still) this.#publisher.start()
   }
 
   protected override async collectable(folder: Folder): Promise<Collectable> {
-    const [writer, store, state, blocks] = [this.#writer, this.#store, this.#state, this.#blocks]
-    if (writer === undefined || store === undefined || state === undefined || blocks === undefined) throw notReady()
+    const [writer, store, state] = [this.#writer, this.#store, this.#state]
+    const [blocks, publisher] = [this.#blocks, this.#publisher]
+    if (!writer || !store || !state || !blocks || !publisher) throw notReady()
+    // Which files hold which blocks is known from then on.
+    await publisher.turns.run(() => publisher.workspace())
     return {
       folder,
       store,
       state,
-      turns: this.#publisher?.turns ?? new Turns(),
+      turns: publisher.turns,
       version: () => writer.version,
       garbage: async () => writer.garbage(),
       complete: async () => {}, // Who wrote it has it.
@@ -182,6 +219,7 @@ export class SharedFolder extends FolderHandle {
     this.#publisher = undefined
     this.#source = undefined
     this.#writer = undefined
+    this.#host = undefined
     this.#state = undefined
     this.#store = undefined
     this.#blocks?.close()

@@ -108,6 +108,13 @@ declare module 'hypercore-storage' {
       ): Promise<void>
       /** A number of the engine's, as text. */
       getProperty(name: string): Promise<string | null>
+      iterator(range: {
+        readonly gte: Buffer
+        readonly lt: Buffer
+        readonly reverse?: boolean
+        readonly values?: boolean
+        readonly capacity?: number
+      }): AsyncIterable<unknown>
     }
     setSeed(seed: Buffer): Promise<unknown>
     close(): Promise<void>

@@ -83,6 +83,7 @@ declare module 'hypercore' {
   export interface BlockRead {
     getBlock(index: number): Promise<Uint8Array | null>
     getTreeNode(index: number): Promise<TreeNode | null>
+    getBitfieldPage(index: number): Promise<Uint8Array | null>
     tryFlush(): void
     destroy(): void
     /** What is to be read from the storage engine. rocksdb-native's own. */
@@ -143,7 +144,12 @@ declare module 'hypercore' {
         readonly storage: BlockStorage
         /** Together they cover all blocks. */
         readonly roots: readonly TreeNode[]
+        /** The tree as it is. Hypercore's own. */
+        createTreeBatch(): object
       }
+      readonly header: { readonly tree: { readonly signature: Buffer | null } }
+      /** Knows whose signature counts; `null` before anything has come. */
+      readonly verifier: { verify(tree: object, signature: Buffer): boolean } | null
     }
     readonly replicator: {
       setInflightRange(min: number, max: number): void
@@ -209,6 +215,8 @@ declare module 'flat-tree' {
 }
 
 declare module 'hypercore-crypto' {
+  import type { TreeNode } from 'hypercore'
+
   /** Ed25519, out of a seed of 32 bytes. */
   export function keyPair(seed: Uint8Array): { readonly publicKey: Buffer; readonly secretKey: Buffer }
 
@@ -216,6 +224,8 @@ declare module 'hypercore-crypto' {
   const crypto: {
     /** The hash of a block in the Merkle tree of its core. */
     data(block: Uint8Array): Buffer
+    /** The hash of a node with these two beneath it, whichever comes first. */
+    parent(a: TreeNode, b: TreeNode): Buffer
   }
   export default crypto
 }

@@ -49,6 +49,7 @@ test('help and version are data, and succeed', async (t) => {
     [['share', '--help'], /Examples:.*\$ p2psync share/s],
     [['clone', '--help'], /Examples:.*\$ p2psync clone/s],
     [['bootstrap', '--help'], /Examples:.*\$ p2psync bootstrap/s],
+    [['verify', '--help'], /Examples:.*\$ p2psync verify .*--repair/s],
     [['id', '--help'], /Examples:.*\$ p2psync id/s],
     [['gc', '--help'], /Examples:.*\$ p2psync gc/s],
     [['doctor', '--help'], /Examples:.*\$ p2psync doctor/s],

@@ -1,0 +1,62 @@
+import type { State } from '../disk/state.ts'
+import type { Workers } from '../disk/workers.ts'
+import type { LeafHasher } from '../log/hash-ahead.ts'
+import type { LogReader } from '../log/reader.ts'
+import type { LogStore } from '../log/store.ts'
+import type { LogWriter } from '../log/writer.ts'
+import { exactFileSystem, foldsNames } from '../tree/file-system.ts'
+import type { Folder } from './folder.ts'
+import type { Mirror } from './mirror.ts'
+import { overwrite } from './overwrite.ts'
+import type { Publisher } from './publish.ts'
+import type { VerifyHost } from './verify-host.ts'
+
+interface Common {
+  readonly folder: Folder
+  readonly store: LogStore
+  readonly state: State
+  readonly workers: Workers
+  readonly received: () => number
+  readonly renewState: VerifyHost['renewState']
+}
+
+/** A mirror, as it is checked and mended. */
+export function mirrorHost(
+  common: Common & Pick<VerifyHost, 'rebuild'> & { readonly hasher: LeafHasher },
+  mirror: Mirror,
+  reader: LogReader
+): VerifyHost {
+  return {
+    ...common,
+    turns: mirror.turns,
+    cores: () => reader.cores(),
+    recorded: async () => {
+      const { baseline, traits, version } = await mirror.workspace()
+      // Where names are folded, files are called otherwise here than in the log.
+      const isComparable = version !== undefined && !foldsNames(traits)
+      return { baseline, traits, entries: isComparable ? await reader.entriesHere(version) : undefined }
+    },
+    overwrite: (paths, options) => mirror.turns.run(async () => overwrite(paths, await mirror.workspace(), options))
+  }
+}
+
+/** A shared folder, as it is checked and mended. */
+export function sharedHost(
+  common: Common & { readonly hasher: LeafHasher },
+  publisher: Publisher,
+  writer: LogWriter
+): VerifyHost {
+  return {
+    ...common,
+    turns: publisher.turns,
+    cores: async () => writer.cores(),
+    // What is recorded was read from this file system, whatever that is.
+    recorded: async () => {
+      const { baseline } = await publisher.workspace()
+      return { baseline, traits: exactFileSystem, entries: writer.entries(() => {}) }
+    },
+    overwrite: (paths, options) =>
+      publisher.turns.run(async () => overwrite(paths, await publisher.workspace(), options)),
+    rebuild: undefined
+  }
+}

@@ -1,0 +1,31 @@
+import type { Applied } from '../disk/materialise.ts'
+import type { Staging } from '../disk/stage.ts'
+import type { Workers } from '../disk/workers.ts'
+import type { ContentReader } from '../log/content.ts'
+import type { FileSystemTraits } from '../tree/file-system.ts'
+import type { TreePath } from '../tree/path.ts'
+import type { Version } from '../tree/tree.ts'
+import type { LiveBaseline } from './baseline.ts'
+import type { Folder } from './folder.ts'
+import type { Keeper } from './keeper.ts'
+import type { Monitor } from './monitor.ts'
+
+/** What works on a folder besides its loop takes hold of, for the turn in which it asked for it. */
+export interface Workspace {
+  readonly folder: Folder
+  readonly monitor: Monitor
+  readonly staging: Staging
+  readonly workers: Workers
+  readonly keeper: Keeper
+  readonly baseline: LiveBaseline
+  /** What the file system does to names, modes and times. */
+  readonly traits: FileSystemTraits
+  /** The version that the baseline stands for to the last path, where it does for one. */
+  readonly version: Version | undefined
+  /** Where contents come from; to be closed after use. @throws {SyncError} DAMAGED */
+  content(): Promise<ContentReader>
+  /** Records what was written or removed as what the log has. */
+  record(applied: Applied): Promise<void>
+  /** These paths, which are recorded, are as the log has them again. */
+  settled(paths: Iterable<TreePath>): Promise<void>
+}
