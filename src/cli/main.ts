@@ -15,6 +15,8 @@ import { addLogCommand } from './commands/log.ts'
 import { addLsCommand } from './commands/ls.ts'
 import { addPauseCommands } from './commands/pause.ts'
 import { addPeersCommand } from './commands/peers.ts'
+import { addRestoreCommand } from './commands/restore.ts'
+import { addRevertCommand } from './commands/revert.ts'
 import { addScanCommand } from './commands/scan.ts'
 import { addSelectCommand } from './commands/select.ts'
 import { addShareCommand } from './commands/share.ts'
@@ -82,6 +84,8 @@ another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damage
   addCatCommand(program, onStatus)
   addGetCommand(program, onStatus)
   addInspectCommand(program, onStatus)
+  addRestoreCommand(program, onStatus)
+  addRevertCommand(program, onStatus)
   addGcCommand(program, onStatus)
   addVerifyCommand(program, onStatus)
   addLimitCommand(program)

@@ -40,6 +40,11 @@ export interface LogReaderOptions {
   readonly hasher?: LeafHasher
 }
 
+interface ContentOptions {
+  readonly impatient?: boolean
+  readonly patienceMs?: number | undefined
+}
+
 /** The content core, and which of its blocks lie in files. */
 interface Content {
   readonly core: Hypercore
@@ -292,11 +297,17 @@ export class LogReader {
    *
    * @param received tells the bytes received from all peers so far
    * @param options.impatient whether to wait only for what some peer says to have
+   * @param options.patienceMs how long to wait while nothing comes, also for a first peer; for that as long as it takes,
+   *   when left out
    * @throws {SyncError} DAMAGED when the log doesn't tell where they are
    */
-  async content(received: () => number, { impatient = false } = {}): Promise<ContentReader> {
+  async content(
+    received: () => number,
+    { impatient = false, patienceMs }: ContentOptions = {}
+  ): Promise<ContentReader> {
     const { core, places } = await this.#contentCore()
-    const arrivals = { received, hasPeers: () => this.hasPeers, impatient }
+    const hasPeers = () => patienceMs !== undefined || this.hasPeers
+    const arrivals = { received, hasPeers, impatient, ...(patienceMs === undefined ? {} : { patienceMs }) }
     return new ContentReader(core, places, arrivals, this.#store.directory)
   }
 

@@ -253,11 +253,12 @@ export class LogWriter {
    * The contents that the entries name, also as far as only peers have them; to be closed.
    *
    * @param received tells the bytes received from all peers so far
-   * @param directory the store's, for messages
+   * @param patienceMs how long to wait while nothing comes; as long as it takes for a first peer, when left out
    */
-  contents(received: () => number): ContentReader {
+  contents(received: () => number, patienceMs?: number): ContentReader {
     const { hasPeers } = this.cores()
-    return new ContentReader(this.#content, this.places, { received, hasPeers }, this.#directory)
+    const arrivals = patienceMs === undefined ? { received, hasPeers } : { received, hasPeers: () => true, patienceMs }
+    return new ContentReader(this.#content, this.places, arrivals, this.#directory)
   }
 
   async close(): Promise<void> {

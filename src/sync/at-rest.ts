@@ -1,22 +1,30 @@
-import { resolve } from 'node:path'
-import { readMarker } from '../disk/marker.ts'
 import { SyncError } from '../errors.ts'
 import { ClonedFolder } from './clone.ts'
+import type { ConnectOptions } from './connections.ts'
+import type { InPlaceOptions } from './in-place-options.ts'
+import type { KnownFolder } from './known-folder.ts'
 import { SharedFolder } from './share.ts'
 
+export interface AtRestOptions extends ConnectOptions, InPlaceOptions {
+  /** Where its state is, where its marker doesn't tell. */
+  readonly state?: string
+  /** Looks for peers. */
+  readonly online?: boolean
+}
+
 /**
- * A shared folder or a mirror, whichever it is, for what needs its log alone: nothing is published or applied, and nobody is
- * looked for. Nothing happens before `ready()` is called, or what is asked of it.
+ * A shared folder or a mirror, whichever it is, that is only opened: nothing is published or applied, but what is asked
+ * of it. Nothing happens before `ready()` is called.
  *
- * @throws {SyncError} FOLDER_MISSING, FOLDER_FORMAT, FOLDER_UNREADABLE
+ * @throws {SyncError} FOLDER_MISSING
  */
-export function openAtRest(directory: string): SharedFolder | ClonedFolder {
-  const root = resolve(directory)
-  const marker = readMarker(root)
-  if (marker === undefined) {
-    throw new SyncError('FOLDER_MISSING', `${root} is not a folder of p2psync. Is its disk mounted?`)
-  }
-  const options = { existing: true, still: true, offline: true } as const
-  if (marker.role === 'writer') return new SharedFolder(root, options)
-  return new ClonedFolder(marker.key ?? '', root, options)
+export function openAtRest(
+  folder: KnownFolder,
+  { online = false, ...given }: AtRestOptions = {}
+): SharedFolder | ClonedFolder {
+  const { root, role, key } = folder
+  const options = { ...given, existing: true, still: true, offline: !online }
+  if (role === 'writer') return new SharedFolder(root, options)
+  if (key === undefined) throw new SyncError('FOLDER_MISSING', `${root} is no folder of p2psync yet`)
+  return new ClonedFolder(key, root, options)
 }

@@ -9,15 +9,14 @@ import { messageOf, SyncError } from '../errors.ts'
 import type { LogReader } from '../log/reader.ts'
 import { UnfitSnapshot } from '../log/snapshot.ts'
 import { reached } from '../steps.ts'
-import type { BaselineRecord, Seen } from '../tree/diff.ts'
-import type { Entry, FileEntry } from '../tree/entry.ts'
+import type { Seen } from '../tree/diff.ts'
+import type { FileEntry } from '../tree/entry.ts'
 import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Plan } from '../tree/plan.ts'
 import { everything, partOf } from '../tree/select.ts'
 import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline, settledBy, stateChanges, withoutFresh } from './baseline.ts'
-import type { BlockHolders } from './block-holders.ts'
 import { carryOut } from './carry-out.ts'
 import { Divergences } from './divergences.ts'
 import { countFetched } from './fetch-progress.ts'
@@ -57,7 +56,6 @@ export class Mirror {
   readonly #state: State
   readonly #monitor: Monitor
   readonly #staging: Staging
-  readonly #blocks: BlockHolders
   /** Keeps what is replaced or removed. */
   readonly keeper: Keeper
   readonly #options: MirrorOptions
@@ -105,7 +103,6 @@ export class Mirror {
     this.#options = options
     this.#standing = new Standing(state)
     this.#diverged = new Divergences(monitor)
-    this.#blocks = options.blocks
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     const isInPlace = (entry: FileEntry) => this.#staging.isInPlace(entry)
     this.keeper = new Keeper({ ...options, root: folder.root, log: reader, isInPlace, naming })
@@ -145,13 +142,12 @@ export class Mirror {
   async workspace(): Promise<Workspace> {
     if (!this.#opened) await this.#open()
     const version = this.#standing.whole
-    const { keeper } = this
-    const { workers } = this.#options
+    const [keeper, { workers }] = [this.keeper, this.#options]
     const [folder, monitor, staging, baseline] = [this.#folder, this.#monitor, this.#staging, this.#baseline]
     return {
       ...{ folder, monitor, staging, workers, keeper, baseline, traits: this.#traits },
       version,
-      content: () => this.#reader.content(this.#options.received),
+      content: (patienceMs) => this.#reader.content(this.#options.received, { patienceMs }),
       record: (applied) => this.#record(applied),
       settled: async (paths) => {
         for (const path of paths) this.#diverged.forget(path)
@@ -171,7 +167,10 @@ export class Mirror {
           if (!this.#opened) await this.#open()
           if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) await this.#follow()
         })
-        if (this.#failure !== undefined && this.#inSync !== undefined) this.#recover()
+        if (this.#failure !== undefined && this.#inSync !== undefined) {
+          this.#failure = undefined
+          this.#monitor.emit({ type: 'notice', message: `Going on with ${this.#folder.root}` })
+        }
         await this.#schedule.settled(this.#tickMs(), signal)
       } catch (error) {
         if (signal.aborted) break
@@ -184,11 +183,6 @@ export class Mirror {
       }
     }
     unsubscribe()
-  }
-
-  #recover(): void {
-    this.#failure = undefined
-    this.#monitor.emit({ type: 'notice', message: `Going on with ${this.#folder.root}` })
   }
 
   #tickMs(): number {
@@ -204,7 +198,7 @@ export class Mirror {
     const aside = this.#staging.open()
     reached('staging-emptied')
     this.#traits = probeFileSystem(this.#folder.staging)
-    this.#baseline = await LiveBaseline.of(this.#state.records(), this.#blocks)
+    this.#baseline = await LiveBaseline.of(this.#state.records(), this.#options.blocks)
     await this.keeper.open(aside, this.#baseline, this.#monitor)
     await this.#standing.load()
     await this.#standing.choose(this.#part)
@@ -374,8 +368,12 @@ export class Mirror {
     const keeping = this.keeper.of({ ...plan, local, observed }, baseline)
     const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, { observed, keeping }, signal)
     if (full) this.#owed.entries.clear()
-    const refused = new Set([...wanted.refused, ...wrong])
-    this.#keepAccount({ ...planned, refused }, full, new Set([...failed, ...changed, ...unclear]), changed)
+    this.#keepAccount(
+      { ...planned, refused: new Set([...wanted.refused, ...wrong]) },
+      full,
+      new Set([...failed, ...changed, ...unclear]),
+      changed
+    )
     trace('done, %d paths failed, %d changed meanwhile', failed.size, changed.size)
     await this.#applyVersion(version, plan)
     return true
@@ -417,9 +415,7 @@ export class Mirror {
         onScanned: (files) => {
           this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
         },
-        onRead: () => {
-          this.#watch?.active()
-        }
+        onRead: () => this.#watch?.active()
       }
     )
   }
@@ -471,7 +467,7 @@ export class Mirror {
     this.#standing.between()
     await this.#state.commitAll(stateChanges(put, removed))
     reached('baseline-recorded')
-    await this.#reader.release(this.#blocks.takeDropped(), this.#blocks.isHeld)
+    await this.#reader.release(this.#options.blocks.takeDropped(), this.#options.blocks.isHeld)
     await this.keeper.sweep(put)
     onFiles?.(put.size + removed.size)
   }

@@ -11,6 +11,8 @@ import type { Workspace } from './workspace.ts'
 export interface OverwriteOptions {
   /** Whether what stands at a path may go; else it is kept as a conflict copy. */
   readonly mayGo: (path: TreePath, seen: Seen) => boolean
+  /** How long to wait while nothing comes; for a first peer for good, when left out. */
+  readonly patienceMs?: number
   /** Ends it, also while it waits for peers. */
   readonly signal: AbortSignal
   /** Called now and then while it comes forward. */
@@ -64,7 +66,7 @@ export async function overwrite(
 async function write(
   paths: ReadonlySet<TreePath>,
   workspace: Workspace,
-  { mayGo, signal, onActive }: OverwriteOptions
+  { mayGo, patienceMs, signal, onActive }: OverwriteOptions
 ): Promise<Overwritten> {
   const { folder, baseline, traits, record } = workspace
   const failed = new Map<TreePath, string>()
@@ -108,7 +110,7 @@ async function write(
     const seen = look.seen.get(path)
     if (seen !== undefined && !mayGo(path, seen)) conflicts.add(path)
   }
-  const content = await workspace.content()
+  const content = await workspace.content(patienceMs)
   const observed = observedOf(plan, look.seen)
   const { staging, workers, monitor } = workspace
   const changed = await carryOut(

@@ -133,7 +133,7 @@ export class Publisher {
       ...{ folder: this.#folder, monitor: this.#monitor, staging, workers, keeper, baseline: this.#baseline },
       traits: probeFileSystem(this.#folder.staging),
       version: this.#writer.version,
-      content: async () => this.#writer.contents(received),
+      content: async (patienceMs) => this.#writer.contents(received, patienceMs),
       record: async ({ put }) => {
         for (const [path, record] of put) this.#baseline.put(path, record)
         await this.#state.commitAll(stateChanges(new Map(put), new Map(), () => {}))

@@ -20,6 +20,9 @@ export interface RestoreParams {
   readonly dryRun?: boolean
 }
 
+/** Who restores something doesn't wait longer for what nobody sends, in milliseconds. */
+const patienceMs = 10_000
+
 /** An open folder, and its log. */
 type Host = Workspace & { readonly view: LogView }
 
@@ -176,7 +179,7 @@ async function putBack(
       target: { get: (path) => target.get(path) ?? baseline.entry(path) },
       conflicts: new Set(plan.conflicts.map(({ path }) => path)),
       keeping: keeper.of({ base: { get: (path) => baseline.entry(path) }, local: look.local, observed }, baseline),
-      content: await host.content()
+      content: await host.content(patienceMs)
     },
     {
       signal,

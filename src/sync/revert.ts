@@ -8,6 +8,9 @@ import { lookAt } from './look.ts'
 import { overwrite } from './overwrite.ts'
 import type { Workspace } from './workspace.ts'
 
+/** For what nobody sends it doesn't wait longer, in milliseconds. */
+const patienceMs = 10_000
+
 export interface RevertParams {
   /** A directory or one path; the folder itself when left out. */
   readonly path?: string
@@ -37,7 +40,7 @@ export async function revert(
   const diverged = await divergedIn(workspace, path, onProblem, signal)
   for (const [at, kind] of diverged) records.push({ type: 'diverged', path: at, kind })
   if (!dryRun && diverged.size > 0) {
-    const options = { mayGo: () => true, signal, onActive: () => {} }
+    const options = { mayGo: () => true, patienceMs, signal, onActive: () => {} }
     const { failed } = await overwrite(new Set(diverged.keys()), workspace, options)
     for (const [at, message] of failed) onProblem({ path: at, action: 'write', message })
   }

@@ -22,8 +22,13 @@ export interface Workspace {
   readonly traits: FileSystemTraits
   /** The version that the baseline stands for to the last path, where it does for one. */
   readonly version: Version | undefined
-  /** Where contents come from; to be closed after use. @throws {SyncError} DAMAGED */
-  content(): Promise<ContentReader>
+  /**
+   * Where contents come from; to be closed after use.
+   *
+   * @param patienceMs how long to wait while nothing comes; for a first peer for good, when left out
+   * @throws {SyncError} DAMAGED
+   */
+  content(patienceMs?: number): Promise<ContentReader>
   /** Records what was written or removed as what the log has. */
   record(applied: Applied): Promise<void>
   /** These paths, which are recorded, are as the log has them again. */

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { type Collected, openAtRest } from '../../index.ts'
+import type { Collected } from '../../sync/collect.ts'
 import { exitStatus } from '../exit-status.ts'
-import { parseAge, parseCount } from '../options.ts'
-import { runFolder } from '../session.ts'
-import { showBytes, showJson } from '../text.ts'
+import { withFolder } from '../folder-operation.ts'
+import { given, parseAge, parseCount } from '../options.ts'
+import { printJson } from '../print.ts'
+import { showBytes } from '../text.ts'
 
 /** The end of the year 9999. */
 const timeMsMax = Date.UTC(10_000, 0)
@@ -12,6 +13,7 @@ interface Options {
   readonly keep: number
   readonly keepVersions?: number
   readonly dryRun?: boolean
+  readonly state?: string
   readonly json?: boolean
 }
 
@@ -28,6 +30,7 @@ export function addGcCommand(program: Command, onStatus: (status: number) => voi
     .requiredOption('--keep <age>', 'keep all versions that are younger, such as 12h, 30d, 2w or 1y', parseAge)
     .option('--keep-versions <n>', 'keep at least so many, however old they are (default: 1)', parseCount)
     .option('--dry-run', 'only say how much it would give back')
+    .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
     .option('--json', 'print the result as a JSON object')
     .addHelpText(
       'after',
@@ -36,17 +39,18 @@ Examples:
   $ p2psync gc ./photos --keep 30d
   $ p2psync gc ./photos --keep 1y --keep-versions 10 --dry-run
 
-It needs room for a part of what stays, as that is written anew. While the directory is at work, end that first.`
+It needs room for a part of what stays, as that is written anew.`
     )
-    .action(async (directory: string, { keep, keepVersions, dryRun = false, json = false }: Options) => {
-      const folder = openAtRest(directory)
-      const collect = async () => {
-        const collected = await folder.collectGarbage({ keepMs: keep, keepVersions, dryRun })
-        if (json) process.stdout.write(`${showJson({ type: 'gc', dryRun, ...collected })}\n`)
-        else process.stderr.write(`${describe(collected, dryRun)}\n`)
-        return exitStatus.ok
-      }
-      onStatus(await runFolder(folder, { json }, collect))
+    .action(async (directory: string, { keep, keepVersions, dryRun = false, json = false, state }: Options) => {
+      onStatus(
+        await withFolder(directory, given({ state }), async (ask) => {
+          for await (const collected of ask('gc', { keepMs: keep, dryRun, ...given({ keepVersions }) })) {
+            if (json) await printJson(collected)
+            else process.stderr.write(`${describe(collected, dryRun)}\n`)
+          }
+          return exitStatus.ok
+        })
+      )
     })
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { GetRecord, Readable } from '../../sync/get.ts'
+import type { GetParams, GetRecord, Readable } from '../../sync/get.ts'
 import { exitStatus } from '../exit-status.ts'
 import { given } from '../options.ts'
 import { printJson } from '../print.ts'
@@ -36,21 +36,28 @@ ${whereHelp}`
     .action(async (where: string, path: string | undefined, options: Options) => {
       const { place, version } = parseWhere(where)
       const { to, force } = options
-      const { get } = await import('../../sync/get.ts')
-      onStatus(
-        await withLog(place, options, (log, signal) => {
-          const readable: Readable = {
-            list: (params) => log.ask('list', params, signal),
-            content: (params) => log.content(params, signal)
-          }
-          const params = { ...pathWithin(log, path), ...given({ version, to, force }) }
-          return show(get(readable, params), options)
-        })
-      )
+      onStatus(await getInto(place, options, given({ path, version, to, force }), options.json))
     })
 }
 
-async function show(records: AsyncIterable<GetRecord>, { json }: Options): Promise<number> {
+/** Writes what `params` names of a log. @returns the exit status */
+export async function getInto(
+  place: string,
+  options: WhereOptions,
+  params: GetParams,
+  json: boolean | undefined
+): Promise<number> {
+  const { get } = await import('../../sync/get.ts')
+  return withLog(place, options, (log, signal) => {
+    const readable: Readable = {
+      list: (params) => log.ask('list', params, signal),
+      content: (params) => log.content(params, signal)
+    }
+    return show(get(readable, { ...params, ...pathWithin(log, params.path) }), json)
+  })
+}
+
+async function show(records: AsyncIterable<GetRecord>, json: boolean | undefined): Promise<number> {
   let problems = 0
   for await (const record of records) {
     if (record.type === 'problem') problems++

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Selected, selectFolder } from '../../index.ts'
+import type { Selected } from '../../index.ts'
 import { collect } from '../options.ts'
 import { showJson, showName } from '../text.ts'
 
@@ -39,6 +39,7 @@ Examples:
     )
     .action(async (directory: string, options: Options) => {
       const { only, exclude, all, version, latest, json } = options
+      const { selectFolder } = await import('../../index.ts')
       const selected = await selectFolder(directory, {
         ...(only === undefined ? {} : { only }),
         ...(exclude === undefined ? {} : { exclude }),

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
-import { type VerifyEvent, verifyFolder } from '../../index.ts'
+import type { VerifyEvent } from '../../index.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
-import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options.ts'
+import { addCommonOptions, type CommonOptions, folderOptions, given, parseDuration } from '../options.ts'
+import { findRunning } from '../running.ts'
 import { listenForSignals } from '../session.ts'
 import { showBytes, showCount, showJson, showMany, showName } from '../text.ts'
 
@@ -50,20 +51,19 @@ times changed too, what it held is kept as name.conflict-<time>-<host>.`
     )
     .action(async (directory: string, options: Options) => {
       const { sample, repair, timeout: timeoutMs } = options
+      const params = given({ sample, repair, timeoutMs })
+      const { folder, client } = await findRunning(directory, options.state)
       const signals = listenForSignals()
       const stop = new AbortController()
       const interrupted = signals.received.then((status) => {
         stop.abort()
         return status
       })
-      const events = verifyFolder(directory, {
-        ...connectOptions(options),
-        ...folderOptions(options),
-        ...(sample === undefined ? {} : { sample }),
-        ...(repair === undefined ? {} : { repair }),
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
-        signal: stop.signal
-      })
+      const { signal } = stop
+      // A store that can't be opened any more is to be told of, too.
+      const { verifyFolder } = await import('../../sync/verify-folder.ts')
+      const open = { ...connectOptions(options), ...folderOptions(options) }
+      const events = client?.call('verify', params, signal) ?? verifyFolder(folder.root, { ...open, ...params, signal })
       try {
         onStatus(await showAll(events, options))
       } catch (error) {

@@ -1,5 +1,6 @@
 import { SyncError } from '../../errors.ts'
 import type { FolderHandle } from '../handle.ts'
+import { gc, restore, revert, select, verify } from './acting.ts'
 import { diff } from './diff.ts'
 import { inspect } from './inspect.ts'
 import { list } from './list.ts'
@@ -24,7 +25,16 @@ export const folderOperations = {
   peers: { run: peers, params: {} },
   wait: { run: wait, params: { version: 'text?', timeoutMs: 'number?' } },
   pause: { run: pause, params: {}, acts: true },
-  resume: { run: resume, params: {}, acts: true }
+  resume: { run: resume, params: {}, acts: true },
+  restore: { run: restore, params: { version: 'text', path: 'text?', dryRun: 'flag?' }, acts: true },
+  revert: { run: revert, params: { path: 'text?', dryRun: 'flag?' }, acts: true },
+  gc: { run: gc, params: { keepMs: 'number', keepVersions: 'number?', dryRun: 'flag?' }, acts: true },
+  verify: { run: verify, params: { sample: 'number?', repair: 'flag?', timeoutMs: 'number?' }, acts: true },
+  select: {
+    run: select,
+    params: { only: 'texts?', exclude: 'texts?', all: 'flag?', version: 'text?', latest: 'flag?' },
+    acts: true
+  }
 } as const satisfies Readonly<Record<string, Operation<FolderHandle>>>
 
 /** One of the things that can be asked for: it tells objects, one after the other, each with a `type`. */
@@ -39,6 +49,7 @@ interface Operation<Target> {
 type Table = typeof readOperations & typeof folderOperations
 export type OperationName = keyof Table
 export type ReadName = keyof typeof readOperations
+export type FolderName = keyof typeof folderOperations
 
 /** What an operation takes. */
 export type ParamsOf<N extends OperationName> = Parameters<Table[N]['run']>[1]

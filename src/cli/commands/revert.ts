@@ -1,0 +1,76 @@
+import type { Command } from 'commander'
+import { SyncError } from '../../errors.ts'
+import type { RevertRecord } from '../../sync/revert.ts'
+import { exitStatus } from '../exit-status.ts'
+import { type Ask, addFolderOptions, type FolderOptions, withFolder } from '../folder-operation.ts'
+import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
+import { given } from '../options.ts'
+import { print, printJson } from '../print.ts'
+import { showMany, showName } from '../text.ts'
+
+interface Options extends FolderOptions, NetworkOptions {
+  readonly yes?: boolean
+  readonly dryRun?: boolean
+}
+
+export function addRevertCommand(program: Command, onStatus: (status: number) => void): void {
+  addNetworkOptions(
+    addFolderOptions(
+      program
+        .command('revert')
+        .summary('drop what was changed in a mirror only')
+        .description(
+          'Makes what was changed or deleted in a mirror as its source has it again. The changes go for good: they are ' +
+            'listed first, and --yes has it done. Files of your own, which the source never had, stay.'
+        )
+        .argument('<mirror>', 'a directory that was cloned')
+        .argument('[path]', 'only this directory or file')
+        .option('-y, --yes', 'do it')
+        .option('--dry-run', 'only list what would go, as without --yes')
+    )
+  )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ p2psync revert ./mirror
+  $ p2psync revert ./mirror docs/todo.txt --yes`
+    )
+    .action(async (directory: string, path: string | undefined, options: Options) => {
+      const { state, yes = false, dryRun = false } = options
+      if (yes && dryRun) throw new SyncError('USAGE', 'Give --yes or --dry-run, not both')
+      const atRest = { ...connectOptions(options), ...given({ state }), online: yes }
+      onStatus(
+        await withFolder(directory, atRest, (ask, { inside }) => {
+          const within = [inside, path].filter((part) => part !== undefined && part !== '').join('/')
+          return show(ask, { ...(within === '' ? {} : { path: within }), dryRun: !yes }, options)
+        })
+      )
+    })
+}
+
+async function show(
+  ask: Ask,
+  params: { readonly path?: string; readonly dryRun: boolean },
+  { json }: Options
+): Promise<number> {
+  let problems = 0
+  for await (const record of ask('revert', params)) {
+    if (record.type === 'problem') problems++
+    if (json) await printJson(record)
+    else if (record.type === 'problem') {
+      process.stderr.write(`Problem: ${showName(record.path)}: ${showName(record.message)}\n`)
+    } else if (record.type === 'diverged')
+      await print(`${record.kind === 'deleted' ? '-' : '~'} ${showName(record.path)}\n`)
+    else process.stderr.write(`${summaryOf(record)}\n`)
+  }
+  return problems > 0 ? exitStatus.partial : exitStatus.ok
+}
+
+function summaryOf({ dryRun, changes }: Extract<RevertRecord, { type: 'reverted' }>): string {
+  if (changes === 0) return 'Nothing differs from the source'
+  const what = showMany(changes, 'path')
+  return dryRun
+    ? `${what} would be as the source has it again, and what is here gone. Give --yes to do it`
+    : `Reverted ${what}`
+}
