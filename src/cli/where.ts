@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type OpenedLog, openLog } from '../control/open.ts'
+import type { KnownFolder } from '../sync/known-folder.ts'
 import { splitAtVersion } from '../tree/version-name.ts'
 import { exitStatus } from './exit-status.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from './network-options.ts'
@@ -103,7 +104,10 @@ export async function withLog(
 }
 
 /** A path relative to the folder, where a directory within one was named. */
-export function pathWithin({ folder }: OpenedLog, path: string | undefined): { readonly path?: string } {
+export function pathWithin(
+  { folder }: { readonly folder: KnownFolder | undefined },
+  path: string | undefined
+): { readonly path?: string } {
   const parts = [folder?.inside, path].filter((part) => part !== undefined && part !== '')
   return parts.length === 0 ? {} : { path: parts.join('/') }
 }

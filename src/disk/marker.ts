@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { messageOf, SyncError } from '../errors.ts'
 import { reached } from '../steps.ts'
@@ -18,6 +18,11 @@ export interface Marker {
 }
 
 const markerName = 'folder.json'
+
+/** Whether there is a directory at `path`, or a link to one. */
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
 
 /** Where the marker of the folder `root` is. */
 export function markerPath(root: string): string {

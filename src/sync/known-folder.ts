@@ -1,5 +1,5 @@
 import { dirname, join, relative, resolve } from 'node:path'
-import { readMarker } from '../disk/marker.ts'
+import { isDirectory, readMarker } from '../disk/marker.ts'
 import { SyncError } from '../errors.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 
@@ -25,6 +25,7 @@ export interface KnownFolder {
  */
 export function findFolder(directory: string, state?: string): KnownFolder {
   const start = resolve(directory)
+  if (!isDirectory(start)) throw new SyncError('FOLDER_MISSING', `There is no directory ${start}`)
   for (let root = start; ; root = dirname(root)) {
     const marker = readMarker(root)
     if (marker !== undefined) {

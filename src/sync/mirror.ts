@@ -146,7 +146,7 @@ export class Mirror {
     const [folder, monitor, staging, baseline] = [this.#folder, this.#monitor, this.#staging, this.#baseline]
     return {
       ...{ folder, monitor, staging, workers, keeper, baseline, traits: this.#traits },
-      version,
+      ...{ version, touched: () => this.reopen() },
       content: (patienceMs) => this.#reader.content(this.#options.received, { patienceMs }),
       record: (applied) => this.#record(applied),
       settled: async (paths) => {

@@ -138,7 +138,8 @@ export class Publisher {
         for (const [path, record] of put) this.#baseline.put(path, record)
         await this.#state.commitAll(stateChanges(new Map(put), new Map(), () => {}))
       },
-      settled: async () => {}
+      settled: async () => {},
+      touched: () => this.#lookout.markAll()
     }
   }
 

@@ -189,6 +189,7 @@ async function putBack(
       onConflict: (path, keptAs) => void records.push({ type: 'conflict', path, keptAs })
     }
   )
+  host.touched()
   for (const path of changed) {
     records.push({ type: 'problem', path, action: 'write', message: 'It was changed meanwhile. Try again' })
   }

@@ -33,4 +33,6 @@ export interface Workspace {
   record(applied: Applied): Promise<void>
   /** These paths, which are recorded, are as the log has them again. */
   settled(paths: Iterable<TreePath>): Promise<void>
+  /** The folder was changed, and not to what the log has: all is looked at again. */
+  touched(): void
 }

@@ -8,7 +8,7 @@ import { addNetworkOptions, connectOptions, type NetworkOptions } from '../netwo
 import { given } from '../options.ts'
 import { print, printJson } from '../print.ts'
 import { showBytes, showMany, showName } from '../text.ts'
-import { parseWhere } from '../where.ts'
+import { parseWhere, pathWithin } from '../where.ts'
 import { getInto } from './get.ts'
 
 interface Options extends FolderOptions, NetworkOptions {
@@ -53,14 +53,9 @@ Examples:
       }
       const atRest = { ...connectOptions(options), ...given({ state }), online: true }
       onStatus(
-        await withFolder(folder, atRest, async (ask, { role }) => {
-          const status = await show(ask('restore', { version, ...given({ path, dryRun }) }), options)
-          if (!dryRun && !options.json && role === 'writer') {
-            process.stderr.write(
-              'It becomes a new version when the folder is next looked at: at once while it is shared\n'
-            )
-          }
-          return status
+        await withFolder(folder, atRest, (ask, found) => {
+          const params = { version, ...pathWithin({ folder: found }, path), ...given({ dryRun }) }
+          return show(ask('restore', params), options, found.role)
         })
       )
     })
@@ -90,12 +85,16 @@ const verbs: Readonly<Record<Extract<RestoreRecord, { type: 'step' }>['op'], str
   remove: '-'
 }
 
-async function show(records: AsyncIterable<RestoreRecord>, { json, dryRun }: Options): Promise<number> {
+async function show(
+  records: AsyncIterable<RestoreRecord>,
+  { json, dryRun }: Options,
+  role: 'writer' | 'reader'
+): Promise<number> {
   let problems = 0
   for await (const record of records) {
     if (record.type === 'problem') problems++
     if (json) await printJson(record)
-    else if (record.type === 'restored') process.stderr.write(`${summaryOf(record)}\n`)
+    else if (record.type === 'restored') process.stderr.write(`${summaryOf(record, role)}\n`)
     else if (record.type === 'problem') {
       process.stderr.write(`Problem: ${showName(record.path)}: ${showName(record.message)}\n`)
     } else if (record.type === 'conflict') process.stderr.write(`${conflictLine(record)}\n`)
@@ -115,7 +114,13 @@ function conflictLine({ path, keptAs }: Extract<RestoreRecord, { type: 'conflict
     : `${showName(path)} was never published as it was: kept as ${showName(keptAs)}`
 }
 
-function summaryOf({ version, dryRun, changes }: Extract<RestoreRecord, { type: 'restored' }>): string {
+function summaryOf(
+  { version, dryRun, changes }: Extract<RestoreRecord, { type: 'restored' }>,
+  role: 'writer' | 'reader'
+): string {
   if (changes === 0) return `It is as version ${version} had it`
-  return `${dryRun ? 'Would restore' : 'Restored'} version ${version}: ${showMany(changes, 'change')}`
+  if (dryRun) return `Would restore version ${version}: ${showMany(changes, 'change')}`
+  // It does so at once while it is shared.
+  const then = role === 'writer' ? ', which become a new version' : ''
+  return `Restored version ${version}: ${showMany(changes, 'change')}${then}`
 }

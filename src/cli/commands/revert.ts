@@ -7,6 +7,7 @@ import { addNetworkOptions, connectOptions, type NetworkOptions } from '../netwo
 import { given } from '../options.ts'
 import { print, printJson } from '../print.ts'
 import { showMany, showName } from '../text.ts'
+import { pathWithin } from '../where.ts'
 
 interface Options extends FolderOptions, NetworkOptions {
   readonly yes?: boolean
@@ -41,10 +42,9 @@ Examples:
       if (yes && dryRun) throw new SyncError('USAGE', 'Give --yes or --dry-run, not both')
       const atRest = { ...connectOptions(options), ...given({ state }), online: yes }
       onStatus(
-        await withFolder(directory, atRest, (ask, { inside }) => {
-          const within = [inside, path].filter((part) => part !== undefined && part !== '').join('/')
-          return show(ask, { ...(within === '' ? {} : { path: within }), dryRun: !yes }, options)
-        })
+        await withFolder(directory, atRest, (ask, folder) =>
+          show(ask, { ...pathWithin({ folder }, path), dryRun: !yes }, options)
+        )
       )
     })
 }
