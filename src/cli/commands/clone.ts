@@ -53,8 +53,8 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
       'keep large files that the source replaces or removes for so long, up to so much, or none (default: 7d, 10% of the disk)',
       parseKeepReplaced
     )
-    .option('--only <glob>', 'hold only what this matches, as in .gitignore; may be given again', collect)
-    .option('--exclude <glob>', 'leave out what this matches; may be given again', collect)
+    .option('--only <glob>', 'hold only what this matches, as in .gitignore; may be repeated', collect)
+    .option('--exclude <glob>', 'leave out what this matches; may be repeated', collect)
     .option('--safe-links', 'refuse symlinks whose target is absolute or could lead out of the folder')
     .option('--adopt', 'take a directory that is not empty; its files are kept')
     .option('--rebuild', 'set a damaged log aside and fetch it anew; files that match are kept')
