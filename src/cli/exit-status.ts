@@ -45,3 +45,18 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
 export function statusOf(error: unknown): number {
   return error instanceof SyncError ? byCode[error.code] : exitStatus.failure
 }
+
+/** What they mean, for people, in the order in which they are told. */
+export const statusTexts: ReadonlyArray<[status: number, meaning: string]> = [
+  [exitStatus.ok, 'ok'],
+  [exitStatus.failure, 'failure'],
+  [exitStatus.usage, 'usage'],
+  [exitStatus.partial, 'some paths had problems'],
+  [exitStatus.noFolder, 'no such folder or state'],
+  [exitStatus.locked, 'in use by another process'],
+  [exitStatus.badKey, 'bad key'],
+  [exitStatus.noPeer, 'no peer found in time'],
+  [exitStatus.halted, 'safety halt'],
+  [exitStatus.damaged, 'damaged'],
+  [exitStatus.interrupted, 'interrupted']
+]

@@ -4,6 +4,7 @@ import { SyncError } from '../errors.ts'
 import { addBootstrapCommand } from './commands/bootstrap.ts'
 import { addCatCommand } from './commands/cat.ts'
 import { addCloneCommand } from './commands/clone.ts'
+import { addCompletionCommand } from './commands/completion.ts'
 import { addDiffCommand } from './commands/diff.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addGcCommand } from './commands/gc.ts'
@@ -13,6 +14,7 @@ import { addInspectCommand } from './commands/inspect.ts'
 import { addLimitCommand } from './commands/limit.ts'
 import { addLogCommand } from './commands/log.ts'
 import { addLsCommand } from './commands/ls.ts'
+import { addManCommand } from './commands/man.ts'
 import { addPauseCommands } from './commands/pause.ts'
 import { addPeersCommand } from './commands/peers.ts'
 import { addRestoreCommand } from './commands/restore.ts'
@@ -24,7 +26,9 @@ import { addStatusCommand } from './commands/status.ts'
 import { addVerifyCommand } from './commands/verify.ts'
 import { addWaitCommand } from './commands/wait.ts'
 import { addWatchCommand } from './commands/watch.ts'
-import { exitStatus, statusOf } from './exit-status.ts'
+import { addExamples } from './examples.ts'
+import { exitStatus, statusOf, statusTexts } from './exit-status.ts'
+import { helpStyle } from './help-style.ts'
 import { ClosedOutput } from './print.ts'
 import { showJson, showLines, showName } from './text.ts'
 
@@ -52,47 +56,61 @@ export async function main(argv: readonly string[]): Promise<number> {
 export function createProgram(onStatus: (status: number) => void): Command {
   const program = new Command('p2psync')
     .description('Peer-to-peer replicated folders on a signed append-only log. No server, no account.')
-    .version(version(), '-V, --version')
+    .version(version(), '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .configureHelp(helpStyle)
     .showHelpAfterError('Try p2psync --help, or p2psync <command> --help.')
-    // What stands behind a command is the command's: one may have a --version of its own.
-    .enablePositionalOptions()
     .exitOverride()
     // A command may have an option of the same name.
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(showLines(text)) })
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync share ./photos           prints a key, then follows the directory
-  $ p2psync clone <key> ./mirror     on any machine: rebuilds it, then follows
 
-Exit status: 0 ok, 1 failure, 2 usage, 3 some paths had problems, 10 no such folder or state, 11 in use by
-another process, 12 bad key, 13 no peer found in time, 14 safety halt, 15 damaged, 130 interrupted.`
-    )
+  // In the order in which a user meets them.
+  program.commandsGroup('Sharing:')
   addShareCommand(program, onStatus)
   addCloneCommand(program, onStatus)
+  addSelectCommand(program)
   addScanCommand(program, onStatus)
-  addStatusCommand(program, onStatus)
-  addPeersCommand(program, onStatus)
-  addWaitCommand(program, onStatus)
   addPauseCommands(program, onStatus)
+
+  program.commandsGroup('Looking:')
+  addStatusCommand(program, onStatus)
   addLsCommand(program, onStatus)
   addWatchCommand(program, onStatus)
   addLogCommand(program, onStatus)
   addDiffCommand(program, onStatus)
+
+  program.commandsGroup('Going back:')
   addCatCommand(program, onStatus)
   addGetCommand(program, onStatus)
-  addInspectCommand(program, onStatus)
   addRestoreCommand(program, onStatus)
   addRevertCommand(program, onStatus)
-  addGcCommand(program, onStatus)
+
+  program.commandsGroup('Looking after:')
+  addWaitCommand(program, onStatus)
   addVerifyCommand(program, onStatus)
+  addGcCommand(program, onStatus)
+  addInspectCommand(program, onStatus)
+
+  program.commandsGroup('Network:')
+  addPeersCommand(program, onStatus)
   addLimitCommand(program)
-  addSelectCommand(program)
   addIdCommand(program)
   addBootstrapCommand(program, onStatus)
   addDoctorCommand(program, onStatus)
+
+  program.commandsGroup('Help:').helpCommand('help [command]', 'show the help of a command')
+  addCompletionCommand(program)
+  addManCommand(program)
+
+  addExamples(
+    program,
+    [
+      ['p2psync share ./photos', 'prints a key, then follows the directory'],
+      ['p2psync clone <key> ./mirror', 'on any machine: rebuilds it, then follows']
+    ],
+    `Exit status: ${statusTexts.map(([status, meaning]) => `${status} ${meaning}`).join(', ')}.`
+  )
   // Settings are inherited only by commands that are added by name, so each is told here.
   for (const command of program.commands) command.exitOverride()
   return program

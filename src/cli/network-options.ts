@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Address, ConnectOptions, PeerAddress } from '../index.ts'
+import { optionGroups } from './help-style.ts'
 import { parseAddresses, parsePort, parseRate } from './options.ts'
 
 /** Options of the commands that look for peers. */
@@ -17,26 +18,26 @@ export interface NetworkOptions {
 
 export function addNetworkOptions(command: Command): Command {
   return command
-    .optionsGroup('Finding peers:')
+    .optionsGroup(optionGroups.network)
     .addOption(
-      new Option('--bootstrap <host:port,...>', 'join the DHT by these nodes instead of the public one, or none')
+      new Option(
+        '--bootstrap <host:port,...>',
+        'join the DHT by these nodes instead of the public one; none for no DHT'
+      )
         .env('P2PSYNC_BOOTSTRAP')
         .argParser(parseAddresses)
     )
-    .option('--peer <[key@]host:port>', 'connect to this peer too; may be given again', collect(parsePeer))
-    .option('--port <port>', 'take TCP connections at this port (default: any that is free)', parsePort)
-    .option('--listen <address>', 'take TCP connections at this address of the machine alone')
+    .option('--peer <[key@]host:port>', 'connect to this peer too; may be repeated', collect(parsePeer))
+    .option('--port <port>', 'take TCP connections at this port (default: any)', parsePort)
+    .option('--listen <address>', 'take TCP connections at this address alone')
     .addOption(
-      new Option(
-        '--no-tcp',
-        'use UDP alone; peers on this machine or a local network are then found by the DHT alone'
-      ).conflicts(['peer', 'port', 'listen'])
+      new Option('--no-tcp', 'use UDP alone, and find peers by the DHT alone').conflicts(['peer', 'port', 'listen'])
     )
-    .option('--no-lan', "don't look for peers on the local networks (also: P2PSYNC_NO_LAN=1)")
-    .option('--allow <public key>', 'connect to this machine alone, and to others given so', collect(String))
-    .option('--limit-up <rate>', 'send no more than this to all peers together, such as 500k or 2M bytes/s', parseRate)
-    .option('--limit-down <rate>', 'receive no more than this from all peers together', parseRate)
-    .optionsGroup('Options:')
+    .option('--no-lan', "don't look for peers on local networks (also: P2PSYNC_NO_LAN=1)")
+    .option('--allow <public key>', 'connect to this machine alone; may be repeated', collect(String))
+    .option('--limit-up <rate>', 'send so many bytes/s at most, such as 500k or 2M', parseRate)
+    .option('--limit-down <rate>', 'receive so many bytes/s at most, from all peers', parseRate)
+    .optionsGroup(optionGroups.own)
 }
 
 /** What a folder is to be told of them. */

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Address, InPlaceOptions, KeepReplaced } from '../index.ts'
+import { optionGroups } from './help-style.ts'
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -12,6 +13,7 @@ export interface CommonOptions {
 
 export function addCommonOptions(command: Command): Command {
   return command
+    .optionsGroup(optionGroups.state)
     .option('--state <dir>', 'keep log and state in this directory; only a marker stays in the folder')
     .option(
       '--in-place-above <size>',
@@ -21,6 +23,7 @@ export function addCommonOptions(command: Command): Command {
     .option('--json', 'print events to stdout, one JSON object a line')
     .addOption(new Option('-q, --quiet', 'print nothing but errors').conflicts('verbose'))
     .option('-v, --verbose', 'print also peers and every version')
+    .optionsGroup(optionGroups.own)
 }
 
 /** Those of some options that were given. */

@@ -3,7 +3,9 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { type OpenedLog, openLog } from '../control/open.ts'
 import type { KnownFolder } from '../sync/known-folder.ts'
 import { splitAtVersion } from '../tree/version-name.ts'
+import type { Topic } from './examples.ts'
 import { exitStatus } from './exit-status.ts'
+import { optionGroups } from './help-style.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from './network-options.ts'
 import { given, parseDuration } from './options.ts'
 import { listenForSignals } from './session.ts'
@@ -40,23 +42,24 @@ export function parseVersion(text: string): string {
   return text.replace(/^@/, '')
 }
 
-export function addWhereOptions(command: Command): Command {
+export function addWhereOptions(command: Command, json = 'print one JSON object a line'): Command {
   return addNetworkOptions(command)
-    .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
     .option('--cache <dir>', 'keep what is fetched for a key in this directory, for the next time')
-    .option(
-      '--timeout <time>',
-      'give up when no peer that has the key is found in this time (default: 30s)',
-      parseDuration
-    )
-    .option('--json', 'print one JSON object a line')
+    .option('--timeout <time>', 'give up when no peer is found in this time (default: 30s)', parseDuration)
+    .optionsGroup(optionGroups.state)
+    .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
+    .option('--json', json)
+    .optionsGroup(optionGroups.own)
 }
 
 /** Text of the help of all commands that take a place. */
-export const whereHelp = `
-<where> is a folder on this machine, shared or mirrored, whether p2psync is at work on it or not; or a key, of which only
-what is asked for is fetched. A version stands behind an @: @1234, @-1 (the one before the latest), @2026-11-20T12:00
-or @2h (the last one recorded by then).`
+export const whereHelp: Topic = {
+  heading: 'Places and versions',
+  text:
+    '<where> is a folder on this machine, shared or mirrored, whether p2psync is at work on it or not; or a key, of ' +
+    'which only what is asked for is fetched. A version stands behind an @: @1234, @-1 (the one before the latest), ' +
+    '@2026-11-20T12:00 or @2h (the last one recorded by then).'
+}
 
 /**
  * Opens a log, does something with it, and closes it.

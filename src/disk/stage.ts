@@ -3,6 +3,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   fdatasync,
   fstatSync,
   ftruncateSync,
@@ -111,7 +112,7 @@ export class Staging {
    * @returns the paths of what was taken out of the folder when that run was cut off: it is left
    */
   open(): readonly string[] {
-    mkdirSync(this.directory, { recursive: true, mode: 0o700 })
+    this.make()
     const paths = readdirSync(this.directory).map((name) => join(this.directory, name))
     const aside = paths.filter((path) => asideName.test(basename(path)))
     this.#parts.clear()
@@ -121,6 +122,16 @@ export class Staging {
       else if (!aside.includes(path)) rmSync(path, { recursive: true, force: true })
     }
     return aside
+  }
+
+  /** The same, but where nothing was ever received no directory is made. */
+  reopen(): readonly string[] {
+    return existsSync(this.directory) ? this.open() : []
+  }
+
+  /** Makes the directory where there is none. */
+  make(): void {
+    mkdirSync(this.directory, { recursive: true, mode: 0o700 })
   }
 
   /** Whether the content of a file is kept in the file alone: large ones would take twice the disk. */

@@ -129,6 +129,7 @@ export class Publisher {
   async workspace(): Promise<Workspace> {
     if (!this.#isLoaded) await this.#load()
     const { staging, workers, keeper, received } = this.#options
+    staging.make()
     return {
       ...{ folder: this.#folder, monitor: this.#monitor, staging, workers, keeper, baseline: this.#baseline },
       traits: probeFileSystem(this.#folder.staging),
@@ -147,7 +148,7 @@ export class Publisher {
     const onProblem = (problem: Problem) => this.#monitor.problem(problem)
     this.#baseline = await reconcileState(this.#state, this.#writer, this.#options.blocks, onProblem)
     const { keeper, staging } = this.#options
-    await keeper.open(staging.open(), this.#baseline, this.#monitor)
+    await keeper.open(staging.reopen(), this.#baseline, this.#monitor)
     await keeper.sweep()
     this.#isLoaded = true
   }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { PrivateDht } from '../../index.ts'
+import { addExamples } from '../examples.ts'
 import { parsePort } from '../options.ts'
 import { forever, listenForSignals } from '../session.ts'
 import { showJson } from '../text.ts'
@@ -12,9 +13,9 @@ interface Options {
 }
 
 export function addBootstrapCommand(program: Command, onStatus: (status: number) => void): void {
-  program
+  const command = program
     .command('bootstrap')
-    .summary('run a private DHT, for networks that want no outside dependency')
+    .summary('run a private DHT, independent of the public one')
     .description(
       'Runs a private DHT by which shares and clones find each other instead of by the public one. One on any ' +
         'machine that is always on is enough. Prints where it can be joined, and runs until Ctrl-C.'
@@ -23,18 +24,6 @@ export function addBootstrapCommand(program: Command, onStatus: (status: number)
     .option('--host <address>', 'listen on this IPv4 address of this machine alone (default: all)')
     .option('--json', 'print the addresses to stdout as a JSON object')
     .option('-q, --quiet', 'print nothing but the addresses, and errors')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync bootstrap
-  $ p2psync bootstrap --host 10.0.0.5 --port 50000
-  $ p2psync share ./photos --bootstrap 10.0.0.5:50000        on any machine that reaches it
-  $ p2psync clone <key> ./photos --bootstrap 10.0.0.5:50000
-
-P2PSYNC_BOOTSTRAP=10.0.0.5:50000 in the environment does the same as --bootstrap. All machines have to reach the
-first address that is printed, and the five UDP ports (with the default: 49737 to 49741).`
-    )
     .action(async ({ port, host, json, quiet }: Options) => {
       const { bootstrap } = await import('../../index.ts')
       const dht = bootstrap({ ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }) })
@@ -53,6 +42,17 @@ first address that is printed, and the five UDP ports (with the default: 49737 t
         signals.end()
       }
     })
+  addExamples(
+    command,
+    [
+      'p2psync bootstrap',
+      'p2psync bootstrap --host 10.0.0.5 --port 50000',
+      ['p2psync share ./photos --bootstrap 10.0.0.5:50000', 'on any machine that reaches it'],
+      'p2psync clone <key> ./photos --bootstrap 10.0.0.5:50000'
+    ],
+    'P2PSYNC_BOOTSTRAP=10.0.0.5:50000 in the environment does the same as --bootstrap. All machines have to ' +
+      'reach the first address that is printed, and the five UDP ports (with the default: 49737 to 49741).'
+  )
 }
 
 function print(dht: PrivateDht, { json, quiet }: { readonly json: boolean; readonly quiet: boolean }): void {

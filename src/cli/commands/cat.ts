@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { addExamples } from '../examples.ts'
 import { given } from '../options.ts'
 import { print } from '../print.ts'
 import { addWhereOptions, parseWhere, pathWithin, type WhereOptions, whereHelp, withLog } from '../where.ts'
@@ -13,7 +14,7 @@ interface ByteRange {
 }
 
 export function addCatCommand(program: Command, onStatus: (status: number) => void): void {
-  addWhereOptions(
+  const command = addWhereOptions(
     program
       .command('cat')
       .summary("print one file's bytes, of any version")
@@ -23,28 +24,28 @@ export function addCatCommand(program: Command, onStatus: (status: number) => vo
       )
       .argument('<where>', 'a folder or a key, and perhaps @version')
       .argument('<path>', 'a file in it')
-      .option('--bytes <range>', 'only these: 0-99, 500- or the last -500', parseByteRange)
-  )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync cat ./notes@2h todo.txt
-  $ p2psync cat <key> films/summer.mp4 | mpv -
-  $ p2psync cat <key> films/summer.mp4 --bytes 0-999999 > head.mp4
-${whereHelp}`
+      .option('--bytes <range>', 'only these: 0-99, 500- or the last -500', parseByteRange),
+    'print errors as JSON objects'
+  ).action(async (where: string, path: string, options: Options) => {
+    const { place, version } = parseWhere(where)
+    onStatus(
+      await withLog(place, options, async (log, signal) => {
+        const params = { path: pathWithin(log, path).path ?? path, ...given({ version }), ...options.bytes }
+        // Its memory is used again for the next piece.
+        for await (const piece of log.content(params, signal)) await print(Buffer.from(piece))
+        return undefined
+      })
     )
-    .action(async (where: string, path: string, options: Options) => {
-      const { place, version } = parseWhere(where)
-      onStatus(
-        await withLog(place, options, async (log, signal) => {
-          const params = { path: pathWithin(log, path).path ?? path, ...given({ version }), ...options.bytes }
-          // Its memory is used again for the next piece.
-          for await (const piece of log.content(params, signal)) await print(Buffer.from(piece))
-          return undefined
-        })
-      )
-    })
+  })
+  addExamples(
+    command,
+    [
+      'p2psync cat ./notes@2h todo.txt',
+      'p2psync cat <key> films/summer.mp4 | mpv -',
+      'p2psync cat <key> films/summer.mp4 --bytes 0-999999 > head.mp4'
+    ],
+    whereHelp
+  )
 }
 
 /** `0-99`, `500-`, `-500`, as HTTP has them: both ends belong to it. */

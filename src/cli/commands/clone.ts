@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
 import type { ClonedFolder, KeepReplaced } from '../../index.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
 import {
@@ -28,7 +29,7 @@ interface Options extends CommonOptions, NetworkOptions {
 const onceTimeoutMs = 60_000
 
 export function addCloneCommand(program: Command, onStatus: (status: number) => void): void {
-  addNetworkOptions(
+  const command = addNetworkOptions(
     addCommonOptions(
       program
         .command('clone')
@@ -52,22 +53,11 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
       'keep large files that the source replaces or removes for so long, up to so much, or none (default: 7d, 10% of the disk)',
       parseKeepReplaced
     )
-    .option('--only <glob>', 'hold only what this matches, as in .gitignore; may be given again', collect)
-    .option('--exclude <glob>', 'leave out what this matches; may be given again', collect)
+    .option('--only <glob>', 'hold only what this matches, as in .gitignore; may be repeated', collect)
+    .option('--exclude <glob>', 'leave out what this matches; may be repeated', collect)
     .option('--safe-links', 'refuse symlinks whose target is absolute or could lead out of the folder')
     .option('--adopt', 'take a directory that is not empty; its files are kept')
     .option('--rebuild', 'set a damaged log aside and fetch it anew; files that match are kept')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync clone <key> ./mirror
-  $ p2psync clone <key> ./mirror --once && echo complete
-  $ p2psync clone <key> ./copy-from-usb-disk --adopt
-  $ p2psync clone <key> ./mirror --only docs/ --only '*.md' --exclude '*.tmp'
-  $ p2psync clone <key>@1234 ./as-it-was
-  $ p2psync clone <key>@2026-11-20T12:00 ./as-it-was`
-    )
     .action(async (where: string, directory: string, options: Options) => {
       const { adopt, keepReplaced, rebuild, safeLinks, only, exclude } = options
       const [key, version] = splitKey(where)
@@ -85,6 +75,14 @@ Examples:
       })
       onStatus(await runFolder(folder, options, untilDone(folder, options)))
     })
+  addExamples(command, [
+    'p2psync clone <key> ./mirror',
+    'p2psync clone <key> ./mirror --once && echo complete',
+    ['p2psync clone <key> ./copy-from-usb-disk --adopt', 'what is there already, and matches, is not fetched'],
+    ["p2psync clone <key> ./mirror --only docs/ --only '*.md' --exclude '*.tmp'", 'a part of the folder'],
+    'p2psync clone <key>@1234 ./as-it-was',
+    'p2psync clone <key>@2026-11-20T12:00 ./as-it-was'
+  ])
 }
 
 /** A key has no `@`: what stands behind one has to be a version. */

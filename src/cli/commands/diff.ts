@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
 import type { PatchRecord } from '../../sync/operations/diff.ts'
 import type { RecordOf } from '../../sync/operations/table.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { given } from '../options.ts'
 import { print, printJson } from '../print.ts'
@@ -22,39 +23,38 @@ interface Options extends WhereOptions {
 }
 
 export function addDiffCommand(program: Command, onStatus: (status: number) => void): void {
-  addWhereOptions(
+  const command = addWhereOptions(
     program
       .command('diff')
-      .summary('show what changed between versions, or since one on disk')
+      .summary('show what changed between versions, or on disk')
       .description(
         'Shows what changed from one version to another; from one version to what the folder holds on disk, where only ' +
           'one is given; and from the latest where none is. Of a key, the latest is compared with the one before.'
       )
       .argument('<where>', 'a folder or a key')
-      .argument('[versions and path...]', 'up to two versions, then a path')
+      .argument('[@V|path...]', 'up to two versions, then a path')
       .option('--stat', 'only which paths changed, not what within them')
-  )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync diff ./photos                  what isn't published yet, or differs in a mirror
-  $ p2psync diff ./notes @-1 @1234 todo.txt
-  $ p2psync diff <key> @2h --stat
-${whereHelp}`
+  ).action(async (where: string, rest: readonly string[], options: Options) => {
+    const { place, version } = parseWhere(where)
+    const { versions, path } = split(version === undefined ? rest : [`@${version}`, ...rest])
+    const patch = options.stat !== true
+    onStatus(
+      await withLog(place, options, (log, signal) => {
+        const [from, to] = versions
+        const params = { ...pathWithin(log, path), ...given({ from, to }), patch }
+        return show(log.ask('diff', params, signal), options)
+      })
     )
-    .action(async (where: string, rest: readonly string[], options: Options) => {
-      const { place, version } = parseWhere(where)
-      const { versions, path } = split(version === undefined ? rest : [`@${version}`, ...rest])
-      const patch = options.stat !== true
-      onStatus(
-        await withLog(place, options, (log, signal) => {
-          const [from, to] = versions
-          const params = { ...pathWithin(log, path), ...given({ from, to }), patch }
-          return show(log.ask('diff', params, signal), options)
-        })
-      )
-    })
+  })
+  addExamples(
+    command,
+    [
+      ['p2psync diff ./photos', "what isn't published yet, or differs in a mirror"],
+      'p2psync diff ./notes @-1 @1234 todo.txt',
+      ['p2psync diff <key> @2h --stat', 'which paths changed in the last two hours']
+    ],
+    whereHelp
+  )
 }
 
 /** Versions come first, and begin with `@`, or look like nothing else. */

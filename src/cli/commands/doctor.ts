@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { Address, Check } from '../../index.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { parseAddresses, parsePort } from '../options.ts'
 import { showJson, showMany, showName, wrap } from '../text.ts'
@@ -14,9 +15,9 @@ interface Options {
 type Counts = Record<Check['state'], number>
 
 export function addDoctorCommand(program: Command, onStatus: (status: number) => void): void {
-  program
+  const command = program
     .command('doctor')
-    .summary('test this machine and its network, and say what to do')
+    .summary('test this machine and its network, and advise')
     .description(
       'Tests what p2psync depends on, on this machine and around it. Each line says ok, warning or failure, what was ' +
         'found, and what to do about it. Takes some seconds, and changes nothing.'
@@ -30,17 +31,6 @@ export function addDoctorCommand(program: Command, onStatus: (status: number) =>
     .option('--no-lan', 'send nothing to all on the local network (also: P2PSYNC_NO_LAN=1)')
     .option('--port <number>', 'the TCP port that is to be opened', parsePort)
     .option('--json', 'print each check to stdout as a JSON object, then a summary')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync doctor
-  $ p2psync doctor ./photos
-  $ p2psync doctor --bootstrap 10.0.0.5:49737 --port 7000
-  $ p2psync doctor --json | grep failure
-
-Exit status: 0 when nothing failed, 1 otherwise; 10 no such directory, 12 bad key.`
-    )
     .action(async (target: string | undefined, { bootstrap, lan, port, json }: Options) => {
       const counts: Counts = { ok: 0, warning: 0, failure: 0 }
       const { diagnose } = await import('../../index.ts')
@@ -57,6 +47,16 @@ Exit status: 0 when nothing failed, 1 otherwise; 10 no such directory, 12 bad ke
       process.stdout.write(json ? `${showJson(summaryOf(counts))}\n` : `\n${verdictOf(counts)}\n`)
       onStatus(counts.failure > 0 ? exitStatus.failure : exitStatus.ok)
     })
+  addExamples(
+    command,
+    [
+      'p2psync doctor',
+      'p2psync doctor ./photos',
+      'p2psync doctor --bootstrap 10.0.0.5:49737 --port 7000',
+      'p2psync doctor --json | grep failure'
+    ],
+    'Exit status: 0 when nothing failed, 1 otherwise; 10 no such directory, 12 bad key.'
+  )
 }
 
 const stateWidth = 9

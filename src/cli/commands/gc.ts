@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Collected } from '../../sync/collect.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { withFolder } from '../folder-operation.ts'
 import { given, parseAge, parseCount } from '../options.ts'
@@ -18,29 +19,20 @@ interface Options {
 }
 
 export function addGcCommand(program: Command, onStatus: (status: number) => void): void {
-  program
+  const command = program
     .command('gc')
-    .summary('forget the contents of old versions and give their disk space back')
+    .summary('give back the disk space of old versions')
     .description(
       'Forgets contents that only versions older than --keep have, here alone: other machines keep theirs. Versions ' +
         'that are younger can be read as before, as can the one that was in force then. What happened when stays ' +
         'known, and the files of the folder stay as they are.'
     )
-    .argument('<dir>', 'a shared directory or a mirror')
+    .argument('<folder>', 'a shared directory or a mirror')
     .requiredOption('--keep <age>', 'keep all versions that are younger, such as 12h, 30d, 2w or 1y', parseAge)
     .option('--keep-versions <n>', 'keep at least so many, however old they are (default: 1)', parseCount)
     .option('--dry-run', 'only say how much it would give back')
     .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
     .option('--json', 'print the result as a JSON object')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync gc ./photos --keep 30d
-  $ p2psync gc ./photos --keep 1y --keep-versions 10 --dry-run
-
-It needs room for a part of what stays, as that is written anew.`
-    )
     .action(async (directory: string, { keep, keepVersions, dryRun = false, json = false, state }: Options) => {
       onStatus(
         await withFolder(directory, given({ state }), async (ask) => {
@@ -52,6 +44,15 @@ It needs room for a part of what stays, as that is written anew.`
         })
       )
     })
+  addExamples(
+    command,
+    [
+      ['p2psync gc ./photos --keep 30d --dry-run', 'says how much it would give back'],
+      'p2psync gc ./photos --keep 30d',
+      'p2psync gc ./photos --keep 1y --keep-versions 10'
+    ],
+    'It needs room for a part of what stays, as that is written anew.'
+  )
 }
 
 /** Freed is what the disk says: the databases take room for more than contents. */

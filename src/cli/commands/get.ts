@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { GetParams, GetRecord, Readable } from '../../sync/get.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { given } from '../options.ts'
 import { printJson } from '../print.ts'
@@ -12,10 +13,10 @@ interface Options extends WhereOptions {
 }
 
 export function addGetCommand(program: Command, onStatus: (status: number) => void): void {
-  addWhereOptions(
+  const command = addWhereOptions(
     program
       .command('get')
-      .summary('write a file or directory, of any version, to anywhere')
+      .summary('write a file or directory of any version to disk')
       .description(
         'Writes a file, or all of a directory, of now or of an earlier version to this machine, with modes and times. ' +
           'Each content is compared with its hash in the signed log.'
@@ -24,20 +25,16 @@ export function addGetCommand(program: Command, onStatus: (status: number) => vo
       .argument('[path]', 'a file or directory in it; all when left out')
       .option('--to <path>', 'write it there (default: its own name, here)')
       .option('--force', 'replace a file that is there')
+  ).action(async (where: string, path: string | undefined, options: Options) => {
+    const { place, version } = parseWhere(where)
+    const { to, force } = options
+    onStatus(await getInto(place, options, given({ path, version, to, force }), options.json))
+  })
+  addExamples(
+    command,
+    ['p2psync get <key> films/summer.mp4', 'p2psync get ./photos@2026-11-01 2024/summer --to ./summer-as-it-was'],
+    whereHelp
   )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync get <key> films/summer.mp4
-  $ p2psync get ./photos@2026-11-01 2024/summer --to ./summer-as-it-was
-${whereHelp}`
-    )
-    .action(async (where: string, path: string | undefined, options: Options) => {
-      const { place, version } = parseWhere(where)
-      const { to, force } = options
-      onStatus(await getInto(place, options, given({ path, version, to, force }), options.json))
-    })
 }
 
 /** Writes what `params` names of a log. @returns the exit status */

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { RecordOf } from '../../sync/operations/table.ts'
+import { addExamples } from '../examples.ts'
 import { given } from '../options.ts'
 import { print, printJson } from '../print.ts'
 import { showTime } from '../show-entries.ts'
@@ -12,7 +13,7 @@ interface Options extends WhereOptions {
 }
 
 export function addInspectCommand(program: Command, onStatus: (status: number) => void): void {
-  addWhereOptions(
+  const command = addWhereOptions(
     program
       .command('inspect')
       .summary('print the raw records of the log')
@@ -20,28 +21,20 @@ export function addInspectCommand(program: Command, onStatus: (status: number) =
       .argument('<where>', 'a folder or a key')
       .option('--from <block>', 'the first; before 0 counted from the end (default: -20)', parseIndex)
       .option('--to <block>', 'the one behind the last', parseIndex)
-  )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync inspect ./photos
-  $ p2psync inspect <key> --from 1 --to 50 --json
-${whereHelp}`
+  ).action(async (where: string, options: Options) => {
+    const { from, to } = options
+    onStatus(
+      await withLog(where, options, async (log, signal) => {
+        const params = given({ from, to })
+        for await (const record of log.ask('inspect', params, signal)) {
+          if (options.json) await printJson(record)
+          else await print(`${lineOf(record)}\n`)
+        }
+        return undefined
+      })
     )
-    .action(async (where: string, options: Options) => {
-      const { from, to } = options
-      onStatus(
-        await withLog(where, options, async (log, signal) => {
-          const params = given({ from, to })
-          for await (const record of log.ask('inspect', params, signal)) {
-            if (options.json) await printJson(record)
-            else await print(`${lineOf(record)}\n`)
-          }
-          return undefined
-        })
-      )
-    })
+  })
+  addExamples(command, ['p2psync inspect ./photos', 'p2psync inspect <key> --from 1 --to 50 --json'], whereHelp)
 }
 
 function lineOf({ seq, op, key, valueBytes, nodes, entry, head, fault }: RecordOf<'inspect'>): string {

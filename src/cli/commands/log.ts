@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { LoggedVersion } from '../../sync/operations/log.ts'
 import type { RecordOf } from '../../sync/operations/table.ts'
+import { addExamples } from '../examples.ts'
 import { given } from '../options.ts'
 import { print, printJson } from '../print.ts'
 import { isNews, showChange, showTime } from '../show-entries.ts'
@@ -25,7 +26,7 @@ interface Options extends WhereOptions {
 const pathsShown = 10
 
 export function addLogCommand(program: Command, onStatus: (status: number) => void): void {
-  addWhereOptions(
+  const command = addWhereOptions(
     program
       .command('log')
       .summary('show the history, of the folder or of a path')
@@ -38,28 +39,26 @@ export function addLogCommand(program: Command, onStatus: (status: number) => vo
       .option('--since <version>', 'only what came after this version', parseVersion)
       .option('-n, --limit <count>', 'no more than so many versions', parseCount)
       .option('-a, --all', `all paths of each version, not the first ${pathsShown}`)
-  )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync log ./photos -n 5
-  $ p2psync log <key> notes/todo.txt
-  $ p2psync log ./photos --since 7d
-
-A line begins with + for what was added, ~ for what changed, > for what moved, - for what was removed.
-${whereHelp}`
+  ).action(async (where: string, path: string | undefined, options: Options) => {
+    const { place, version } = parseWhere(where)
+    const { since, limit } = options
+    onStatus(
+      await withLog(place, options, (log, signal) => {
+        const params = { ...pathWithin(log, path), ...given({ version, since, limit }) }
+        return show(log.ask('log', params, signal), options)
+      })
     )
-    .action(async (where: string, path: string | undefined, options: Options) => {
-      const { place, version } = parseWhere(where)
-      const { since, limit } = options
-      onStatus(
-        await withLog(place, options, (log, signal) => {
-          const params = { ...pathWithin(log, path), ...given({ version, since, limit }) }
-          return show(log.ask('log', params, signal), options)
-        })
-      )
-    })
+  })
+  addExamples(
+    command,
+    [
+      'p2psync log ./photos -n 5',
+      ['p2psync log <key> notes/todo.txt', 'all versions of one file'],
+      'p2psync log ./photos --since 7d'
+    ],
+    'A line begins with + for what was added, ~ for what changed, > for what moved, - for what was removed.',
+    whereHelp
+  )
 }
 
 async function show(records: AsyncIterable<RecordOf<'log'>>, { json, all }: Options): Promise<undefined> {

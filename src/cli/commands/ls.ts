@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { EntryRecord } from '../../sync/operations/records.ts'
 import type { RecordOf } from '../../sync/operations/table.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { given } from '../options.ts'
 import { print, printJson } from '../print.ts'
@@ -14,7 +15,7 @@ interface Options extends WhereOptions {
 }
 
 export function addLsCommand(program: Command, onStatus: (status: number) => void): void {
-  addWhereOptions(
+  const command = addWhereOptions(
     program
       .command('ls')
       .summary('list a directory, at any version')
@@ -23,26 +24,25 @@ export function addLsCommand(program: Command, onStatus: (status: number) => voi
       .argument('[path]', 'a directory or file in it')
       .option('-l, --long', 'with mode, size and time')
       .option('-R, --recursive', 'also what lies in directories')
-  )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync ls ./photos
-  $ p2psync ls <key> 2024/summer -l
-  $ p2psync ls ./photos@2h -R
-${whereHelp}`
+  ).action(async (where: string, path: string | undefined, options: Options) => {
+    const { place, version } = parseWhere(where)
+    const recursive = options.recursive === true
+    onStatus(
+      await withLog(place, options, (log, signal) => {
+        const params = { ...pathWithin(log, path), ...given({ version }), recursive }
+        return show(log.ask('list', params, signal), params.path, options)
+      })
     )
-    .action(async (where: string, path: string | undefined, options: Options) => {
-      const { place, version } = parseWhere(where)
-      const recursive = options.recursive === true
-      onStatus(
-        await withLog(place, options, (log, signal) => {
-          const params = { ...pathWithin(log, path), ...given({ version }), recursive }
-          return show(log.ask('list', params, signal), params.path, options)
-        })
-      )
-    })
+  })
+  addExamples(
+    command,
+    [
+      'p2psync ls ./photos',
+      ['p2psync ls <key> 2024/summer -l', 'of a key, without a clone'],
+      ['p2psync ls ./photos@2h -R', 'all that it had two hours ago']
+    ],
+    whereHelp
+  )
 }
 
 async function show(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { pauseResting } from '../../sync/pause.ts'
+import { addExamples } from '../examples.ts'
 import { printJson } from '../print.ts'
 import { findRunning } from '../running.ts'
 
@@ -11,7 +12,7 @@ interface Options {
 export function addPauseCommands(program: Command, onStatus: (status: number) => void): void {
   addCommand(program, onStatus, {
     name: 'pause',
-    summary: 'have a folder rest: no peers, no changes, until resume',
+    summary: 'have a folder rest until resume',
     description:
       'Has a folder rest, after what it is doing: it looks for no peers, publishes nothing and changes nothing, also ' +
       'when it is started again, until p2psync resume. It can be listed and read all the same.',
@@ -34,14 +35,13 @@ interface Texts {
 
 function addCommand(program: Command, onStatus: (status: number) => void, texts: Texts): void {
   const { name, summary, description, done } = texts
-  program
+  const command = program
     .command(name)
     .summary(summary)
     .description(description)
     .argument('<folder>', 'a shared directory or a mirror')
     .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
     .option('--json', 'print what came of it as a JSON object')
-    .addHelpText('after', `\nExamples:\n  $ p2psync ${name} ./photos`)
     .action(async (directory: string, { state, json }: Options) => {
       const paused = name === 'pause'
       const { folder, client } = await findRunning(directory, state)
@@ -56,4 +56,5 @@ function addCommand(program: Command, onStatus: (status: number) => void, texts:
       else process.stderr.write(`${done}\n`)
       onStatus(0)
     })
+  addExamples(command, [`p2psync ${name} ./photos`])
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { PeerRecord } from '../../sync/status.ts'
+import { addExamples } from '../examples.ts'
 import { print, printJson } from '../print.ts'
 import { findRunning, notRunning } from '../running.ts'
 import { showBytes, showTransport } from '../text.ts'
@@ -10,14 +11,13 @@ interface Options {
 }
 
 export function addPeersCommand(program: Command, onStatus: (status: number) => void): void {
-  program
+  const command = program
     .command('peers')
     .summary('show who a folder is connected to')
     .description('Shows the connected peers of a folder that is at work: where they are, how, and what goes over it.')
     .argument('<folder>', 'a shared directory or a mirror')
     .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
     .option('--json', 'print one JSON object a peer')
-    .addHelpText('after', '\nExamples:\n  $ p2psync peers ./photos')
     .action(async (directory: string, { state, json }: Options) => {
       const { folder, client } = await findRunning(directory, state)
       if (client === undefined) throw notRunning(folder)
@@ -30,6 +30,7 @@ export function addPeersCommand(program: Command, onStatus: (status: number) => 
       if (count === 0 && !json) process.stderr.write('No peers\n')
       onStatus(0)
     })
+  addExamples(command, ['p2psync peers ./photos', 'p2psync peers ./photos --json | jq -r .address'])
 }
 
 /** `203.0.113.7:49737  UDX       31 ms  ↑ 1.2 MB/s ↓ 0 B/s  e8yxrqm…` */

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
 import type { RestoreRecord } from '../../sync/restore.ts'
 import { splitAtVersion } from '../../tree/version-name.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addFolderOptions, type FolderOptions, withFolder } from '../folder-operation.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
@@ -18,11 +19,11 @@ interface Options extends FolderOptions, NetworkOptions {
 }
 
 export function addRestoreCommand(program: Command, onStatus: (status: number) => void): void {
-  addNetworkOptions(
+  const command = addNetworkOptions(
     addFolderOptions(
       program
         .command('restore')
-        .summary('bring a file, a directory or all back to an earlier version')
+        .summary('bring a path, or all, back to a version')
         .description(
           'Brings a folder, or a path of it, back to what a version had. What stands there and was never published is ' +
             'kept as name.conflict-<time>-<host>. At the source it becomes a new version; in a mirror it differs from ' +
@@ -34,31 +35,27 @@ export function addRestoreCommand(program: Command, onStatus: (status: number) =
         .option('--force', 'with --to, replace a file that is there')
         .option('--dry-run', 'only say what would be done')
     )
-  )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync restore ./notes todo.txt@-1
-  $ p2psync restore ./photos 2024/summer@2026-11-01 --dry-run
-  $ p2psync restore ./photos @2h
-  $ p2psync restore ./photos @1234 --to ./photos-as-they-were`
+  ).action(async (directory: string, text: string | undefined, options: Options) => {
+    const { folder, path, version } = parse(directory, text)
+    const { state, to, force, dryRun } = options
+    if (to !== undefined) {
+      onStatus(await getInto(folder, options, { ...given({ path, force }), version, to }, options.json))
+      return
+    }
+    const atRest = { ...connectOptions(options), ...given({ state }), online: true }
+    onStatus(
+      await withFolder(folder, atRest, (ask, found) => {
+        const params = { version, ...pathWithin({ folder: found }, path), ...given({ dryRun }) }
+        return show(ask('restore', params), options, found.role)
+      })
     )
-    .action(async (directory: string, text: string | undefined, options: Options) => {
-      const { folder, path, version } = parse(directory, text)
-      const { state, to, force, dryRun } = options
-      if (to !== undefined) {
-        onStatus(await getInto(folder, options, { ...given({ path, force }), version, to }, options.json))
-        return
-      }
-      const atRest = { ...connectOptions(options), ...given({ state }), online: true }
-      onStatus(
-        await withFolder(folder, atRest, (ask, found) => {
-          const params = { version, ...pathWithin({ folder: found }, path), ...given({ dryRun }) }
-          return show(ask('restore', params), options, found.role)
-        })
-      )
-    })
+  })
+  addExamples(command, [
+    'p2psync restore ./notes todo.txt@-1',
+    'p2psync restore ./photos 2024/summer@2026-11-01 --dry-run',
+    'p2psync restore ./photos @2h',
+    'p2psync restore ./photos @1234 --to ./photos-as-they-were'
+  ])
 }
 
 /** The version stands behind the folder, or behind the path. */

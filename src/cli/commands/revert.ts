@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
 import type { RevertRecord } from '../../sync/revert.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { type Ask, addFolderOptions, type FolderOptions, withFolder } from '../folder-operation.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
@@ -15,7 +16,7 @@ interface Options extends FolderOptions, NetworkOptions {
 }
 
 export function addRevertCommand(program: Command, onStatus: (status: number) => void): void {
-  addNetworkOptions(
+  const command = addNetworkOptions(
     addFolderOptions(
       program
         .command('revert')
@@ -29,24 +30,20 @@ export function addRevertCommand(program: Command, onStatus: (status: number) =>
         .option('-y, --yes', 'do it')
         .option('--dry-run', 'only list what would go, as without --yes')
     )
-  )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync revert ./mirror
-  $ p2psync revert ./mirror docs/todo.txt --yes`
-    )
-    .action(async (directory: string, path: string | undefined, options: Options) => {
-      const { state, yes = false, dryRun = false } = options
-      if (yes && dryRun) throw new SyncError('USAGE', 'Give --yes or --dry-run, not both')
-      const atRest = { ...connectOptions(options), ...given({ state }), online: yes }
-      onStatus(
-        await withFolder(directory, atRest, (ask, folder) =>
-          show(ask, { ...pathWithin({ folder }, path), dryRun: !yes }, options)
-        )
+  ).action(async (directory: string, path: string | undefined, options: Options) => {
+    const { state, yes = false, dryRun = false } = options
+    if (yes && dryRun) throw new SyncError('USAGE', 'Give --yes or --dry-run, not both')
+    const atRest = { ...connectOptions(options), ...given({ state }), online: yes }
+    onStatus(
+      await withFolder(directory, atRest, (ask, folder) =>
+        show(ask, { ...pathWithin({ folder }, path), dryRun: !yes }, options)
       )
-    })
+    )
+  })
+  addExamples(command, [
+    ['p2psync revert ./mirror', 'lists what differs'],
+    'p2psync revert ./mirror docs/todo.txt --yes'
+  ])
 }
 
 async function show(

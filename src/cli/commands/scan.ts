@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addCommonOptions, type CommonOptions, folderOptions } from '../options.ts'
 import { failure, runFolder } from '../session.ts'
@@ -8,10 +9,10 @@ interface Options extends CommonOptions {
 }
 
 export function addScanCommand(program: Command, onStatus: (status: number) => void): void {
-  addCommonOptions(
+  const command = addCommonOptions(
     program
       .command('scan')
-      .summary('look at a shared directory once and publish what has changed')
+      .summary('publish what has changed, once, without a network')
       .description(
         'Looks at a directory that was shared before, publishes what has changed, and ends. It does so without a ' +
           'network: mirrors get it when the directory is next shared.'
@@ -19,15 +20,6 @@ export function addScanCommand(program: Command, onStatus: (status: number) => v
       .argument('<dir>', 'a directory that was shared before')
   )
     .option('--checksum', 'read every file, also those whose size and times say that nothing has changed')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync scan ./photos
-  $ p2psync scan ./photos --checksum    finds what a disk or a program has changed without a trace
-
-While the directory is being shared, end that first; share --checksum does the same at its start.`
-    )
     .action(async (directory: string, options: Options) => {
       const { checksum = false } = options
       const { share } = await import('../../index.ts')
@@ -48,4 +40,12 @@ While the directory is being shared, end that first; share --checksum does the s
       const shown = { ...options, verbose: options.quiet !== true }
       onStatus(await runFolder(folder, shown, done, ({ type }) => options.json === true || type !== 'ready'))
     })
+  addExamples(
+    command,
+    [
+      'p2psync scan ./photos',
+      ['p2psync scan ./photos --checksum', 'finds what a disk or a program has changed without a trace']
+    ],
+    'While the directory is being shared, end that first; share --checksum does the same at its start.'
+  )
 }

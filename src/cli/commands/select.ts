@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Selected } from '../../index.ts'
+import { addExamples } from '../examples.ts'
 import { collect } from '../options.ts'
 import { showJson, showName } from '../text.ts'
 
@@ -13,30 +14,21 @@ interface Options {
 }
 
 export function addSelectCommand(program: Command): void {
-  program
+  const command = program
     .command('select')
-    .summary('change which part of a folder a mirror holds, or which version')
+    .summary('change which part or version a mirror holds')
     .description(
       'Changes what a mirror holds, also while it is at work: it follows within a second, so does its next run. What is ' +
         'not selected any more is removed, but for what was changed in the mirror. --only and --exclude take the place ' +
         'of those that were given before. Without any option it prints what is selected.'
     )
     .argument('<mirror>', 'a directory that was cloned')
-    .option('--only <glob>', 'hold only what this matches, as in .gitignore; may be given again', collect)
-    .option('--exclude <glob>', 'leave out what this matches; may be given again', collect)
+    .option('--only <glob>', 'hold only what this matches, as in .gitignore; may be repeated', collect)
+    .option('--exclude <glob>', 'leave out what this matches; may be repeated', collect)
     .option('--all', 'hold all of the folder')
     .option('--version <version>', 'keep it at a version: its number, -1, a time or an age such as 2h')
     .option('--latest', 'follow the newest version')
     .option('--json', 'print what is selected as a JSON object')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync select ./mirror
-  $ p2psync select ./mirror --only docs/ --exclude '*.tmp'
-  $ p2psync select ./mirror --all --latest
-  $ p2psync select ./mirror --version 2026-11-20T12:00`
-    )
     .action(async (directory: string, options: Options) => {
       const { only, exclude, all, version, latest, json } = options
       const { selectFolder } = await import('../../index.ts')
@@ -50,6 +42,12 @@ Examples:
       const lines = json ? [showJson({ type: 'selection', ...selected })] : describe(selected)
       process.stdout.write(`${lines.join('\n')}\n`)
     })
+  addExamples(command, [
+    ['p2psync select ./mirror', 'says what is selected'],
+    "p2psync select ./mirror --only docs/ --exclude '*.tmp'",
+    'p2psync select ./mirror --all --latest',
+    'p2psync select ./mirror --version 2026-11-20T12:00'
+  ])
 }
 
 function describe({ only, exclude, version, pending }: Selected): readonly string[] {

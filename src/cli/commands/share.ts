@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { addExamples } from '../examples.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
 import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options.ts'
 import { forever, runFolder } from '../session.ts'
@@ -11,7 +12,7 @@ interface Options extends CommonOptions, NetworkOptions {
 }
 
 export function addShareCommand(program: Command, onStatus: (status: number) => void): void {
-  addNetworkOptions(
+  const command = addNetworkOptions(
     addCommonOptions(
       program
         .command('share')
@@ -35,16 +36,6 @@ export function addShareCommand(program: Command, onStatus: (status: number) => 
     )
     .option('--checksum', 'read every file at the start, also those that look unchanged')
     .option('--moved', 'take a log that was restored or moved here, as the only copy that is ever used again')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync share ./photos
-  $ p2psync share /mnt/nas/photos --poll 10s
-  $ p2psync share ./photos --json --state ~/.local/state/p2psync/photos
-
-What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left out.`
-    )
     .action(async (directory: string, options: Options) => {
       const { moved, poll, rescanInterval, checksum = false } = options
       const { share } = await import('../../index.ts')
@@ -59,4 +50,13 @@ What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left
       })
       onStatus(await runFolder(folder, options, forever))
     })
+  addExamples(
+    command,
+    [
+      'p2psync share ./photos',
+      ['p2psync share /mnt/nas/photos --poll 10s', 'on a network file system, which tells of no changes'],
+      'p2psync share ./photos --json --state ~/.local/state/p2psync/photos'
+    ],
+    'What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left out.'
+  )
 }

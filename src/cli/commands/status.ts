@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
 import type { StatusRecord } from '../../sync/status.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { print, printJson } from '../print.ts'
 import { findRunning } from '../running.ts'
@@ -19,7 +20,7 @@ const watchMs = 1000
 const columnsDefault = 80
 
 export function addStatusCommand(program: Command, onStatus: (status: number) => void): void {
-  program
+  const command = program
     .command('status')
     .summary('show how a folder stands, and why')
     .description(
@@ -30,7 +31,6 @@ export function addStatusCommand(program: Command, onStatus: (status: number) =>
     .option('-w, --watch', 'keep it on the screen, until Ctrl-C')
     .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
     .option('--json', 'print it as a JSON object; with --watch one each second')
-    .addHelpText('after', '\nExamples:\n  $ p2psync status ./photos\n  $ p2psync status ./photos --json | jq .percent')
     .action(async (directory: string, options: Options) => {
       if (options.watch) onStatus(await watch(directory, options))
       else {
@@ -38,6 +38,11 @@ export function addStatusCommand(program: Command, onStatus: (status: number) =>
         onStatus(exitStatus.ok)
       }
     })
+  addExamples(command, [
+    'p2psync status ./photos',
+    'p2psync status ./photos --watch',
+    'p2psync status ./photos --json | jq .percent'
+  ])
 }
 
 async function show(status: StatusRecord, { json }: Options): Promise<void> {

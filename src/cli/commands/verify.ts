@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
 import type { VerifyEvent } from '../../index.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
 import { addCommonOptions, type CommonOptions, folderOptions, given, parseDuration } from '../options.ts'
@@ -17,17 +18,17 @@ interface Options extends CommonOptions, NetworkOptions {
 type Verified = Extract<VerifyEvent, { type: 'verified' }>
 
 export function addVerifyCommand(program: Command, onStatus: (status: number) => void): void {
-  addNetworkOptions(
+  const command = addNetworkOptions(
     addCommonOptions(
       program
         .command('verify')
-        .summary('compare what is on disk with the signed log, and mend it')
+        .summary('compare the disk with the signed log, and mend it')
         .description(
           'Reads the files of a shared directory or a mirror, and its store, and compares them with the signed log. ' +
             'Bit rot is named; with --repair it is mended, from the store or from peers. What you changed yourself is ' +
             'told of as diverged, and stays.'
         )
-        .argument('<dir>', 'a shared directory or a mirror')
+        .argument('<folder>', 'a shared directory or a mirror')
     )
   )
     .option('--sample <share>', 'read a random part of the files and of the store, such as 5%', parseShare)
@@ -36,18 +37,6 @@ export function addVerifyCommand(program: Command, onStatus: (status: number) =>
       '--timeout <time>',
       'with --repair, wait so long for peers while nothing comes (default: 60s)',
       parseDuration
-    )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync verify ./mirror
-  $ p2psync verify ./mirror --sample 5%       every night: in a few months all was read
-  $ p2psync verify ./mirror --repair
-
-Exit status: 0 when nothing is damaged, or all was mended; 15 when something is damaged; 3 when only something
-couldn't be read. A file with the size and the time of the log but other bytes counts as damaged; where its other
-times changed too, what it held is kept as name.conflict-<time>-<host>.`
     )
     .action(async (directory: string, options: Options) => {
       const { sample, repair, timeout: timeoutMs } = options
@@ -73,6 +62,18 @@ times changed too, what it held is kept as name.conflict-<time>-<host>.`
         signals.end()
       }
     })
+  addExamples(
+    command,
+    [
+      'p2psync verify ./mirror',
+      ['p2psync verify ./mirror --sample 5%', 'every night: in a few months all was read'],
+      'p2psync verify ./mirror --repair'
+    ],
+    'Exit status: 0 when nothing is damaged, or all was mended; 15 when something is damaged; 3 when only ' +
+      "something couldn't be read.",
+    'A file with the size and the time of the log but other bytes counts as damaged; where its other times changed ' +
+      'too, what it held is kept as name.conflict-<time>-<host>.'
+  )
 }
 
 async function showAll(events: AsyncIterable<VerifyEvent>, options: Options): Promise<number> {

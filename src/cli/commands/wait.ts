@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { ControlClient } from '../../control/client.ts'
 import { SyncError } from '../../errors.ts'
+import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { given, parseDuration } from '../options.ts'
 import { printJson } from '../print.ts'
@@ -19,9 +20,9 @@ interface Options {
 const tickMs = 200
 
 export function addWaitCommand(program: Command, onStatus: (status: number) => void): void {
-  program
+  const command = program
     .command('wait')
-    .summary('return when a folder holds a version, or all that is known of')
+    .summary('return when a folder is in sync or has a version')
     .description(
       'Returns when this machine holds a version: a mirror when it is applied, a shared folder when it is published. ' +
         'Without a version, when all that is known of is done. Where nobody is at work on the folder yet, it waits for that.'
@@ -31,10 +32,6 @@ export function addWaitCommand(program: Command, onStatus: (status: number) => v
     .option('--timeout <time>', 'give up after this time (default: never)', parseDuration)
     .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
     .option('--json', 'print the version as a JSON object')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  $ p2psync wait ./mirror --timeout 10m && make\n  $ p2psync wait ./mirror --version 1234'
-    )
     .action(async (directory: string, options: Options) => {
       const stop = new AbortController()
       const signals = listenForSignals()
@@ -48,6 +45,7 @@ export function addWaitCommand(program: Command, onStatus: (status: number) => v
         signals.end()
       }
     })
+  addExamples(command, ['p2psync wait ./mirror --timeout 10m && make', 'p2psync wait ./mirror --version 1234'])
 }
 
 async function held(directory: string, options: Options, signal: AbortSignal): Promise<number> {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { OpenedLog } from '../../control/open.ts'
 import type { WatchParams, WatchRecord } from '../../sync/operations/watch.ts'
+import { addExamples } from '../examples.ts'
 import { given } from '../options.ts'
 import { print, printJson } from '../print.ts'
 import { isNews, showChange, showEntry } from '../show-entries.ts'
@@ -13,10 +14,10 @@ interface Options extends WhereOptions {
 }
 
 export function addWatchCommand(program: Command, onStatus: (status: number) => void): void {
-  addWhereOptions(
+  const command = addWhereOptions(
     program
       .command('watch')
-      .summary('list a folder and follow its changes live, without a copy')
+      .summary('list a folder and follow its changes live')
       .description(
         'Lists what a folder has, then tells each change as it is made: added, changed, removed, moved. No content is ' +
           'fetched. It goes on when the source is restarted. On a terminal it is a live list: scroll by the arrows, end by q.'
@@ -24,28 +25,26 @@ export function addWatchCommand(program: Command, onStatus: (status: number) => 
       .argument('<where>', 'a folder or a key')
       .argument('[path]', 'a directory or file in it')
       .option('--since <version>', 'tell what changed after this version instead of what there is', parseVersion)
-  )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ p2psync watch <key>
-  $ p2psync watch ./photos 2024
-  $ p2psync watch <key> --json | jq -r 'select(.type == "added").path'
-
-A line begins with + for what was added, ~ for what changed, > for what moved, - for what was removed.
-${whereHelp}`
+  ).action(async (where: string, path: string | undefined, options: Options) => {
+    onStatus(
+      await withLog(where, options, async (log, signal) => {
+        const params = { ...pathWithin(log, path), ...given({ since: options.since }) }
+        if (!options.json && process.stdout.isTTY) await onScreen(log, where, params, signal)
+        else for await (const record of log.ask('watch', params, signal)) await tell(record, options)
+        return undefined
+      })
     )
-    .action(async (where: string, path: string | undefined, options: Options) => {
-      onStatus(
-        await withLog(where, options, async (log, signal) => {
-          const params = { ...pathWithin(log, path), ...given({ since: options.since }) }
-          if (!options.json && process.stdout.isTTY) await onScreen(log, where, params, signal)
-          else for await (const record of log.ask('watch', params, signal)) await tell(record, options)
-          return undefined
-        })
-      )
-    })
+  })
+  addExamples(
+    command,
+    [
+      'p2psync watch <key>',
+      'p2psync watch ./photos 2024',
+      `p2psync watch <key> --json | jq -r 'select(.type == "added").path'`
+    ],
+    'A line begins with + for what was added, ~ for what changed, > for what moved, - for what was removed.',
+    whereHelp
+  )
 }
 
 async function tell(record: WatchRecord, { json }: Options): Promise<void> {

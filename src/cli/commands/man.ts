@@ -1,0 +1,19 @@
+import type { Command } from 'commander'
+import { addExamples } from '../examples.ts'
+import { print } from '../print.ts'
+
+export function addManCommand(program: Command): void {
+  const command = program
+    .command('man')
+    .summary('print the manual page')
+    .description(
+      'Prints the manual page, in roff. It says what all the helps say, and more. Where npm has installed p2psync for ' +
+        'all, man p2psync shows it.'
+    )
+    .action(async () => {
+      const { describeProgram } = await import('../describe.ts')
+      const { manualPage } = await import('../manual.ts')
+      await print(manualPage(describeProgram(program), new Date()))
+    })
+  addExamples(command, ['p2psync man | man -l -', 'p2psync man > p2psync.1'])
+}

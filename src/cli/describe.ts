@@ -1,0 +1,131 @@
+import type { Argument, Command, Help, Option } from 'commander'
+import { type Remarks, remarksOf } from './examples.ts'
+import { argumentTerm, optionGroups } from './help-style.ts'
+
+/** What a value names: it is completed accordingly. `inside` is a path in the folder that the first argument names. */
+export type Kind = 'directory' | 'file' | 'inside' | 'any'
+
+export interface Value {
+  readonly kind: Kind
+  /** What alone it may be, if that is known. */
+  readonly choices: readonly string[]
+}
+
+export interface ArgumentText extends Value {
+  readonly name: string
+  /** As in the usage: `<where>`, `[path]`. */
+  readonly term: string
+  readonly description: string
+  readonly isVariadic: boolean
+}
+
+export interface OptionText {
+  /** As a user types it: `-l` and `--long`, or one of them. */
+  readonly names: readonly string[]
+  /** As in the help: `-n, --limit <count>`. */
+  readonly term: string
+  readonly description: string
+  /** What has to follow it, or may. */
+  readonly value: (Value & { readonly name: string }) | undefined
+}
+
+export interface OptionGroup {
+  readonly heading: string
+  readonly options: readonly OptionText[]
+}
+
+export interface CommandText extends Remarks {
+  readonly name: string
+  /** `p2psync ls [options] <where> [path]`. */
+  readonly usage: string
+  /** Beneath what it stands in the list of commands. */
+  readonly heading: string
+  readonly summary: string
+  readonly description: string
+  readonly arguments: readonly ArgumentText[]
+  readonly groups: readonly OptionGroup[]
+}
+
+export interface ProgramText extends CommandText {
+  readonly version: string
+  readonly commands: readonly CommandText[]
+}
+
+/** All that the help of a program says, as data: the manual and the completions are made of it. */
+export function describeProgram(program: Command): ProgramText {
+  const help = program.createHelp()
+  const names = program.commands.map((command) => command.name())
+  const commands = help.visibleCommands(program).map((command) => {
+    const text = describeCommand(command, program.createHelp())
+    if (program.commands.includes(command)) return text
+    // The one that commander adds knows neither whose it is nor what it takes: the name of another.
+    const takes = text.arguments.map((it) => ({ ...it, description: 'one of those above', choices: names }))
+    return { ...text, usage: `${program.name()} ${text.usage}`, arguments: takes }
+  })
+  return { ...describeCommand(program, help), version: program.version() ?? '', commands }
+}
+
+/** The options of all groups. */
+export function optionsOf({ groups }: CommandText): readonly OptionText[] {
+  return groups.flatMap(({ options }) => options)
+}
+
+/** What Node 20 has no `Map.groupBy` for. */
+export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item])
+  return groups
+}
+
+function describeCommand(command: Command, help: Help): CommandText {
+  const [first] = command.registeredArguments
+  const groups = help.groupItems(
+    [...command.options],
+    help.visibleOptions(command),
+    (option) => option.helpGroupHeading ?? optionGroups.own
+  )
+  return {
+    name: command.name(),
+    usage: help.commandUsage(command),
+    heading: command.helpGroup(),
+    summary: command.summary(),
+    description: command.description(),
+    arguments: command.registeredArguments.map((argument) => describeArgument(argument, first, help)),
+    groups: [...groups].map(([heading, options]) => ({
+      heading,
+      options: options.map((option) => describeOption(option, help))
+    })),
+    ...remarksOf(command)
+  }
+}
+
+function describeArgument(argument: Argument, first: Argument | undefined, help: Help): ArgumentText {
+  const name = argument.name()
+  const kind = kindOf(name)
+  const isInside = kind === 'file' && first !== undefined && first !== argument && kindOf(first.name()) === 'directory'
+  return {
+    name,
+    term: argumentTerm(argument),
+    description: help.argumentDescription(argument),
+    isVariadic: argument.variadic,
+    kind: isInside ? 'inside' : kind,
+    choices: argument.argChoices ?? []
+  }
+}
+
+function describeOption(option: Option, help: Help): OptionText {
+  const { short, long, flags, argChoices } = option
+  const [, name] = /[<[](.+)[\]>]$/.exec(flags) ?? []
+  return {
+    names: [short, long].filter((it) => it !== undefined),
+    term: flags,
+    description: help.optionDescription(option),
+    value: name === undefined ? undefined : { name, kind: kindOf(name), choices: argChoices ?? [] }
+  }
+}
+
+/** By the words that all commands use for their arguments. */
+function kindOf(name: string): Kind {
+  if (/\b(?:dir|folder|mirror|where)\b/.test(name)) return 'directory'
+  return /\bpath\b/.test(name) ? 'file' : 'any'
+}
