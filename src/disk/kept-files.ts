@@ -89,7 +89,6 @@ export class KeptFiles {
     for (const file of this.#files.values()) this.#blocks.unkeep(file)
     this.#files.clear()
     this.#bytes = 0
-    makeDirectory(this.directory)
     const { kept, bare } = readKept(this.directory)
     for (const file of kept) this.#note(file)
     return bare
@@ -230,6 +229,7 @@ export class KeptFiles {
   #write(file: KeptFile): boolean {
     const path = this.#recordOf(file.entry.hash)
     try {
+      makeDirectory(this.directory)
       writeFileSync(path + newEnding, `${JSON.stringify({ format, ...file })}\n`, { mode: 0o600 })
       renameSync(path + newEnding, path)
       return true
@@ -274,7 +274,7 @@ export function removeOldest(root: string, bytes: number): number {
 function readKept(directory: string): { readonly kept: readonly KeptFile[]; readonly bare: readonly KeptFile[] } {
   const kept: KeptFile[] = []
   const bare: KeptFile[] = []
-  for (const name of readdirSync(directory)) {
+  for (const name of namesIn(directory)) {
     if (name.endsWith(newEnding) && recordName.test(name.slice(0, -newEnding.length))) {
       rmSync(join(directory, name), { force: true })
     }
@@ -318,6 +318,16 @@ function isExtent(value: unknown): value is Extent {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+/** The names in a directory, which is there once something was kept. */
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    if (isAbsence(error)) return []
+    throw error
+  }
 }
 
 function makeDirectory(path: string): void {

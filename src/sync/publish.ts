@@ -139,8 +139,7 @@ export class Publisher {
         for (const [path, record] of put) this.#baseline.put(path, record)
         await this.#state.commitAll(stateChanges(new Map(put), new Map(), () => {}))
       },
-      settled: async () => {},
-      touched: () => this.#lookout.markAll()
+      ...{ settled: async () => {}, touched: () => this.#lookout.markAll() }
     }
   }
 
