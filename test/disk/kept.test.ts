@@ -45,7 +45,8 @@ class Scene {
   static async open(t: Assert): Promise<Scene> {
     const scene = new Scene(await t.tmp())
     mkdirSync(join(scene.root, '.p2psync'))
-    t.alike(scene.kept.open(), [])
+    t.alike(scene.kept.open(), [], 'nothing is kept, and no directory made for it')
+    mkdirSync(scene.kept.directory)
     return scene
   }
 
