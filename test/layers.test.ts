@@ -50,6 +50,7 @@ const allowed: ReadonlyArray<[file: string, imported: string, why: string]> = [
   ['net/congestion.ts', 'node:fs', 'asks the kernel which congestion control its TCP has'],
   ['control/server.ts', 'node:fs', 'sets the mode of its socket, and removes it'],
   ['control/socket-path.ts', 'node:fs', 'has a short name for a socket that lies deep'],
+  ['control/client.ts', 'node:fs', 'tells whose socket it is'],
   ['control/open.ts', 'node:fs', 'tells a directory from a key'],
   ['cli/where.ts', 'node:fs', 'tells a directory from a name with a version'],
   ['cli/main.ts', 'node:fs', 'reads its version from package.json']

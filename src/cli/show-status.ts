@@ -25,6 +25,8 @@ export function statusLines(status: StatusRecord, columns: number): readonly str
     'Disk',
     `files ${showBytes(status.bytes)} · log ${showBytes(log)} · state ${showBytes(state)} · free ${showBytes(free)}`
   ])
+  const { kept } = status
+  if (kept !== undefined) facts.push(['Kept', `${showMany(kept.files, 'replaced file')}, ${showBytes(kept.bytes)}`])
   if (status.durableMs !== undefined) facts.push(['Durable', `since ${showTime(status.durableMs)}`])
   const lines = facts.flatMap(([name, text]) => factLines(name, text, columns))
   return [

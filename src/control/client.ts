@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -16,7 +17,9 @@ export class ControlClient {
 
   /** Finds who is at work on a folder; `undefined` where nobody is, or it can't be reached. */
   static async find(home: string, id: string): Promise<ControlClient | undefined> {
-    for (const path of socketPaths(home, id)) if (await isAnswered(path)) return new ControlClient(path)
+    for (const path of socketPaths(home, id)) {
+      if (isOwn(path) && (await isAnswered(path))) return new ControlClient(path)
+    }
     return undefined
   }
 
@@ -62,6 +65,13 @@ export class ControlClient {
 
 function closed(cause?: unknown): SyncError {
   return new SyncError('CLOSED', 'Who is at work on the folder has ended. Try again', { cause })
+}
+
+/** Whether a socket is this user's, or root's: another's may have been put where ours would be. */
+function isOwn(path: string): boolean {
+  const uid = lstatSync(path, { throwIfNoEntry: false })?.uid
+  const own = process.getuid?.()
+  return uid !== undefined && (own === undefined || own === 0 || uid === own || uid === 0)
 }
 
 function isAnswered(path: string): Promise<boolean> {

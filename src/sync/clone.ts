@@ -13,10 +13,11 @@ import { BlockHolders } from './block-holders.ts'
 import type { Collectable } from './collect.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { FolderHandle, type Loop, notReady } from './handle.ts'
+import { FolderHandle, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { inTurn, untilAborted } from './in-turn.ts'
 import type { KeepReplaced, KeptContent } from './keeper.ts'
+import type { Loop } from './loop.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
 import type { Source } from './operations/source.ts'
@@ -138,8 +139,7 @@ export class ClonedFolder extends FolderHandle {
     return this.#source
   }
 
-  /** The large files that the log has replaced or removed and whose contents are still here, the oldest first. */
-  get kept(): readonly KeptContent[] {
+  override get kept(): readonly KeptContent[] {
     return this.#mirror?.keeper.kept ?? []
   }
 

@@ -10,6 +10,8 @@ import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic
 import { eventsOf } from './event-queue.ts'
 import type { Folder } from './folder.ts'
 import { inTurn } from './in-turn.ts'
+import type { KeptContent } from './keeper.ts'
+import type { Accompany, Companion, Loop } from './loop.ts'
 import { Monitor, type SyncEvent } from './monitor.ts'
 import type { Source } from './operations/source.ts'
 import { Rest } from './rest.ts'
@@ -17,7 +19,6 @@ import { SpaceWait } from './space-wait.ts'
 import { type StatusRecord, statusOf } from './status.ts'
 import { Tasks } from './tasks.ts'
 import type { Totals } from './totals.ts'
-import type { Turns } from './turns.ts'
 import { verify } from './verify.ts'
 import type { VerifyEvent, VerifyOptions } from './verify-events.ts'
 import type { VerifyHost } from './verify-host.ts'
@@ -25,20 +26,6 @@ import type { Workspace } from './workspace.ts'
 
 /** Before a state is made anew, in milliseconds: a disk that breaks whatever is written mustn't keep us busy. */
 const reopenMs = 1000
-
-/** A publisher or a mirror, for what else works on its folder. */
-export interface Loop {
-  readonly turns: Turns
-  /** To be asked for in a turn. */
-  workspace(): Promise<Workspace>
-}
-
-/** What lasts as long as a folder is at work. */
-export interface Companion {
-  close(): Promise<void>
-}
-
-type Accompany = (folder: Folder) => Promise<Companion>
 
 /** A folder at work in this process: what `share` and `clone` have in common. */
 export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
@@ -209,6 +196,8 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   abstract get holds(): number | undefined
   /** The newest version that is known of, here or at a connected peer. */
   protected abstract get newest(): number | undefined
+  /** Large files that were replaced or removed, and whose contents are still here, the oldest first. */
+  abstract get kept(): readonly KeptContent[]
   /** What is recorded of the folder. */
   protected abstract get totals(): Readonly<Totals> | undefined
   protected abstract get role(): 'writer' | 'reader'
@@ -216,10 +205,11 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** How it stands. @throws {SyncError} NOT_READY */
   status(): StatusRecord {
     if (this.#folder === undefined) throw notReady()
-    const { account, role, holds, newest, totals, problems, connections, whyAlone } = this
+    const { account, role, holds, newest, totals, problems, kept, connections, whyAlone } = this
     const { root, home, marker } = this.#folder
     const key = marker.key ?? this.key
-    return statusOf(account, { role, root, home, key, holds, newest, totals, problems, connections, whyAlone })
+    const facts = { role, root, home, key, holds, newest, totals, problems, kept, connections, whyAlone }
+    return statusOf(account, facts)
   }
 
   /** Whether it was told to rest: it neither looks for peers nor touches the folder, and can be read all the same. */

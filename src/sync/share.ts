@@ -7,14 +7,16 @@ import { SyncError } from '../errors.ts'
 import { type LogStore, parseKey } from '../log/store.ts'
 import { LogWriter } from '../log/writer.ts'
 import { reached } from '../steps.ts'
+import type { FileEntry } from '../tree/entry.ts'
 import { BlockHolders } from './block-holders.ts'
 import type { Collectable } from './collect.ts'
 import type { ConnectOptions } from './connections.ts'
 import { type Folder, openFolder } from './folder.ts'
-import { FolderHandle, type Loop, notReady } from './handle.ts'
+import { FolderHandle, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { inTurn } from './in-turn.ts'
-import { Keeper } from './keeper.ts'
+import { Keeper, type KeptContent } from './keeper.ts'
+import type { Loop } from './loop.ts'
 import { naming } from './naming.ts'
 import { openStore } from './open-store.ts'
 import type { Source } from './operations/source.ts'
@@ -61,6 +63,7 @@ export class SharedFolder extends FolderHandle {
   #workers: Workers | undefined
   #state: State | undefined
   #writer: LogWriter | undefined
+  #keeper: Keeper | undefined
   #publisher: Publisher | undefined
   #source: Source | undefined
   #host: VerifyHost | undefined
@@ -94,6 +97,10 @@ export class SharedFolder extends FolderHandle {
 
   override get holds(): number | undefined {
     return this.#writer?.version?.length
+  }
+
+  override get kept(): readonly KeptContent[] {
+    return this.#keeper?.kept ?? []
   }
 
   protected override get totals(): Readonly<Totals> | undefined {
@@ -159,6 +166,9 @@ export class SharedFolder extends FolderHandle {
     if (!still) await beginRun(stateDb, writer, { isFirst, flush: () => store.flush() })
     const inPlaceAbove = inPlaceBytes(this.#options.inPlaceAbove)
     const staging = new Staging(folder.staging, { inPlaceAbove, files: blocks, workers })
+    const isInPlace = (entry: FileEntry) => staging.isInPlace(entry)
+    const keeper = new Keeper({ root: folder.root, blocks, log: writer, keepReplaced: {}, isInPlace, naming })
+    this.#keeper = keeper
     this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
       poll,
       pollMs: pollIntervalMs,
@@ -168,14 +178,7 @@ export class SharedFolder extends FolderHandle {
       workers,
       inPlaceAbove,
       staging,
-      keeper: new Keeper({
-        root: folder.root,
-        blocks,
-        log: writer,
-        keepReplaced: {},
-        isInPlace: (entry) => staging.isInPlace(entry),
-        naming
-      }),
+      keeper,
       received: () => this.traffic.received,
       onFailure: this.onFailure
     })

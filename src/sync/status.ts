@@ -5,6 +5,7 @@ import { printKey } from '../log/store.ts'
 import type { PeerStatus } from '../net/status.ts'
 import type { Problem } from '../tree/tree.ts'
 import type { Account, FolderState, Rates } from './account.ts'
+import type { KeptContent } from './keeper.ts'
 
 /** A connected peer, as it is told to programs. */
 export interface PeerRecord extends Rates {
@@ -51,6 +52,8 @@ export interface StatusRecord {
   readonly peers: readonly PeerRecord[]
   /** Bytes on disk. */
   readonly disk: { readonly log: number; readonly state: number; readonly free: number }
+  /** Large files that were replaced or removed, and whose contents are kept here for a while; left out where none are. */
+  readonly kept?: { readonly files: number; readonly bytes: number }
   /** When the last version was on disk for good, in milliseconds since 1970; left out where it isn't known. */
   readonly durableMs?: number
 }
@@ -74,13 +77,14 @@ export interface FolderFacts {
   readonly newest: number | undefined
   readonly totals: { readonly files: number; readonly bytes: number } | undefined
   readonly problems: readonly Problem[]
+  readonly kept: readonly KeptContent[]
   readonly connections: readonly PeerStatus[]
   readonly whyAlone: string
 }
 
 /** How a folder at work stands. */
 export function statusOf(account: Account, facts: FolderFacts): StatusRecord {
-  const { role, key, root, home, holds, newest, totals, problems, connections } = facts
+  const { role, key, root, home, holds, newest, totals, problems, kept, connections } = facts
   const reason = account.isDone ? undefined : reasonOf(account, facts)
   return {
     type: 'status',
@@ -100,6 +104,9 @@ export function statusOf(account: Account, facts: FolderFacts): StatusRecord {
     problems,
     peers: connections.map((peer) => peerRecord(peer, account)),
     disk: diskOf(home),
+    ...(kept.length === 0
+      ? {}
+      : { kept: { files: kept.length, bytes: kept.reduce((sum, { size }) => sum + size, 0) } }),
     ...(account.durableMs === undefined ? {} : { durableMs: account.durableMs })
   }
 }
