@@ -31,7 +31,11 @@ export function statusLines(status: StatusRecord, columns: number): readonly str
   const lines = facts.flatMap(([name, text]) => factLines(name, text, columns))
   return [
     ...lines,
-    ...listed('Peers', status.peers.map(peerLine), columns),
+    ...listed(
+      'Peers',
+      status.peers.map((peer) => peerLine(peer, columns - 2)),
+      columns
+    ),
     ...listed(
       'Differ here',
       status.diverged.map(({ path, kind }) => `${showName(path)} (${kind})`),

@@ -153,14 +153,14 @@ class Screen {
     if (this.#bar !== undefined) return
     this.#clear()
     const { received, sent } = this.#rates
-    const parts = [
-      this.#state,
-      this.#facts,
-      showPeers(this.#source.connections),
-      `↑ ${showBytes(sent)}/s ↓ ${showBytes(received)}/s`
-    ]
-    const line = parts.filter((part) => part !== '').join(' · ')
-    this.#stream.write(line.slice(0, (this.#stream.columns ?? 80) - 1))
+    const width = (this.#stream.columns ?? 80) - 1
+    const { connections } = this.#source
+    const traffic = `↑ ${showBytes(sent)}/s ↓ ${showBytes(received)}/s`
+    const lineWith = (peers: string) =>
+      [this.#state, this.#facts, peers, traffic].filter((part) => part !== '').join(' · ')
+    const line = lineWith(showPeers(connections))
+    // How they are connected is the first to go where there is no room.
+    this.#stream.write((line.length > width ? lineWith(showMany(connections.length, 'peer')) : line).slice(0, width))
   }
 
   #clear(): void {

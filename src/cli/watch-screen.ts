@@ -2,7 +2,7 @@ import { emitKeypressEvents } from 'node:readline'
 import type { ChangeRecord, EntryFields } from '../sync/operations/records.ts'
 import type { WatchRecord } from '../sync/operations/watch.ts'
 import { Screen } from './screen.ts'
-import { marks, showEntry, showShortTime } from './show-entries.ts'
+import { isNews, marks, showEntry, showShortTime } from './show-entries.ts'
 import { cut } from './show-status.ts'
 import { showBytes, showCount, showMany, showName } from './text.ts'
 
@@ -67,6 +67,7 @@ export class WatchScreen {
       case 'rewound':
         break
       default:
+        if (!isNews(record)) return
         this.#changes++
         if (record.type === 'moved') this.#rows.delete(record.from)
         this.#put({ entry: record, change: record, changedMs: Date.now() })

@@ -1,3 +1,4 @@
+import type { PeerStatus } from '../net/status.ts'
 import type { Monitor, SyncEvent } from './monitor.ts'
 
 type EventOf<T extends SyncEvent['type']> = Extract<SyncEvent, { type: T }>
@@ -26,7 +27,7 @@ export class Account {
   error: EventOf<'error'> | undefined
   readonly diverged = new Map<string, EventOf<'diverged'>>()
   readonly conflicts = new Map<string, EventOf<'conflict'> & { readonly timeMs: number }>()
-  readonly #rates = new Map<string, Rates & { readonly atMs: number }>()
+  readonly #peers = new Map<string, { connectedMs: number; rates?: Rates & { readonly atMs: number } }>()
 
   constructor(monitor: Monitor) {
     monitor.subscribe((event) => this.#note(event))
@@ -37,11 +38,19 @@ export class Account {
     return this.state === 'done'
   }
 
-  /** What comes from and goes to a peer, by its public key. */
-  ratesOf(peer: string): Rates {
-    const rates = this.#rates.get(peer)
-    if (rates === undefined || performance.now() - rates.atMs > rateMs) return { receiveRate: 0, sendRate: 0 }
-    return rates
+  /**
+   * What comes from a peer and goes to it.
+   *
+   * @param peer.key its public key
+   * @param peer.received bytes since it was connected, which tell the rates of a first few seconds
+   */
+  ratesOf({ key, received, sent }: Pick<PeerStatus, 'key' | 'received' | 'sent'>): Rates {
+    const { connectedMs = Number.NEGATIVE_INFINITY, rates } = this.#peers.get(key) ?? {}
+    const nowMs = performance.now()
+    if (rates !== undefined && nowMs - rates.atMs <= rateMs) return rates
+    if (rates !== undefined || nowMs - connectedMs > rateMs) return { receiveRate: 0, sendRate: 0 }
+    const perSecond = (bytes: number) => Math.round((bytes * 1000) / Math.max(1000, nowMs - connectedMs))
+    return { receiveRate: perSecond(received), sendRate: perSecond(sent) }
   }
 
   #note(event: SyncEvent): void {
@@ -84,8 +93,11 @@ export class Account {
   }
 
   #notePeer({ state, peer, receiveRate, sendRate }: EventOf<'peer'>): void {
-    if (state === 'disconnected') this.#rates.delete(peer)
-    else if (state === 'traffic') this.#rates.set(peer, { receiveRate, sendRate, atMs: performance.now() })
+    const nowMs = performance.now()
+    const known = this.#peers.get(peer) ?? { connectedMs: nowMs }
+    if (state === 'disconnected') this.#peers.delete(peer)
+    else if (state === 'traffic') this.#peers.set(peer, { ...known, rates: { receiveRate, sendRate, atMs: nowMs } })
+    else if (state === 'connected') this.#peers.set(peer, { connectedMs: nowMs })
   }
 }
 

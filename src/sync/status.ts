@@ -60,7 +60,7 @@ export interface StatusRecord {
 
 export function peerRecord(peer: PeerStatus, account: Account): PeerRecord {
   const { key, machine, address, transport, distance, rttMs, received, sent } = peer
-  const { receiveRate, sendRate } = account.ratesOf(key)
+  const { receiveRate, sendRate } = account.ratesOf(peer)
   const printed = machine === '' ? '' : printKey(Buffer.from(machine, 'hex'))
   const common = { type: 'peer', peer: key, machine: printed, address, transport, distance } as const
   return { ...common, rttMs: Math.round(rttMs * 10) / 10, received, sent, receiveRate, sendRate }
