@@ -21,6 +21,13 @@ interface Walked {
   turn: number
 }
 
+/** A block isn't in the store, and nobody is asked for it. */
+export class MissingBlock extends RangeError {
+  constructor() {
+    super('a block that is not there')
+  }
+}
+
 /** A block has the nodes on one way down, of at most eight keys each: what is larger was made to harm. */
 const nodesMax = 256
 const indexBytesMax = 64 * 1024
@@ -168,7 +175,7 @@ export class BeeView {
 
   async #load(seq: number): Promise<Block> {
     const bytes = await this.#core.get(seq)
-    if (bytes === null) throw new RangeError('a block that is not there')
+    if (bytes === null) throw new MissingBlock()
     return decodeBlock(bytes)
   }
 }

@@ -230,9 +230,11 @@ export class LogReader {
     return new ContentReader(core, places, { received, hasPeers: () => this.hasPeers }, this.#store.directory)
   }
 
-  /** The log as it can be read at any version. @param arrivals what is known of the network, but for who follows the log */
-  view(arrivals: Omit<Arrivals, 'hasPeers'>): LogView {
+  /** The log as it can be read at any version. @param arrivals what is known of the network, but for who follows the log
+   * @param alonePatienceMs without peers, how long blocks of the entries core are waited for; for good when left out */
+  view(arrivals: Omit<Arrivals, 'hasPeers'>, alonePatienceMs?: number): LogView {
     return new LogView({
+      ...(alonePatienceMs === undefined ? {} : { alonePatienceMs }),
       entries: this.#entries,
       bee: this.#bee,
       content: () => this.#contentCore(),

@@ -67,6 +67,9 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** The folder's key, in printed form. @throws {SyncError} NOT_READY before `ready()` */
   abstract get key(): string
 
+  /** The same, or `undefined` before it is known. */
+  protected abstract get knownKey(): string | undefined
+
   /** Takes the directory, until the handle is closed. */
   protected abstract claim(): Folder
   /** Opens all that works on the folder. */
@@ -208,7 +211,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     return {
       type: 'status',
       role: this.role,
-      key: folder.marker.key ?? this.key,
+      key: folder.marker.key ?? this.knownKey,
       folder: folder.root,
       state: account.state,
       pid: process.pid,

@@ -72,7 +72,7 @@ async function folderChanges(
   const after = new Map(await folderTree(root, records, { onProblem, signal }))
   const changes: Change[] = []
   const known = new Set<TreePath>()
-  for await (const [path, before] of source.view.list(from, '', { recursive: true, onProblem: () => {} })) {
+  for await (const [path, before] of source.view.list(from, '', { recursive: true, onProblem: () => {}, signal })) {
     known.add(path)
     changes.push({ path, before, after: after.get(path) })
   }
@@ -96,7 +96,7 @@ async function between(source: Source, from: Version, to: Version, signal: Abort
   for await (const { changes } of source.view.versions(late, options)) {
     for (const [path, entry] of changes) latest.set(path, entry)
   }
-  const changes = await source.view.before([...latest], early.length)
+  const changes = await source.view.before([...latest], early.length, signal)
   return isBack ? changes.map(({ path, before, after }) => ({ path, before: after, after: before })) : changes
 }
 
