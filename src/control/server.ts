@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type ErrorCode, messageOf, SyncError } from '../errors.ts'
@@ -29,6 +30,8 @@ export class ControlServer {
 
   constructor(handle: FolderHandle) {
     this.#handle = handle
+    // Each who is answered.
+    setMaxListeners(0, this.#stop.signal)
     this.#server = createServer((request, response) => void this.#answer(request, response))
     // Who watches may be quiet for as long as nothing happens.
     this.#server.requestTimeout = 0

@@ -15,7 +15,7 @@ import { endAtOrAfter, type HistoryOptions, previousEnd, type Told, versionsBack
 import { entryOf, type ListOptions, listIn, listOf } from './list.ts'
 import { packedEntries } from './packed-entries.ts'
 import { type LogRecord, recordsOf } from './records.ts'
-import { waitFor } from './waiting.ts'
+import { endingWith, waitFor } from './waiting.ts'
 
 const aloneTickMs = 500
 
@@ -112,13 +112,13 @@ export class LogView {
   /** What versions up to one have changed. @throws {SyncError} DAMAGED */
   async *versions(to: Version, { after, path, newestFirst, signal }: VersionsOptions): AsyncGenerator<Told> {
     const { entries } = this.#parts
-    const stop = new AbortController()
-    const options: HistoryOptions = { path, fetch: this.#fetch(AbortSignal.any([signal, stop.signal])) }
+    const ending = endingWith(signal)
+    const options: HistoryOptions = { path, fetch: this.#fetch(ending.signal) }
     const told = newestFirst ? versionsBack(entries, after, to, options) : versionsSince(entries, after, to, options)
     try {
       yield* this.#rows(to, told, signal)
     } finally {
-      stop.abort()
+      ending.end()
     }
   }
 
@@ -161,12 +161,12 @@ export class LogView {
     const { entries, fetch } = this.#parts
     const first = Math.max(start, headerLength)
     const version = { fork: entries.fork, length: end }
-    const stop = new AbortController()
+    const ending = endingWith(signal)
     try {
-      if (first < end) await this.#guarded(version, fetch(first, end, AbortSignal.any([signal, stop.signal])), signal)
+      if (first < end) await this.#guarded(version, fetch(first, end, ending.signal), signal)
       yield* this.#rows(version, recordsOf(entries, first, end), signal)
     } finally {
-      stop.abort()
+      ending.end()
     }
   }
 

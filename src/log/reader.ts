@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { databaseFailure, SyncError } from '../errors.ts'
@@ -103,6 +104,7 @@ export class LogReader {
 
   /** Calls `listener` whenever the latest version may have changed. @returns a function that ends it */
   onChange(listener: () => void): () => void {
+    setMaxListeners(0, this.#entries) // As many as watch.
     const events = ['append', 'truncate', 'peer-add', 'peer-remove'] as const
     for (const event of events) this.#entries.on(event, listener)
     return () => {
