@@ -154,9 +154,9 @@ test('a folder at work answers over its socket, as CONTROL.md says', async (t) =
 test('who follows is told everything, costs nothing when gone, and little when slow', async (t) => {
   const folder = join(await t.tmp(), 'folder')
   mkdirSync(folder)
-  for (let i = 0; i < 4000; i++)
+  for (let i = 0; i < 1500; i++)
     writeFileSync(join(folder, `${'a long name, so that a listing is large'.repeat(4)} ${i}`), '')
-  writeFileSync(join(folder, 'large'), bytesOf(40_000_000))
+  writeFileSync(join(folder, 'large'), bytesOf(80_000_000))
   const peer = await shared(t, folder)
   const socket = socketOf(folder)
   const before = usageOf(peer.pid)
@@ -181,7 +181,8 @@ test('who follows is told everything, costs nothing when gone, and little when s
   const listed = () => recordsIn(watcher.text().slice(0, watcher.text().lastIndexOf('\n') + 1))
   await until(() => listed().some(({ type }) => type === 'listed'), { what: 'the listing' })
   const during = usageOf(peer.pid)
-  t.ok(during.bytes - before.bytes < 150e6, `${during.bytes - before.bytes} bytes more for 20 that are slow`)
+  // Ten times the large file would be 800 MB.
+  t.ok(during.bytes - before.bytes < 350e6, `${during.bytes - before.bytes} bytes more for 20 that are slow`)
 
   mkdirSync(join(folder, 'new'))
   writeFileSync(join(folder, 'new/file'), 'x')
