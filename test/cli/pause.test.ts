@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Command, start, startClone, startShare } from '../support/cli.ts'
-import { run, type Told } from '../support/reading.ts'
+import { start, startClone, startShare } from '../support/cli.ts'
+import { run, socketsOf, type Told } from '../support/reading.ts'
 import { says } from '../support/says.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { test } from '../support/together.ts'
@@ -181,13 +181,3 @@ test('status tells of role, versions, what differs, and why it is not done', asy
     text
   )
 })
-
-function socketsOf({ pid }: Command): number {
-  return readdirSync(`/proc/${pid}/fd`).filter((name) => {
-    try {
-      return readlinkSync(`/proc/${pid}/fd/${name}`).startsWith('socket:')
-    } catch {
-      return false // It was closed meanwhile.
-    }
-  }).length
-}

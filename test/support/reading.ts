@@ -1,6 +1,7 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { type Scope, type StartOptions, start } from './cli.ts'
+import { type Command, type Scope, type StartOptions, start } from './cli.ts'
 
 export interface Ran {
   readonly status: number
@@ -63,4 +64,15 @@ export function askSocket(socketPath: string, path: string, body?: string | obje
     asked.once('error', reject)
     asked.end(typeof body === 'object' ? JSON.stringify(body) : body)
   })
+}
+
+/** How many sockets a command has open; two are its output and its errors. */
+export function socketsOf({ pid }: Command): number {
+  return readdirSync(`/proc/${pid}/fd`).filter((name) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${name}`).startsWith('socket:')
+    } catch {
+      return false // It was closed meanwhile.
+    }
+  }).length
 }
