@@ -92,15 +92,11 @@ export async function withLog(
   }
   const done = work()
   try {
-    return await Promise.race([
-      done,
-      interrupted.then((status) =>
-        done.then(
-          () => status,
-          () => status
-        )
-      )
-    ])
+    return await done
+  } catch (error) {
+    // What breaks off because the user wants it to end is no failure.
+    if (!stop.signal.aborted) throw error
+    return await interrupted
   } finally {
     signals.end()
   }
@@ -111,6 +107,12 @@ export function pathWithin(
   { folder }: { readonly folder: KnownFolder | undefined },
   path: string | undefined
 ): { readonly path?: string } {
-  const parts = [folder?.inside, path].filter((part) => part !== undefined && part !== '')
+  const parts = [folder?.inside ?? '', withoutDots(path ?? '')].filter((part) => part !== '')
   return parts.length === 0 ? {} : { path: parts.join('/') }
+}
+
+/** `./sub/` and `/sub` are `sub`, `.` is the folder itself. */
+function withoutDots(path: string): string {
+  const trimmed = path.replace(/^(\.?\/)+/, '').replace(/(\/\.?)+$/, '')
+  return trimmed === '.' ? '' : trimmed
 }

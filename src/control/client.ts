@@ -1,11 +1,12 @@
 import { lstatSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
-import { createInterface } from 'node:readline'
 import { type ErrorCode, SyncError } from '../errors.ts'
 import type { ContentParams } from '../sync/operations/content.ts'
 import type { OperationName, ParamsOf, RecordOf } from '../sync/operations/table.ts'
 import { socketPaths, withShortName } from './socket-path.ts'
+
+const newline = 0x0a
 
 /** Speaks with whoever is at work on a folder. CONTROL.md has the protocol. */
 export class ControlClient {
@@ -26,12 +27,11 @@ export class ControlClient {
   /** Has an operation carried out. @throws {SyncError} whatever it throws; CLOSED when the other end goes */
   async *call<N extends OperationName>(name: N, params: ParamsOf<N>, signal: AbortSignal): AsyncGenerator<RecordOf<N>> {
     const response = await this.#request('POST', `/v1/${name}`, params, signal)
-    for await (const line of createInterface({ input: response })) {
+    for await (const line of linesOf(response, signal)) {
       const record = JSON.parse(line) as { readonly type: string; readonly code: ErrorCode; readonly message: string }
       if (record.type === 'error') throw new SyncError(record.code, record.message)
       yield record as unknown as RecordOf<N>
     }
-    if (!response.complete) throw closed()
   }
 
   /** A file's content, or a part of it. Throws as `call` does. */
@@ -39,10 +39,17 @@ export class ControlClient {
     const query = new URLSearchParams()
     for (const [name, value] of Object.entries(params)) if (value !== undefined) query.set(name, String(value))
     const response = await this.#request('GET', `/v1/content?${query}`, undefined, signal)
+    let received = 0
     try {
-      yield* response as AsyncIterable<Uint8Array>
+      for await (const piece of response as AsyncIterable<Uint8Array>) {
+        received += piece.length
+        yield piece
+      }
     } catch {
       signal.throwIfAborted()
+      // Why bytes break off is told to whoever asks for the next one.
+      const start = (params.start ?? 0) + received
+      for await (const _ of this.content({ ...params, start, end: start + 1 }, signal)) break
       throw closed()
     }
   }
@@ -60,6 +67,25 @@ export class ControlClient {
     for await (const piece of response) text += piece
     const { code, message } = JSON.parse(text) as { readonly code: ErrorCode; readonly message: string }
     throw new SyncError(code, message)
+  }
+}
+
+/** What stands between newlines, and nothing else that some take for one: names may have it. */
+async function* linesOf(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<string> {
+  let pieces: Buffer[] = []
+  try {
+    for await (const piece of response as AsyncIterable<Buffer>) {
+      let from = 0
+      for (let at = piece.indexOf(newline); at !== -1; at = piece.indexOf(newline, from)) {
+        yield Buffer.concat([...pieces, piece.subarray(from, at)]).toString()
+        pieces = []
+        from = at + 1
+      }
+      if (from < piece.length) pieces.push(piece.subarray(from))
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    throw closed(error)
   }
 }
 

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
 import type { ConnectOptions } from '../sync/connections.ts'
 import { findFolder, type KnownFolder } from '../sync/known-folder.ts'
@@ -6,6 +7,10 @@ import type { ContentParams } from '../sync/operations/content.ts'
 import type { Source } from '../sync/operations/source.ts'
 import type { ParamsOf, ReadName, RecordOf } from '../sync/operations/table.ts'
 import { ControlClient } from './client.ts'
+
+/** A folder is open after this time, or something keeps it from being: a full disk, perhaps. */
+const readyMsMax = 10_000
+const readyTickMs = 50
 
 export interface OpenOptions extends ConnectOptions {
   /** Where a folder's state was put; as its marker says, when left out. */
@@ -52,9 +57,25 @@ function isDirectory(where: string): boolean {
 function openRunning(folder: KnownFolder, client: ControlClient): OpenedLog {
   return {
     folder,
-    ask: (name, params, signal) => client.call(name, params, signal),
-    content: (params, signal) => client.content(params, signal),
+    ask: (name, params, signal) => whenReady(() => client.call(name, params, signal), signal),
+    content: (params, signal) => whenReady(() => client.content(params, signal), signal),
     close: async () => {}
+  }
+}
+
+/** Who has just begun to work on a folder can't be asked before it is open. */
+async function* whenReady<T>(ask: () => AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const endMs = performance.now() + readyMsMax
+  for (;;) {
+    try {
+      yield* ask()
+      return
+    } catch (error) {
+      // It is told of before anything else.
+      const isEarly = error instanceof SyncError && error.code === 'NOT_READY' && performance.now() < endMs
+      if (!isEarly) throw error
+    }
+    await sleep(readyTickMs, undefined, { signal })
   }
 }
 
@@ -83,11 +104,14 @@ async function reading(
   return {
     folder,
     ask: (name, params, signal) => ask(source, name, params, signal),
-    content: (params, signal) => bytesOf(content(source, params, signal)),
+    content: (params, signal) => bytesOf(() => content(source, params, signal)),
     close
   }
 }
 
-async function* bytesOf(opened: Promise<{ readonly bytes: AsyncIterable<Uint8Array> }>): AsyncGenerator<Uint8Array> {
-  yield* (await opened).bytes
+/** Nothing is opened before somebody reads. */
+async function* bytesOf(
+  open: () => Promise<{ readonly bytes: AsyncIterable<Uint8Array> }>
+): AsyncGenerator<Uint8Array> {
+  yield* (await open()).bytes
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type ErrorCode, messageOf, SyncError } from '../errors.ts'
@@ -29,6 +30,8 @@ export class ControlServer {
 
   constructor(handle: FolderHandle) {
     this.#handle = handle
+    // Each who is answered.
+    setMaxListeners(0, this.#stop.signal)
     this.#server = createServer((request, response) => void this.#answer(request, response))
     // Who watches may be quiet for as long as nothing happens.
     this.#server.requestTimeout = 0
@@ -91,10 +94,8 @@ export class ControlServer {
     response.once('close', end)
     this.#stop.signal.addEventListener('abort', end)
     try {
-      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
-      const [, version, name, ...more] = pathname.split('/')
-      if (version !== 'v1' || name === undefined || more.length > 0) throw noOperation(pathname)
-      const params = request.method === 'POST' ? await bodyOf(request) : paramsOf(searchParams)
+      const { name, query } = parseTarget(request.url ?? '/')
+      const params = request.method === 'POST' ? await bodyOf(request) : paramsOf(query)
       if (name === 'events') await this.#events(response, gone.signal)
       else if (name === 'content') await this.#content(params, response, gone.signal)
       else await this.#operation(name, request.method ?? 'GET', params, response, gone.signal)
@@ -115,7 +116,7 @@ export class ControlServer {
     signal: AbortSignal
   ): Promise<void> {
     const isActing = acts(name)
-    if (isActing === undefined) throw noOperation(name)
+    if (isActing === undefined) throw new NoOperation(name)
     if (isActing && method !== 'POST') throw new SyncError('USAGE', `${name} is to be asked for by POST`)
     for await (const record of operate(this.#handle, name, params, signal)) {
       if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/x-ndjson' })
@@ -129,7 +130,7 @@ export class ControlServer {
     response: ServerResponse,
     signal: AbortSignal
   ): Promise<void> {
-    const schema = { path: 'text', version: 'text?', start: 'number?', end: 'number?' } as const
+    const schema = { path: 'text', version: 'text?', start: 'integer?', end: 'integer?' } as const
     const params = parseParams(schema, given) as unknown as ContentParams
     const { bytes, length } = await content(this.#handle.source, params, signal)
     const headers = { 'content-type': 'application/octet-stream', 'content-length': length }
@@ -156,8 +157,17 @@ export class ControlServer {
   }
 }
 
-function noOperation(name: string): SyncError {
-  return new SyncError('USAGE', `There is no ${name} in version 1 of the control API`)
+class NoOperation extends SyncError {
+  constructor(name: string) {
+    super('USAGE', `There is no ${name} in version 1 of the control API`)
+  }
+}
+
+function parseTarget(target: string): { readonly name: string; readonly query: URLSearchParams } {
+  const [path = '', ...query] = target.split('?')
+  const [, name] = /^\/v1\/(\w+)$/.exec(path) ?? []
+  if (name === undefined) throw new NoOperation(path)
+  return { name, query: new URLSearchParams(query.join('?')) }
 }
 
 function paramsOf(query: URLSearchParams): Record<string, unknown> {
@@ -172,7 +182,8 @@ function paramsOf(query: URLSearchParams): Record<string, unknown> {
 async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
   const pieces: Buffer[] = []
   let bytes = 0
-  for await (const piece of request as AsyncIterable<Buffer>) {
+  // Left to itself it would take the connection with it when it is left, and the answer.
+  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += piece.length
     if (bytes > bodyBytesMax) throw new SyncError('USAGE', 'The request is too large')
     pieces.push(piece)
@@ -197,7 +208,8 @@ function fail(response: ServerResponse, error: unknown): void {
     return
   }
   if (!response.headersSent) {
-    response.writeHead(statuses[code as ErrorCode] ?? 500, { 'content-type': 'application/x-ndjson' })
+    const status = error instanceof NoOperation ? 404 : (statuses[code as ErrorCode] ?? 500)
+    response.writeHead(status, { 'content-type': 'application/x-ndjson' })
   }
   response.end(told)
 }

@@ -1,18 +1,19 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import {
   closeSync,
-  existsSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeSync
 } from 'node:fs'
-import { dirname } from 'node:path'
-import { SyncError, systemCode } from '../errors.ts'
+import { dirname, join } from 'node:path'
+import { isDiskFull, messageOf, SyncError, systemCode } from '../errors.ts'
 import type { DirectoryEntry, FileEntry, SymlinkEntry } from '../tree/entry.ts'
 import { setMetadata } from './metadata.ts'
 
@@ -33,8 +34,8 @@ export async function exportFile(
   pieces: AsyncIterable<Uint8Array>,
   { replace, onBytes = () => {} }: ExportOptions
 ): Promise<void> {
-  if (!replace && existsSync(to)) throw taken(to)
-  const temporary = `${to}.p2psync-${process.pid}.part`
+  if (!replace && isThere(to)) throw taken(to)
+  const temporary = temporaryFor(to)
   const hash = createHash('sha256')
   const fd = openSync(temporary, 'wx', 0o600)
   try {
@@ -67,19 +68,38 @@ function give(from: string, to: string, replace: boolean): void {
   try {
     linkSync(from, to)
   } catch (error) {
-    if (systemCode(error) === 'EEXIST') throw taken(to)
-    // Not every file system has hard links; nothing was there a moment ago.
+    // Not every file system has hard links; there nothing has the name a moment before.
+    if (systemCode(error) === 'EEXIST' || isThere(to)) throw taken(to)
     renameSync(from, to)
   }
 }
 
-export function exportLink(to: string, { target }: SymlinkEntry): void {
-  symlinkSync(target, to)
+/** Makes a link. @throws {SyncError} FOLDER_NOT_EMPTY when something has the name; the system's error */
+export function exportLink(to: string, entry: SymlinkEntry, { replace }: ExportOptions): void {
+  if (!replace) {
+    if (isThere(to)) throw taken(to)
+    symlinkSync(entry.target, to)
+    setMetadata(to, entry)
+    return
+  }
+  const temporary = temporaryFor(to)
+  symlinkSync(entry.target, temporary)
+  try {
+    setMetadata(temporary, entry)
+    renameSync(temporary, to)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
 }
 
-/** Makes a directory that isn't there; its mode and time come when all is in it. */
-export function exportDirectory(to: string): void {
-  mkdirSync(to, { mode: 0o700 })
+/** Beside what is to be written; its own name may be as long as names can be. */
+function temporaryFor(to: string): string {
+  return join(dirname(to), `.p2psync-${process.pid}-${randomBytes(6).toString('hex')}.part`)
+}
+
+/** Makes a directory that isn't there; its mode and time come when all is in it, but for one that the log knows none of. */
+export function exportDirectory(to: string, mode = 0o700): void {
+  mkdirSync(to, { mode })
 }
 
 export function finishDirectory(at: string, entry: DirectoryEntry): void {
@@ -89,10 +109,24 @@ export function finishDirectory(at: string, entry: DirectoryEntry): void {
 /** Checks that there is a directory for what is to be written. @throws {SyncError} FOLDER_MISSING, FOLDER_NOT_EMPTY */
 export function checkTarget(to: string, { replace }: ExportOptions): void {
   const parent = dirname(to)
-  if (!existsSync(parent)) throw new SyncError('FOLDER_MISSING', `There is no directory ${parent} to write to`)
-  if (!replace && existsSync(to)) throw taken(to)
+  if (!statSync(parent, { throwIfNoEntry: false })?.isDirectory())
+    throw new SyncError('FOLDER_MISSING', `There is no directory ${parent} to write to`)
+  const found = lstatSync(to, { throwIfNoEntry: false })
+  if (found !== undefined && (!replace || found.isDirectory())) throw taken(to)
+}
+
+/** That something can't be written, for people. */
+export function writeFailure(to: string, error: unknown): unknown {
+  if (systemCode(error) === undefined || error instanceof SyncError) return error
+  if (isDiskFull(error)) return new SyncError('DISK_FULL', `No space left on the disk of ${to}`, { cause: error })
+  return new SyncError('FOLDER_UNREADABLE', `Can't write ${to}: ${messageOf(error)}`, { cause: error })
+}
+
+/** Also a link that leads nowhere. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
 function taken(to: string): SyncError {
-  return new SyncError('FOLDER_NOT_EMPTY', `${to} is there already. Give another --to, or --force to replace it`)
+  return new SyncError('FOLDER_NOT_EMPTY', `${to} is there already. Give another --to, or --force to replace a file`)
 }

@@ -21,7 +21,7 @@ interface Walked {
   turn: number
 }
 
-/** A block isn't here, and isn't waited for. */
+/** A block isn't in the store, and nobody is asked for it. */
 export class MissingBlock extends RangeError {
   constructor() {
     super('a block that is not there')

@@ -10,6 +10,8 @@ import { headerLength, isOurs, type LogEntry, readEntry, readPath } from './entr
 export interface Told {
   readonly version: Version
   readonly head: Head
+  /** Length of the log at the version before it, or at its header's end. */
+  readonly before: number
   readonly changes: readonly LogEntry[]
 }
 
@@ -30,12 +32,14 @@ interface Numbered {
 const head = b4a.from(headKey)
 /** Blocks that are asked for together where a reader goes back one version after the other. */
 const fetchedAtOnce = 1024
+/** Most versions are small. */
+const lookedAtFirst = 16
 /** Refused where it is looked at as part of a version. */
 const unreported = () => {}
 
 /**
  * The versions after a length, up to one, the oldest first. Reads all that the log grew by, block after block.
- * Throws a `RangeError` where a version has no head.
+ * Throws a `RangeError` where a block is none.
  */
 export async function* versionsSince(
   core: Hypercore,
@@ -44,26 +48,38 @@ export async function* versionsSince(
   { fetch, path = '' }: HistoryOptions
 ): AsyncGenerator<Told> {
   const start = Math.max(from, headerLength)
+  if (start >= to.length) return
   await fetch(start, to.length)
   const paths = path === '' ? undefined : Buffer.from(path)
   let said: Numbered[] = []
-  let isWanted = paths === undefined
+  let before = start
+  /** Of an earlier writer's version, whose changes follow. */
+  let begun: Head | undefined
+  const end = function* (of: Head, length: number) {
+    const mine = said.filter(({ seq }) => seq < length)
+    if (paths === undefined || mine.some(({ block }) => isAtOrBeneath(block.key, paths)))
+      yield { version: { fork: to.fork, length }, head: of, before, changes: changesIn(mine) }
+    said = said.filter(({ seq }) => seq >= length)
+    before = length
+  }
   for await (const next of blocksOf(core, start, to.length)) {
     if (!next.block.key.equals(head)) {
       said.push(next)
-      isWanted ||= paths !== undefined && isAtOrBeneath(next.block.key, paths)
       continue
     }
     const told = decodeHead(next.block.value ?? b4a.alloc(0))
+    if (told.before === 0 && (await headsComeFirst(core))) {
+      if (begun !== undefined) yield* end(begun, next.seq)
+      begun = told
+      continue
+    }
     // More belongs to the same version.
     if (told.unfinished) continue
-    if (isWanted) {
-      const version = { fork: to.fork, length: next.seq + 1 }
-      yield { version, head: told, changes: changesIn(said) }
-    }
-    said = []
-    isWanted = paths === undefined
+    if (begun !== undefined) yield* end(begun, told.before)
+    begun = undefined
+    yield* end(told, next.seq + 1)
   }
+  if (begun !== undefined) yield* end(begun, to.length)
 }
 
 /** The versions up to one, and after a length, the newest first. Throws a `RangeError` where a version has no head. */
@@ -73,13 +89,6 @@ export async function* versionsBack(
   from: Version,
   { fetch, path = '' }: HistoryOptions
 ): AsyncGenerator<Told> {
-  if (path !== '') {
-    // What changed a path isn't known before all was looked at.
-    const all: Told[] = []
-    for await (const told of versionsSince(core, after, from, { fetch, path })) all.push(told)
-    yield* all.reverse()
-    return
-  }
   let here = from.length
   const first = Math.max(after, headerLength)
   for (let end = from.length; end > first; ) {
@@ -87,34 +96,78 @@ export async function* versionsBack(
       here = Math.max(headerLength, end - fetchedAtOnce)
       await fetch(here, end)
     }
-    const start = await previousEnd(core, end)
-    // One, but for logs of earlier writers, whose heads don't tell where a version begins.
+    // What changed a path, or where a version begins, isn't known before all was looked at.
+    const isAll = path !== '' || (await isOfEarlierWriter(core, end))
+    const start = isAll ? first : await previousEnd(core, end, fetch)
     const told: Told[] = []
-    for await (const one of versionsSince(core, start, { fork: from.fork, length: end }, { fetch })) told.push(one)
+    const to = { fork: from.fork, length: end }
+    for await (const one of versionsSince(core, start, to, { fetch, path })) told.push(one)
     yield* told.reverse()
     end = start
   }
 }
 
 /** Where the version ends that comes before the one that ends at a length; the header's end before the first. */
-export async function previousEnd(core: Hypercore, end: number): Promise<number> {
-  const bytes = await core.get(end - 1)
-  if (bytes === null) throw new MissingBlock()
-  const last = decodeBlock(bytes)
+export async function previousEnd(core: Hypercore, end: number, fetch: Fetch): Promise<number> {
+  if (await isOfEarlierWriter(core, end)) {
+    let previous = headerLength
+    for await (const { before } of versionsSince(core, headerLength, { fork: core.fork, length: end }, { fetch }))
+      previous = before
+    return previous
+  }
+  const last = await blockAt(core, end - 1)
   if (!last.key.equals(head)) throw new RangeError('a version without a head')
   const { before } = decodeHead(last.value ?? b4a.alloc(0))
   return before >= headerLength && before < end ? before : headerLength
 }
 
 /** Where the first version ends that ends no sooner than at a length; `undefined` where none does up to another. */
-export async function endAtOrAfter(core: Hypercore, length: number, lengthMax: number): Promise<number | undefined> {
-  for (let seq = Math.max(length - 1, headerLength); seq < lengthMax; seq++) {
-    const bytes = await core.get(seq)
-    if (bytes === null) throw new MissingBlock()
-    const { key, value } = decodeBlock(bytes)
-    if (key.equals(head) && !decodeHead(value ?? b4a.alloc(0)).unfinished) return seq + 1
+export async function endAtOrAfter(
+  core: Hypercore,
+  length: number,
+  lengthMax: number,
+  fetch: Fetch
+): Promise<number | undefined> {
+  let count = lookedAtFirst
+  for (let seq = Math.max(length - 1, headerLength); seq < lengthMax; seq += count) {
+    if (seq > length) count = Math.min(2 * count, fetchedAtOnce)
+    const end = Math.min(seq + count, lengthMax)
+    await fetch(seq, end)
+    for await (const { seq: at, block } of blocksOf(core, seq, end)) {
+      if (!block.key.equals(head)) continue
+      const ended = await endBy(core, at, decodeHead(block.value ?? b4a.alloc(0)), length)
+      if (ended !== undefined) return ended
+    }
   }
-  return undefined
+  return length <= lengthMax && (await headsComeFirst(core)) ? lengthMax : undefined
+}
+
+/** The end of a version, no sooner than at a length, that a head in a block tells of. */
+async function endBy(core: Hypercore, at: number, { unfinished, before }: Head, length: number) {
+  // One that a head behind it tells of first is an earlier writer's.
+  if (before > headerLength && before >= length) return before
+  if (before === 0 && (await headsComeFirst(core))) return at > headerLength && at >= length ? at : undefined
+  return unfinished ? undefined : at + 1
+}
+
+/** Whether the log was begun by an earlier writer: each of its versions has its head first, and no word of the one before. */
+async function headsComeFirst(core: Hypercore): Promise<boolean> {
+  const { key, value } = await blockAt(core, headerLength)
+  if (!key.equals(head)) return false
+  const { puts, removals } = decodeHead(value ?? b4a.alloc(0))
+  return puts + removals > 0
+}
+
+async function isOfEarlierWriter(core: Hypercore, end: number): Promise<boolean> {
+  const { key, value } = await blockAt(core, end - 1)
+  const isTold = key.equals(head) && decodeHead(value ?? b4a.alloc(0)).before > 0
+  return !isTold && (await headsComeFirst(core))
+}
+
+async function blockAt(core: Hypercore, seq: number): Promise<Block> {
+  const bytes = await core.get(seq)
+  if (bytes === null) throw new MissingBlock()
+  return decodeBlock(bytes)
 }
 
 /** Blocks in a row, as they are kept: one by one they would take several times as long. */

@@ -1,6 +1,6 @@
 import type Hypercore from 'hypercore'
 import type { Entry } from '../tree/entry.ts'
-import type { TreePath } from '../tree/path.ts'
+import { isBeneath, parentPath, type TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { pairsIn, type Range } from './bee-range.ts'
 import { BeeView } from './bee-view.ts'
@@ -14,6 +14,8 @@ export interface ListOptions {
   /** Also what lies in the directories of the directory, and theirs. */
   readonly recursive: boolean
   readonly onProblem: (problem: Problem) => void
+  /** Ends the wait for what isn't here. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -24,10 +26,12 @@ export async function* listOf(
   core: Hypercore,
   { length }: Version,
   directory: TreePath | '',
-  { recursive, onProblem }: ListOptions
+  { recursive, onProblem, signal }: ListOptions
 ): AsyncGenerator<readonly [TreePath, Entry]> {
   const view = new BeeView(core, length)
   const prefix = directory === '' ? 0 : Buffer.byteLength(directory) + 1
+  const end = () => void view.close().catch(() => {})
+  signal?.addEventListener('abort', end, { once: true })
   try {
     for await (const pair of pairsIn(view, rangeOf(directory, recursive ? undefined : prefix))) {
       if (!recursive && pair.key.includes(slash, prefix)) continue
@@ -35,7 +39,20 @@ export async function* listOf(
       if (row !== undefined) yield row
     }
   } finally {
+    signal?.removeEventListener('abort', end)
     await view.close()
+  }
+}
+
+/** The same of all that a version has, as it is told otherwise. */
+export async function* listIn(
+  rows: AsyncIterable<readonly [TreePath, Entry]>,
+  directory: TreePath | '',
+  { recursive }: ListOptions
+): AsyncGenerator<readonly [TreePath, Entry]> {
+  for await (const row of rows) {
+    const [path] = row
+    if (recursive ? isBeneath(path, directory) : parentPath(path) === directory) yield row
   }
 }
 

@@ -1,19 +1,23 @@
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
-import { SyncError, systemCode } from '../errors.ts'
+import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Change, Version } from '../tree/tree.ts'
-import { BeeView, MissingBlock } from './bee-view.ts'
+import { BeeView } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { type ByteRange, extentsOf } from './byte-range.ts'
 import { type Arrivals, ContentReader } from './content.ts'
 import { damaged } from './damaged.ts'
 import { headerLength, headOf, type LogEntry, readPair, versionOf } from './entries.ts'
 import { endAtOrAfter, type HistoryOptions, previousEnd, type Told, versionsBack, versionsSince } from './history.ts'
-import { entryOf, type ListOptions, listOf } from './list.ts'
+import { entryOf, type ListOptions, listIn, listOf } from './list.ts'
+import { packedEntries } from './packed-entries.ts'
 import { type LogRecord, recordsOf } from './records.ts'
+import { endingWith, waitFor } from './waiting.ts'
+
+const aloneTickMs = 500
 
 /** What a log is read from. */
 export interface LogParts {
@@ -25,6 +29,8 @@ export interface LogParts {
   readonly arrivals: Arrivals
   /** The store's, for messages. */
   readonly directory: string
+  /** Without peers, how long blocks of the entries core are waited for, in milliseconds; for good when left out. */
+  readonly alonePatienceMs?: number
 }
 
 /** Which versions are to be told. */
@@ -45,6 +51,12 @@ export class LogView {
     this.#parts = parts
   }
 
+  /** The same for whoever waits for as long as it takes. */
+  patient(): LogView {
+    const { alonePatienceMs: _, ...parts } = this.#parts
+    return new LogView(parts)
+  }
+
   /** The latest version known here, whole or not; `undefined` before the first. */
   get latest(): Version | undefined {
     return versionOf(this.#parts.entries)
@@ -52,7 +64,7 @@ export class LogView {
 
   /** What a version says of itself. @throws {SyncError} DAMAGED */
   async head(version: Version, signal?: AbortSignal): Promise<Head> {
-    return this.#guarded(version, () => headOf(this.#parts.bee, version, { signal }))
+    return this.#guarded(version, headOf(this.#parts.bee, version, { signal }), signal)
   }
 
   /** The latest version that is whole; `undefined` before the first. @throws {SyncError} DAMAGED */
@@ -65,17 +77,17 @@ export class LogView {
   }
 
   /** The version before one; `undefined` before the first. @throws {SyncError} DAMAGED */
-  async previous(version: Version): Promise<Version | undefined> {
-    const length = await this.#guarded(version, () => previousEnd(this.#parts.entries, version.length))
+  async previous(version: Version, signal?: AbortSignal): Promise<Version | undefined> {
+    const { entries } = this.#parts
+    const length = await this.#guarded(version, previousEnd(entries, version.length, this.#fetch(signal)), signal)
     return length > headerLength ? { fork: version.fork, length } : undefined
   }
 
   /** The first version of at least a length, no later than another. @throws {SyncError} DAMAGED */
-  async versionAtOrAfter(length: number, latest: Version): Promise<Version | undefined> {
-    return this.#guarded(latest, async () => {
-      const end = await endAtOrAfter(this.#parts.entries, length, latest.length)
-      return end === undefined ? undefined : { fork: latest.fork, length: end }
-    })
+  async versionAtOrAfter(length: number, latest: Version, signal?: AbortSignal): Promise<Version | undefined> {
+    const { entries } = this.#parts
+    const end = await this.#guarded(latest, endAtOrAfter(entries, length, latest.length, this.#fetch(signal)), signal)
+    return end === undefined ? undefined : { fork: latest.fork, length: end }
   }
 
   /** What a version has in a directory, in the log's order. @throws {SyncError} DAMAGED */
@@ -84,43 +96,44 @@ export class LogView {
     directory: TreePath | '',
     options: ListOptions
   ): AsyncGenerator<readonly [TreePath, Entry]> {
-    try {
-      yield* listOf(this.#parts.entries, version, directory, options)
-    } catch (error) {
-      throw refusal(version, error)
-    }
+    const packed = await this.#guarded(version, packedEntries(this.#parts, version), options.signal)
+    const rows = packed ? listIn(packed, directory, options) : listOf(this.#parts.entries, version, directory, options)
+    yield* this.#rows(version, rows, options.signal)
   }
 
   /** What a version has at a path. @throws {SyncError} DAMAGED */
-  entry(version: Version, path: TreePath): Promise<Entry | undefined> {
-    return this.#guarded(version, () => entryOf(this.#parts.entries, version, path))
+  async entry(version: Version, path: TreePath, signal?: AbortSignal): Promise<Entry | undefined> {
+    const packed = await this.#guarded(version, packedEntries(this.#parts, version), signal)
+    if (packed === undefined) return this.#guarded(version, entryOf(this.#parts.entries, version, path), signal)
+    for await (const [at, entry] of this.#rows(version, packed, signal)) if (at === path) return entry
+    return undefined
   }
 
   /** What versions up to one have changed. @throws {SyncError} DAMAGED */
   async *versions(to: Version, { after, path, newestFirst, signal }: VersionsOptions): AsyncGenerator<Told> {
-    const { entries, fetch } = this.#parts
-    const options: HistoryOptions = { path, fetch: (start, end) => fetch(start, end, signal) }
+    const { entries } = this.#parts
+    const ending = endingWith(signal)
+    const options: HistoryOptions = { path, fetch: this.#fetch(ending.signal) }
     const told = newestFirst ? versionsBack(entries, after, to, options) : versionsSince(entries, after, to, options)
     try {
-      yield* told
-    } catch (error) {
-      throw refusal(to, error)
+      yield* this.#rows(to, told, signal)
+    } finally {
+      ending.end()
     }
   }
 
   /** What stood before at the paths that a version changes. @throws {SyncError} DAMAGED */
-  async before(changes: readonly LogEntry[], length: number): Promise<readonly Change[]> {
+  async before(changes: readonly LogEntry[], length: number, signal?: AbortSignal): Promise<readonly Change[]> {
     if (length <= headerLength) return changes.map(([path, after]) => ({ path, before: undefined, after }))
     const view = new BeeView(this.#parts.entries, length)
+    const looking = Promise.all(
+      changes.map(async ([path, after]) => {
+        const pair = await view.get(Buffer.from(path))
+        return { path, before: pair && readPair(pair, () => {})?.[1], after }
+      })
+    )
     try {
-      return await Promise.all(
-        changes.map(async ([path, after]) => {
-          const pair = await view.get(Buffer.from(path))
-          return { path, before: pair && readPair(pair, () => {})?.[1], after }
-        })
-      )
-    } catch (error) {
-      throw refusal({ fork: this.#parts.entries.fork, length }, error)
+      return await this.#guarded({ fork: this.#parts.entries.fork, length }, looking, signal)
     } finally {
       await view.close()
     }
@@ -130,7 +143,8 @@ export class LogView {
   async *read(entry: FileEntry, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { content, arrivals, directory } = this.#parts
     const { core, places } = await content()
-    const reader = new ContentReader(core, places, arrivals, directory)
+    // Where nobody is there to send it, whoever asks is told so after a while too.
+    const reader = new ContentReader(core, places, { ...arrivals, hasPeers: () => true }, directory)
     const end = () => void reader.close().catch(() => {})
     signal.addEventListener('abort', end, { once: true })
     try {
@@ -146,26 +160,53 @@ export class LogView {
   async *records(start: number, end: number, signal: AbortSignal): AsyncGenerator<LogRecord> {
     const { entries, fetch } = this.#parts
     const first = Math.max(start, headerLength)
+    const version = { fork: entries.fork, length: end }
+    const ending = endingWith(signal)
     try {
-      if (first < end) await fetch(first, end, signal)
-      yield* recordsOf(entries, first, end)
-    } catch (error) {
-      throw refusal({ fork: entries.fork, length: end }, error)
+      if (first < end) await this.#guarded(version, fetch(first, end, ending.signal), signal)
+      yield* this.#rows(version, recordsOf(entries, first, end), signal)
+    } finally {
+      ending.end()
     }
   }
 
-  async #guarded<T>(version: Version, act: () => Promise<T>): Promise<T> {
+  #fetch(signal = new AbortController().signal): (start: number, end: number) => Promise<void> {
+    return (start, end) => this.#parts.fetch(start, end, signal)
+  }
+
+  /** What is told of a version, one thing after the other, until a signal is aborted. */
+  async *#rows<T>(version: Version, rows: AsyncGenerator<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
     try {
-      return await act()
-    } catch (error) {
-      throw refusal(version, error)
+      for (;;) {
+        const { done, value } = await this.#guarded(version, rows.next(), signal)
+        if (done) return
+        yield value
+      }
+    } finally {
+      // Not awaited: it may wait for what never comes.
+      rows.return(undefined).catch(() => {})
     }
   }
-}
 
-/** What isn't here isn't damaged. */
-function refusal(version: Version, error: unknown): unknown {
-  if (!(error instanceof MissingBlock) && systemCode(error) !== 'REQUEST_TIMEOUT') return damaged(version, error)
-  const message = 'Part of the log that this takes is not here, and no peer sends it now'
-  return new SyncError('NOT_HELD', message, { cause: error })
+  async #guarded<T>(version: Version, act: Promise<T>, signal?: AbortSignal): Promise<T> {
+    try {
+      return await this.#waited(act, signal ?? new AbortController().signal)
+    } catch (error) {
+      throw databaseFailure('store', this.#parts.directory, error) ?? damaged(version, error)
+    }
+  }
+
+  /** What isn't here comes from peers; where there are none for long it is given up. */
+  async #waited<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+    const { arrivals, alonePatienceMs } = this.#parts
+    const settled = promise.then((value) => ({ value }))
+    if (alonePatienceMs === undefined) return ((await waitFor(settled, signal)) as { readonly value: T }).value
+    for (let aloneMs = 0; ; ) {
+      const done = await waitFor(settled, signal, { ms: aloneTickMs })
+      if (done !== undefined) return done.value
+      aloneMs = arrivals.hasPeers() ? 0 : aloneMs + aloneTickMs
+      if (aloneMs < alonePatienceMs) continue
+      throw new SyncError('NOT_HELD', 'Not all of the log is here yet, and there is no peer to fetch the rest from')
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { databaseFailure, SyncError } from '../errors.ts'
@@ -7,7 +8,6 @@ import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
 import type { VersionName } from '../tree/version-name.ts'
 import { Apportioner } from './apportion.ts'
-import { MissingBlock } from './bee-view.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
 import { Claims } from './claims.ts'
 import { type Arrivals, ContentReader } from './content.ts'
@@ -64,7 +64,6 @@ export class LogReader {
   readonly #stalls = new StallWatch()
   readonly #shares = new Apportioner()
   readonly #download: EntriesDownload
-  readonly #views: Hypercore[] = []
 
   private constructor(store: LogStore, entries: Hypercore, options: LogReaderOptions) {
     this.#store = store
@@ -119,6 +118,7 @@ export class LogReader {
 
   /** Calls `listener` whenever the latest version may have changed. @returns a function that ends it */
   onChange(listener: () => void): () => void {
+    setMaxListeners(0, this.#entries) // As many as watch.
     const events = ['append', 'truncate', 'peer-add', 'peer-remove'] as const
     for (const event of events) this.#entries.on(event, listener)
     return () => {
@@ -315,19 +315,15 @@ export class LogReader {
    * The log as it can be read at any version.
    *
    * @param arrivals what is known of the network, but for who follows the log
-   * @param options.waitMs how long to wait for what isn't here of the tree; for good when left out
+   * @param alonePatienceMs without peers, how long blocks of the entries core are waited for; for good when left out
    */
-  view(arrivals: Omit<Arrivals, 'hasPeers'>, { waitMs = 0 }: { readonly waitMs?: number } = {}): LogView {
-    const entries = this.#entries.session({ timeout: waitMs })
-    this.#views.push(entries)
+  view(arrivals: Omit<Arrivals, 'hasPeers'>, alonePatienceMs?: number): LogView {
     return new LogView({
-      entries,
-      bee: beeOf(entries),
+      ...(alonePatienceMs === undefined ? {} : { alonePatienceMs }),
+      entries: this.#entries,
+      bee: this.#bee,
       content: () => this.#contentCore(),
-      fetch: async (start, end, signal) => {
-        if (waitMs > 0 && !this.hasPeers && !(await entries.has(start, end))) throw new MissingBlock()
-        await this.#download.range(start, end, signal)
-      },
+      fetch: (start, end, signal) => this.#download.range(start, end, signal),
       arrivals: { ...arrivals, hasPeers: () => this.hasPeers },
       directory: this.#store.directory
     })
@@ -373,7 +369,6 @@ export class LogReader {
     this.#stalls.close()
     this.#shares.close()
     this.#download.close()
-    for (const view of this.#views) await view.close()
     await this.#bee.close()
     // Not awaited: before the first block has come, nobody knows which core it is.
     this.#content?.then(({ core }) => core.close()).catch(() => {})

@@ -1,5 +1,21 @@
 import { setMaxListeners } from 'node:events'
 
+/** A signal that is aborted with another, or by its own `end`, after which the other doesn't know of it any more. */
+export function endingWith(signal: AbortSignal): { readonly signal: AbortSignal; readonly end: () => void } {
+  const stop = new AbortController()
+  const onAbort = () => stop.abort(signal.reason)
+  if (signal.aborted) onAbort()
+  setMaxListeners(0, signal)
+  signal.addEventListener('abort', onAbort, { once: true })
+  return {
+    signal: stop.signal,
+    end: () => {
+      signal.removeEventListener('abort', onAbort)
+      stop.abort()
+    }
+  }
+}
+
 export interface WaitOptions {
   /** How long, in milliseconds; for good when left out. */
   readonly ms?: number

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import b4a from 'b4a'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
@@ -57,6 +58,7 @@ export class LogWriter {
 
   /** Calls `listener` whenever there may be another version. @returns a function that ends it */
   onChange(listener: () => void): () => void {
+    setMaxListeners(0, this.#entries) // As many as watch.
     for (const event of ['append', 'truncate']) this.#entries.on(event, listener)
     return () => {
       for (const event of ['append', 'truncate']) this.#entries.off(event, listener)

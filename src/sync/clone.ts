@@ -106,6 +106,10 @@ export class ClonedFolder extends FolderHandle {
     return printKey(this.#key)
   }
 
+  protected override get knownKey(): string {
+    return this.key
+  }
+
   protected override get advice(): string {
     return 'The files are untouched. Give --rebuild to fetch the log anew from its peers; files that match are kept'
   }
@@ -282,7 +286,7 @@ export class ClonedFolder extends FolderHandle {
     this.#source = {
       key,
       root: folder.root,
-      view: reader.view({ received: () => this.traffic.received, patienceMs }, { waitMs: patienceMs }),
+      view: reader.view({ received: () => this.traffic.received, patienceMs }, patienceMs),
       records: () => state.records(),
       settled: async () => {},
       onChange: (listener) => reader.onChange(listener),

@@ -1,11 +1,12 @@
 import { basename, join, resolve } from 'node:path'
-import { checkTarget, exportDirectory, exportFile, exportLink, finishDirectory } from '../disk/export.ts'
+import { checkTarget, exportDirectory, exportFile, exportLink, finishDirectory, writeFailure } from '../disk/export.ts'
 import { isDiskFull, messageOf, SyncError, systemCode } from '../errors.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
 import type { ContentParams } from './operations/content.ts'
 import type { ListParams, list } from './operations/list.ts'
 import type { EntryFields } from './operations/records.ts'
+import { pathOf } from './operations/source.ts'
 
 export interface GetParams {
   /** As a user names it; the latest when left out. */
@@ -42,11 +43,11 @@ export type GetRecord =
  * Writes a version's file, or all of a directory, to anywhere on this machine. Each content is compared with its hash.
  * What can't be had, or written, is a problem, and the others go on.
  *
- * @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, FOLDER_MISSING, FOLDER_NOT_EMPTY, USAGE
+ * @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, FOLDER_MISSING, FOLDER_NOT_EMPTY, FOLDER_UNREADABLE, DISK_FULL, USAGE
  */
 export async function* get(log: Readable, params: GetParams): AsyncGenerator<GetRecord> {
   const { force = false } = params
-  const root = (params.path ?? '').replace(/^(\.?\/)+|\/+$/g, '')
+  const root = pathOf(params.path)
   const asked = { ...(params.version === undefined ? {} : { version: params.version }), recursive: true }
   const entries: EntryFields[] = []
   let version = 0
@@ -97,7 +98,7 @@ interface Target {
 async function* write(entries: readonly EntryFields[], target: Target): AsyncGenerator<GetRecord> {
   const { to, root, single } = target
   const made = new Set<string>(single ? [parentPath(root as TreePath)] : [root])
-  if (!single) exportDirectory(to)
+  if (!single) attempt(to, () => exportDirectory(to, 0o777))
   const ranks = { directory: 0, file: 1, symlink: 2 } as const
   const order = (a: EntryFields, b: EntryFields) => ranks[a.kind] - ranks[b.kind] || (a.path < b.path ? -1 : 1)
   for (const entry of [...entries].sort(order)) {
@@ -106,24 +107,39 @@ async function* write(entries: readonly EntryFields[], target: Target): AsyncGen
       await writeOne(entry, at, made, target)
       if (entry.kind !== 'directory') yield { type: 'wrote', path: entry.path, to: at, size: entry.size ?? 0 }
     } catch (error) {
-      if (single || !isOfOne(error)) throw error
+      if (single || !isOfOne(error)) throw writeFailure(at, error)
       yield { type: 'problem', path: entry.path, action: 'write', message: messageOf(error) }
     }
   }
   const directories = entries.filter(({ kind, path }) => kind === 'directory' && made.has(path)).sort(order)
   for (const entry of directories.reverse()) {
-    finishDirectory(placeOf(entry, target), { type: 'directory', mode: modeOf(entry), mtimeMs: entry.mtimeMs })
+    const at = placeOf(entry, target)
+    const { path, mtimeMs } = entry
+    try {
+      finishDirectory(at, { type: 'directory', mode: modeOf(entry), mtimeMs })
+    } catch (error) {
+      yield { type: 'problem', path, action: 'write', message: messageOf(error) }
+    }
+  }
+}
+
+function attempt(to: string, act: () => void): void {
+  try {
+    act()
+  } catch (error) {
+    throw writeFailure(to, error)
   }
 }
 
 async function writeOne(entry: EntryFields, at: string, made: Set<string>, target: Target): Promise<void> {
   const { path, kind, mtimeMs } = entry
+  const replace = target.force && target.single
   if (!made.has(parentPath(path as TreePath))) throw new SyncError('DAMAGED', 'The log has no directory for it')
   if (kind === 'directory') {
     exportDirectory(at)
     made.add(path)
-  } else if (kind === 'symlink') exportLink(at, { type: 'symlink', target: entry.target ?? '', mtimeMs })
-  else await exportFile(at, fileOf(entry), target.content(path), { replace: target.force && target.single })
+  } else if (kind === 'symlink') exportLink(at, { type: 'symlink', target: entry.target ?? '', mtimeMs }, { replace })
+  else await exportFile(at, fileOf(entry), target.content(path), { replace })
 }
 
 function placeOf({ path }: EntryFields, { to, root, single }: Target): string {
@@ -132,7 +148,7 @@ function placeOf({ path }: EntryFields, { to, root, single }: Target): string {
 
 /** Whether what went wrong is of one path alone. */
 function isOfOne(error: unknown): boolean {
-  if (error instanceof SyncError) return error.code === 'NOT_HELD' || error.code === 'DAMAGED'
+  if (error instanceof SyncError) return ['NOT_HELD', 'DAMAGED', 'FOLDER_NOT_EMPTY'].includes(error.code)
   return systemCode(error) !== undefined && !isDiskFull(error)
 }
 

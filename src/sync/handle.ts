@@ -67,6 +67,9 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** The folder's key, in printed form. @throws {SyncError} NOT_READY before `ready()` */
   abstract get key(): string
 
+  /** The same, or `undefined` before it is known. */
+  protected abstract get knownKey(): string | undefined
+
   /** Takes the directory, until the handle is closed. */
   protected abstract claim(): Folder
   /** Opens all that works on the folder. */
@@ -207,7 +210,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     if (this.#folder === undefined) throw notReady()
     const { account, role, holds, newest, totals, problems, kept, connections, whyAlone } = this
     const { root, home, marker } = this.#folder
-    const key = marker.key ?? this.key
+    const key = marker.key ?? this.knownKey
     const facts = { role, root, home, key, holds, newest, totals, problems, kept, connections, whyAlone }
     return statusOf(account, facts)
   }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isPaused } from '../disk/pause-file.ts'
 import { State } from '../disk/state.ts'
 import { SyncError } from '../errors.ts'
 import type { BlockFiles } from '../log/block-places.ts'
@@ -77,7 +78,7 @@ export class RestingFolder {
       files: head?.files ?? 0,
       bytes: head?.bytes ?? 0,
       missing: { files: 0, bytes: 0 },
-      reason: `Nobody is at work on it. Start it: ${start}`,
+      reason: `${isPaused(home) ? 'It is paused, and nobody' : 'Nobody'} is at work on it. Start it: ${start}`,
       diverged: [],
       conflicts: [],
       problems: [],

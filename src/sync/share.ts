@@ -79,6 +79,10 @@ export class SharedFolder extends FolderHandle {
     return this.#key
   }
 
+  protected override get knownKey(): string | undefined {
+    return this.#key
+  }
+
   protected override get advice(): string {
     return (
       'The files are untouched. Restore .p2psync from a backup and give --moved; without one, the key is lost: ' +

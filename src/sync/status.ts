@@ -69,7 +69,7 @@ export function peerRecord(peer: PeerStatus, account: Account): PeerRecord {
 /** What a status is made of, beside what has happened. */
 export interface FolderFacts {
   readonly role: 'writer' | 'reader'
-  readonly key: string
+  readonly key: string | undefined
   readonly root: string
   readonly home: string
   /** What the folder holds, as a version. */

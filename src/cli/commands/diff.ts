@@ -62,7 +62,7 @@ function split(args: readonly string[]): { readonly versions: readonly string[];
   const versions: string[] = []
   const paths: string[] = []
   for (const arg of args) {
-    if (paths.length === 0 && versions.length < 2 && isVersion(arg)) versions.push(parseVersion(arg))
+    if (paths.length === 0 && versions.length < 2 && isVersion(arg)) versions.push(arg.replace(/^@/, ''))
     else paths.push(arg)
   }
   if (paths.length > 1) throw new SyncError('USAGE', `${paths[0]} is no version. Give up to two versions, then a path`)
@@ -84,7 +84,8 @@ async function show(records: AsyncIterable<RecordOf<'diff'>>, { json }: Options)
   for await (const record of records) {
     if (record.type === 'problem') problems++
     if (json) await printJson(record)
-    else if (record.type === 'problem') process.stderr.write(`Problem: ${showName(record.path)}: ${record.message}\n`)
+    else if (record.type === 'problem')
+      process.stderr.write(`Problem: ${showName(record.path)}: ${showName(record.message)}\n`)
     else if (record.type === 'patch') await print(patchText(record))
     else if (isNews(record)) await print(`${showChange(record)}\n`)
   }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { ControlClient } from '../../control/client.ts'
 import { SyncError } from '../../errors.ts'
+import type { KnownFolder } from '../../sync/known-folder.ts'
 import { addExamples } from '../examples.ts'
 import { exitStatus } from '../exit-status.ts'
 import { given, parseDuration } from '../options.ts'
@@ -40,7 +41,10 @@ export function addWaitCommand(program: Command, onStatus: (status: number) => v
         return status
       })
       try {
-        onStatus(await Promise.race([held(directory, options, stop.signal), interrupted]))
+        onStatus(await held(directory, options, stop.signal))
+      } catch (error) {
+        if (!stop.signal.aborted) throw error
+        onStatus(await interrupted)
       } finally {
         signals.end()
       }
@@ -55,9 +59,15 @@ async function held(directory: string, options: Options, signal: AbortSignal): P
     const { folder, client } = await findRunning(directory, state)
     const leftMs = endMs - performance.now()
     if (client !== undefined && (await ask(client, folder.root, options, leftMs, signal))) return exitStatus.ok
-    if (client === undefined && leftMs <= 0) throw notRunning(folder)
+    if (leftMs <= 0) throw late(folder, client !== undefined)
     await sleep(Math.min(tickMs, Math.max(1, leftMs)), undefined, { signal })
   }
+}
+
+/** What keeps it from being waited for any longer is told; that it took too long is the same whoever is at work. */
+function late(folder: KnownFolder, isRunning: boolean): SyncError {
+  const why = isRunning ? `${folder.root} is not open yet, or not at the moment` : notRunning(folder).message
+  return new SyncError('NO_PEER', `It doesn't hold that yet. ${why}`)
 }
 
 /** @returns whether it was answered; who was asked may end, and be started again */

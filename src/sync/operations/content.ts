@@ -31,7 +31,7 @@ export async function content(source: Source, params: ContentParams, signal: Abo
   const path = pathOf(params.path)
   if (path === '') throw new SyncError('USAGE', 'Give the path of a file within the folder')
   const version = await versionOf(source, params.version, signal)
-  const entry = await source.view.entry(version, path)
+  const entry = await source.view.entry(version, path, signal)
   if (entry === undefined) throw noSuchPath(path, version.length)
   if (entry.type === 'directory') throw new SyncError('USAGE', `${path} is a directory. p2psync ls lists it`)
   if (entry.type === 'symlink') throw new SyncError('USAGE', `${path} is a link to ${entry.target}`)

@@ -5,7 +5,7 @@ import { messageOf, SyncError } from '../../errors.ts'
 import { concerns } from '../../log/history.ts'
 import { type Told, tellChanges } from '../../tree/change.ts'
 import type { Entry, FileEntry } from '../../tree/entry.ts'
-import type { TreePath } from '../../tree/path.ts'
+import { sortedAsLog, type TreePath } from '../../tree/path.ts'
 import { type Change, isEarlier, type Problem, type Version } from '../../tree/tree.ts'
 import { read } from './content.ts'
 import { folderTree } from './folder-tree.ts'
@@ -53,12 +53,18 @@ export async function* diff(
   const from = await versionOf(source, fromName ?? (hasFolder ? undefined : '-1'), signal)
   const problems: Problem[] = []
   const changes = to === 'folder' ? folderChanges(source, from, problems, signal) : between(source, from, to, signal)
-  const told = tellChanges((await changes).filter((change) => concerns(change.path, path)))
+  const told = tellChanges(inOrder((await changes).filter((change) => concerns(change.path, path))))
   for (const change of told) {
     yield changeRecord(to === 'folder' ? 0 : to.length, change)
     if (patch) yield* patchOf(source, change, from, to, signal)
   }
   for (const problem of problems) yield { type: 'problem', ...problem }
+}
+
+/** By path, as everything is listed. */
+function inOrder(changes: readonly Change[]): readonly Change[] {
+  const byPath = new Map(changes.map((change) => [change.path, change]))
+  return sortedAsLog(byPath.keys()).flatMap((path) => byPath.get(path) ?? [])
 }
 
 async function folderChanges(
@@ -72,7 +78,7 @@ async function folderChanges(
   const after = new Map(await folderTree(root, records, { onProblem, signal }))
   const changes: Change[] = []
   const known = new Set<TreePath>()
-  for await (const [path, before] of source.view.list(from, '', { recursive: true, onProblem: () => {} })) {
+  for await (const [path, before] of source.view.list(from, '', { recursive: true, onProblem: () => {}, signal })) {
     known.add(path)
     changes.push({ path, before, after: after.get(path) })
   }
@@ -96,7 +102,7 @@ async function between(source: Source, from: Version, to: Version, signal: Abort
   for await (const { changes } of source.view.versions(late, options)) {
     for (const [path, entry] of changes) latest.set(path, entry)
   }
-  const changes = await source.view.before([...latest], early.length)
+  const changes = await source.view.before([...latest], early.length, signal)
   return isBack ? changes.map(({ path, before, after }) => ({ path, before: after, after: before })) : changes
 }
 

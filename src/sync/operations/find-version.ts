@@ -15,27 +15,28 @@ export async function findVersion(
   view: LogView,
   head: (version: Version) => Promise<Head>,
   latest: Version,
-  name: VersionName
+  name: VersionName,
+  signal?: AbortSignal
 ): Promise<Version> {
-  if (name.by === 'number') return byNumber(view, latest, name.number)
-  if (name.by === 'back') return back(view, latest, name.count)
-  return byTime(view, head, latest, name.timeMs)
+  if (name.by === 'number') return byNumber(view, latest, name.number, signal)
+  if (name.by === 'back') return back(view, latest, name.count, signal)
+  return byTime(view, head, latest, name.timeMs, signal)
 }
 
-async function byNumber(view: LogView, latest: Version, number: number): Promise<Version> {
+async function byNumber(view: LogView, latest: Version, number: number, signal?: AbortSignal): Promise<Version> {
   if (number === latest.length) return latest
   const missing = (nearest: string) => new SyncError('NO_SUCH_VERSION', `There is no version ${number}. ${nearest}`)
   if (number > latest.length) throw missing(`The latest is ${latest.length}`)
-  const at = await view.versionAtOrAfter(number, latest)
+  const at = await view.versionAtOrAfter(number, latest, signal)
   if (at?.length === number) return at
-  const before = at && (await view.previous(at))
+  const before = at && (await view.previous(at, signal))
   throw missing(`Near it are ${[before, at].flatMap((it) => it?.length ?? []).join(' and ')}`)
 }
 
-async function back(view: LogView, latest: Version, count: number): Promise<Version> {
+async function back(view: LogView, latest: Version, count: number, signal?: AbortSignal): Promise<Version> {
   let version = latest
   for (let left = count; left > 0; left--) {
-    const before = await view.previous(version)
+    const before = await view.previous(version, signal)
     if (before === undefined) {
       throw new SyncError(
         'NO_SUCH_VERSION',
@@ -52,16 +53,17 @@ async function byTime(
   view: LogView,
   head: (version: Version) => Promise<Head>,
   latest: Version,
-  timeMs: number
+  timeMs: number,
+  signal?: AbortSignal
 ): Promise<Version> {
   if ((await head(latest)).timeMs <= timeMs) return latest
   let late = latest
   let early: Version | undefined
   for (;;) {
     const low: number = early?.length ?? 1
-    const middle = await view.versionAtOrAfter(Math.floor((low + late.length) / 2) + 1, latest)
+    const middle = await view.versionAtOrAfter(Math.floor((low + late.length) / 2) + 1, latest, signal)
     let probe = middle
-    if (probe === undefined || probe.length >= late.length) probe = await view.previous(late)
+    if (probe === undefined || probe.length >= late.length) probe = await view.previous(late, signal)
     if (probe === undefined || probe.length <= low) break
     if ((await head(probe)).timeMs <= timeMs) early = probe
     else late = probe

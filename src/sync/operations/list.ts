@@ -27,17 +27,17 @@ export async function* list(
   const version = await versionOf(source, name, signal)
   const [head, entry] = await Promise.all([
     source.view.head(version, signal),
-    path === '' ? undefined : source.view.entry(version, path)
+    path === '' ? undefined : source.view.entry(version, path, signal)
   ])
-  yield versionRecord(version, head)
   if (path !== '' && entry === undefined) throw noSuchPath(path, version.length)
+  yield versionRecord(version, head)
   if (entry !== undefined && entry.type !== 'directory') {
     yield { type: 'entry', ...fieldsOf(path, entry) }
     return
   }
   const problems: Problem[] = []
   const onProblem = (problem: Problem) => void problems.push(problem)
-  for await (const [at, each] of source.view.list(version, path, { recursive, onProblem })) {
+  for await (const [at, each] of source.view.list(version, path, { recursive, onProblem, signal })) {
     signal.throwIfAborted()
     yield { type: 'entry', ...fieldsOf(at, each) }
     for (const problem of problems.splice(0)) yield { type: 'problem', ...problem }

@@ -39,9 +39,16 @@ export async function* log(
   const after = since === undefined ? 0 : (await versionOf(source, since, signal)).length
   let left = limit
   if (left <= 0) return
-  for await (const { version, head, changes } of source.view.versions(to, { after, path, newestFirst: true, signal })) {
+  for await (const { version, head, before, changes } of source.view.versions(to, {
+    after,
+    path,
+    newestFirst: true,
+    signal
+  })) {
     signal.throwIfAborted()
-    const told = tellChanges(await source.view.before(changes, head.before)).filter((change) => isAbout(change, path))
+    const told = tellChanges(await source.view.before(changes, before, signal)).filter((change) =>
+      isAbout(change, path)
+    )
     // A version of nothing but a snapshot, or that says again what is so, is none to a user.
     if (told.length === 0) continue
     yield { ...versionRecord(version, head), ...countsOf(told) }

@@ -22,6 +22,9 @@ export interface WaitParams {
   readonly timeoutMs?: number
 }
 
+/** Node's timers take no longer delay; a longer one would be over at once. */
+const timerMsMax = 2 ** 31 - 1
+
 /** The folder holds what was waited for. */
 export interface HeldRecord {
   readonly type: 'held'
@@ -70,7 +73,7 @@ function held(
       const { reason = 'It is still at work' } = handle.status()
       reject(new SyncError('NO_PEER', `It doesn't hold that yet. ${reason}`))
     }
-    const timer = timeoutMs === undefined ? undefined : setTimeout(onLate, timeoutMs)
+    const timer = timeoutMs === undefined ? undefined : setTimeout(onLate, Math.min(timeoutMs, timerMsMax))
     const unsubscribe = handle.subscribe(look)
     signal.addEventListener('abort', onAbort)
     look()

@@ -30,7 +30,7 @@ export async function versionOf(source: Source, name: string | undefined, signal
   if (latest === undefined) throw new SyncError('NO_SUCH_VERSION', 'The log has no version yet')
   if (name === undefined) return latest
   const head = (version: Version) => source.view.head(version, signal)
-  return findVersion(source.view, head, latest, parseVersionName(name, Date.now()))
+  return findVersion(source.view, head, latest, parseVersionName(name, Date.now()), signal)
 }
 
 /** A path as a user gives it, relative to the folder; `''` for the folder itself. @throws {SyncError} USAGE */

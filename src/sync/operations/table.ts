@@ -13,10 +13,10 @@ import { watch } from './watch.ts'
 /** What can be asked of a log, whoever has it open. */
 export const readOperations = {
   list: { run: list, params: { version: 'text?', path: 'text?', recursive: 'flag?' } },
-  log: { run: log, params: { path: 'text?', since: 'text?', version: 'text?', limit: 'number?' } },
+  log: { run: log, params: { path: 'text?', since: 'text?', version: 'text?', limit: 'integer?' } },
   watch: { run: watch, params: { path: 'text?', since: 'text?' } },
   diff: { run: diff, params: { from: 'text?', to: 'text?', path: 'text?', patch: 'flag?' } },
-  inspect: { run: inspect, params: { from: 'number?', to: 'number?' } }
+  inspect: { run: inspect, params: { from: 'integer?', to: 'integer?' } }
 } as const satisfies Readonly<Record<string, Operation<Source>>>
 
 /** What can be asked of a folder at work, and be had done by it. */

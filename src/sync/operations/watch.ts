@@ -45,16 +45,18 @@ const tickMs = 60_000
  * @throws {SyncError} NO_SUCH_VERSION, USAGE, DAMAGED
  */
 export async function* watch(
-  source: Source,
+  given: Source,
   { path: text, since }: WatchParams,
   signal: AbortSignal
 ): AsyncGenerator<WatchRecord> {
+  // Whoever watches waits until the source is back.
+  const source = { ...given, view: given.view.patient() }
   const path = pathOf(text)
   const news = new News(source)
   try {
     const start = since === undefined ? await first(source, signal, news) : await versionOf(source, since, signal)
     const tree = new WatchedTree(path)
-    for await (const [at, entry] of source.view.list(start, '', { recursive: true, onProblem: () => {} })) {
+    for await (const [at, entry] of source.view.list(start, '', { recursive: true, onProblem: () => {}, signal })) {
       signal.throwIfAborted()
       tree.put(at, entry)
     }
@@ -128,7 +130,8 @@ async function* rewound(
   signal: AbortSignal
 ): AsyncGenerator<WatchRecord> {
   const now = new Map<TreePath, Entry>()
-  for await (const [at, entry] of source.view.list(to, '', { recursive: true, onProblem: () => {} })) now.set(at, entry)
+  for await (const [at, entry] of source.view.list(to, '', { recursive: true, onProblem: () => {}, signal }))
+    now.set(at, entry)
   const gone = [...tree.paths()].filter((path) => !now.has(path))
   const told = tree.change([...now, ...gone.map((path) => [path, undefined] as const)])
   yield versionRecord(to, await source.view.head(to, signal))
