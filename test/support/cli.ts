@@ -27,6 +27,15 @@ process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL')
 })
 
+/** What a line tells as JSON; a file's bytes may look like that too. */
+function parsed(line: string): SyncEvent | undefined {
+  try {
+    return JSON.parse(line) as SyncEvent
+  } catch {
+    return undefined
+  }
+}
+
 /** A command that was started, with what it has said so far. */
 export class Command {
   readonly events: SyncEvent[] = []
@@ -54,7 +63,8 @@ export class Command {
     if (stdout !== null) {
       createInterface({ input: stdout }).on('line', (line) => {
         this.stdout += `${line}\n`
-        if (line.startsWith('{')) this.events.push(JSON.parse(line) as SyncEvent)
+        const event = line.startsWith('{"') ? parsed(line) : undefined
+        if (event !== undefined) this.events.push(event)
       })
     }
     t.teardown(() => this.kill('SIGKILL'))
