@@ -29,7 +29,7 @@ import { addWatchCommand } from './commands/watch.ts'
 import { addExamples } from './examples.ts'
 import { exitStatus, statusOf, statusTexts } from './exit-status.ts'
 import { helpStyle } from './help-style.ts'
-import { ClosedOutput } from './print.ts'
+import { ClosedOutput, flushed } from './print.ts'
 import { showJson, showLines, showName } from './text.ts'
 
 /**
@@ -49,6 +49,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     return status
   } catch (error) {
     return report(error, argv.includes('--json'))
+  } finally {
+    await flushed()
   }
 }
 

@@ -25,3 +25,10 @@ export class ClosedOutput extends Error {}
 export function printJson(record: object): Promise<void> {
   return print(`${showJson(record)}\n`)
 }
+
+/** Resolves when all that was written is with whoever reads it, or nobody reads it any more: an end would cut it off. */
+export async function flushed(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!stream.destroyed) await new Promise<void>((resolve) => stream.write('', () => resolve()))
+  }
+}

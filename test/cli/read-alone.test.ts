@@ -44,7 +44,7 @@ test('a mirror that was cloned by a snapshot is read without its source', async 
 
   // At work, and alone: nobody comes to send it.
   await writer.kill('SIGTERM')
-  const reader = startClone(t, writer.key, mirror, { bootstrap })
+  const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--keep-replaced', 'none'] })
   await reader.event('ready')
   await readsAlone('at work and alone')
   const interrupted = start(t, ['log', mirror])
