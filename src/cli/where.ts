@@ -69,34 +69,28 @@ export async function withLog(
 ): Promise<number> {
   const stop = new AbortController()
   const signals = listenForSignals()
-  const interrupted = signals.received.then((status) => {
+  let interrupted: number | undefined
+  void signals.received.then((status) => {
+    interrupted = status
     stop.abort()
-    return status
   })
   const { state, cache, timeout } = options
-  const work = async () => {
+  try {
     const log = await openLog(place, {
       ...connectOptions(options),
       ...given({ state, cache, timeoutMs: timeout }),
       onNotice: (message) => void process.stderr.write(`${showName(message)}\n`)
     })
     try {
-      return (await act(log, stop.signal)) ?? exitStatus.ok
+      const status = (await act(log, stop.signal)) ?? exitStatus.ok
+      return interrupted ?? status
     } finally {
       await log.close()
     }
-  }
-  const done = work()
-  try {
-    return await Promise.race([
-      done,
-      interrupted.then((status) =>
-        done.then(
-          () => status,
-          () => status
-        )
-      )
-    ])
+  } catch (error) {
+    // What was cut short fails in many ways.
+    if (interrupted !== undefined) return interrupted
+    throw error
   } finally {
     signals.end()
   }

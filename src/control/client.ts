@@ -1,6 +1,5 @@
 import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
-import { createInterface } from 'node:readline'
 import { type ErrorCode, SyncError } from '../errors.ts'
 import type { ContentParams } from '../sync/operations/content.ts'
 import type { OperationName, ParamsOf, RecordOf } from '../sync/operations/table.ts'
@@ -23,12 +22,11 @@ export class ControlClient {
   /** Has an operation carried out. @throws {SyncError} whatever it throws; CLOSED when the other end goes */
   async *call<N extends OperationName>(name: N, params: ParamsOf<N>, signal: AbortSignal): AsyncGenerator<RecordOf<N>> {
     const response = await this.#request('POST', `/v1/${name}`, params, signal)
-    for await (const line of createInterface({ input: response })) {
+    for await (const line of linesOf(response, signal)) {
       const record = JSON.parse(line) as { readonly type: string; readonly code: ErrorCode; readonly message: string }
       if (record.type === 'error') throw new SyncError(record.code, record.message)
       yield record as unknown as RecordOf<N>
     }
-    if (!response.complete) throw closed()
   }
 
   /** A file's content, or a part of it. Throws as `call` does. */
@@ -58,6 +56,23 @@ export class ControlClient {
     const { code, message } = JSON.parse(text) as { readonly code: ErrorCode; readonly message: string }
     throw new SyncError(code, message)
   }
+}
+
+/** Whole lines alone: the last one of a process that was killed may be cut off. */
+async function* linesOf(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<string> {
+  let rest = ''
+  response.setEncoding('utf8')
+  try {
+    for await (const piece of response as AsyncIterable<string>) {
+      const lines = (rest + piece).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    throw closed(error)
+  }
+  if (!response.complete) throw closed()
 }
 
 function closed(cause?: unknown): SyncError {

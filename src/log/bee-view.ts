@@ -1,5 +1,6 @@
 import { type Level, Node, YoloIndex } from 'hyperbee/lib/messages.js'
 import type Hypercore from 'hypercore'
+import { BlockReader } from './block-reader.ts'
 
 /** A pair in a Hyperbee. `value` is `null` where the pair has none. */
 export interface Pair {
@@ -38,12 +39,14 @@ const keptBytesMax = 16 * 1024
  */
 export class BeeView {
   readonly #core: Hypercore
+  readonly #reader: BlockReader
   readonly length: number
   readonly #blocks = new Map<number, Promise<Block>>()
 
   /** @param length at least 1: the first block is the bee's header */
   constructor(core: Hypercore, length: number) {
     this.#core = core.snapshot()
+    this.#reader = new BlockReader(this.#core)
     this.length = length
   }
 
@@ -167,7 +170,7 @@ export class BeeView {
   }
 
   async #load(seq: number): Promise<Block> {
-    const bytes = await this.#core.get(seq)
+    const bytes = await this.#reader.get(seq)
     if (bytes === null) throw new RangeError('a block that is not there')
     return decodeBlock(bytes)
   }

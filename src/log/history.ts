@@ -4,6 +4,7 @@ import { decodeHead, type Head, headKey } from '../format/head-codec.ts'
 import { isBeneath, type TreePath } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
 import { type Block, decodeBlock, isPut } from './bee-view.ts'
+import { keyIn, piecesOf, type RawBlock } from './blocks.ts'
 import { headerLength, isOurs, type LogEntry, readEntry, readPath } from './entries.ts'
 
 /** What a version says of itself, and of the paths that it changes, each once. */
@@ -18,16 +19,17 @@ export type Fetch = (start: number, end: number) => Promise<void>
 
 export interface HistoryOptions {
   readonly fetch: Fetch
-  /** Only versions that change this path, or one beneath it. */
+  /** Only versions that change this path, or one beneath it, and of those only what it takes to tell of it. */
   readonly path?: TreePath | ''
 }
 
-interface Numbered {
-  readonly seq: number
+interface Said {
   readonly block: Block
+  readonly isPut: boolean
+  readonly isWanted: boolean
 }
 
-const head = b4a.from(headKey)
+const head = Buffer.from(headKey)
 /** Blocks that are asked for together where a reader goes back one version after the other. */
 const fetchedAtOnce = 1024
 /** Refused where it is looked at as part of a version. */
@@ -46,23 +48,27 @@ export async function* versionsSince(
   const start = Math.max(from, headerLength)
   await fetch(start, to.length)
   const paths = path === '' ? undefined : Buffer.from(path)
-  let said: Numbered[] = []
+  let said: RawBlock[] = []
   let isWanted = paths === undefined
-  for await (const next of blocksOf(core, start, to.length)) {
-    if (!next.block.key.equals(head)) {
-      said.push(next)
-      isWanted ||= paths !== undefined && isAtOrBeneath(next.block.key, paths)
-      continue
+  for await (const piece of piecesOf(core, start, to.length)) {
+    for (const raw of piece) {
+      // Of most blocks nothing but the key is of interest.
+      const key = keyIn(raw.bytes)
+      if (!head.equals(key)) {
+        said.push(raw)
+        isWanted ||= paths !== undefined && isAtOrBeneath(key, paths)
+        continue
+      }
+      const told = decodeHead(decodeBlock(raw.bytes).value ?? b4a.alloc(0))
+      // More belongs to the same version.
+      if (told.unfinished) continue
+      if (isWanted) {
+        const version = { fork: to.fork, length: raw.seq + 1 }
+        yield { version, head: told, changes: changesIn(said, paths) }
+      }
+      said = []
+      isWanted = paths === undefined
     }
-    const told = decodeHead(next.block.value ?? b4a.alloc(0))
-    // More belongs to the same version.
-    if (told.unfinished) continue
-    if (isWanted) {
-      const version = { fork: to.fork, length: next.seq + 1 }
-      yield { version, head: told, changes: changesIn(said) }
-    }
-    said = []
-    isWanted = paths === undefined
   }
 }
 
@@ -115,33 +121,33 @@ export async function endAtOrAfter(core: Hypercore, length: number, lengthMax: n
   return undefined
 }
 
-/** Blocks in a row, as they are kept: one by one they would take several times as long. */
-export async function* blocksOf(core: Hypercore, start: number, end: number): AsyncGenerator<Numbered> {
-  let seq = start
-  if (start >= end) return
-  for await (const { index, value } of core.core.state.storage.createBlockStream({ gte: start, lt: end })) {
-    if (index !== seq) break
-    yield { seq: seq++, block: decodeBlock(value) }
-  }
-  if (seq < end) throw new RangeError('a block that is not there')
-}
-
-function isAtOrBeneath(key: Buffer, path: Buffer): boolean {
+function isAtOrBeneath(key: Uint8Array, path: Buffer): boolean {
   if (key.length < path.length || Buffer.compare(key.subarray(0, path.length), path) !== 0) return false
   return key.length === path.length || key[path.length] === 0x2f
 }
 
-/** What blocks say of paths: each once, as the last of them has it. */
-function changesIn(said: readonly Numbered[]): readonly LogEntry[] {
-  const latest = new Map<TreePath, LogEntry[1]>()
-  for (const { seq, block } of said) {
-    if (isOurs(block.key)) continue
-    const path = readPath(block.key, unreported)
-    if (path === undefined) continue
-    const entry = isPut(block, seq) ? readEntry(path, block, unreported) : undefined
-    if (entry !== undefined || !isPut(block, seq)) latest.set(path, entry)
+/**
+ * What blocks say of paths: each once, as the last of them has it.
+ *
+ * @param path of which it is to be known, as bytes; then what can't be the other end of a move of it is left out
+ */
+function changesIn(said: readonly RawBlock[], path: Buffer | undefined): readonly LogEntry[] {
+  const latest = new Map<string, Said>()
+  for (const { seq, bytes } of said) {
+    const block = decodeBlock(bytes)
+    const isWanted = path === undefined || isAtOrBeneath(block.key, path)
+    if (!isOurs(block.key)) latest.set(block.key.toString('latin1'), { block, isPut: isPut(block, seq), isWanted })
   }
-  return [...latest]
+  const all = [...latest.values()]
+  const [comes, goes] = [true, false].map((put) => all.some(({ isWanted, isPut }) => isWanted && isPut === put))
+  const changes: LogEntry[] = []
+  for (const { block, isPut, isWanted } of all) {
+    if (!isWanted && !(isPut ? goes : comes)) continue
+    const path = readPath(block.key, unreported)
+    const entry = path !== undefined && isPut ? readEntry(path, block, unreported) : undefined
+    if (path !== undefined && (entry !== undefined || !isPut)) changes.push([path, entry])
+  }
+  return changes
 }
 
 /** Whether a change is of a path, or of one beneath it; of any where it is the folder itself. */

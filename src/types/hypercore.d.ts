@@ -65,11 +65,6 @@ declare module 'hypercore' {
     read(fork?: number): BlockRead
     write(): BlockWrite
     snapshot(): BlockStorage
-    /** Blocks that are here, one after the other. */
-    createBlockStream(range: { readonly gte: number; readonly lt: number }): AsyncIterable<{
-      readonly index: number
-      readonly value: Buffer
-    }>
   }
 
   /** A node of a core's Merkle tree: of block i it is the one with index 2i. */
@@ -131,6 +126,9 @@ declare module 'hypercore' {
     readonly writable: boolean
     readonly closed: boolean
     readonly closing: Promise<void> | null
+    readonly opened: boolean
+    /** What this session reads from; `null` before it is open. Hypercore's own. */
+    readonly state: { readonly storage: BlockStorage } | null
     readonly peers: readonly Peer[]
     /** What all sessions of a core share. Hypercore's own. */
     readonly core: {
