@@ -169,6 +169,11 @@ export class BeeView {
     return block
   }
 
+  /** Has a block come that may be asked for soon, where it isn't here. */
+  expect(seq: number, from: number): void {
+    if (!this.#reader.has(seq)) this.block(seq, from).catch(() => {})
+  }
+
   async #load(seq: number): Promise<Block> {
     const bytes = await this.#reader.get(seq)
     if (bytes === null) throw new RangeError('a block that is not there')

@@ -20,12 +20,17 @@ export class BlockReader {
 
   /** A block, as soon as it is here; `null` where it isn't and isn't to be waited for. */
   get(seq: number): Promise<Uint8Array | null> {
-    const { core, opened } = this.#core
-    if (!opened || !core.bitfield.get(seq)) return this.#core.get(seq)
+    if (!this.has(seq)) return this.#core.get(seq)
     return new Promise((resolve, reject) => {
       // Others may be asked for in the same turn.
       if (this.#asked.push({ seq, resolve, reject }) === 1) setImmediate(() => this.#ask())
     })
+  }
+
+  /** Whether a block is here. */
+  has(seq: number): boolean {
+    const { core, opened } = this.#core
+    return opened && core.bitfield.get(seq)
   }
 
   #ask(): void {

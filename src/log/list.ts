@@ -43,8 +43,11 @@ export async function* listOf(
 export async function entryOf(core: Hypercore, { length }: Version, path: TreePath): Promise<Entry | undefined> {
   const view = new BeeView(core, length)
   try {
-    const pair = await view.get(Buffer.from(path))
-    return pair && readPair(pair, () => {})?.[1]
+    const key = Buffer.from(path)
+    for await (const pair of pairsIn(view, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })) {
+      return readPair(pair, () => {})?.[1]
+    }
+    return undefined
   } finally {
     await view.close()
   }
