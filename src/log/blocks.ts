@@ -50,7 +50,7 @@ const tags = { index: 10, key: 18 } as const
 
 /** The key of a block, without a look at the rest of it where that is as it is always written. */
 export function keyIn(bytes: Uint8Array): Uint8Array {
-  for (let at = 0; at + 2 < bytes.length; ) {
+  for (let at = 0; at + 1 < bytes.length; ) {
     const tag = bytes[at++]
     let length = bytes[at++] as number
     if (length >= 0x80) length = (length & 0x7f) | ((bytes[at++] as number) << 7)

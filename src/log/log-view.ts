@@ -1,8 +1,9 @@
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import type { Head } from '../format/head-codec.ts'
+import type { SnapshotRow } from '../format/snapshot-codec.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
-import type { TreePath } from '../tree/path.ts'
+import { parentPath, type TreePath } from '../tree/path.ts'
 import type { Change, Version } from '../tree/tree.ts'
 import { BeeView } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
@@ -11,7 +12,8 @@ import { type Arrivals, ContentReader } from './content.ts'
 import { damaged } from './damaged.ts'
 import { headerLength, headOf, type LogEntry, readPair, versionOf } from './entries.ts'
 import { endAtOrAfter, type HistoryOptions, previousEnd, type Told, versionsBack, versionsSince } from './history.ts'
-import { entryOf, type ListOptions, listOf } from './list.ts'
+import { entryOf, keysIn, type ListOptions, listOf } from './list.ts'
+import { type Keys, rowsInSnapshot } from './packed-list.ts'
 import { type LogRecord, recordsOf } from './records.ts'
 
 /** What a log is read from. */
@@ -22,6 +24,8 @@ export interface LogParts {
   /** Sees to it that blocks of the entries core are here. */
   readonly fetch: (start: number, end: number, signal: AbortSignal) => Promise<void>
   readonly arrivals: Arrivals
+  /** Whether a snapshot may tell what isn't here. */
+  readonly isSparse?: boolean
   /** The store's, for messages. */
   readonly directory: string
 }
@@ -35,6 +39,9 @@ export interface VersionsOptions {
   readonly newestFirst: boolean
   readonly signal: AbortSignal
 }
+
+/** A directory whose own entries lie further apart in a snapshot is looked up in the tree. */
+const nearBlocksMax = 4
 
 /** A log as it can be read at any of its versions. Whatever isn't here is waited for, where anybody can send it. */
 export class LogView {
@@ -83,8 +90,11 @@ export class LogView {
     directory: TreePath | '',
     options: ListOptions
   ): AsyncGenerator<readonly [TreePath, Entry]> {
+    const { recursive } = options
     try {
-      yield* listOf(this.#parts.entries, version, directory, options)
+      const rows = await this.#packed(version, keysIn(directory), recursive ? undefined : nearBlocksMax)
+      if (rows === undefined) yield* listOf(this.#parts.entries, version, directory, options)
+      else yield* rows.filter(([path]) => recursive || parentPath(path) === directory)
     } catch (error) {
       throw damaged(version, error)
     }
@@ -92,7 +102,19 @@ export class LogView {
 
   /** What a version has at a path. @throws {SyncError} DAMAGED */
   entry(version: Version, path: TreePath): Promise<Entry | undefined> {
-    return this.#guarded(version, () => entryOf(this.#parts.entries, version, path))
+    return this.#guarded(version, async () => {
+      const key = Buffer.from(path)
+      const rows = await this.#packed(version, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })
+      return rows === undefined ? entryOf(this.#parts.entries, version, path) : rows[0]?.[1]
+    })
+  }
+
+  /** @param blocks how many of the snapshot's it may take */
+  async #packed(version: Version, keys: Keys, blocks?: number): Promise<readonly SnapshotRow[] | undefined> {
+    const { entries, bee, content, fetch, isSparse = false } = this.#parts
+    if (!isSparse) return undefined
+    const parts = { entries, bee, fetch, content: async () => (await content()).core }
+    return rowsInSnapshot(parts, version, keys, blocks)
   }
 
   /** What versions up to one have changed. @throws {SyncError} DAMAGED */

@@ -12,6 +12,7 @@ import { type Arrivals, ContentReader } from './content.ts'
 import { damaged } from './damaged.ts'
 import { beeOf, entriesOf, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
+import { askAtOnce } from './first-request.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { LogView } from './log-view.ts'
 import { StallWatch } from './stalls.ts'
@@ -28,6 +29,8 @@ export interface LogReaderOptions {
   readonly files?: BlockFiles
   /** Hashes blocks that come from peers; Hypercore does, when left out. */
   readonly hasher?: LeafHasher
+  /** Whether little of the log will be asked for, and that soon. */
+  readonly sparse?: boolean
 }
 
 /** The content core, and which of its blocks lie in files. */
@@ -65,6 +68,7 @@ export class LogReader {
    */
   static async open(store: LogStore, key: string, options: LogReaderOptions = {}): Promise<LogReader> {
     const entries = await store.keyed(parseKey(key))
+    if (options.sparse === true) askAtOnce(entries)
     const reader = new LogReader(store, entries, options)
     await reader.#bee.ready()
     entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
@@ -238,6 +242,7 @@ export class LogReader {
       content: () => this.#contentCore(),
       fetch: (start, end, signal) => this.#download.range(start, end, signal),
       arrivals: { ...arrivals, hasPeers: () => this.hasPeers },
+      isSparse: this.#options.sparse === true,
       directory: this.#store.directory
     })
   }
@@ -287,6 +292,7 @@ export class LogReader {
       throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
     }
     const core = await this.#store.keyed(key)
+    if (this.#options.sparse === true) askAtOnce(core)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
     const { files = noFiles, hasher } = this.#options

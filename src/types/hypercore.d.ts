@@ -20,6 +20,8 @@ declare module 'hypercore' {
     _remoteHasBlock(index: number): boolean
     /** Asks it for a hash of its fork, to find where that begins. Hypercore's own. @returns whether it was asked */
     _requestForkRange(reorganisation: unknown): boolean
+    /** Asks it for a block, where it has that. Hypercore's own. @returns whether it was asked */
+    _requestBlock(wanted: { readonly index: number }): boolean
     /** Requests that it was sent and hasn't answered. */
     readonly inflight: number
     readonly stats: {
