@@ -26,11 +26,17 @@ function gather(): void {
   if (isGathering) return
   isGathering = true
   process.stdout.cork()
-  process.nextTick(() => {
-    isGathering = false
-    process.stdout.uncork()
-  })
+  process.nextTick(release)
 }
+
+function release(): void {
+  if (!isGathering) return
+  isGathering = false
+  process.stdout.uncork()
+}
+
+// The end may come first.
+process.once('exit', release)
 
 /** Who read our output has ended: no reason to say anything. */
 export class ClosedOutput extends Error {}

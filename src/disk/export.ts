@@ -19,6 +19,8 @@ import { setMetadata } from './metadata.ts'
 export interface ExportOptions {
   /** Whether what has the name already may be replaced. */
   readonly replace: boolean
+  /** Whether it is to survive a power cut by itself; of many that is made sure together. True when left out. */
+  readonly isDurable?: boolean
   readonly onBytes?: (bytes: number) => void
 }
 
@@ -31,7 +33,7 @@ export async function exportFile(
   to: string,
   entry: FileEntry,
   pieces: AsyncIterable<Uint8Array>,
-  { replace, onBytes = () => {} }: ExportOptions
+  { replace, isDurable = true, onBytes = () => {} }: ExportOptions
 ): Promise<void> {
   if (!replace && existsSync(to)) throw taken(to)
   const temporary = `${to}.p2psync-${process.pid}.part`
@@ -47,7 +49,7 @@ export async function exportFile(
       if (hash.digest('hex') !== entry.hash) {
         throw new SyncError('DAMAGED', `What came for ${to} isn't what the log says. Nothing was written`)
       }
-      fsyncSync(fd)
+      if (isDurable) fsyncSync(fd)
     } finally {
       closeSync(fd)
     }
@@ -73,8 +75,9 @@ function give(from: string, to: string, replace: boolean): void {
   }
 }
 
-export function exportLink(to: string, { target }: SymlinkEntry): void {
-  symlinkSync(target, to)
+export function exportLink(to: string, entry: SymlinkEntry): void {
+  symlinkSync(entry.target, to)
+  setMetadata(to, entry)
 }
 
 /** Makes a directory that isn't there; its mode and time come when all is in it. */

@@ -1,4 +1,5 @@
 import { basename, join, resolve } from 'node:path'
+import { makeDurable } from '../disk/durable.ts'
 import { checkTarget, exportDirectory, exportFile, exportLink, finishDirectory } from '../disk/export.ts'
 import { isDiskFull, messageOf, SyncError, systemCode } from '../errors.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
@@ -114,6 +115,7 @@ async function* write(entries: readonly EntryFields[], target: Target): AsyncGen
   for (const entry of directories.reverse()) {
     finishDirectory(placeOf(entry, target), { type: 'directory', mode: modeOf(entry), mtimeMs: entry.mtimeMs })
   }
+  if (!single) await makeDurable(new Set(entries.map((entry) => placeOf(entry, target))), to)
 }
 
 async function writeOne(entry: EntryFields, at: string, made: Set<string>, target: Target): Promise<void> {
@@ -123,7 +125,10 @@ async function writeOne(entry: EntryFields, at: string, made: Set<string>, targe
     exportDirectory(at)
     made.add(path)
   } else if (kind === 'symlink') exportLink(at, { type: 'symlink', target: entry.target ?? '', mtimeMs })
-  else await exportFile(at, fileOf(entry), target.content(path), { replace: target.force && target.single })
+  else {
+    const options = { replace: target.force && target.single, isDurable: target.single }
+    await exportFile(at, fileOf(entry), target.content(path), options)
+  }
 }
 
 function placeOf({ path }: EntryFields, { to, root, single }: Target): string {

@@ -39,6 +39,9 @@ export class Month {
   readonly #dice: Dice
   readonly #tree = new Map<TreePath, Entry>()
   readonly #files: TreePath[] = []
+  /** Where among them each is. */
+  readonly #places = new Map<TreePath, number>()
+  readonly #totals = { files: 0, directories: 0, symlinks: 0, bytes: 0 }
   readonly #contents = new Map<string, number>()
   #counter = 0
 
@@ -183,26 +186,43 @@ export class Month {
       if (bytes > 256 * 1024) await flush()
     }
     await flush()
-    apply(this.#tree, changes)
-    this.#files.splice(
-      0,
-      this.#files.length,
-      ...[...this.#tree].flatMap(([path, { type }]) => (type === 'file' ? [path] : []))
-    )
+    this.#apply(changes)
     const { length } = await writer.commit(changes, this.#head(writer, timeMs, changes.size))
     this.versions.push({ length, timeMs, changes })
   }
 
   #head(writer: LogWriter, timeMs: number, puts: number) {
-    const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 }
-    for (const entry of this.#tree.values()) {
-      if (entry.type === 'file') {
-        counts.files++
-        counts.bytes += entry.size
-      } else if (entry.type === 'directory') counts.directories++
-      else counts.symlinks++
+    return headOf({ ...this.#totals, timeMs, puts, contentLength: writer.content.length })
+  }
+
+  #apply(changes: ReadonlyMap<TreePath, Entry | undefined>): void {
+    for (const [path, entry] of changes) {
+      const before = this.#tree.get(path)
+      if (before !== undefined) this.#count(before, -1)
+      if (entry !== undefined) this.#count(entry, 1)
+      const [was, is] = [before?.type === 'file', entry?.type === 'file']
+      if (is && !was) this.#places.set(path, this.#files.push(path) - 1)
+      if (was && !is) this.#forget(path)
     }
-    return headOf({ ...counts, timeMs, puts, contentLength: writer.content.length })
+    apply(this.#tree, changes)
+  }
+
+  #count(entry: Entry, by: number): void {
+    if (entry.type === 'file') {
+      this.#totals.files += by
+      this.#totals.bytes += by * entry.size
+    } else if (entry.type === 'directory') this.#totals.directories += by
+    else this.#totals.symlinks += by
+  }
+
+  /** The last one takes its place. */
+  #forget(path: TreePath): void {
+    const last = this.#files.pop() as TreePath
+    const place = this.#places.get(path) as number
+    this.#places.delete(path)
+    if (last === path) return
+    this.#files[place] = last
+    this.#places.set(last, place)
   }
 
   async #publishSnapshot(writer: LogWriter, timeMs: number): Promise<void> {
