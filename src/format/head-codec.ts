@@ -55,7 +55,6 @@ export function encodeHead(head: Head): Buffer {
 }
 
 function encodeFirsts(firsts: readonly Buffer[]): readonly Uint8Array[] {
-  if (firsts.length === 0) return []
   return [c.encode(c.uint, firsts.length), ...firsts.map((path) => c.encode(c.buffer, path))]
 }
 
@@ -90,6 +89,12 @@ export function decodeHead(value: Uint8Array): Head {
     if (error instanceof RangeError) throw error
     throw new RangeError('a head that ends too early', { cause: error })
   }
+}
+
+/** Whether a head that can be decoded says that its version isn't whole yet: of most heads nothing else is of interest. */
+export function isUnfinished(value: Uint8Array): boolean {
+  // Format and flags are below 0xfd, and a byte each.
+  return ((value[1] ?? 0) & unfinishedFlag) !== 0
 }
 
 function readSnapshot(state: c.State): SnapshotPointer {

@@ -1,6 +1,6 @@
 import b4a from 'b4a'
 import type Hypercore from 'hypercore'
-import { decodeHead, type Head, headKey } from '../format/head-codec.ts'
+import { decodeHead, type Head, headKey, isUnfinished } from '../format/head-codec.ts'
 import { isBeneath, type TreePath } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
 import { type Block, decodeBlock, isPut } from './bee-view.ts'
@@ -59,12 +59,12 @@ export async function* versionsSince(
         isWanted ||= paths !== undefined && isAtOrBeneath(key, paths)
         continue
       }
-      const told = decodeHead(decodeBlock(raw.bytes).value ?? b4a.alloc(0))
+      const value = decodeBlock(raw.bytes).value ?? b4a.alloc(0)
       // More belongs to the same version.
-      if (told.unfinished) continue
+      if (isUnfinished(value)) continue
       if (isWanted) {
         const version = { fork: to.fork, length: raw.seq + 1 }
-        yield { version, head: told, changes: changesIn(said, paths) }
+        yield { version, head: decodeHead(value), changes: changesIn(said, paths) }
       }
       said = []
       isWanted = paths === undefined

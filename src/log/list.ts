@@ -40,17 +40,12 @@ export async function* listOf(
 }
 
 /** What a version has at a path; `undefined` also where that is no valid entry. */
-export async function entryOf(core: Hypercore, { length }: Version, path: TreePath): Promise<Entry | undefined> {
-  const view = new BeeView(core, length)
-  try {
-    const key = Buffer.from(path)
-    for await (const pair of pairsIn(view, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })) {
-      return readPair(pair, () => {})?.[1]
-    }
-    return undefined
-  } finally {
-    await view.close()
+export async function entryOf(view: BeeView, path: TreePath): Promise<Entry | undefined> {
+  const key = Buffer.from(path)
+  for await (const pair of pairsIn(view, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })) {
+    return readPair(pair, () => {})?.[1]
   }
+  return undefined
 }
 
 /** The keys of all that lies in a directory. */

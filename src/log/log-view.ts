@@ -4,7 +4,7 @@ import type { Head } from '../format/head-codec.ts'
 import type { SnapshotRow } from '../format/snapshot-codec.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
-import type { Change, Version } from '../tree/tree.ts'
+import { type Change, sameVersion, type Version } from '../tree/tree.ts'
 import { BeeView } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { type ByteRange, extentsOf } from './byte-range.ts'
@@ -30,6 +30,13 @@ export interface LogParts {
   readonly directory: string
 }
 
+interface Used {
+  readonly version: Version
+  readonly view: BeeView
+  uses: number
+  timer: NodeJS.Timeout | undefined
+}
+
 /** Which versions are to be told. */
 export interface VersionsOptions {
   /** Only those after this length of the entries core. */
@@ -40,12 +47,19 @@ export interface VersionsOptions {
   readonly signal: AbortSignal
 }
 
+/** What nobody needs is kept for so long, in milliseconds, with what it has read. */
+const idleMs = 2000
+
 /** A directory whose own entries lie further apart in a snapshot is looked up in the tree. */
 const nearBlocksMax = 4
 
 /** A log as it can be read at any of its versions. Whatever isn't here is waited for, where anybody can send it. */
 export class LogView {
   readonly #parts: LogParts
+  #idle: ContentReader | undefined
+  #idleTimer: NodeJS.Timeout | undefined
+  /** Of the version of which an entry was looked up last. */
+  #last: Used | undefined
 
   constructor(parts: LogParts) {
     this.#parts = parts
@@ -105,8 +119,37 @@ export class LogView {
     return this.#guarded(version, async () => {
       const key = Buffer.from(path)
       const rows = await this.#packed(version, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })
-      return rows === undefined ? entryOf(this.#parts.entries, version, path) : rows[0]?.[1]
+      if (rows !== undefined) return rows[0]?.[1]
+      const used = this.#use(version)
+      try {
+        return await entryOf(used.view, path)
+      } finally {
+        this.#unuse(used)
+      }
     })
+  }
+
+  /** Kept for the next that is asked for of the same version: most of the way to it leads through the same blocks. */
+  #use(version: Version): Used {
+    const last = this.#last
+    if (last !== undefined && sameVersion(last.version, version)) {
+      clearTimeout(last.timer)
+      last.uses++
+      return last
+    }
+    const used: Used = { version, view: new BeeView(this.#parts.entries, version.length), uses: 1, timer: undefined }
+    this.#last = used
+    return used
+  }
+
+  #unuse(used: Used): void {
+    if (--used.uses > 0) return
+    const close = () => {
+      if (used === this.#last) this.#last = undefined
+      used.view.close().catch(() => {})
+    }
+    if (used === this.#last) used.timer = setTimeout(close, idleMs).unref()
+    else close()
   }
 
   /** @param blocks how many of the snapshot's it may take */
@@ -151,16 +194,38 @@ export class LogView {
   async *read(entry: FileEntry, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { content, arrivals, directory } = this.#parts
     const { core, places } = await content()
-    const reader = new ContentReader(core, places, arrivals, directory)
+    const reader = this.#takeIdle() ?? new ContentReader(core, places, arrivals, directory)
     const end = () => void reader.close().catch(() => {})
     signal.addEventListener('abort', end, { once: true })
+    let isWhole = false
     try {
       const extents = await extentsOf(entry, range, core, places)
       yield* reader.read({ ...entry, extents, size: range.end - range.start }, signal)
+      isWhole = !signal.aborted
     } finally {
       signal.removeEventListener('abort', end)
-      await reader.close().catch(() => {})
+      if (isWhole && this.#idle === undefined) this.#keepIdle(reader)
+      else await reader.close().catch(() => {})
     }
+  }
+
+  #takeIdle(): ContentReader | undefined {
+    const reader = this.#idle
+    this.#idle = undefined
+    clearTimeout(this.#idleTimer)
+    return reader
+  }
+
+  /** The next content is likely to lie in the packs that this one has unpacked. */
+  #keepIdle(reader: ContentReader): void {
+    this.#idle = reader
+    this.#idleTimer = setTimeout(
+      () =>
+        void this.#takeIdle()
+          ?.close()
+          .catch(() => {}),
+      idleMs
+    ).unref()
   }
 
   /** What blocks of the entries core say, raw. @throws {SyncError} DAMAGED */
