@@ -3,6 +3,7 @@ import { showJson } from './text.ts'
 /** Writes to stdout, and waits where it is slower. Rejects when nobody reads it any more. */
 export function print(bytes: string | Uint8Array): Promise<void> {
   if (process.stdout.destroyed || process.stdout.writableEnded) return Promise.reject(new ClosedOutput())
+  gather()
   if (process.stdout.write(bytes)) return Promise.resolve()
   return new Promise((resolve, reject) => {
     const onDrain = () => {
@@ -17,6 +18,25 @@ export function print(bytes: string | Uint8Array): Promise<void> {
     process.stdout.once('close', onClose)
   })
 }
+
+let isGathering = false
+
+/** What is written before anything else can happen goes in one piece: each by itself costs more than to make it. */
+function gather(): void {
+  if (isGathering) return
+  isGathering = true
+  process.stdout.cork()
+  process.nextTick(release)
+}
+
+function release(): void {
+  if (!isGathering) return
+  isGathering = false
+  process.stdout.uncork()
+}
+
+// The end may come first.
+process.once('exit', release)
 
 /** Who read our output has ended: no reason to say anything. */
 export class ClosedOutput extends Error {}

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { type ErrorCode, SyncError } from '../errors.ts'
 import type { ClonedFolder, SharedFolder, SyncEvent } from '../index.ts'
 import { outputFor } from './choose-output.ts'
@@ -20,6 +21,9 @@ export async function runFolder(
   until: () => Promise<number>,
   isShown: (event: SyncEvent) => boolean = () => true
 ): Promise<number> {
+  // Left to itself, V8 lets the heap grow to a multiple of what is in use before it collects. With 100,000 files
+  // that was 80 MB more, most of it while a first share reads them, which collecting earlier makes slower.
+  setFlagsFromString('--heap-growing-percent=25')
   const output = outputFor(options, folder)
   const unsubscribe = folder.subscribe((event) => {
     if (isShown(event)) output.show(event)

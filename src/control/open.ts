@@ -7,6 +7,7 @@ import type { ContentParams } from '../sync/operations/content.ts'
 import type { Source } from '../sync/operations/source.ts'
 import type { ParamsOf, ReadName, RecordOf } from '../sync/operations/table.ts'
 import { ControlClient } from './client.ts'
+import { follow, untilSomebodyComes, type Watch } from './follow.ts'
 
 /** A folder is open after this time, or something keeps it from being: a full disk, perhaps. */
 const readyMsMax = 10_000
@@ -55,12 +56,22 @@ function isDirectory(where: string): boolean {
 }
 
 function openRunning(folder: KnownFolder, client: ControlClient): OpenedLog {
-  return {
+  const log: OpenedLog = {
     folder,
     ask: (name, params, signal) => whenReady(() => client.call(name, params, signal), signal),
     content: (params, signal) => whenReady(() => client.content(params, signal), signal),
     close: async () => {}
   }
+  return following(log, folder, (params, signal) => log.ask('watch', params, signal))
+}
+
+/** A log that is watched across the ends of those who are at work on its folder. */
+function following(log: OpenedLog, folder: KnownFolder, watch: Watch): OpenedLog {
+  const ask = <N extends ReadName>(name: N, params: ParamsOf<N>, signal: AbortSignal): AsyncIterable<RecordOf<N>> =>
+    name === 'watch'
+      ? (follow(folder, watch, params as ParamsOf<'watch'>, signal) as AsyncIterable<RecordOf<N>>)
+      : log.ask(name, params, signal)
+  return { ...log, ask }
 }
 
 /** Who has just begun to work on a folder can't be asked before it is open. */
@@ -83,7 +94,12 @@ async function openResting(folder: KnownFolder): Promise<OpenedLog> {
   // Much of what it takes is only for this.
   const { RestingFolder } = await import('../sync/resting-folder.ts')
   const resting = await RestingFolder.open(folder)
-  return reading(resting.source, folder, () => resting.close())
+  const log = await reading(resting.source, folder, () => resting.close())
+  return following(
+    log,
+    folder,
+    untilSomebodyComes(folder, (params, signal) => log.ask('watch', params, signal))
+  )
 }
 
 async function openRemote(key: string, options: OpenOptions): Promise<OpenedLog> {

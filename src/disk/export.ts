@@ -20,6 +20,8 @@ import { setMetadata } from './metadata.ts'
 export interface ExportOptions {
   /** Whether what has the name already may be replaced. */
   readonly replace: boolean
+  /** Whether it is to survive a power cut by itself; of many that is made sure together. True when left out. */
+  readonly isDurable?: boolean
   readonly onBytes?: (bytes: number) => void
 }
 
@@ -32,7 +34,7 @@ export async function exportFile(
   to: string,
   entry: FileEntry,
   pieces: AsyncIterable<Uint8Array>,
-  { replace, onBytes = () => {} }: ExportOptions
+  { replace, isDurable = true, onBytes = () => {} }: ExportOptions
 ): Promise<void> {
   if (!replace && isThere(to)) throw taken(to)
   const temporary = temporaryFor(to)
@@ -48,7 +50,7 @@ export async function exportFile(
       if (hash.digest('hex') !== entry.hash) {
         throw new SyncError('DAMAGED', `What came for ${to} isn't what the log says. Nothing was written`)
       }
-      fsyncSync(fd)
+      if (isDurable) fsyncSync(fd)
     } finally {
       closeSync(fd)
     }

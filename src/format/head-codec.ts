@@ -26,6 +26,8 @@ export interface Head {
   readonly snapshot?: SnapshotPointer
   /** Deltas that can be had, the oldest first. */
   readonly deltas?: readonly DeltaPointer[]
+  /** Only in the head that publishes a snapshot: the first path of each of its blocks, as bytes. */
+  readonly firsts?: readonly Buffer[]
 }
 
 /** Deltas that a head names. */
@@ -49,7 +51,11 @@ export function encodeHead(head: Head): Buffer {
   const deltas = head.deltas ?? []
   const numbers = [headFormat, flags, ...counts, head.before, block, blocks, length, entries, deltas.length]
   for (const { block, blocks, since, length, entries } of deltas) numbers.push(block, blocks, since, length, entries)
-  return Buffer.concat(numbers.map((number) => c.encode(c.uint, number)))
+  return Buffer.concat([...numbers.map((number) => c.encode(c.uint, number)), ...encodeFirsts(head.firsts ?? [])])
+}
+
+function encodeFirsts(firsts: readonly Buffer[]): readonly Uint8Array[] {
+  return [c.encode(c.uint, firsts.length), ...firsts.map((path) => c.encode(c.buffer, path))]
 }
 
 /**
@@ -69,18 +75,26 @@ export function decodeHead(value: Uint8Array): Head {
     const before = state.start < state.end ? readCount(state, 'before') : 0
     const snapshot = state.start < state.end ? readSnapshot(state) : none
     const deltas = state.start < state.end ? readDeltas(state) : []
+    const firsts = state.start < state.end ? readFirsts(state) : []
     return {
       ...head,
       partial: (flags & partialFlag) !== 0,
       unfinished: (flags & unfinishedFlag) !== 0,
       before,
       ...(snapshot.blocks === 0 ? {} : { snapshot }),
-      ...(deltas.length === 0 ? {} : { deltas })
+      ...(deltas.length === 0 ? {} : { deltas }),
+      ...(firsts.length === 0 ? {} : { firsts })
     }
   } catch (error) {
     if (error instanceof RangeError) throw error
     throw new RangeError('a head that ends too early', { cause: error })
   }
+}
+
+/** Whether a head that can be decoded says that its version isn't whole yet: of most heads nothing else is of interest. */
+export function isUnfinished(value: Uint8Array): boolean {
+  // Format and flags are below 0xfd, and a byte each.
+  return ((value[1] ?? 0) & unfinishedFlag) !== 0
 }
 
 function readSnapshot(state: c.State): SnapshotPointer {
@@ -96,6 +110,12 @@ function readDeltas(state: c.State): DeltaPointer[] {
     const [since, length] = [readCount(state, 'start'), readCount(state, 'length')]
     return { block, blocks, since, length, entries: readCount(state, 'entries') }
   })
+}
+
+function readFirsts(state: c.State): Buffer[] {
+  const count = readCount(state, 'first paths')
+  if (count > state.end - state.start) throw new RangeError(`${count} first paths in a head`)
+  return Array.from({ length: count }, () => Buffer.from(c.buffer.decode(state) ?? []))
 }
 
 function readCount(state: c.State, field: string): number {

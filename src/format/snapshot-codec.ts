@@ -225,6 +225,25 @@ export async function decodeRows(block: Uint8Array, after?: TreePath): Promise<r
   }
 }
 
+/**
+ * The first path of a block, as bytes.
+ *
+ * @throws {RangeError} when it is none
+ */
+export async function firstPathIn(block: Uint8Array): Promise<Buffer> {
+  const state: c.State = { start: 0, end: block.length, buffer: block }
+  try {
+    c.uint.decode(state)
+    c.uint.decode(state)
+    const rows = await decompress(c.buffer.decode(state) ?? nothing, { maxOutputLength: snapshotLimits.rowsBytes })
+    const row: c.State = { start: 0, end: rows.length, buffer: rows }
+    c.uint.decode(row)
+    return readKey(row, nothing)
+  } catch (error) {
+    throw new RangeError('a block that ends too early, or does not unpack', { cause: error })
+  }
+}
+
 const nothing = Buffer.alloc(0)
 
 function readRows(bytes: Uint8Array, count: number, hashes: Uint8Array, after: TreePath | undefined): DeltaRow[] {

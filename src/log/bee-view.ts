@@ -1,5 +1,6 @@
 import { type Level, Node, YoloIndex } from 'hyperbee/lib/messages.js'
 import type Hypercore from 'hypercore'
+import { BlockReader } from './block-reader.ts'
 
 /** A pair in a Hyperbee. `value` is `null` where the pair has none. */
 export interface Pair {
@@ -47,12 +48,14 @@ const readAhead = 64
  */
 export class BeeView {
   readonly #core: Hypercore
+  readonly #reader: BlockReader
   readonly length: number
   readonly #blocks = new Map<number, Promise<Block>>()
 
   /** @param length at least 1: the first block is the bee's header */
   constructor(core: Hypercore, length: number) {
     this.#core = core.snapshot()
+    this.#reader = new BlockReader(this.#core)
     this.length = length
   }
 
@@ -183,8 +186,13 @@ export class BeeView {
     return block
   }
 
+  /** Has a block come that may be asked for soon, where it isn't here. */
+  expect(seq: number, from: number): void {
+    if (!this.#reader.has(seq)) this.block(seq, from).catch(() => {})
+  }
+
   async #load(seq: number): Promise<Block> {
-    const bytes = await this.#core.get(seq)
+    const bytes = await this.#reader.get(seq)
     if (bytes === null) throw new MissingBlock()
     return decodeBlock(bytes)
   }

@@ -4,6 +4,7 @@ import { decodeHead, type Head, headKey } from '../format/head-codec.ts'
 import { isBeneath, type TreePath } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
 import { type Block, decodeBlock, isPut, MissingBlock } from './bee-view.ts'
+import { blocksOf, keyIn, piecesOf, type RawBlock } from './blocks.ts'
 import { headerLength, isOurs, type LogEntry, readEntry, readPath } from './entries.ts'
 
 /** What a version says of itself, and of the paths that it changes, each once. */
@@ -20,16 +21,17 @@ export type Fetch = (start: number, end: number) => Promise<void>
 
 export interface HistoryOptions {
   readonly fetch: Fetch
-  /** Only versions that change this path, or one beneath it. */
+  /** Only versions that change this path, or one beneath it, and of those only what it takes to tell of it. */
   readonly path?: TreePath | ''
 }
 
-interface Numbered {
-  readonly seq: number
+interface Said {
   readonly block: Block
+  readonly isPut: boolean
+  readonly isWanted: boolean
 }
 
-const head = b4a.from(headKey)
+const head = Buffer.from(headKey)
 /** Blocks that are asked for together where a reader goes back one version after the other. */
 const fetchedAtOnce = 1024
 /** Most versions are small. */
@@ -50,36 +52,81 @@ export async function* versionsSince(
   const start = Math.max(from, headerLength)
   if (start >= to.length) return
   await fetch(start, to.length)
-  const paths = path === '' ? undefined : Buffer.from(path)
-  let said: Numbered[] = []
-  let before = start
+  const teller = new Teller(to.fork, start, path === '' ? undefined : Buffer.from(path))
+  for await (const piece of piecesOf(core, start, to.length)) {
+    for (const raw of piece) {
+      // Of most blocks nothing but the key is of interest.
+      const key = keyIn(raw.bytes)
+      if (!head.equals(key)) {
+        teller.say(raw, key)
+        continue
+      }
+      const told = decodeHead(decodeBlock(raw.bytes).value ?? b4a.alloc(0))
+      if (told.before === 0 && (await headsComeFirst(core))) yield* teller.begin(told, raw.seq)
+      // More belongs to the same version.
+      else if (!told.unfinished) yield* teller.end(told, raw.seq + 1)
+    }
+  }
+  yield* teller.finish(to.length)
+}
+
+/** Gathers what blocks say, version by version. */
+class Teller {
+  readonly #fork: number
+  readonly #path: Buffer | undefined
+  #said: RawBlock[] = []
+  /** Where what was said is about the path. */
+  #wanted: number[] = []
+  #before: number
   /** Of an earlier writer's version, whose changes follow. */
-  let begun: Head | undefined
-  const end = function* (of: Head, length: number) {
-    const mine = said.filter(({ seq }) => seq < length)
-    if (paths === undefined || mine.some(({ block }) => isAtOrBeneath(block.key, paths)))
-      yield { version: { fork: to.fork, length }, head: of, before, changes: changesIn(mine) }
-    said = said.filter(({ seq }) => seq >= length)
-    before = length
+  #begun: Head | undefined
+
+  constructor(fork: number, start: number, path: Buffer | undefined) {
+    this.#fork = fork
+    this.#before = start
+    this.#path = path
   }
-  for await (const next of blocksOf(core, start, to.length)) {
-    if (!next.block.key.equals(head)) {
-      said.push(next)
-      continue
-    }
-    const told = decodeHead(next.block.value ?? b4a.alloc(0))
-    if (told.before === 0 && (await headsComeFirst(core))) {
-      if (begun !== undefined) yield* end(begun, next.seq)
-      begun = told
-      continue
-    }
-    // More belongs to the same version.
-    if (told.unfinished) continue
-    if (begun !== undefined) yield* end(begun, told.before)
-    begun = undefined
-    yield* end(told, next.seq + 1)
+
+  say(raw: RawBlock, key: Uint8Array): void {
+    this.#said.push(raw)
+    if (this.#path !== undefined && isAtOrBeneath(key, this.#path)) this.#wanted.push(raw.seq)
   }
-  if (begun !== undefined) yield* end(begun, to.length)
+
+  /** A head that comes before what its version changes. */
+  *begin(of: Head, length: number): Generator<Told> {
+    yield* this.finish(length)
+    this.#begun = of
+  }
+
+  /** A head that comes behind what its version changes. */
+  *end(of: Head, length: number): Generator<Told> {
+    yield* this.finish(of.before)
+    yield* this.#tell(of, length)
+  }
+
+  /** No more is said of what was begun. */
+  *finish(length: number): Generator<Told> {
+    if (this.#begun !== undefined) yield* this.#tell(this.#begun, length)
+    this.#begun = undefined
+  }
+
+  *#tell(of: Head, length: number): Generator<Told> {
+    const [mine, rest] = split(this.#said, length)
+    const isWanted = this.#path === undefined || this.#wanted.some((seq) => seq < length)
+    if (isWanted) {
+      const changes = changesIn(mine, this.#path)
+      yield { version: { fork: this.#fork, length }, head: of, before: this.#before, changes }
+    }
+    this.#said = rest
+    this.#wanted = this.#wanted.filter((seq) => seq >= length)
+    this.#before = length
+  }
+}
+
+/** What lies before a length, and what behind; of versions whose heads come last there is nothing behind. */
+function split(said: RawBlock[], length: number): readonly [RawBlock[], RawBlock[]] {
+  if ((said.at(-1)?.seq ?? 0) < length) return [said, []]
+  return [said.filter(({ seq }) => seq < length), said.filter(({ seq }) => seq >= length)]
 }
 
 /** The versions up to one, and after a length, the newest first. Throws a `RangeError` where a version has no head. */
@@ -170,33 +217,33 @@ async function blockAt(core: Hypercore, seq: number): Promise<Block> {
   return decodeBlock(bytes)
 }
 
-/** Blocks in a row, as they are kept: one by one they would take several times as long. */
-export async function* blocksOf(core: Hypercore, start: number, end: number): AsyncGenerator<Numbered> {
-  let seq = start
-  if (start >= end) return
-  for await (const { index, value } of core.core.state.storage.createBlockStream({ gte: start, lt: end })) {
-    if (index !== seq) break
-    yield { seq: seq++, block: decodeBlock(value) }
-  }
-  if (seq < end) throw new MissingBlock()
-}
-
-function isAtOrBeneath(key: Buffer, path: Buffer): boolean {
+function isAtOrBeneath(key: Uint8Array, path: Buffer): boolean {
   if (key.length < path.length || Buffer.compare(key.subarray(0, path.length), path) !== 0) return false
   return key.length === path.length || key[path.length] === 0x2f
 }
 
-/** What blocks say of paths: each once, as the last of them has it. */
-function changesIn(said: readonly Numbered[]): readonly LogEntry[] {
-  const latest = new Map<TreePath, LogEntry[1]>()
-  for (const { seq, block } of said) {
-    if (isOurs(block.key)) continue
-    const path = readPath(block.key, unreported)
-    if (path === undefined) continue
-    const entry = isPut(block, seq) ? readEntry(path, block, unreported) : undefined
-    if (entry !== undefined || !isPut(block, seq)) latest.set(path, entry)
+/**
+ * What blocks say of paths: each once, as the last of them has it.
+ *
+ * @param path of which it is to be known, as bytes; then what can't be the other end of a move of it is left out
+ */
+function changesIn(said: readonly RawBlock[], path: Buffer | undefined): readonly LogEntry[] {
+  const latest = new Map<string, Said>()
+  for (const { seq, bytes } of said) {
+    const block = decodeBlock(bytes)
+    const isWanted = path === undefined || isAtOrBeneath(block.key, path)
+    if (!isOurs(block.key)) latest.set(block.key.toString('latin1'), { block, isPut: isPut(block, seq), isWanted })
   }
-  return [...latest]
+  const all = [...latest.values()]
+  const [comes, goes] = [true, false].map((put) => all.some(({ isWanted, isPut }) => isWanted && isPut === put))
+  const changes: LogEntry[] = []
+  for (const { block, isPut, isWanted } of all) {
+    if (!isWanted && !(isPut ? goes : comes)) continue
+    const path = readPath(block.key, unreported)
+    const entry = path !== undefined && isPut ? readEntry(path, block, unreported) : undefined
+    if (path !== undefined && (entry !== undefined || !isPut)) changes.push([path, entry])
+  }
+  return changes
 }
 
 /** Whether a change is of a path, or of one beneath it; of any where it is the folder itself. */

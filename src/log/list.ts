@@ -8,7 +8,7 @@ import { readPair } from './entries.ts'
 
 const slash = 0x2f
 /** The first byte that a path can begin with: NUL is for keys of our own. */
-const firstPath = Buffer.from([1])
+const firstPath = Buffer.of(1)
 
 export interface ListOptions {
   /** Also what lies in the directories of the directory, and theirs. */
@@ -57,20 +57,23 @@ export async function* listIn(
 }
 
 /** What a version has at a path; `undefined` also where that is no valid entry. */
-export async function entryOf(core: Hypercore, { length }: Version, path: TreePath): Promise<Entry | undefined> {
-  const view = new BeeView(core, length)
-  try {
-    const pair = await view.get(Buffer.from(path))
-    return pair && readPair(pair, () => {})?.[1]
-  } finally {
-    await view.close()
+export async function entryOf(view: BeeView, path: TreePath): Promise<Entry | undefined> {
+  const key = Buffer.from(path)
+  for await (const pair of pairsIn(view, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })) {
+    return readPair(pair, () => {})?.[1]
   }
+  return undefined
+}
+
+/** The keys of all that lies in a directory. */
+export function keysIn(directory: TreePath | ''): { readonly from: Buffer; readonly to: Buffer | undefined } {
+  if (directory === '') return { from: firstPath, to: undefined }
+  return { from: Buffer.from(`${directory}/`), to: Buffer.from(`${directory}0`) }
 }
 
 /** @param prefix how many bytes the directory's own name takes, where what lies deeper is to be left out */
 function rangeOf(directory: TreePath | '', prefix: number | undefined): Range {
-  const [from, to] =
-    directory === '' ? [firstPath, undefined] : [Buffer.from(`${directory}/`), Buffer.from(`${directory}0`)]
+  const { from, to } = keysIn(directory)
   if (prefix === undefined) return { from, to }
   const skips = (low: Buffer, high: Buffer) => {
     // Both within one directory of the directory: so is all between them.

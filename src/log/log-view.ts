@@ -2,8 +2,9 @@ import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
+import type { SnapshotRow } from '../format/snapshot-codec.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
-import type { TreePath } from '../tree/path.ts'
+import { parentPath, type TreePath } from '../tree/path.ts'
 import type { Change, Version } from '../tree/tree.ts'
 import { BeeView } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
@@ -12,12 +13,16 @@ import { type Arrivals, ContentReader } from './content.ts'
 import { damaged } from './damaged.ts'
 import { headerLength, headOf, type LogEntry, readPair, versionOf } from './entries.ts'
 import { endAtOrAfter, type HistoryOptions, previousEnd, type Told, versionsBack, versionsSince } from './history.ts'
-import { entryOf, type ListOptions, listIn, listOf } from './list.ts'
+import { Idle } from './idle.ts'
+import { entryOf, keysIn, type ListOptions, listIn, listOf } from './list.ts'
 import { packedEntries } from './packed-entries.ts'
+import { type Keys, rowsInSnapshot } from './packed-list.ts'
 import { type LogRecord, recordsOf } from './records.ts'
 import { endingWith, waitFor } from './waiting.ts'
 
 const aloneTickMs = 500
+/** A directory whose own entries lie further apart in a snapshot is looked up in the tree. */
+const nearBlocksMax = 4
 
 /** What a log is read from. */
 export interface LogParts {
@@ -27,6 +32,8 @@ export interface LogParts {
   /** Sees to it that blocks of the entries core are here. */
   readonly fetch: (start: number, end: number, signal: AbortSignal) => Promise<void>
   readonly arrivals: Arrivals
+  /** Whether a snapshot may tell what isn't here. */
+  readonly isSparse?: boolean
   /** The store's, for messages. */
   readonly directory: string
   /** Without peers, how long blocks of the entries core are waited for, in milliseconds; for good when left out. */
@@ -46,6 +53,8 @@ export interface VersionsOptions {
 /** A log as it can be read at any of its versions. Whatever isn't here is waited for, where anybody can send it. */
 export class LogView {
   readonly #parts: LogParts
+  readonly #view = new Idle<BeeView>()
+  readonly #reader = new Idle<ContentReader>()
 
   constructor(parts: LogParts) {
     this.#parts = parts
@@ -96,17 +105,46 @@ export class LogView {
     directory: TreePath | '',
     options: ListOptions
   ): AsyncGenerator<readonly [TreePath, Entry]> {
-    const packed = await this.#guarded(version, packedEntries(this.#parts, version), options.signal)
+    const { recursive, signal } = options
+    const near = await this.#guarded(version, this.#near(version, keysIn(directory), !recursive), signal)
+    if (near !== undefined) {
+      yield* near.filter(([path]) => recursive || parentPath(path) === directory)
+      return
+    }
+    const packed = await this.#guarded(version, packedEntries(this.#parts, version), signal)
     const rows = packed ? listIn(packed, directory, options) : listOf(this.#parts.entries, version, directory, options)
-    yield* this.#rows(version, rows, options.signal)
+    yield* this.#rows(version, rows, signal)
   }
 
   /** What a version has at a path. @throws {SyncError} DAMAGED */
   async entry(version: Version, path: TreePath, signal?: AbortSignal): Promise<Entry | undefined> {
+    const from = Buffer.from(path)
+    const keys = { from, to: Buffer.concat([from, Buffer.of(0)]) }
+    const near = await this.#guarded(version, this.#near(version, keys, false), signal)
+    if (near !== undefined) return near[0]?.[1]
     const packed = await this.#guarded(version, packedEntries(this.#parts, version), signal)
-    if (packed === undefined) return this.#guarded(version, entryOf(this.#parts.entries, version, path), signal)
+    if (packed === undefined) return this.#guarded(version, this.#look(version, path), signal)
     for await (const [at, entry] of this.#rows(version, packed, signal)) if (at === path) return entry
     return undefined
+  }
+
+  /** Most of the way to an entry leads through the same blocks as to the one before. */
+  async #look({ fork, length }: Version, path: TreePath): Promise<Entry | undefined> {
+    const key = `${fork} ${length}`
+    const view = this.#view.take(key) ?? new BeeView(this.#parts.entries, length)
+    try {
+      return await entryOf(view, path)
+    } finally {
+      this.#view.keep(key, view)
+    }
+  }
+
+  /** @param isFew whether it is worth a few blocks of the snapshot at most: what lies further apart is looked up in the tree */
+  async #near(version: Version, keys: Keys, isFew: boolean): Promise<readonly SnapshotRow[] | undefined> {
+    const { entries, bee, content, fetch, isSparse = false } = this.#parts
+    if (!isSparse) return undefined
+    const parts = { entries, bee, fetch, content: async () => (await content()).core }
+    return rowsInSnapshot(parts, version, keys, isFew ? nearBlocksMax : undefined)
   }
 
   /** What versions up to one have changed. @throws {SyncError} DAMAGED */
@@ -144,15 +182,20 @@ export class LogView {
     const { content, arrivals, directory } = this.#parts
     const { core, places } = await content()
     // Where nobody is there to send it, whoever asks is told so after a while too.
-    const reader = new ContentReader(core, places, { ...arrivals, hasPeers: () => true }, directory)
+    const reader =
+      this.#reader.take('') ?? new ContentReader(core, places, { ...arrivals, hasPeers: () => true }, directory)
     const end = () => void reader.close().catch(() => {})
     signal.addEventListener('abort', end, { once: true })
+    let isWhole = false
     try {
       const extents = await extentsOf(entry, range, core, places)
       yield* reader.read({ ...entry, extents, size: range.end - range.start }, signal)
+      isWhole = !signal.aborted
     } finally {
       signal.removeEventListener('abort', end)
-      await reader.close().catch(() => {})
+      // The next content is likely to lie in the packs that this one has unpacked.
+      if (isWhole) this.#reader.keep('', reader)
+      else await reader.close().catch(() => {})
     }
   }
 

@@ -16,6 +16,7 @@ import type { LogCores } from './damaged-blocks.ts'
 import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './entries.ts'
 import { EntriesDownload } from './entries-download.ts'
 import { findVersion } from './find-version.ts'
+import { askAtOnce } from './first-request.ts'
 import { Garbage } from './garbage.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { LogView } from './log-view.ts'
@@ -38,6 +39,8 @@ export interface LogReaderOptions {
   readonly files?: BlockFiles
   /** Hashes blocks that come from peers; Hypercore does, when left out. */
   readonly hasher?: LeafHasher
+  /** Whether little of the log will be asked for, and that soon. */
+  readonly sparse?: boolean
 }
 
 interface ContentOptions {
@@ -80,6 +83,7 @@ export class LogReader {
    */
   static async open(store: LogStore, key: string, options: LogReaderOptions = {}): Promise<LogReader> {
     const entries = await store.keyed(parseKey(key))
+    if (options.sparse === true) askAtOnce(entries)
     const reader = new LogReader(store, entries, options)
     await reader.#bee.ready()
     entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
@@ -325,6 +329,7 @@ export class LogReader {
       content: () => this.#contentCore(),
       fetch: (start, end, signal) => this.#download.range(start, end, signal),
       arrivals: { ...arrivals, hasPeers: () => this.hasPeers },
+      isSparse: this.#options.sparse === true,
       directory: this.#store.directory
     })
   }
@@ -393,6 +398,7 @@ export class LogReader {
       throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
     }
     const core = await this.#store.keyed(key)
+    if (this.#options.sparse === true) askAtOnce(core)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
     core.on('truncate', (length: number) => this.onContentCut(length))

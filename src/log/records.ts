@@ -4,7 +4,7 @@ import { decodeEntry } from '../format/entry-codec.ts'
 import { decodeHead, type Head, headKey } from '../format/head-codec.ts'
 import type { Entry } from '../tree/entry.ts'
 import { isPut } from './bee-view.ts'
-import { blocksOf } from './history.ts'
+import { blocksOf } from './blocks.ts'
 
 /** What a block of the entries core says, as it stands there: nothing of it is trusted or refused. */
 export interface LogRecord {

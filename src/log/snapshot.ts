@@ -120,7 +120,12 @@ export async function* readPacked(content: Hypercore, { block, blocks, entries }
   if (count !== entries) throw new UnfitSnapshot(`${count} entries rather than ${entries}`)
 }
 
-async function readRows(content: Hypercore, index: number, after: TreePath | undefined) {
+/** The rows of one block that is here. @throws {UnfitSnapshot} */
+export async function readRows(
+  content: Hypercore,
+  index: number,
+  after: TreePath | undefined
+): Promise<readonly DeltaRow[]> {
   const block = await content.get(index, { wait: false })
   if (block === null) throw new UnfitSnapshot('A block went')
   try {

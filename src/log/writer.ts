@@ -5,6 +5,7 @@ import type Hypercore from 'hypercore'
 import { SyncError } from '../errors.ts'
 import { encodeEntry } from '../format/entry-codec.ts'
 import { deltasMax, encodeHead, type Head, headKey } from '../format/head-codec.ts'
+import { firstPathIn } from '../format/snapshot-codec.ts'
 import { reached } from '../steps.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -20,6 +21,8 @@ import { type LogStore, printKey } from './store.ts'
 
 /** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
 const batchChangesMax = 5000
+/** First paths of the blocks of a snapshot, which are in one block of the log. */
+const firstsBytesMax = 64 * 1024
 
 /** The log of a folder, seen from the one who writes it. */
 export class LogWriter {
@@ -181,10 +184,11 @@ export class LogWriter {
     const [version, latest] = [this.version, await this.head()]
     if (version === undefined || latest === undefined || latest.unfinished) throw new Error('No version to describe')
     const snapshot = { block: this.#content.length, blocks: blocks.length, length: version.length, entries }
+    const firsts = await firstPathsOf(blocks)
     await this.appendBlocks(blocks)
     reached('blocks-appended')
     const numbers = { timeMs, puts: 0, removals: 0, contentLength: this.#content.length, before: version.length }
-    await this.#append([], { ...latest, ...numbers, snapshot })
+    await this.#append([], { ...latest, ...numbers, snapshot, firsts })
     // Who asks for the one before from now on is told that it isn't here, and takes this one.
     if (latest.snapshot)
       await this.#content.clear(latest.snapshot.block, latest.snapshot.block + latest.snapshot.blocks)
@@ -267,4 +271,17 @@ export class LogWriter {
     await this.#bee.close()
     await this.#content.close()
   }
+}
+
+/** Of all blocks of a snapshot; none where they are too many, or one has none. */
+async function firstPathsOf(blocks: readonly Uint8Array[]): Promise<readonly Buffer[]> {
+  const firsts: Buffer[] = []
+  let bytes = 0
+  for (const block of blocks) {
+    const path = await firstPathIn(block).catch(() => undefined)
+    bytes += path?.length ?? 0
+    if (path === undefined || bytes > firstsBytesMax) return []
+    firsts.push(path)
+  }
+  return firsts
 }

@@ -1,4 +1,5 @@
 import { basename, join, resolve } from 'node:path'
+import { makeDurable } from '../disk/durable.ts'
 import { checkTarget, exportDirectory, exportFile, exportLink, finishDirectory, writeFailure } from '../disk/export.ts'
 import { isDiskFull, messageOf, SyncError, systemCode } from '../errors.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
@@ -121,6 +122,7 @@ async function* write(entries: readonly EntryFields[], target: Target): AsyncGen
       yield { type: 'problem', path, action: 'write', message: messageOf(error) }
     }
   }
+  if (!single) await makeDurable(new Set(entries.map((entry) => placeOf(entry, target))), to)
 }
 
 function attempt(to: string, act: () => void): void {
@@ -139,7 +141,7 @@ async function writeOne(entry: EntryFields, at: string, made: Set<string>, targe
     exportDirectory(at)
     made.add(path)
   } else if (kind === 'symlink') exportLink(at, { type: 'symlink', target: entry.target ?? '', mtimeMs }, { replace })
-  else await exportFile(at, fileOf(entry), target.content(path), { replace })
+  else await exportFile(at, fileOf(entry), target.content(path), { replace, isDurable: target.single })
 }
 
 function placeOf({ path }: EntryFields, { to, root, single }: Target): string {

@@ -56,7 +56,7 @@ export class RemoteLog {
     let connections: Connections | undefined
     try {
       store = await LogStore.open(directory, { copied: 'one-of-many' })
-      const reader = await LogReader.open(store, printKey(secret))
+      const reader = await LogReader.open(store, printKey(secret), { sparse: true })
       const monitor = new Monitor()
       monitor.subscribe((event) => {
         if (event.type === 'notice' || event.type === 'error') onNotice(event.message)

@@ -20,6 +20,8 @@ declare module 'hypercore' {
     _remoteHasBlock(index: number): boolean
     /** Asks it for a hash of its fork, to find where that begins. Hypercore's own. @returns whether it was asked */
     _requestForkRange(reorganisation: unknown): boolean
+    /** Asks it for a block, where it has that. Hypercore's own. @returns whether it was asked */
+    _requestBlock(wanted: { readonly index: number }): boolean
     /** Requests that it was sent and hasn't answered. */
     readonly inflight: number
     readonly stats: {
@@ -65,11 +67,6 @@ declare module 'hypercore' {
     read(fork?: number): BlockRead
     write(): BlockWrite
     snapshot(): BlockStorage
-    /** Blocks that are here, one after the other. */
-    createBlockStream(range: { readonly gte: number; readonly lt: number }): AsyncIterable<{
-      readonly index: number
-      readonly value: Buffer
-    }>
   }
 
   /** A node of a core's Merkle tree: of block i it is the one with index 2i. */
@@ -132,6 +129,9 @@ declare module 'hypercore' {
     readonly writable: boolean
     readonly closed: boolean
     readonly closing: Promise<void> | null
+    readonly opened: boolean
+    /** What this session reads from; `null` before it is open. Hypercore's own. */
+    readonly state: { readonly storage: BlockStorage } | null
     readonly peers: readonly Peer[]
     /** What all sessions of a core share. Hypercore's own. */
     readonly core: {

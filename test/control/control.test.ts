@@ -6,7 +6,6 @@ import type { Assert } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { start, startShare } from '../support/cli.ts'
 import { askSocket, recordsIn, run, socketOf, type Told } from '../support/reading.ts'
-import { says } from '../support/says.ts'
 import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
@@ -231,10 +230,12 @@ test('a socket is found in a deep state directory, and one that a killed process
   const watching = start(t, ['watch', folder])
   await until(() => /following version/.test(watching.stderr), { what: 'the listing' })
   await second.kill('SIGKILL')
-  t.is(await watching.exit(), 1)
-  const { stderr } = watching
-  says(t, stderr, /has ended. Try again \[CLOSED\]/)
-  t.absent(/UNEXPECTED|\n\s+at /.test(stderr), stderr)
+  const third = await shared(t, folder)
+  writeFileSync(join(folder, 'later'), 'later')
+  await until(() => /^\+ later/m.test(watching.stdout), { what: 'it to go on with who comes next' })
+  t.is(await watching.kill('SIGINT'), 130)
+  t.absent(/UNEXPECTED|\n\s+at /.test(watching.stderr), watching.stderr)
+  await third.kill('SIGTERM')
 })
 
 test('where there can be no socket in the state directory, the runtime directory has one', async (t) => {

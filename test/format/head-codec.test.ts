@@ -23,7 +23,11 @@ const anyHead: fc.Arbitrary<Head> = fc.record({
   deltas: fc.array(fc.record({ block: count, blocks: count, since: count, length: count, entries: count }), {
     minLength: 1,
     maxLength: deltasMax
-  })
+  }),
+  firsts: fc.array(
+    fc.uint8Array({ minLength: 1, maxLength: 9 }).map((bytes) => Buffer.from(bytes)),
+    { minLength: 1, maxLength: 9 }
+  )
 })
 
 const delta = { block: 14, blocks: 15, since: 16, length: 17, entries: 18 }
@@ -40,7 +44,8 @@ const head: Head = {
   contentLength: 8,
   before: 9,
   snapshot: { block: 10, blocks: 11, length: 12, entries: 13 },
-  deltas: [delta]
+  deltas: [delta],
+  firsts: [Buffer.from('a'), Buffer.from('b/c')]
 }
 
 test('a head is decoded as it was encoded, whatever a later format puts after it', (t) =>
@@ -63,7 +68,7 @@ test('a head is decoded as it was encoded, whatever a later format puts after it
 test('a head looks as FORMAT.md says, byte by byte', (t) =>
   t.is(
     encodeHead(head).toString('hex'),
-    '01' + '03' + 'fde803' + '0203040506070809' + '0a0b0c0d' + '01' + '0e0f101112'
+    '01' + '03' + 'fde803' + '0203040506070809' + '0a0b0c0d' + '01' + '0e0f101112' + '02' + '0161' + '03622f63'
   ))
 
 test('a head of a later format and with unknown flags is read as far as it is known', (t) => {
@@ -73,9 +78,11 @@ test('a head of a later format and with unknown flags is read as far as it is kn
   t.alike(decodeHead(record), head)
 })
 
-const { deltas: _deltas, ...withoutDeltas } = head
+const { firsts: _firsts, ...withoutFirsts } = head
+const { deltas: _deltas, ...withoutDeltas } = withoutFirsts
 const { snapshot: _snapshot, ...withoutSnapshot } = withoutDeltas
-const deltasBytes = 6
+const firstsBytes = 7
+const deltasBytes = 6 + firstsBytes
 
 test('a head of before versions of several batches is read: it is finished, and tells of none before it', (t) => {
   const record = encodeHead({ ...head, unfinished: false }).subarray(0, -deltasBytes - 5)
@@ -92,6 +99,10 @@ test('a head of before snapshots, or of a log without one, names none', (t) => {
 test('a head of before deltas names none', (t) => {
   t.alike(decodeHead(encodeHead(head).subarray(0, -deltasBytes)), withoutDeltas)
   t.alike(decodeHead(encodeHead(withoutDeltas)), withoutDeltas)
+})
+
+test('a head of before first paths names none', (t) => {
+  t.alike(decodeHead(encodeHead(head).subarray(0, -firstsBytes)), withoutFirsts)
 })
 
 test('a clock before 1970 is written as 1970', (t) => t.is(decodeHead(encodeHead({ ...head, timeMs: -5 })).timeMs, 0))
@@ -121,7 +132,7 @@ test('decodeHead throws nothing but RangeError, whatever it is given', (t) =>
     { numRuns: fuzzRuns(1000) }
   ))
 
-function numbersOf({ snapshot, deltas = [], ...numbers }: Head): (number | boolean)[] {
+function numbersOf({ snapshot, deltas = [], firsts: _, ...numbers }: Head): (number | boolean)[] {
   return [numbers, snapshot ?? {}, ...deltas].flatMap((it) => Object.values(it))
 }
 

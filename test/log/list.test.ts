@@ -91,7 +91,10 @@ async function mustList(core: Hypercore, bee: Hyperbee, version: Version): Promi
     )
   }
   for (const path of [...all, pathOf('none'), pathOf('a/none')])
-    must(((await entryOf(core, version, path)) !== undefined) === all.includes(path), `entry ${path}`)
+    must(
+      ((await entryOf(new BeeView(core, version.length), path)) !== undefined) === all.includes(path),
+      `entry ${path}`
+    )
 }
 
 function same(a: readonly string[], b: readonly string[]): boolean {
@@ -149,7 +152,7 @@ test('an empty version lists nothing, and an invalid entry is a problem of its o
     ['good']
   )
   t.alike(problems.list.map(({ path }) => path).sort(), ['../up', 'bad'])
-  t.is(await entryOf(core, version, pathOf('bad')), undefined)
+  t.is(await entryOf(new BeeView(core, version.length), pathOf('bad')), undefined)
 })
 
 let cores = 0

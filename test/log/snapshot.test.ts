@@ -77,9 +77,13 @@ test('a snapshot is a version without changes, and every later head names it', a
   t.is(version.length, described.length + 1)
   const head = await writer.head()
   const snapshot = { block: 0, blocks: 1, length: described.length, entries: many }
-  t.alike(head, headOf({ directories: many, contentLength: 1, before: described.length, snapshot }))
+  t.alike(
+    head,
+    headOf({ directories: many, contentLength: 1, before: described.length, snapshot, firsts: [Buffer.from('d0')] })
+  )
   await tree.commit({ d0: undefined })
-  t.alike((await writer.head())?.snapshot, snapshot)
+  const next = await writer.head()
+  t.alike([next?.snapshot, next?.firsts], [snapshot, undefined])
   t.alike(await collect(writer.entries(mustBeFine)), tree.rows)
 })
 

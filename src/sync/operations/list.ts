@@ -25,6 +25,12 @@ export async function* list(
 ): AsyncGenerator<VersionRecord | EntryRecord | ({ readonly type: 'problem' } & Problem)> {
   const path = pathOf(text)
   const version = await versionOf(source, name, signal)
+  const problems: Problem[] = []
+  const onProblem = (problem: Problem) => void problems.push(problem)
+  const rows = source.view.list(version, path, { recursive, onProblem, signal })
+  // From far away that takes as long as to find out whether there is a directory.
+  const first = rows.next()
+  first.catch(() => {}) // Told below.
   const [head, entry] = await Promise.all([
     source.view.head(version, signal),
     path === '' ? undefined : source.view.entry(version, path, signal)
@@ -35,10 +41,9 @@ export async function* list(
     yield { type: 'entry', ...fieldsOf(path, entry) }
     return
   }
-  const problems: Problem[] = []
-  const onProblem = (problem: Problem) => void problems.push(problem)
-  for await (const [at, each] of source.view.list(version, path, { recursive, onProblem, signal })) {
+  for (let row = await first; !row.done; row = await rows.next()) {
     signal.throwIfAborted()
+    const [at, each] = row.value
     yield { type: 'entry', ...fieldsOf(at, each) }
     for (const problem of problems.splice(0)) yield { type: 'problem', ...problem }
   }
