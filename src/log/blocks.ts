@@ -10,16 +10,19 @@ export interface RawBlock {
 /** Blocks that are read at once: each question by itself takes several times as long as its answer. */
 const pieceBlocks = 512
 
+/** Pieces that are on their way while one is worked on: the engine has a thread for each. */
+const piecesAhead = 3
+
 /** Blocks in a row, a piece at a time. Throws a `RangeError` where one isn't here. */
 export async function* piecesOf(core: Hypercore, start: number, end: number): AsyncGenerator<readonly RawBlock[]> {
-  let next = start < end ? readPiece(core, start, end) : undefined
-  for (let at = start; next !== undefined; ) {
-    const piece = await next
-    at += piece.length
-    // While what came is worked on.
-    next = at < end ? readPiece(core, at, end) : undefined
-    next?.catch(() => {}) // Told when its turn comes.
-    yield piece
+  const coming: Promise<readonly RawBlock[]>[] = []
+  for (let at = start; at < end || coming.length > 0; ) {
+    for (; at < end && coming.length < piecesAhead; at += pieceBlocks) {
+      const piece = readPiece(core, at, end)
+      piece.catch(() => {}) // Told when its turn comes.
+      coming.push(piece)
+    }
+    yield await (coming.shift() as Promise<readonly RawBlock[]>)
   }
 }
 

@@ -248,6 +248,8 @@ oddTest('a folder is shared from such a disk, again after it was plugged in agai
   mkdirSync(at('Docs'))
   for (const path of ['a.txt', 'Docs/x']) writeFileSync(at(path), `of ${path}`)
   const first = await startShare(t, disk.root, { bootstrap })
+  // Times are coarse there: files are read when they have rested.
+  await first.event('published', ({ files }) => files === 2)
   const mirror = join(await t.tmp(), 'mirror')
   const reader = startClone(t, first.key, mirror, { bootstrap })
   await reader.event('in-sync')
