@@ -145,7 +145,7 @@ export class Mirror {
     const [keeper, { workers }] = [this.keeper, this.#options]
     const [folder, monitor, staging, baseline] = [this.#folder, this.#monitor, this.#staging, this.#baseline]
     return {
-      ...{ folder, monitor, staging, workers, keeper, baseline, traits: this.#traits },
+      ...{ folder, monitor, staging, workers, keeper, baseline, part: this.#part, traits: this.#traits },
       ...{ version, touched: () => this.reopen() },
       content: (patienceMs) => this.#reader.content(this.#options.received, { patienceMs }),
       record: (applied) => this.#record(applied),

@@ -17,7 +17,6 @@ import { reached } from '../steps.ts'
 import { diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
 import type { TreePath } from '../tree/path.ts'
-import type { Problem } from '../tree/tree.ts'
 import { LiveBaseline } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import { assertMarker, type Folder } from './folder.ts'
@@ -129,9 +128,10 @@ export class Publisher {
   async workspace(): Promise<Workspace> {
     if (!this.#isLoaded) await this.#load()
     const { staging, workers, keeper, received } = this.#options
+    const [folder, monitor, baseline] = [this.#folder, this.#monitor, this.#baseline]
     staging.make()
     return {
-      ...{ folder: this.#folder, monitor: this.#monitor, staging, workers, keeper, baseline: this.#baseline },
+      ...{ folder, monitor, staging, workers, keeper, baseline },
       traits: probeFileSystem(this.#folder.staging),
       version: this.#writer.version,
       content: async (patienceMs) => this.#writer.contents(received, patienceMs),
@@ -144,9 +144,8 @@ export class Publisher {
   }
 
   async #load(): Promise<void> {
-    const onProblem = (problem: Problem) => this.#monitor.problem(problem)
-    this.#baseline = await reconcileState(this.#state, this.#writer, this.#options.blocks, onProblem)
-    const { keeper, staging } = this.#options
+    const { blocks, keeper, staging } = this.#options
+    this.#baseline = await reconcileState(this.#state, this.#writer, blocks, (it) => this.#monitor.problem(it))
     await keeper.open(staging.reopen(), this.#baseline, this.#monitor)
     await keeper.sweep()
     this.#isLoaded = true

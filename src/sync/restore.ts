@@ -4,6 +4,7 @@ import type { LogView } from '../log/log-view.ts'
 import { type Entry, sameContent } from '../tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { type Plan, planPaths, type Step } from '../tree/plan.ts'
+import { PartOfTree, wholePart } from '../tree/select.ts'
 import { refuseHomeless } from '../tree/target.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { carryOut } from './carry-out.ts'
@@ -91,7 +92,7 @@ interface Target {
 }
 
 async function targetOf(
-  { view }: Host,
+  { view, part = wholePart }: Host,
   version: Version,
   path: TreePath | '',
   onProblem: (problem: Problem) => void
@@ -102,7 +103,12 @@ async function targetOf(
     const entry = await view.entry(version, each)
     if (entry !== undefined) entries.set(each, entry)
   }
-  for await (const [at, entry] of view.list(version, path, { recursive: true, onProblem })) entries.set(at, entry)
+  // What isn't selected is restored where it is asked for by its name alone.
+  const gathered = new PartOfTree(path === '' ? part : wholePart)
+  for await (const [at, entry] of view.list(version, path, { recursive: true, onProblem })) {
+    gathered.add(at, entry, () => true)
+  }
+  for (const [at, entry] of gathered.end()) entries.set(at, entry)
   const refused = refuseHomeless([...entries.keys()].sort(), (at) => entries.get(at), onProblem)
   for (const at of refused) entries.delete(at)
   return { entries, wanted: [...entries.keys()].filter((at) => concerns(at, path)) }

@@ -31,9 +31,11 @@ export function mirrorHost(
     turns: mirror.turns,
     cores: () => reader.cores(),
     recorded: async () => {
-      const { baseline, traits, version } = await mirror.workspace()
-      // Where names are folded, files are called otherwise here than in the log.
-      const isComparable = version !== undefined && !foldsNames(traits)
+      const { baseline, traits, part, version: whole } = await mirror.workspace()
+      // With nothing remembered at all, the latest version is what there should be.
+      const version = whole ?? (baseline.records.size === 0 ? reader.version : undefined)
+      // Where names are folded, files are called otherwise here than in the log; and a part of it is no tree of the log's.
+      const isComparable = version !== undefined && part?.isAll !== false && !foldsNames(traits)
       return { baseline, traits, entries: isComparable ? await reader.entriesHere(version) : undefined }
     },
     overwrite: (paths, options) => mirror.turns.run(async () => overwrite(paths, await mirror.workspace(), options))

@@ -4,6 +4,7 @@ import type { Workers } from '../disk/workers.ts'
 import type { ContentReader } from '../log/content.ts'
 import type { FileSystemTraits } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
+import type { Part } from '../tree/select.ts'
 import type { Version } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
 import type { Folder } from './folder.ts'
@@ -20,6 +21,8 @@ export interface Workspace {
   readonly baseline: LiveBaseline
   /** What the file system does to names, modes and times. */
   readonly traits: FileSystemTraits
+  /** What of the log is wanted; all of it when left out. */
+  readonly part?: Part
   /** The version that the baseline stands for to the last path, where it does for one. */
   readonly version: Version | undefined
   /**

@@ -41,6 +41,8 @@ export function partOf({ only, exclude }: Selection): Part {
   }
 }
 
+export const wholePart = partOf(everything)
+
 export function sameSelection(a: Selection, b: Selection): boolean {
   return JSON.stringify([a.only, a.exclude]) === JSON.stringify([b.only, b.exclude])
 }

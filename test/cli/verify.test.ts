@@ -241,6 +241,20 @@ test('a source is mended by its mirror, and publishes nothing of the damage', as
   t.absent(scan.events.some((event) => event.type === 'published' && (event.puts > 3 || event.stored > 0)))
 })
 
+test('a mirror that remembers nothing is compared with its log', async (t) => {
+  const { bootstrap, source, mirror } = await startPair(t)
+  rmSync(join(mirror, '.p2psync/state'), { recursive: true })
+  flipBit(join(mirror, 'large-1'), 2_000_000, 1)
+  const found = await verify(t, mirror, bootstrap)
+  t.is(found.status, 15)
+  t.alike(found.damaged.map(nameOf), ['state', 'large-1'])
+  const mended = await verify(t, mirror, bootstrap, '--repair')
+  t.is(mended.status, 0)
+  t.is(removeConflicts(mirror), 1)
+  t.alike(differences(source, mirror), [])
+  t.is((await verify(t, mirror, bootstrap)).status, 0)
+})
+
 test('what a user changed is no damage', async (t) => {
   const { bootstrap, mirror } = await startPair(t)
   writeFileSync(join(mirror, 'dir-0/small-0'), 'mine')
