@@ -19,5 +19,12 @@ test('the examples share a directory and clone it', async (t) => {
   t.is(await reader.exit(), 0)
   says(t, reader.stdout, /^version \d+: 1 files\n$/)
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'content')
+  writeFileSync(join(source, 'file'), 'content that is new')
+  await until(() => writer.stdout.match(/^version/gm)?.length === 2, { what: 'the second version', ms: 30_000 })
+  for (const where of [key, source]) {
+    const history = new Command(t, example('history'), [where, 'file', text])
+    t.is(await history.exit(), 0)
+    says(t, history.stdout, /^version \d+, .*\n {2}changed file\nversion \d+, .*\n {2}added file\ncontent\n?$/)
+  }
   t.is(await writer.kill('SIGTERM'), 0)
 })
