@@ -21,6 +21,8 @@ export interface LanOptions {
    * the moment to dial.
    */
   readonly onPeer: (publicKey: string, addresses: readonly Address[]) => void
+  /** Whether it only looks for others, and can't be found itself. */
+  readonly isHidden?: boolean | undefined
 }
 
 const trace = debuglog('p2psync:lan')
@@ -94,10 +96,11 @@ export class Lan {
     clearTimeout(this.#answerTimer)
     const sockets = [...this.#stations.values()].map(({ socket }) => socket)
     this.#stations.clear()
+    const farewells = this.#options.isHidden ? [] : sockets
     const goodbye = announce(this.#options, 0)
     const late = new AbortController()
     await Promise.race([
-      Promise.all(sockets.map((socket) => socket.respond(goodbye))),
+      Promise.all(farewells.map((socket) => socket.respond(goodbye))),
       sleep(goodbyeMsMax, undefined, { signal: late.signal }).catch(() => {})
     ])
     late.abort()
@@ -143,7 +146,7 @@ export class Lan {
   #greet(station: Station): void {
     if (station.greetings === 0 || this.#closed !== undefined) return
     station.greetings--
-    void station.socket.respond(announce(this.#options))
+    if (!this.#options.isHidden) void station.socket.respond(announce(this.#options))
     void station.socket.query(ask(this.#options.id, []))
   }
 
@@ -164,7 +167,7 @@ export class Lan {
   }
 
   #onQuery(query: IncomingPacket): void {
-    if (!asksFor(query, this.#options)) return
+    if (this.#options.isHidden || !asksFor(query, this.#options)) return
     // Each of our sockets hears it, as do those of other networks: one answer is for all.
     if (this.#closed !== undefined || this.#answerTimer !== undefined) return
     const waitMs = Math.max(0, Math.ceil(this.#answeredMs + answerMs - performance.now()))

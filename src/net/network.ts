@@ -33,6 +33,8 @@ export interface NetworkOptions {
   readonly lan?: boolean | undefined
   /** Whether to look for peers among the processes of this user on this machine. */
   readonly sameMachine?: boolean | undefined
+  /** Whether it isn't to be found on this machine and the local networks: who has nothing to give needs no company. */
+  readonly isHidden?: boolean | undefined
   /** Where to take TCP connections; `false` for none, in either direction. */
   readonly tcp?: ListenOptions | false | undefined
   readonly peers?: readonly GivenPeer[] | undefined
@@ -99,7 +101,7 @@ export class Network {
 
   /** Begins to look for peers, and to be found. Doesn't wait for either. @throws {SyncError} PORT_IN_USE */
   async start(): Promise<void> {
-    const { tcp, lan, sameMachine, bootstrap, keyPair } = this.#options
+    const { tcp, lan, sameMachine, isHidden, bootstrap, keyPair } = this.#options
     if (this.#direct !== undefined && tcp !== false) {
       await this.#direct.listen(tcp ?? {})
       if (this.#closed) return this.#direct.close()
@@ -108,9 +110,9 @@ export class Network {
       const { id } = this.#rendezvous
       const from = (source: Source) => (key: string, at: readonly Address[]) => this.#reachable(key, source, at)
       const onPeer = from('machine')
-      if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, host, onPeer })
+      if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, host, onPeer, isHidden })
       const interfaces = this.#interfaces
-      if (lan !== false) this.#lan = new Lan({ id, publicKey, port, interfaces, onPeer: from('lan') })
+      if (lan !== false) this.#lan = new Lan({ id, publicKey, port, interfaces, onPeer: from('lan'), isHidden })
       for (const { key, address } of this.#given) if (key !== undefined) this.#reachable(key, 'given', [address])
     }
     this.#interfaces.subscribe((change) => this.#onInterfaces(change))

@@ -30,6 +30,8 @@ export interface SameMachineOptions {
   readonly host?: string | undefined
   /** Where a peer is now; nowhere when it has ended. Called again when it was started anew at the same port. */
   readonly onPeer: (publicKey: string, addresses: readonly Address[]) => void
+  /** Whether it only looks for others, and can't be found itself. */
+  readonly isHidden?: boolean | undefined
   /** The user's directory for what lasts as long as the processes do, as the system names it. */
   readonly runtimeDirectory?: string | undefined
   /** Where ours is made when there is none. */
@@ -106,7 +108,7 @@ export class SameMachine {
       const directory = prepareDirectory(this.#options)
       this.#directory = directory
       this.#watch(directory)
-      this.#leaveRecord(directory)
+      if (!this.#options.isHidden) this.#leaveRecord(directory)
       this.#unavailable = undefined
       return this.#look(directory)
     } catch (error) {

@@ -54,6 +54,8 @@ export interface ConnectionsOptions {
   readonly sends: boolean
   /** Where the list of those who may connect lies. */
   readonly home: string
+  /** Whether peers near by aren't to find it. */
+  readonly isHidden?: boolean
 }
 
 interface WithFailure {
@@ -114,6 +116,7 @@ export class Connections {
       sends,
       bootstrap,
       lan: lan !== false && !isLanForbidden(),
+      isHidden: this.#options.isHidden,
       tcp: tcp === false ? false : { port, host: listen },
       peers: peers?.map(givenPeer),
       allow: this.#allowList.machines,

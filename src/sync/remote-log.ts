@@ -63,7 +63,14 @@ export class RemoteLog {
       })
       const onFailure = (error: Error) => monitor.error(error)
       reader.onFailure = onFailure
-      connections = new Connections(monitor, store, { ...options, home: directory, secret, sends: false, onFailure })
+      connections = new Connections(monitor, store, {
+        ...options,
+        home: directory,
+        secret,
+        sends: false,
+        isHidden: true,
+        onFailure
+      })
       const opened = connections
       await opened.start()
       const settled = (signal: AbortSignal) => settle(reader, opened, timeoutMs, signal)

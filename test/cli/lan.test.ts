@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
-import { type Command, startClone, startShare } from '../support/cli.ts'
+import { type Command, start, startClone, startShare } from '../support/cli.ts'
 import { type Host, namespaceTest, openLan } from '../support/namespaces.ts'
 import { arrives, timed } from '../support/timed.ts'
 
@@ -35,6 +35,17 @@ namespaceTest('two hosts on a network without a DHT find each other, and go by T
   t.is(peer?.transport, 'tcp')
   t.is(peer?.distance, 'lan')
   await change('second')
+})
+
+namespaceTest('who only looks at a folder finds its source, too', async (t) => {
+  const { share, b } = await openScene(t)
+  const writer = await share()
+  const looks = () => start(t, ['ls', writer.key], { bootstrap: 'none', host: b })
+  const listings = [looks(), looks()]
+  for (const listing of listings) {
+    t.is(await listing.exit(), 0)
+    t.is(listing.stdout, 'file\n')
+  }
 })
 
 namespaceTest('they go on after the cable was out', async (t) => {

@@ -68,6 +68,19 @@ function ended(child: ChildProcess): Promise<boolean> {
   return until(() => child.exitCode !== null || child.signalCode !== null, { what: 'the end of a process' })
 }
 
+test('who is hidden finds the others, and is found by none', async (t) => {
+  const directory = await runtime(t)
+  const [one, hidden] = [open(t, directory, keyA), open(t, directory, keyB, { isHidden: true })]
+  await hidden.knows(keyA)
+  const other = open(t, directory, keyC)
+  await other.knows(keyA)
+  await one.knows(keyC)
+  t.alike(
+    [one, other].flatMap(({ reports }) => reports.filter(([key]) => key === keyB)),
+    []
+  )
+})
+
 test('processes of one folder find each other, and the record of one that leaves is gone', async (t) => {
   const directory = await runtime(t)
   const one = open(t, directory, keyA)
