@@ -1,31 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { SyncError } from '../errors.ts'
-import { addBootstrapCommand } from './commands/bootstrap.ts'
-import { addCatCommand } from './commands/cat.ts'
-import { addCloneCommand } from './commands/clone.ts'
-import { addCompletionCommand } from './commands/completion.ts'
-import { addDiffCommand } from './commands/diff.ts'
-import { addDoctorCommand } from './commands/doctor.ts'
-import { addGcCommand } from './commands/gc.ts'
-import { addGetCommand } from './commands/get.ts'
-import { addIdCommand } from './commands/id.ts'
-import { addInspectCommand } from './commands/inspect.ts'
-import { addLimitCommand } from './commands/limit.ts'
-import { addLogCommand } from './commands/log.ts'
-import { addLsCommand } from './commands/ls.ts'
-import { addManCommand } from './commands/man.ts'
-import { addPauseCommands } from './commands/pause.ts'
-import { addPeersCommand } from './commands/peers.ts'
-import { addRestoreCommand } from './commands/restore.ts'
-import { addRevertCommand } from './commands/revert.ts'
-import { addScanCommand } from './commands/scan.ts'
-import { addSelectCommand } from './commands/select.ts'
-import { addShareCommand } from './commands/share.ts'
-import { addStatusCommand } from './commands/status.ts'
-import { addVerifyCommand } from './commands/verify.ts'
-import { addWaitCommand } from './commands/wait.ts'
-import { addWatchCommand } from './commands/watch.ts'
+import { commandGroups, commandNamed } from './commands.ts'
 import { addExamples } from './examples.ts'
 import { exitStatus, statusOf, statusTexts } from './exit-status.ts'
 import { helpStyle } from './help-style.ts'
@@ -41,10 +17,10 @@ import { showJson, showLines, showName } from './text.ts'
 export async function main(argv: readonly string[]): Promise<number> {
   ignoreClosedPipes()
   let status: number = exitStatus.ok
-  const program = createProgram((ended) => {
-    status = ended
-  })
   try {
+    const program = await createProgram((ended) => {
+      status = ended
+    }, commandNamed(argv[2]))
     await program.parseAsync(argv)
     return status
   } catch (error) {
@@ -54,8 +30,12 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** The commands, their options and their help. */
-export function createProgram(onStatus: (status: number) => void): Command {
+/**
+ * The commands, their options and their help.
+ *
+ * @param only the command that is to be run, if it is known; all of them when left out
+ */
+export async function createProgram(onStatus: (status: number) => void, only?: string): Promise<Command> {
   const program = new Command('p2psync')
     .description('Peer-to-peer replicated folders on a signed append-only log. No server, no account.')
     .version(version(), '-V, --version', 'show the version')
@@ -67,43 +47,14 @@ export function createProgram(onStatus: (status: number) => void): Command {
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(showLines(text)) })
 
-  // In the order in which a user meets them.
-  program.commandsGroup('Sharing:')
-  addShareCommand(program, onStatus)
-  addCloneCommand(program, onStatus)
-  addSelectCommand(program)
-  addScanCommand(program, onStatus)
-  addPauseCommands(program, onStatus)
-
-  program.commandsGroup('Looking:')
-  addStatusCommand(program, onStatus)
-  addLsCommand(program, onStatus)
-  addWatchCommand(program, onStatus)
-  addLogCommand(program, onStatus)
-  addDiffCommand(program, onStatus)
-
-  program.commandsGroup('Going back:')
-  addCatCommand(program, onStatus)
-  addGetCommand(program, onStatus)
-  addRestoreCommand(program, onStatus)
-  addRevertCommand(program, onStatus)
-
-  program.commandsGroup('Looking after:')
-  addWaitCommand(program, onStatus)
-  addVerifyCommand(program, onStatus)
-  addGcCommand(program, onStatus)
-  addInspectCommand(program, onStatus)
-
-  program.commandsGroup('Network:')
-  addPeersCommand(program, onStatus)
-  addLimitCommand(program)
-  addIdCommand(program)
-  addBootstrapCommand(program, onStatus)
-  addDoctorCommand(program, onStatus)
-
-  program.commandsGroup('Help:').helpCommand('help [command]', 'show the help of a command')
-  addCompletionCommand(program)
-  addManCommand(program)
+  for (const { heading, commands } of commandGroups) {
+    program.commandsGroup(heading)
+    if (heading === 'Help:') program.helpCommand('help [command]', 'show the help of a command')
+    for (const [names, load] of commands) {
+      // Each takes some milliseconds to be read: of one that was named the others aren't needed.
+      if (only === undefined || names.includes(only)) (await load())(program, onStatus)
+    }
+  }
 
   addExamples(
     program,

@@ -10,7 +10,7 @@ import { says } from '../support/says.ts'
 
 type Shell = 'bash' | 'zsh' | 'fish'
 
-const { commands } = describeProgram(createProgram(() => {}))
+const { commands } = describeProgram(await createProgram(() => {}))
 const names = commands.map(({ name }) => name)
 const lsOptions = optionsOf(commands.find(({ name }) => name === 'ls') ?? raise()).flatMap(({ names }) => names)
 const lsLong = lsOptions.filter((name) => name.startsWith('--'))

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'brittle'
 import type { Command } from 'commander'
@@ -17,7 +17,7 @@ const withoutJson: Readonly<Record<string, string>> = {
   man: 'prints a page'
 }
 
-const program = createProgram(() => {})
+const program = await createProgram(() => {})
 const text = describeProgram(program)
 const commands = text.commands.filter(({ name }) => name !== 'help')
 
@@ -96,6 +96,10 @@ const heavy = ['hypercore', 'hyperbee', 'corestore', 'hypercore-storage', 'hyper
 test('the command line starts without what only some commands need', (t) => {
   const built = join(packageRoot, 'dist')
   t.alike(chainsTo(heavy, join(built, 'bin/p2psync.js')), [])
+  const modules = join(built, 'src/cli/commands')
+  for (const name of readdirSync(modules).filter((name) => name.endsWith('.js'))) {
+    t.alike(chainsTo(heavy, join(modules, name)), [], name)
+  }
   const api = chainsTo(heavy, join(built, 'src/index.js'))
   for (const name of ['hypercore', 'corestore', 'hyperdht', 'rocksdb-native'])
     t.ok(
@@ -121,7 +125,7 @@ function callsIn(line: string): string[][] {
 
 /** Parses arguments as the command line does, but does nothing. */
 async function parse(words: readonly string[]): Promise<void> {
-  const program = createProgram(() => {})
+  const program = await createProgram(() => {})
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => {} })
   for (const command of program.commands) command.action(() => {})
   await program.parseAsync(words, { from: 'user' })

@@ -10,7 +10,7 @@ import { manualPage } from '../../src/cli/manual.ts'
 import { literal, text } from '../../src/cli/roff.ts'
 import { packageRoot, start } from '../support/cli.ts'
 
-const program = describeProgram(createProgram(() => {}))
+const program = describeProgram(await createProgram(() => {}))
 const page = manualPage(program, new Date('2026-11-20T12:00:00Z'))
 
 const sections = [
