@@ -27,7 +27,9 @@ export function addRestoreCommand(program: Command, onStatus: (status: number) =
         .description(
           'Brings a folder, or a path of it, back to what a version had. What stands there and was never published is ' +
             'kept as name.conflict-<time>-<host>. At the source it becomes a new version; in a mirror it differs from ' +
-            'the source from then on, until the source changes it or p2psync revert. With --to nothing is replaced.'
+            'the source from then on, until the source changes it or p2psync revert. Files stay that neither that ' +
+            'version nor the newest one here has, also those that an earlier restore brought. With --to nothing is ' +
+            'replaced, and what is written is that version alone.'
         )
         .argument('<folder>', 'a shared directory or a mirror, and perhaps @version')
         .argument('[path@version]', 'a directory or file in it, and the version; or @version for all of it')
@@ -115,9 +117,10 @@ function summaryOf(
   { version, dryRun, changes }: Extract<RestoreRecord, { type: 'restored' }>,
   role: 'writer' | 'reader'
 ): string {
-  if (changes === 0) return `It is as version ${version} had it`
+  // What an earlier restore brought isn't recorded, and stays.
+  if (changes === 0) return `Nothing to change: what is recorded here is as version ${version} had it`
   if (dryRun) return `Would restore version ${version}: ${showMany(changes, 'change')}`
   // It does so at once while it is shared.
-  const then = role === 'writer' ? ', which become a new version' : ''
+  const then = role === 'writer' ? `, which ${changes === 1 ? 'becomes' : 'become'} a new version` : ''
   return `Restored version ${version}: ${showMany(changes, 'change')}${then}`
 }
