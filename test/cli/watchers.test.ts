@@ -25,7 +25,7 @@ for (const seed of seedsWith()) {
 async function watchAll(t: Assert, seed: number): Promise<void> {
   const { text: bootstrap } = await startTestnet(t)
   const folder = await t.tmp()
-  const user = new User(folder, new Dice(seed))
+  const user = new User(folder, await t.tmp(), new Dice(seed))
   const share = () => startShare(t, folder, { bootstrap })
   let source = await share()
   await source.event('up-to-date')
@@ -52,7 +52,9 @@ async function watchAll(t: Assert, seed: number): Promise<void> {
     user.change(changesPerRound / 2)
     if (signal !== undefined) source = await share()
     // No path changes again before it was told of: each change is one to be told.
-    await until(() => watchers[3]?.has(user.fresh), { what: `the changes of round ${round}`, ms: waitMs })
+    await until(() => watchers[3]?.has(user.fresh), { what: `the changes of round ${round}`, ms: waitMs }).catch(
+      (error: Error) => t.fail(`${error.message}: ${user.fresh.filter((line) => !watchers[3]?.has([line]))}`)
+    )
     user.rest()
   }
 
@@ -108,14 +110,17 @@ class User {
   fresh: string[] = []
   count = 0
   readonly #folder: string
+  readonly #aside: string
   readonly #dice: Dice
   #settled: string[] = []
   #touched: string[] = []
   readonly #hashes = new Map<string, string>()
   #names = 0
 
-  constructor(folder: string, dice: Dice) {
+  /** @param aside where files are written: in the folder they appear whole, as an empty one would be told of too */
+  constructor(folder: string, aside: string, dice: Dice) {
     this.#folder = folder
+    this.#aside = aside
     this.#dice = dice
     for (let i = 0; i < directoryCount; i++) mkdirSync(join(folder, `d${i}`))
     for (let i = 0; i < fileCount; i++) this.#write(`d${i % directoryCount}/f${i}`)
@@ -156,7 +161,9 @@ class User {
 
   #write(path: string): string {
     const content = `content ${this.#dice.roll(1e9)} of ${path}`
-    writeFileSync(join(this.#folder, path), content)
+    const written = join(this.#aside, 'written')
+    writeFileSync(written, content)
+    renameSync(written, join(this.#folder, path))
     this.#touched.push(path)
     this.#hashes.set(path, hashOf(content))
     return hashOf(content)
