@@ -177,6 +177,13 @@ export class LogView {
     }
   }
 
+  /** Whether all of a content is here, in the log or in files that it is read from. */
+  async holds({ extents }: FileEntry): Promise<boolean> {
+    const { core } = await this.#parts.content()
+    for (const { block, blocks } of extents) if (!(await core.has(block, block + blocks))) return false
+    return true
+  }
+
   /** A content, or a part of one. @throws {NotToBeHad} when nobody sends it */
   async *read(entry: FileEntry, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { content, arrivals, directory } = this.#parts

@@ -127,11 +127,12 @@ export class Publisher {
   /** What else works on the folder gets this; to be asked for in a turn. The folder needn't be followed for that. */
   async workspace(): Promise<Workspace> {
     if (!this.#isLoaded) await this.#load()
+    if (this.#rulesText === undefined) this.#loadRules()
     const { staging, workers, keeper, received } = this.#options
     const [folder, monitor, baseline] = [this.#folder, this.#monitor, this.#baseline]
     staging.make()
     return {
-      ...{ folder, monitor, staging, workers, keeper, baseline },
+      ...{ folder, monitor, staging, workers, keeper, baseline, rules: this.#rules },
       traits: probeFileSystem(this.#folder.staging),
       version: this.#writer.version,
       content: async (patienceMs) => this.#writer.contents(received, patienceMs),

@@ -1,16 +1,15 @@
 import { SyncError } from '../errors.ts'
 import { concerns } from '../log/history.ts'
-import type { LogView } from '../log/log-view.ts'
 import { type Entry, sameContent } from '../tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { type Plan, planPaths, type Step } from '../tree/plan.ts'
 import { PartOfTree, wholePart } from '../tree/select.ts'
 import { refuseHomeless } from '../tree/target.ts'
 import type { Problem, Version } from '../tree/tree.ts'
-import { carryOut } from './carry-out.ts'
+import { type CarryOutOptions, carryOut } from './carry-out.ts'
 import { assertMarker } from './folder.ts'
 import { type Look, lookAt, observedOf } from './look.ts'
-import type { Workspace } from './workspace.ts'
+import { type Host, loggedAt, thoseOfTheLog, type Unrecorded, unrecordedIn } from './once-logged.ts'
 
 export interface RestoreParams {
   /** As a user names it. */
@@ -23,9 +22,6 @@ export interface RestoreParams {
 
 /** Who restores something doesn't wait longer for what nobody sends, in milliseconds. */
 const patienceMs = 10_000
-
-/** An open folder, and its log. */
-type Host = Workspace & { readonly view: LogView }
 
 export type RestoreRecord =
   /** What is done with a path, or would be. */
@@ -45,6 +41,8 @@ export type RestoreRecord =
       readonly changes: number
       readonly conflicts: number
       readonly problems: number
+      /** Paths beneath it that stay though the version doesn't have them: the log never had them as they are. */
+      readonly others: number
     }
 
 /**
@@ -66,13 +64,20 @@ export async function restore(
   const target = await targetOf(host, version, path, onProblem)
   const paths = new Set<TreePath>(target.wanted)
   for (const recorded of host.baseline.records.keys()) if (concerns(recorded, path)) paths.add(recorded)
-  if (paths.size === 0)
+  const unrecorded = await unrecordedIn(host, path, new Set(target.entries.keys()), onProblem, signal)
+  if (paths.size === 0 && unrecorded.once.size === 0)
     throw new SyncError('NO_SUCH_PATH', `Version ${version.length} has no ${path}, and neither has the folder`)
-  const look = await lookFor(host, paths, target.entries, onProblem, signal)
-  const plan = await planFor(host, look, paths, target.entries, signal)
+  for (const at of unrecorded.once.keys()) paths.add(at)
+  const look = await lookFor(host, paths, target.entries, unrecorded, onProblem, signal)
+  const ours = await thoseOfTheLog(host.view, unrecorded, look.local)
+  const matched = await matchedWithLog(host, look, paths, { ours, target: target.entries }, signal)
+  const plan = planFor(host, look, paths, { matched, target: target.entries })
   for (const step of plan.steps) records.push(recordOf(step))
   if (dryRun) for (const conflict of plan.conflicts) records.push({ type: 'conflict', path: conflict.path })
-  else await putBack(host, plan, look, target.entries, records, signal)
+  else {
+    const onConflict = (at: TreePath, keptAs: TreePath) => void records.push({ type: 'conflict', path: at, keptAs })
+    await putBack(host, plan, look, { matched, target: target.entries }, { signal, onProblem, onConflict })
+  }
   const count = (type: RestoreRecord['type']) => records.filter((record) => record.type === type).length
   records.push({
     type: 'restored',
@@ -80,7 +85,8 @@ export async function restore(
     dryRun,
     changes: plan.steps.length,
     conflicts: count('conflict'),
-    problems: count('problem')
+    problems: count('problem'),
+    others: unrecorded.others + unrecorded.once.size - ours.size
   })
   return records
 }
@@ -114,38 +120,59 @@ async function targetOf(
   return { entries, wanted: [...entries.keys()].filter((at) => concerns(at, path)) }
 }
 
-function lookFor(
+/** Looks at some paths, at those above them, and at what may be the log's though it isn't recorded. */
+export function lookFor(
   { folder, baseline, traits }: Host,
   paths: ReadonlySet<TreePath>,
   target: ReadonlyMap<TreePath, Entry>,
+  { once }: Unrecorded,
   onProblem: (problem: Problem) => void,
   signal: AbortSignal
 ): Promise<Look> {
   const all = new Set(paths)
   for (const path of paths) for (const above of ancestorsOf(path)) all.add(above)
   const options = { signal, traits, onProblem, onRealigned: async () => {}, onScanned: () => {}, onRead: () => {} }
-  return lookAt(folder.root, { baseline, target, paths: all, full: false }, options)
+  return lookAt(
+    folder.root,
+    { baseline, target, paths: all, full: false, mayBeOurs: (path) => once.has(path) },
+    options
+  )
 }
 
-/** The usual plan, for which whatever the log has ever said of a path counts as ours. */
-async function planFor(
+interface Sides {
+  /** What the log said of what stands there now, where it ever did. */
+  readonly matched: ReadonlyMap<TreePath, Entry>
+  readonly target: ReadonlyMap<TreePath, Entry>
+}
+
+/** What the log has, will have or once had of what the folder holds. */
+async function matchedWithLog(
   { baseline, view }: Host,
-  { local, unclear }: Look,
+  { local }: Look,
   paths: ReadonlySet<TreePath>,
-  target: ReadonlyMap<TreePath, Entry>,
+  { ours, target }: { readonly ours: ReadonlyMap<TreePath, Entry>; readonly target: ReadonlyMap<TreePath, Entry> },
   signal: AbortSignal
-): Promise<Plan> {
+): Promise<ReadonlyMap<TreePath, Entry>> {
+  const matched = new Map(ours)
   const unknown = new Set<TreePath>()
   for (const path of paths) {
     const have = local.get(path)
-    const isKnown = have === undefined || sameContent(have, baseline.entry(path)) || sameContent(have, target.get(path))
-    if (!isKnown) unknown.add(path)
+    if (have === undefined || matched.has(path)) continue
+    const entry = [baseline.entry(path), target.get(path)].find((one) => sameContent(have, one))
+    if (entry !== undefined) matched.set(path, entry)
+    else if (baseline.entry(path) !== undefined || target.has(path)) unknown.add(path)
   }
-  for await (const path of loggedOnce(view, unknown, (path, entry) => sameContent(local.get(path), entry), signal)) {
-    unknown.delete(path)
+  for await (const [path, entry] of loggedAt(view, unknown, signal)) {
+    if (sameContent(local.get(path), entry)) matched.set(path, entry)
   }
+  return matched
+}
+
+/** The usual plan, for which whatever the log has ever said of a path counts as ours. */
+function planFor({ baseline }: Host, { local, unclear }: Look, paths: ReadonlySet<TreePath>, sides: Sides): Plan {
+  const { matched, target } = sides
   return planPaths({
-    base: { get: (path) => (unknown.has(path) ? undefined : local.get(path)) },
+    base: { get: (path) => (matched.has(path) ? local.get(path) : undefined) },
     local,
     target,
     paths: [...paths].filter((path) => !unclear.has(path)),
@@ -153,27 +180,13 @@ async function planFor(
   })
 }
 
-/** Those of some paths of which the log once said what stands there now. */
-async function* loggedOnce(
-  view: LogView,
-  paths: ReadonlySet<TreePath>,
-  isIt: (path: TreePath, entry: Entry) => boolean,
-  signal: AbortSignal
-): AsyncGenerator<TreePath> {
-  const latest = paths.size === 0 ? undefined : await view.finished(signal)
-  if (latest === undefined) return
-  for await (const { changes } of view.versions(latest, { after: 0, path: '', newestFirst: false, signal })) {
-    for (const [path, entry] of changes) if (entry !== undefined && paths.has(path) && isIt(path, entry)) yield path
-  }
-}
-
-async function putBack(
+/** Carries out a plan of which nothing is recorded. @throws {SyncError} HALTED, DISK_FULL, DAMAGED; the signal's reason */
+export async function putBack(
   host: Host,
   plan: Plan,
   look: Look,
-  target: ReadonlyMap<TreePath, Entry>,
-  records: RestoreRecord[],
-  signal: AbortSignal
+  { matched, target }: Sides,
+  { signal, onProblem, onConflict }: Required<Pick<CarryOutOptions, 'signal' | 'onProblem' | 'onConflict'>>
 ): Promise<void> {
   if (plan.steps.length === 0) return
   const { folder, staging, workers, baseline, monitor, keeper } = host
@@ -184,21 +197,14 @@ async function putBack(
       ...common,
       target: { get: (path) => target.get(path) ?? baseline.entry(path) },
       conflicts: new Set(plan.conflicts.map(({ path }) => path)),
-      keeping: keeper.of({ base: { get: (path) => baseline.entry(path) }, local: look.local, observed }, baseline),
+      keeping: keeper.of({ base: matched, local: look.local, observed }, baseline),
       content: await host.content(patienceMs)
     },
-    {
-      signal,
-      // What a version had once isn't what the log has now.
-      onApplied: async () => {},
-      onProblem: (problem) => void records.push({ type: 'problem', ...problem }),
-      onConflict: (path, keptAs) => void records.push({ type: 'conflict', path, keptAs })
-    }
+    // What a version had once isn't what the log has now.
+    { signal, onApplied: async () => {}, onProblem, onConflict }
   )
   host.touched()
-  for (const path of changed) {
-    records.push({ type: 'problem', path, action: 'write', message: 'It was changed meanwhile. Try again' })
-  }
+  for (const path of changed) onProblem({ path, action: 'write', message: 'It was changed meanwhile. Try again' })
 }
 
 function recordOf(step: Step): RestoreRecord {

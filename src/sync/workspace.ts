@@ -3,6 +3,7 @@ import type { Staging } from '../disk/stage.ts'
 import type { Workers } from '../disk/workers.ts'
 import type { ContentReader } from '../log/content.ts'
 import type { FileSystemTraits } from '../tree/file-system.ts'
+import type { IgnoreRules } from '../tree/ignore.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Part } from '../tree/select.ts'
 import type { Version } from '../tree/tree.ts'
@@ -21,6 +22,8 @@ export interface Workspace {
   readonly baseline: LiveBaseline
   /** What the file system does to names, modes and times. */
   readonly traits: FileSystemTraits
+  /** What of the folder is left out of the log; nothing in a mirror. */
+  readonly rules?: IgnoreRules
   /** What of the log is wanted; all of it when left out. */
   readonly part?: Part
   /** The version that the baseline stands for to the last path, where it does for one. */

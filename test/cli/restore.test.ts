@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
@@ -16,6 +16,7 @@ interface Told {
   readonly kind?: string
   readonly changes?: number
   readonly conflicts?: number
+  readonly others?: number
 }
 
 /** Runs a command to its end. @returns its status, and what it printed as JSON */
@@ -34,6 +35,9 @@ async function startTwoVersions(t: Assert) {
   mkdirSync(at('docs'))
   writeFileSync(at('docs/todo'), 'one')
   writeFileSync(at('gone'), 'was here')
+  mkdirSync(at('old/empty'), { recursive: true })
+  symlinkSync('../gone', at('old/link'))
+  writeFileSync(at('old/large.bin'), bytesOf(3_000_000, 3))
   writeFileSync(at('large.bin'), bytesOf(3_000_000, 1))
   const writer = await startShare(t, source, { bootstrap })
   await writer.event('up-to-date')
@@ -43,10 +47,12 @@ async function startTwoVersions(t: Assert) {
   const before = snapshot(source)
   writeFileSync(at('docs/todo'), 'two')
   rmSync(at('gone'))
+  rmSync(at('old'), { recursive: true })
   writeFileSync(at('new'), 'new')
   writeFileSync(at('large.bin'), bytesOf(3_000_000, 2))
   await becomeSame(t, source, mirror)
-  return { source, mirror, writer, reader, bootstrap, first, before, after: snapshot(source) }
+  const second = (await run(t, ['log', mirror, '-n', '1'], bootstrap)).told[0]?.version
+  return { source, mirror, writer, reader, bootstrap, first, second, before, after: snapshot(source) }
 }
 
 async function ends(...commands: readonly Command[]): Promise<void> {
@@ -66,7 +72,7 @@ test('a mirror goes back to a version, keeps what was changed in it, and is reve
   const steps = (told: readonly Told[]) => told.filter(({ type }) => type === 'step').map(({ op, path }) => [op, path])
   t.alike(steps(done.told), steps(planned.told), 'it does what it said')
   const summary = done.told.at(-1)
-  t.is(summary?.changes, 4)
+  t.is(summary?.changes, 8)
   t.is(summary?.conflicts, 1)
   const [kept] = readdirSync(join(mirror, 'docs')).filter(
     (name) => name.includes('.conflict-') || name.includes('conflict')
@@ -82,29 +88,35 @@ test('a mirror goes back to a version, keeps what was changed in it, and is reve
   const listed = await run(t, ['revert', mirror], bootstrap)
   t.alike(
     listed.told.filter(({ type }) => type === 'diverged').map(({ path, kind }) => `${path} ${kind}`),
-    ['docs/todo changed', 'large.bin changed', 'new deleted'],
-    'what differs'
+    [
+      'docs/todo changed',
+      'gone added',
+      'large.bin changed',
+      'new deleted',
+      'old added',
+      'old/empty added',
+      'old/large.bin added',
+      'old/link added'
+    ],
+    'what differs, and what the source does not have any more'
   )
   t.alike(snapshot(mirror), before, 'without --yes nothing goes')
   const reverted = await run(t, ['revert', mirror, '--yes'], bootstrap)
   t.is(reverted.status, 0, reverted.stderr)
-  t.is(readFileSync(join(mirror, 'gone'), 'utf8'), 'was here', 'what the source does not have is nobody else’s')
-  rmSync(join(mirror, 'gone'))
   t.alike(snapshot(mirror), after, 'the mirror is as the source has it')
   writeFileSync(join(source, 'new'), 'newer')
   await becomeSame(t, source, mirror)
 })
 
 test('a source goes back to a version, which becomes a new one, and forward again', async (t) => {
-  const { source, mirror, bootstrap, first, before, after, writer } = await startTwoVersions(t)
-  const second = writer.events.findLast(({ type }) => type === 'published') as { readonly version: number } | undefined
+  const { source, mirror, bootstrap, first, second, before, after, writer } = await startTwoVersions(t)
   const seen = writer.events.length
   const back = await run(t, ['restore', source, `@${first}`], bootstrap)
   t.is(back.status, 0, back.stderr)
   t.alike(snapshot(source), before)
   await writer.event('published', () => true, seen)
   await becomeSame(t, source, mirror)
-  const forward = await run(t, ['restore', `${source}@${second?.version}`], bootstrap)
+  const forward = await run(t, ['restore', `${source}@${second}`], bootstrap)
   t.is(forward.status, 0, forward.stderr)
   t.alike(snapshot(source), after, 'also the large file, which was replaced twice')
   await becomeSame(t, source, mirror)
@@ -122,7 +134,6 @@ test('folders that nobody is at work on are restored and reverted too', async (t
   const all = await run(t, ['restore', mirror, `@${first}`], bootstrap)
   t.is(all.status, 0, all.stderr)
   t.alike(snapshot(mirror), before)
-  rmSync(join(mirror, 'gone'))
   const reverted = await run(t, ['revert', mirror, '--yes'], bootstrap)
   t.is(reverted.status, 0, reverted.stderr)
   t.alike(snapshot(mirror), after)
@@ -163,4 +174,52 @@ test('what a kill cuts off is done by the next restore', async (t) => {
   t.is(done.status, 0, done.stderr)
   t.alike(snapshot(mirror), before)
   t.ok(existsSync(source))
+})
+
+for (const where of ['a mirror at work', 'a mirror at rest', 'a source at rest']) {
+  test(`one restore after the other leaves nothing of the first: ${where}`, async (t) => {
+    const { source, mirror, bootstrap, first, second, before, after, writer, reader } = await startTwoVersions(t)
+    // What a source has replaced of large files can be had from its mirrors.
+    await ends(
+      ...({ 'a mirror at work': [], 'a mirror at rest': [writer, reader], 'a source at rest': [writer] }[where] ?? [])
+    )
+    const folder = where.includes('mirror') ? mirror : source
+    const restored = async (version: number | undefined) => {
+      const done = await run(t, ['restore', folder, `@${version}`], bootstrap)
+      t.is(done.status, 0, done.stderr)
+      return done.told.at(-1)?.others
+    }
+    for (const [version, wanted] of [
+      [first, before],
+      [second, after],
+      [first, before]
+    ] as const) {
+      t.is(await restored(version), 0)
+      t.alike(snapshot(folder), wanted)
+    }
+    const own = ['docs/mine', 'mine', 'old/mine']
+    for (const path of own) writeFileSync(join(folder, path), 'mine')
+    t.is(await restored(second), own.length, 'what stays is told')
+    const left = [...snapshot(folder).keys()].filter((path) => !after.has(path))
+    t.alike(left, ['docs/mine', 'mine', 'old', 'old/mine'], 'the user’s own, also in what goes')
+    for (const path of own) rmSync(join(folder, path))
+    await restored(first)
+    t.alike(snapshot(folder), before, 'nothing is lost by it')
+  })
+}
+
+test('what the log has forgotten stays when another version is restored', async (t) => {
+  const { mirror, bootstrap, first, second, writer, reader } = await startTwoVersions(t)
+  await ends(writer, reader)
+  t.is((await run(t, ['restore', mirror, `@${first}`], bootstrap)).status, 0)
+  t.is((await run(t, ['gc', mirror, '--keep', '0s'], bootstrap)).status, 0)
+  const done = await run(t, ['restore', mirror, `@${second}`], bootstrap)
+  t.is(done.status, 0, done.stderr)
+  t.is(done.told.at(-1)?.others, 1)
+  t.is(readFileSync(join(mirror, 'gone'), 'utf8'), 'was here', 'it is the only copy')
+  const reverted = await run(t, ['revert', mirror, '--yes'], bootstrap)
+  t.is(reverted.status, 0, reverted.stderr)
+  t.ok(existsSync(join(mirror, 'gone')))
+  const large = await run(t, ['restore', mirror, `old/large.bin@${first}`], bootstrap)
+  t.is(large.status, 0, 'what went was kept')
 })

@@ -27,9 +27,8 @@ export function addRestoreCommand(program: Command, onStatus: (status: number) =
         .description(
           'Brings a folder, or a path of it, back to what a version had. What stands there and was never published is ' +
             'kept as name.conflict-<time>-<host>. At the source it becomes a new version; in a mirror it differs from ' +
-            'the source from then on, until the source changes it or p2psync revert. Files stay that neither that ' +
-            'version nor the newest one here has, also those that an earlier restore brought. With --to nothing is ' +
-            'replaced, and what is written is that version alone.'
+            'the source from then on, until the source changes it or p2psync revert. Files of your own, which were ' +
+            'never published, stay. With --to nothing is replaced, and what is written is that version alone.'
         )
         .argument('<folder>', 'a shared directory or a mirror, and perhaps @version')
         .argument('[path@version]', 'a directory or file in it, and the version; or @version for all of it')
@@ -114,13 +113,14 @@ function conflictLine({ path, keptAs }: Extract<RestoreRecord, { type: 'conflict
 }
 
 function summaryOf(
-  { version, dryRun, changes }: Extract<RestoreRecord, { type: 'restored' }>,
+  { version, dryRun, changes, others }: Extract<RestoreRecord, { type: 'restored' }>,
   role: 'writer' | 'reader'
 ): string {
-  // What an earlier restore brought isn't recorded, and stays.
-  if (changes === 0) return `Nothing to change: what is recorded here is as version ${version} had it`
-  if (dryRun) return `Would restore version ${version}: ${showMany(changes, 'change')}`
+  const stays = others === 1 ? 'stays' : 'stay'
+  const besides = others === 0 ? '' : `. ${showMany(others, 'path')} that the log never had as it is ${stays}`
+  if (changes === 0) return `Nothing to change: it is as version ${version} had it${besides}`
+  if (dryRun) return `Would restore version ${version}: ${showMany(changes, 'change')}${besides}`
   // It does so at once while it is shared.
   const then = role === 'writer' ? `, which ${changes === 1 ? 'becomes' : 'become'} a new version` : ''
-  return `Restored version ${version}: ${showMany(changes, 'change')}${then}`
+  return `Restored version ${version}: ${showMany(changes, 'change')}${then}${besides}`
 }

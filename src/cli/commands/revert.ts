@@ -22,8 +22,9 @@ export function addRevertCommand(program: Command, onStatus: (status: number) =>
         .command('revert')
         .summary('drop what was changed in a mirror only')
         .description(
-          'Makes what was changed or deleted in a mirror as its source has it again. The changes go for good: they are ' +
-            'listed first, and --yes has it done. Files of your own, which the source never had, stay.'
+          'Makes what was changed or deleted in a mirror as its source has it again, and removes what a restore has ' +
+            'brought that the source does not have any more. The changes go for good: they are listed first, and --yes ' +
+            'has it done. Files of your own, which the source never had as they are, stay.'
         )
         .argument('<mirror>', 'a directory that was cloned')
         .argument('[path]', 'only this directory or file')
@@ -46,6 +47,12 @@ export function addRevertCommand(program: Command, onStatus: (status: number) =>
   ])
 }
 
+const marks: Readonly<Record<Extract<RevertRecord, { type: 'diverged' }>['kind'], string>> = {
+  added: '+',
+  changed: '~',
+  deleted: '-'
+}
+
 async function show(
   ask: Ask,
   params: { readonly path?: string; readonly dryRun: boolean },
@@ -57,8 +64,7 @@ async function show(
     if (json) await printJson(record)
     else if (record.type === 'problem') {
       process.stderr.write(`Problem: ${showName(record.path)}: ${showName(record.message)}\n`)
-    } else if (record.type === 'diverged')
-      await print(`${record.kind === 'deleted' ? '-' : '~'} ${showName(record.path)}\n`)
+    } else if (record.type === 'diverged') await print(`${marks[record.kind]} ${showName(record.path)}\n`)
     else process.stderr.write(`${summaryOf(record)}\n`)
   }
   return problems > 0 ? exitStatus.partial : exitStatus.ok

@@ -40,7 +40,8 @@ export async function* revert(
       'It is shared from here: what is in it counts. p2psync restore brings versions back'
     )
   }
-  yield* await handle.inTurn(signal, (workspace, ended) => revertIn(workspace, { path, dryRun }, ended))
+  const { view } = handle.source
+  yield* await handle.inTurn(signal, (workspace, ended) => revertIn({ ...workspace, view }, { path, dryRun }, ended))
 }
 
 export interface GcParams {
