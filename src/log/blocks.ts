@@ -7,23 +7,47 @@ export interface RawBlock {
   readonly bytes: Uint8Array
 }
 
+/** Blocks in a row, `end` excluded. */
+export interface Run {
+  readonly start: number
+  readonly end: number
+}
+
 /** Blocks that are read at once: each question by itself takes several times as long as its answer. */
 const pieceBlocks = 512
 
 /** Pieces that are on their way while one is worked on: the engine has a thread for each. */
 const piecesAhead = 3
 
-/** Blocks in a row, a piece at a time. Throws a `RangeError` where one isn't here. */
-export async function* piecesOf(core: Hypercore, start: number, end: number): AsyncGenerator<readonly RawBlock[]> {
+/** Blocks of some runs, a piece at a time. Throws a `RangeError` where one isn't here. */
+export async function* piecesOf(core: Hypercore, runs: readonly Run[]): AsyncGenerator<readonly RawBlock[]> {
   const coming: Promise<readonly RawBlock[]>[] = []
-  for (let at = start; at < end || coming.length > 0; ) {
-    for (; at < end && coming.length < piecesAhead; at += pieceBlocks) {
-      const piece = readPiece(core, at, end)
-      piece.catch(() => {}) // Told when its turn comes.
-      coming.push(piece)
-    }
-    yield await (coming.shift() as Promise<readonly RawBlock[]>)
+  for (const run of piecesIn(runs)) {
+    const piece = readPiece(core, run)
+    piece.catch(() => {}) // Told when its turn comes.
+    coming.push(piece)
+    if (coming.length >= piecesAhead) yield await (coming.shift() as Promise<readonly RawBlock[]>)
   }
+  for (const piece of coming) yield await piece
+}
+
+/** What is read at once: of one run a part, of small runs several. */
+function* piecesIn(runs: readonly Run[]): Generator<readonly Run[]> {
+  let piece: Run[] = []
+  let count = 0
+  for (const { start, end } of runs) {
+    for (let at = start; at < end; ) {
+      const to = Math.min(end, at + pieceBlocks - count)
+      piece.push({ start: at, end: to })
+      count += to - at
+      at = to
+      if (count < pieceBlocks) continue
+      yield piece
+      piece = []
+      count = 0
+    }
+  }
+  if (count > 0) yield piece
 }
 
 /** The same one by one, decoded. Throws a `RangeError` also where one is no node of a Hyperbee. */
@@ -32,24 +56,25 @@ export async function* blocksOf(
   start: number,
   end: number
 ): AsyncGenerator<{ readonly seq: number; readonly block: Block }> {
-  for await (const piece of piecesOf(core, start, end)) {
+  for await (const piece of piecesOf(core, [{ start, end }])) {
     for (const { seq, bytes } of piece) yield { seq, block: decodeBlock(bytes) }
   }
 }
 
-async function readPiece(core: Hypercore, start: number, end: number): Promise<readonly RawBlock[]> {
+async function readPiece(core: Hypercore, runs: readonly Run[]): Promise<readonly RawBlock[]> {
   const rx = core.core.state.storage.read()
-  const asked: Promise<Uint8Array | null>[] = []
-  for (let seq = start; seq < Math.min(start + pieceBlocks, end); seq++) asked.push(rx.getBlock(seq))
+  const seqs: number[] = []
+  for (const { start, end } of runs) for (let seq = start; seq < end; seq++) seqs.push(seq)
+  const asked = seqs.map((seq) => rx.getBlock(seq))
   rx.tryFlush()
   return (await Promise.all(asked)).map((bytes, i) => {
     if (bytes === null) throw new MissingBlock()
-    return { seq: start + i, bytes }
+    return { seq: seqs[i] as number, bytes }
   })
 }
 
 /** Tags of a Hyperbee's block, which is written in the manner of protocol buffers: each field has its tag, then its length. */
-const tags = { index: 10, key: 18 } as const
+const tags = { index: 10, key: 18, value: 26 } as const
 
 /** The key of a block, without a look at the rest of it where that is as it is always written. */
 export function keyIn(bytes: Uint8Array): Uint8Array {
@@ -64,4 +89,9 @@ export function keyIn(bytes: Uint8Array): Uint8Array {
     at += length
   }
   return decodeBlock(bytes).key
+}
+
+/** Whether a value follows a key that was found in a block: as it is always written, that is where it puts a pair. */
+export function hasValue(bytes: Uint8Array, key: Uint8Array): boolean {
+  return bytes[key.byteOffset - bytes.byteOffset + key.length] === tags.value
 }

@@ -4,7 +4,7 @@ import { decodeHead, type Head, headKey } from '../format/head-codec.ts'
 import { isBeneath, type TreePath } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
 import { type Block, decodeBlock, isPut, MissingBlock } from './bee-view.ts'
-import { blocksOf, keyIn, piecesOf, type RawBlock } from './blocks.ts'
+import { blocksOf, keyIn, piecesOf, type RawBlock, type Run } from './blocks.ts'
 import { headerLength, isOurs, type LogEntry, readEntry, readPath } from './entries.ts'
 
 /** What a version says of itself, and of the paths that it changes, each once. */
@@ -23,6 +23,8 @@ export interface HistoryOptions {
   readonly fetch: Fetch
   /** Only versions that change this path, or one beneath it, and of those only what it takes to tell of it. */
   readonly path?: TreePath | ''
+  /** Where all lies that it takes; everywhere when left out. */
+  readonly parts?: readonly Run[]
 }
 
 interface Said {
@@ -47,13 +49,13 @@ export async function* versionsSince(
   core: Hypercore,
   from: number,
   to: Version,
-  { fetch, path = '' }: HistoryOptions
+  { fetch, path = '', parts }: HistoryOptions
 ): AsyncGenerator<Told> {
   const start = Math.max(from, headerLength)
   if (start >= to.length) return
   await fetch(start, to.length)
   const teller = new Teller(to.fork, start, path === '' ? undefined : Buffer.from(path))
-  for await (const piece of piecesOf(core, start, to.length)) {
+  for await (const piece of piecesOf(core, parts ?? [{ start, end: to.length }])) {
     for (const raw of piece) {
       // Of most blocks nothing but the key is of interest.
       const key = keyIn(raw.bytes)
@@ -134,7 +136,7 @@ export async function* versionsBack(
   core: Hypercore,
   after: number,
   from: Version,
-  { fetch, path = '' }: HistoryOptions
+  { fetch, path = '', ...options }: HistoryOptions
 ): AsyncGenerator<Told> {
   let here = from.length
   const first = Math.max(after, headerLength)
@@ -148,7 +150,7 @@ export async function* versionsBack(
     const start = isAll ? first : await previousEnd(core, end, fetch)
     const told: Told[] = []
     const to = { fork: from.fork, length: end }
-    for await (const one of versionsSince(core, start, to, { fetch, path })) told.push(one)
+    for await (const one of versionsSince(core, start, to, { fetch, path, ...options })) told.push(one)
     yield* told.reverse()
     end = start
   }
@@ -198,7 +200,7 @@ async function endBy(core: Hypercore, at: number, { unfinished, before }: Head, 
 }
 
 /** Whether the log was begun by an earlier writer: each of its versions has its head first, and no word of the one before. */
-async function headsComeFirst(core: Hypercore): Promise<boolean> {
+export async function headsComeFirst(core: Hypercore): Promise<boolean> {
   const { key, value } = await blockAt(core, headerLength)
   if (!key.equals(head)) return false
   const { puts, removals } = decodeHead(value ?? b4a.alloc(0))

@@ -8,6 +8,7 @@ import { parentPath, type TreePath } from '../tree/path.ts'
 import type { Change, Version } from '../tree/tree.ts'
 import { BeeView } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
+import type { Run } from './blocks.ts'
 import { type ByteRange, extentsOf } from './byte-range.ts'
 import { type Arrivals, ContentReader } from './content.ts'
 import { damaged } from './damaged.ts'
@@ -17,6 +18,7 @@ import { Idle } from './idle.ts'
 import { entryOf, keysIn, type ListOptions, listIn, listOf } from './list.ts'
 import { packedEntries } from './packed-entries.ts'
 import { type Keys, rowsInSnapshot } from './packed-list.ts'
+import type { PathIndex, VersionsRun } from './path-index.ts'
 import { type LogRecord, recordsOf } from './records.ts'
 import { endingWith, waitFor } from './waiting.ts'
 
@@ -32,6 +34,8 @@ export interface LogParts {
   /** Sees to it that blocks of the entries core are here. */
   readonly fetch: (start: number, end: number, signal: AbortSignal) => Promise<void>
   readonly arrivals: Arrivals
+  /** Where the blocks are that tell of a path; all are read when left out. */
+  readonly index?: PathIndex | undefined
   /** Whether a snapshot may tell what isn't here. */
   readonly isSparse?: boolean
   /** The store's, for messages. */
@@ -149,15 +153,44 @@ export class LogView {
 
   /** What versions up to one have changed. @throws {SyncError} DAMAGED */
   async *versions(to: Version, { after, path, newestFirst, signal }: VersionsOptions): AsyncGenerator<Told> {
-    const { entries } = this.#parts
     const ending = endingWith(signal)
-    const options: HistoryOptions = { path, fetch: this.#fetch(ending.signal) }
-    const told = newestFirst ? versionsBack(entries, after, to, options) : versionsSince(entries, after, to, options)
     try {
-      yield* this.#rows(to, told, signal)
+      const runs = await this.#guarded(to, this.#runs(to, path, Math.max(after, headerLength), ending.signal), signal)
+      for (const run of newestFirst ? runs.toReversed() : runs) {
+        yield* this.#rows(to, this.#versionsIn(run, to, { path, newestFirst, signal: ending.signal }), signal)
+      }
     } finally {
       ending.end()
     }
+  }
+
+  #versionsIn(run: Partial<VersionsRun> & Run, { fork }: Version, options: Omit<VersionsOptions, 'after'>) {
+    const { entries } = this.#parts
+    const { path, newestFirst, signal } = options
+    const history: HistoryOptions = { path, fetch: this.#fetch(signal), ...(run.parts && { parts: run.parts }) }
+    const told = newestFirst ? versionsBack : versionsSince
+    return told(entries, run.start, { fork, length: run.end }, history)
+  }
+
+  /** Where versions are that may tell of a path: all of them where nothing is known of that. */
+  async #runs({ length }: Version, path: TreePath | '', from: number, signal: AbortSignal) {
+    const { index, fetch } = this.#parts
+    if (path === '' || index === undefined) return [{ start: from, end: length }] satisfies Run[]
+    await fetch(from, length, signal)
+    if (await this.#parts.entries.has(0, length)) await index.extend(length, { signal })
+    return index.runs(path, from, length)
+  }
+
+  /**
+   * Has what the log has grown by indexed, as far as it is here, and little by little.
+   *
+   * @throws {SyncError} DAMAGED; the signal's reason
+   */
+  async keepIndex(rest: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { entries, index } = this.#parts
+    const latest = await this.finished(signal)
+    if (index === undefined || latest === undefined || !(await entries.has(0, latest.length))) return
+    await this.#guarded(latest, index.extend(latest.length, { signal, rest }), signal)
   }
 
   /** What stood before at the paths that a version changes. @throws {SyncError} DAMAGED */

@@ -20,6 +20,7 @@ import { askAtOnce } from './first-request.ts'
 import { Garbage } from './garbage.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { LogView } from './log-view.ts'
+import { type IndexFile, PathIndex } from './path-index.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 
@@ -46,6 +47,11 @@ export interface LogReaderOptions {
 interface ContentOptions {
   readonly impatient?: boolean
   readonly patienceMs?: number | undefined
+}
+
+interface ViewOptions {
+  readonly alonePatienceMs?: number
+  readonly index?: IndexFile
 }
 
 /** The content core, and which of its blocks lie in files. */
@@ -319,11 +325,13 @@ export class LogReader {
    * The log as it can be read at any version.
    *
    * @param arrivals what is known of the network, but for who follows the log
-   * @param alonePatienceMs without peers, how long blocks of the entries core are waited for; for good when left out
+   * @param options.alonePatienceMs without peers, how long blocks of the entries core are waited for; for good when left out
+   * @param options.index where the index of paths lies; there is none when left out
    */
-  view(arrivals: Omit<Arrivals, 'hasPeers'>, alonePatienceMs?: number): LogView {
+  view(arrivals: Omit<Arrivals, 'hasPeers'>, { alonePatienceMs, index }: ViewOptions = {}): LogView {
     return new LogView({
       ...(alonePatienceMs === undefined ? {} : { alonePatienceMs }),
+      ...(index === undefined ? {} : { index: new PathIndex(this.#entries, index) }),
       entries: this.#entries,
       bee: this.#bee,
       content: () => this.#contentCore(),

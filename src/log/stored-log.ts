@@ -2,6 +2,7 @@ import { SyncError } from '../errors.ts'
 import { type BlockFiles, BlockPlaces } from './block-places.ts'
 import { beeOf } from './entries.ts'
 import { LogView } from './log-view.ts'
+import { type IndexFile, PathIndex } from './path-index.ts'
 import { LogStore, parseKey } from './store.ts'
 
 /** A log as far as it is in a store that nobody is at work on; nothing is written. */
@@ -18,9 +19,10 @@ export class StoredLog {
    * Opens the log with this key in the store in `directory`.
    *
    * @param files where blocks lie that aren't in the store
+   * @param index where the index of paths lies
    * @throws {SyncError} BAD_KEY, DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
    */
-  static async open(directory: string, key: string, files: BlockFiles): Promise<StoredLog> {
+  static async open(directory: string, key: string, files: BlockFiles, index: IndexFile): Promise<StoredLog> {
     const store = await LogStore.openReadOnly(directory)
     try {
       const entries = (await store.keyed(parseKey(key))).session({ wait: false })
@@ -46,6 +48,7 @@ export class StoredLog {
           throw new SyncError('NOT_HELD', 'Not all of the history is here yet. Start p2psync clone to have it fetched')
         },
         arrivals: { received: () => 0, hasPeers: () => true },
+        index: new PathIndex(entries, index),
         directory
       })
       return new StoredLog(store, view)

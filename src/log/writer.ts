@@ -17,6 +17,7 @@ import { makeDelta } from './deltas.ts'
 import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
 import { Garbage } from './garbage.ts'
 import { LogView } from './log-view.ts'
+import { type IndexFile, PathIndex } from './path-index.ts'
 import { type LogStore, printKey } from './store.ts'
 
 /** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
@@ -218,9 +219,15 @@ export class LogWriter {
     }
   }
 
-  /** The log as it can be read at any version. @param arrivals what is known of the network, but for who follows the log */
-  view(arrivals: Omit<Arrivals, 'hasPeers'>): LogView {
+  /**
+   * The log as it can be read at any version.
+   *
+   * @param arrivals what is known of the network, but for who follows the log
+   * @param index where the index of paths lies; there is none when left out
+   */
+  view(arrivals: Omit<Arrivals, 'hasPeers'>, index?: IndexFile): LogView {
     return new LogView({
+      index: index && new PathIndex(this.#entries, index),
       entries: this.#entries,
       bee: this.#bee,
       content: async () => ({ core: this.#content, places: this.places }),

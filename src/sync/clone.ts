@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { BlockHasher } from '../disk/block-hasher.ts'
+import { IndexFile } from '../disk/index-file.ts'
 import { removeOldest } from '../disk/kept-files.ts'
 import { setAside, takeBack } from '../disk/set-aside.ts'
 import { freeBytes } from '../disk/space.ts'
@@ -16,6 +17,7 @@ import { type Folder, openFolder } from './folder.ts'
 import { FolderHandle, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { inTurn, untilAborted } from './in-turn.ts'
+import { Indexing } from './indexing.ts'
 import type { KeepReplaced, KeptContent } from './keeper.ts'
 import type { Loop } from './loop.ts'
 import { Mirror } from './mirror.ts'
@@ -83,6 +85,7 @@ export class ClonedFolder extends FolderHandle {
   #state: State | undefined
   #mirror: Mirror | undefined
   #source: Source | undefined
+  #indexing: Indexing | undefined
 
   /** @throws {SyncError} BAD_KEY, USAGE */
   constructor(key: string, directory: string, options: CloneOptions) {
@@ -286,12 +289,16 @@ export class ClonedFolder extends FolderHandle {
     this.#source = {
       key,
       root: folder.root,
-      view: reader.view({ received: () => this.traffic.received, patienceMs }, patienceMs),
+      view: reader.view(
+        { received: () => this.traffic.received, patienceMs },
+        { alonePatienceMs: patienceMs, index: new IndexFile(folder.home) }
+      ),
       records: () => state.records(),
       settled: async () => {},
       onChange: (listener) => reader.onChange(listener),
       carried: reader.carried
     }
+    this.#indexing = new Indexing(this.#source)
     this.announce('reader')
     this.restIfTold()
     if (!still) this.#mirror.start()
@@ -333,6 +340,7 @@ export class ClonedFolder extends FolderHandle {
         return closed
       },
       () => mirror?.close(),
+      () => this.#indexing?.close(),
       () => this.tasks.ended(),
       () => this.disconnect(),
       () => reader?.close(),

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { IndexFile } from '../disk/index-file.ts'
 import { isPaused } from '../disk/pause-file.ts'
 import { State } from '../disk/state.ts'
 import { SyncError } from '../errors.ts'
@@ -10,7 +11,7 @@ import type { KnownFolder } from './known-folder.ts'
 import type { Source } from './operations/source.ts'
 import { diskOf, type StatusRecord } from './status.ts'
 
-/** A folder that nobody is at work on, to be looked at. Nothing is written, and others may look at it too. */
+/** A folder that nobody is at work on, to be looked at. Nothing is written but an index, and others may look at it too. */
 export class RestingFolder {
   readonly folder: KnownFolder
   readonly source: Source
@@ -39,7 +40,7 @@ export class RestingFolder {
     const state = await State.openReadOnly(join(home, 'state'))
     const blocks = new BlockHolders(root)
     try {
-      const log = await StoredLog.open(join(home, 'store'), key, filesOf(state, blocks))
+      const log = await StoredLog.open(join(home, 'store'), key, filesOf(state, blocks), new IndexFile(home))
       const source: Source = {
         key,
         root,

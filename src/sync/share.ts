@@ -1,4 +1,5 @@
 import { BlockHasher } from '../disk/block-hasher.ts'
+import { IndexFile } from '../disk/index-file.ts'
 import { writeMarker } from '../disk/marker.ts'
 import { Staging } from '../disk/stage.ts'
 import { State } from '../disk/state.ts'
@@ -15,6 +16,7 @@ import { type Folder, openFolder } from './folder.ts'
 import { FolderHandle, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { inTurn } from './in-turn.ts'
+import { Indexing } from './indexing.ts'
 import { Keeper, type KeptContent } from './keeper.ts'
 import type { Loop } from './loop.ts'
 import { naming } from './naming.ts'
@@ -66,6 +68,7 @@ export class SharedFolder extends FolderHandle {
   #keeper: Keeper | undefined
   #publisher: Publisher | undefined
   #source: Source | undefined
+  #indexing: Indexing | undefined
   #host: VerifyHost | undefined
 
   constructor(directory: string, options: ShareOptions) {
@@ -189,12 +192,13 @@ export class SharedFolder extends FolderHandle {
     this.#source = {
       key: writer.key,
       root: folder.root,
-      view: writer.view({ received: () => this.traffic.received, patienceMs }),
+      view: writer.view({ received: () => this.traffic.received, patienceMs }, new IndexFile(folder.home)),
       records: () => stateDb.records(),
       settled: async () => {},
       onChange: (listener) => writer.onChange(listener),
       carried: (version) => version
     }
+    this.#indexing = new Indexing(this.#source)
     const secret = parseKey(writer.key)
     if (!offline) await this.connect(store, { ...this.#options, home: folder.home, secret, sends: true })
     this.announce('writer')
@@ -238,6 +242,7 @@ export class SharedFolder extends FolderHandle {
         return closed
       },
       () => publisher?.close(),
+      () => this.#indexing?.close(),
       () => this.tasks.ended(),
       () => this.disconnect(),
       () => workers?.close(),

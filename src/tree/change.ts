@@ -57,6 +57,11 @@ function movesIn(changes: readonly Change[]): ReadonlyMap<TreePath, TreePath> {
   return sources
 }
 
+/** Whether a change may be an end of a move, as far as it tells by itself. */
+export function mayBeMove({ before, after }: Change): boolean {
+  return (before === undefined && isMovable(after)) || (after === undefined && isMovable(before))
+}
+
 /** Empty files are all alike: none of them is another's. */
 function isMovable(entry: Entry | undefined): entry is FileEntry {
   return entry?.type === 'file' && entry.size > 0

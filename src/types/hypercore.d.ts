@@ -171,6 +171,8 @@ declare module 'hypercore' {
     append(blocks: Uint8Array | readonly Uint8Array[]): Promise<{ length: number }>
     get(index: number, options?: { readonly wait?: boolean; readonly timeout?: number }): Promise<Buffer | null>
     has(start: number, end?: number): Promise<boolean>
+    /** Of all blocks before a length; of no more than are there. */
+    treeHash(length: number): Promise<Buffer>
     clear(start: number, end?: number): Promise<unknown>
     /** Takes a block as if it came from a peer. */
     applyProof(proof: {

@@ -42,7 +42,7 @@ test('blocks come in their order, in pieces, up to one that is not there', async
   await commit(writer, Object.fromEntries(files))
   const core = await store.named('entries')
   const seqs: number[] = []
-  for await (const piece of piecesOf(core, 1, core.length)) seqs.push(...piece.map(({ seq }) => seq))
+  for await (const piece of piecesOf(core, [{ start: 1, end: core.length }])) seqs.push(...piece.map(({ seq }) => seq))
   t.alike(
     seqs,
     Array.from({ length: 1501 }, (_, i) => i + 1)
@@ -53,9 +53,9 @@ test('blocks come in their order, in pieces, up to one that is not there', async
     keys,
     files.slice(599, 1201).map(([path]) => path)
   )
-  for await (const _ of piecesOf(core, 5, 5)) t.fail('nothing')
+  for await (const _ of piecesOf(core, [{ start: 5, end: 5 }])) t.fail('nothing')
   const drain = async () => {
-    for await (const _ of piecesOf(core, 1000, core.length + 1));
+    for await (const _ of piecesOf(core, [{ start: 1000, end: core.length + 1 }]));
   }
   t.ok((await failureOf(drain)) instanceof RangeError)
 })

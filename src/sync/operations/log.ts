@@ -1,5 +1,7 @@
-import { concerns } from '../../log/history.ts'
-import { type Told, tellChanges } from '../../tree/change.ts'
+import { concerns, type Told as Said } from '../../log/history.ts'
+import { mayBeMove, type Told, tellChanges } from '../../tree/change.ts'
+import type { TreePath } from '../../tree/path.ts'
+import type { Change } from '../../tree/tree.ts'
 import { type ChangeRecord, changeRecord, type VersionRecord, versionRecord } from './records.ts'
 import { pathOf, type Source, versionOf } from './source.ts'
 
@@ -39,22 +41,28 @@ export async function* log(
   const after = since === undefined ? 0 : (await versionOf(source, since, signal)).length
   let left = limit
   if (left <= 0) return
-  for await (const { version, head, before, changes } of source.view.versions(to, {
-    after,
-    path,
-    newestFirst: true,
-    signal
-  })) {
+  for await (const said of source.view.versions(to, { after, path, newestFirst: true, signal })) {
     signal.throwIfAborted()
-    const told = tellChanges(await source.view.before(changes, before, signal)).filter((change) =>
-      isAbout(change, path)
-    )
+    const { version, head } = said
+    const told = tellChanges(await changesAbout(source, said, path, signal)).filter((change) => isAbout(change, path))
     // A version of nothing but a snapshot, or that says again what is so, is none to a user.
     if (told.length === 0) continue
     yield { ...versionRecord(version, head), ...countsOf(told) }
     for (const change of told) yield changeRecord(version.length, change)
     if (--left === 0) return
   }
+}
+
+/** What it takes to tell of a path: what else has changed only where that may be the other end of a move. */
+async function changesAbout(
+  { view }: Source,
+  { changes, before }: Said,
+  path: TreePath | '',
+  signal: AbortSignal
+): Promise<readonly Change[]> {
+  const about = changes.filter(([at]) => concerns(at, path))
+  const changed = await view.before(about, before, signal)
+  return about.length === changes.length || !changed.some(mayBeMove) ? changed : view.before(changes, before, signal)
 }
 
 function isAbout(change: Told, path: ReturnType<typeof pathOf>): boolean {
