@@ -26,29 +26,33 @@ const windowMax = 256
 const narrowMax = 4
 
 /**
- * The pairs of a range, by the order of their keys. Nodes that lie side by side are read at the same time, so that it
+ * The pairs of a range, by the order of their keys, some at a time: one by one each would cost more than to find it. Nodes that lie side by side are read at the same time, so that it
  * takes about as long as the tree is deep. As each node's keys have to lie between those of the node above, every walk
  * ends, whatever the log says.
  *
  * Throws a `RangeError` where the tree is none.
  */
-export async function* pairsIn(view: BeeView, range: Range): AsyncGenerator<Pair> {
+export async function* pairsIn(view: BeeView, range: Range): AsyncGenerator<readonly Pair[]> {
   if (view.length <= 1) return
   const last = view.length - 1
   // What comes first is at its end.
   const todo: (Ahead | Pair)[] = [{ seq: last, offset: 0, namedBy: last, low: undefined, high: undefined }]
+  let pairs: Pair[] = []
   while (todo.length > 0) {
     const window = todo.splice(-windowMax)
     const isNarrow = window.filter(isAhead).length <= narrowMax
-    const items = await Promise.all(
-      window.map((item) => (isAhead(item) ? lookInto(view, item, range, isNarrow) : [item]))
-    )
-    todo.push(...items.flatMap((each) => each.reverse()))
+    const looking = Promise.all(window.map((item) => (isAhead(item) ? lookInto(view, item, range, isNarrow) : [item])))
+    looking.catch(() => {}) // Told below.
+    // What comes next is read meanwhile.
+    if (pairs.length > 0) yield pairs
+    pairs = []
+    todo.push(...(await looking).flatMap((each) => each.reverse()))
     for (let item = todo.at(-1); item !== undefined && !isAhead(item); item = todo.at(-1)) {
       todo.pop()
-      yield item
+      pairs.push(item)
     }
   }
+  if (pairs.length > 0) yield pairs
 }
 
 function isAhead(item: Ahead | Pair): item is Ahead {

@@ -10,6 +10,10 @@ const slash = 0x2f
 /** The first byte that a path can begin with: NUL is for keys of our own. */
 const firstPath = Buffer.of(1)
 
+type Rows = readonly (readonly [TreePath, Entry])[]
+
+const rowsAtOnce = 256
+
 export interface ListOptions {
   /** Also what lies in the directories of the directory, and theirs. */
   readonly recursive: boolean
@@ -19,7 +23,7 @@ export interface ListOptions {
 }
 
 /**
- * What a version has in a directory, in the log's order. Only what leads there is read.
+ * What a version has in a directory, in the log's order, some of it at a time. Only what leads there is read.
  * Throws a `RangeError` where the log holds no tree.
  */
 export async function* listOf(
@@ -27,16 +31,18 @@ export async function* listOf(
   { length }: Version,
   directory: TreePath | '',
   { recursive, onProblem, signal }: ListOptions
-): AsyncGenerator<readonly [TreePath, Entry]> {
+): AsyncGenerator<Rows> {
   const view = new BeeView(core, length)
   const prefix = directory === '' ? 0 : Buffer.byteLength(directory) + 1
   const end = () => void view.close().catch(() => {})
   signal?.addEventListener('abort', end, { once: true })
   try {
-    for await (const pair of pairsIn(view, rangeOf(directory, recursive ? undefined : prefix))) {
-      if (!recursive && pair.key.includes(slash, prefix)) continue
-      const row = readPair(pair, onProblem)
-      if (row !== undefined) yield row
+    for await (const pairs of pairsIn(view, rangeOf(directory, recursive ? undefined : prefix))) {
+      const wanted = recursive ? pairs : pairs.filter(({ key }) => !key.includes(slash, prefix))
+      yield wanted.flatMap((pair) => {
+        const row = readPair(pair, onProblem)
+        return row === undefined ? [] : [row]
+      })
     }
   } finally {
     signal?.removeEventListener('abort', end)
@@ -49,18 +55,23 @@ export async function* listIn(
   rows: AsyncIterable<readonly [TreePath, Entry]>,
   directory: TreePath | '',
   { recursive }: ListOptions
-): AsyncGenerator<readonly [TreePath, Entry]> {
+): AsyncGenerator<Rows> {
+  let some: (readonly [TreePath, Entry])[] = []
   for await (const row of rows) {
     const [path] = row
-    if (recursive ? isBeneath(path, directory) : parentPath(path) === directory) yield row
+    if (!(recursive ? isBeneath(path, directory) : parentPath(path) === directory)) continue
+    if (some.push(row) < rowsAtOnce) continue
+    yield some
+    some = []
   }
+  yield some
 }
 
 /** What a version has at a path; `undefined` also where that is no valid entry. */
 export async function entryOf(view: BeeView, path: TreePath): Promise<Entry | undefined> {
   const key = Buffer.from(path)
-  for await (const pair of pairsIn(view, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })) {
-    return readPair(pair, () => {})?.[1]
+  for await (const [pair] of pairsIn(view, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })) {
+    return pair && readPair(pair, () => {})?.[1]
   }
   return undefined
 }

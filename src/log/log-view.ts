@@ -117,7 +117,7 @@ export class LogView {
     }
     const packed = await this.#guarded(version, packedEntries(this.#parts, version), signal)
     const rows = packed ? listIn(packed, directory, options) : listOf(this.#parts.entries, version, directory, options)
-    yield* this.#rows(version, rows, signal)
+    for await (const some of this.#rows(version, rows, signal)) yield* some
   }
 
   /** What a version has at a path. @throws {SyncError} DAMAGED */

@@ -13,7 +13,7 @@ import type { Version } from '../../src/tree/tree.ts'
 import { directoryOf, pathOf, symlinkOf } from '../support/entries.ts'
 import { failureOf } from '../support/failure.ts'
 import { beeBlock } from '../support/hostile-writer.ts'
-import { collect, commit, openStore, openWriter } from '../support/log.ts'
+import { collect, commit, flat, openStore, openWriter } from '../support/log.ts'
 import { Problems } from '../support/problems.ts'
 import { fuzzRuns, holds, must } from '../support/property.ts'
 
@@ -27,7 +27,7 @@ const edits = fc.array(fc.tuple(anyPath, fc.boolean()), { minLength: 1, maxLengt
 
 async function listed(core: Hypercore, version: Version, directory: TreePath | '', recursive: boolean) {
   const problems = new Problems()
-  const rows = await collect(listOf(core, version, directory, { recursive, onProblem: problems.add }))
+  const rows = await collect(flat(listOf(core, version, directory, { recursive, onProblem: problems.add })))
   must(problems.list.length === 0, JSON.stringify(problems.list))
   return rows.map(([path]) => path)
 }
@@ -146,7 +146,7 @@ test('an empty version lists nothing, and an invalid entry is a problem of its o
   await batch.flush()
   const problems = new Problems()
   const version = versionOf(core) as Version
-  const rows = await collect(listOf(core, version, '', { recursive: true, onProblem: problems.add }))
+  const rows = await collect(flat(listOf(core, version, '', { recursive: true, onProblem: problems.add })))
   t.alike(
     rows.map(([path]) => path),
     ['good']
@@ -174,7 +174,7 @@ async function keysIn(core: Hypercore, range = everything): Promise<string[]> {
   const view = new BeeView(core, core.length)
   const keys: string[] = []
   try {
-    for await (const { key } of pairsIn(view, range)) keys.push(key.toString())
+    for await (const { key } of flat(pairsIn(view, range))) keys.push(key.toString())
   } finally {
     await view.close()
   }
@@ -258,7 +258,7 @@ async function mustEnd(t: Assert, writer: LogWriter): Promise<void> {
   const stop = new AbortController()
   const version = writer.version as Version
   const options = { recursive: true, onProblem: () => {}, signal: stop.signal }
-  const listing = failureOf(() => collect(listOf(core, version, '', options)))
+  const listing = failureOf(() => collect(flat(listOf(core, version, '', options))))
   stop.abort()
   t.ok(await listing)
 }

@@ -80,3 +80,8 @@ export async function collect<K, V>(pairs: AsyncIterable<readonly [K, V]>): Prom
   for await (const [key, value] of pairs) all.push([key, value])
   return all
 }
+
+/** What comes some at a time, one by one. */
+export async function* flat<T>(some: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
+  for await (const each of some) yield* each
+}
