@@ -5,7 +5,7 @@ import type { Head } from '../format/head-codec.ts'
 import type { SnapshotRow } from '../format/snapshot-codec.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
-import type { Change, Version } from '../tree/tree.ts'
+import { type Change, sameVersion, type Version } from '../tree/tree.ts'
 import { BeeView } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
 import type { Run } from './blocks.ts'
@@ -14,12 +14,12 @@ import { type Arrivals, ContentReader } from './content.ts'
 import { damaged } from './damaged.ts'
 import { headerLength, headOf, type LogEntry, readPair, versionOf } from './entries.ts'
 import { endAtOrAfter, type HistoryOptions, previousEnd, type Told, versionsBack, versionsSince } from './history.ts'
-import { Idle } from './idle.ts'
 import { entryOf, keysIn, type ListOptions, listIn, listOf } from './list.ts'
 import { packedEntries } from './packed-entries.ts'
 import { type Keys, rowsInSnapshot } from './packed-list.ts'
 import type { PathIndex, VersionsRun } from './path-index.ts'
 import { type LogRecord, recordsOf } from './records.ts'
+import { Shared } from './shared.ts'
 import { endingWith, waitFor } from './waiting.ts'
 
 const aloneTickMs = 500
@@ -57,8 +57,10 @@ export interface VersionsOptions {
 /** A log as it can be read at any of its versions. Whatever isn't here is waited for, where anybody can send it. */
 export class LogView {
   readonly #parts: LogParts
-  readonly #view = new Idle<BeeView>()
-  readonly #reader = new Idle<ContentReader>()
+  readonly #view = new Shared<BeeView>()
+  readonly #reader = new Shared<ContentReader>()
+  /** What the latest version says of itself, which is asked for again and again. */
+  #head: { readonly version: Version; readonly head: Head } | undefined
 
   constructor(parts: LogParts) {
     this.#parts = parts
@@ -77,7 +79,11 @@ export class LogView {
 
   /** What a version says of itself. @throws {SyncError} DAMAGED */
   async head(version: Version, signal?: AbortSignal): Promise<Head> {
-    return this.#guarded(version, headOf(this.#parts.bee, version, { signal }), signal)
+    if (this.#head !== undefined && sameVersion(this.#head.version, version)) return this.#head.head
+    const head = await this.#guarded(version, headOf(this.#parts.bee, version, { signal }), signal)
+    const { latest } = this
+    if (latest !== undefined && sameVersion(version, latest)) this.#head = { version, head }
+    return head
   }
 
   /** The latest version that is whole; `undefined` before the first. @throws {SyncError} DAMAGED */
@@ -134,12 +140,11 @@ export class LogView {
 
   /** Most of the way to an entry leads through the same blocks as to the one before. */
   async #look({ fork, length }: Version, path: TreePath): Promise<Entry | undefined> {
-    const key = `${fork} ${length}`
-    const view = this.#view.take(key) ?? new BeeView(this.#parts.entries, length)
+    const { item, end } = this.#view.use(`${fork} ${length}`, () => new BeeView(this.#parts.entries, length))
     try {
-      return await entryOf(view, path)
+      return await entryOf(item, path)
     } finally {
-      this.#view.keep(key, view)
+      end()
     }
   }
 
@@ -222,20 +227,22 @@ export class LogView {
     const { content, arrivals, directory } = this.#parts
     const { core, places } = await content()
     // Where nobody is there to send it, whoever asks is told so after a while too.
-    const reader =
-      this.#reader.take('') ?? new ContentReader(core, places, { ...arrivals, hasPeers: () => true }, directory)
-    const end = () => void reader.close().catch(() => {})
-    signal.addEventListener('abort', end, { once: true })
+    const patient = { ...arrivals, hasPeers: () => true }
+    // The next content is likely to lie in the packs that this one unpacks, and so is another one meanwhile.
+    const { item, end } = this.#reader.use('', () => new ContentReader(core, places, patient, directory))
     let isWhole = false
     try {
       const extents = await extentsOf(entry, range, core, places)
-      yield* reader.read({ ...entry, extents, size: range.end - range.start }, signal)
-      isWhole = !signal.aborted
+      const pieces = item.read({ ...entry, extents, size: range.end - range.start }, signal)
+      for (;;) {
+        // What others still wait for isn't ended by who gives up.
+        const next = await waitFor(pieces.next(), signal)
+        if (next === undefined || next.done) break
+        yield next.value
+      }
+      isWhole = true
     } finally {
-      signal.removeEventListener('abort', end)
-      // The next content is likely to lie in the packs that this one has unpacked.
-      if (isWhole) this.#reader.keep('', reader)
-      else await reader.close().catch(() => {})
+      end(isWhole)
     }
   }
 

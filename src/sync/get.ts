@@ -2,6 +2,7 @@ import { basename, join, resolve } from 'node:path'
 import { makeDurable } from '../disk/durable.ts'
 import { checkTarget, exportDirectory, exportFile, exportLink, finishDirectory, writeFailure } from '../disk/export.ts'
 import { isDiskFull, messageOf, SyncError, systemCode } from '../errors.ts'
+import { endingWith } from '../log/waiting.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
 import type { ContentParams } from './operations/content.ts'
@@ -20,10 +21,13 @@ export interface GetParams {
   readonly force?: boolean
 }
 
+/** Files that are written at the same time: while one is waited for others come. */
+const filesAtOnce = 16
+
 /** What is read from: a log that was opened. */
 export interface Readable {
   readonly list: (params: ListParams) => AsyncIterable<Listed>
-  readonly content: (params: ContentParams) => AsyncIterable<Uint8Array>
+  readonly content: (params: ContentParams, signal: AbortSignal) => AsyncIterable<Uint8Array>
 }
 
 type Listed = ReturnType<typeof list> extends AsyncIterable<infer Record> ? Record : never
@@ -46,7 +50,7 @@ export type GetRecord =
  *
  * @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, FOLDER_MISSING, FOLDER_NOT_EMPTY, FOLDER_UNREADABLE, DISK_FULL, USAGE
  */
-export async function* get(log: Readable, params: GetParams): AsyncGenerator<GetRecord> {
+export async function* get(log: Readable, params: GetParams, signal: AbortSignal): AsyncGenerator<GetRecord> {
   const { force = false } = params
   const root = pathOf(params.path)
   const asked = { ...(params.version === undefined ? {} : { version: params.version }), recursive: true }
@@ -65,21 +69,21 @@ export async function* get(log: Readable, params: GetParams): AsyncGenerator<Get
   const to = resolve(params.to ?? (basename(root) || 'folder'))
   checkTarget(to, { replace: force && single !== undefined })
   // All of it of one version, whatever is published meanwhile.
-  const content = (path: string) => log.content({ path, version: String(version) })
+  const ending = endingWith(signal)
+  const content = (path: string) => log.content({ path, version: String(version) }, ending.signal)
   const totals = { files: 0, bytes: 0 }
-  for await (const record of write(single ? [single] : entries, {
-    to,
-    root,
-    single: single !== undefined,
-    force,
-    content
-  })) {
-    if (record.type === 'problem') problems++
-    else if (record.type === 'wrote') {
-      totals.files++
-      totals.bytes += record.size
+  try {
+    const target = { to, root, single: single !== undefined, force, content, stop: ending.end }
+    for await (const record of write(single ? [single] : entries, target)) {
+      if (record.type === 'problem') problems++
+      else if (record.type === 'wrote') {
+        totals.files++
+        totals.bytes += record.size
+      }
+      yield record
     }
-    yield record
+  } finally {
+    ending.end()
   }
   yield { type: 'got', to, version, ...totals, problems }
 }
@@ -90,6 +94,8 @@ interface Target {
   readonly single: boolean
   readonly force: boolean
   readonly content: (path: string) => AsyncIterable<Uint8Array>
+  /** Ends what is still read. */
+  readonly stop: () => void
 }
 
 /**
@@ -102,15 +108,27 @@ async function* write(entries: readonly EntryFields[], target: Target): AsyncGen
   if (!single) attempt(to, () => exportDirectory(to, 0o777))
   const ranks = { directory: 0, file: 1, symlink: 2 } as const
   const order = (a: EntryFields, b: EntryFields) => ranks[a.kind] - ranks[b.kind] || (a.path < b.path ? -1 : 1)
-  for (const entry of [...entries].sort(order)) {
-    const at = placeOf(entry, target)
-    try {
-      await writeOne(entry, at, made, target)
-      if (entry.kind !== 'directory') yield { type: 'wrote', path: entry.path, to: at, size: entry.size ?? 0 }
-    } catch (error) {
-      if (single || !isOfOne(error)) throw writeFailure(at, error)
-      yield { type: 'problem', path: entry.path, action: 'write', message: messageOf(error) }
+  const todo = [...entries].sort(order)
+  const writing: Promise<GetRecord | undefined>[] = []
+  /** What ends all of it. */
+  let failure: { readonly error: unknown } | undefined
+  try {
+    for (const entry of todo) {
+      const isFile = entry.kind === 'file'
+      // Only files take long, and links come when all of them are there.
+      while (writing.length >= (isFile ? filesAtOnce : 1)) yield* told(await writing.shift())
+      const written = writeEntry(entry, made, target).catch((error: unknown) => {
+        failure ??= { error }
+        target.stop()
+        throw failure.error
+      })
+      written.catch(() => {}) // Told when its turn comes.
+      writing.push(written)
     }
+    while (writing.length > 0) yield* told(await writing.shift())
+  } finally {
+    target.stop()
+    await Promise.allSettled(writing)
   }
   const directories = entries.filter(({ kind, path }) => kind === 'directory' && made.has(path)).sort(order)
   for (const entry of directories.reverse()) {
@@ -123,6 +141,23 @@ async function* write(entries: readonly EntryFields[], target: Target): AsyncGen
     }
   }
   if (!single) await makeDurable(new Set(entries.map((entry) => placeOf(entry, target))), to)
+}
+
+function* told(record: GetRecord | undefined): Generator<GetRecord> {
+  if (record !== undefined) yield record
+}
+
+/** @returns what to tell of it */
+async function writeEntry(entry: EntryFields, made: Set<string>, target: Target): Promise<GetRecord | undefined> {
+  const { path, kind, size = 0 } = entry
+  const at = placeOf(entry, target)
+  try {
+    await writeOne(entry, at, made, target)
+    return kind === 'directory' ? undefined : { type: 'wrote', path, to: at, size }
+  } catch (error) {
+    if (target.single || !isOfOne(error)) throw writeFailure(at, error)
+    return { type: 'problem', path, action: 'write', message: messageOf(error) }
+  }
 }
 
 function attempt(to: string, act: () => void): void {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -18,6 +19,7 @@ import { fieldsOf } from '../../src/sync/operations/records.ts'
 import type { Entry } from '../../src/tree/entry.ts'
 import { directoryOf, fileOf, someTimeMs, symlinkOf } from '../support/entries.ts'
 import { codeOf } from '../support/failure.ts'
+import { until } from '../support/until.ts'
 
 const version = {
   type: 'version',
@@ -48,9 +50,11 @@ function logOf(entries: readonly (readonly [path: string, Entry])[], contents: R
   return { log, asked }
 }
 
+const { signal } = new AbortController()
+
 async function gotten(log: Readable, params: GetParams): Promise<GetRecord[]> {
   const records: GetRecord[] = []
-  for await (const record of get(log, params)) records.push(record)
+  for await (const record of get(log, params, signal)) records.push(record)
   return records
 }
 
@@ -231,4 +235,44 @@ test('two names that are one here are a problem of the second', async (t) => {
   const { log } = logOf(listed, { twice: '1' })
   t.alike(problemsIn(await gotten(log, { to, path: '' })), ['twice'])
   t.is(readFileSync(join(to, 'twice'), 'utf8'), '1')
+})
+
+test('files are fetched at the same time, and told of in their order', async (t) => {
+  const { to } = await place(t)
+  const names = ['a', 'b', 'c']
+  const { log } = logOf(
+    names.map((name) => [name, fileOf(name)]),
+    {}
+  )
+  const asked: string[] = []
+  const content: Readable['content'] = async function* ({ path }) {
+    asked.push(path)
+    await until(() => asked.length === names.length, { what: 'all to be asked for' })
+    yield Buffer.from(path)
+  }
+  const records = await gotten({ ...log, content }, { to })
+  t.alike(
+    records.flatMap((record) => (record.type === 'wrote' ? [record.path] : [])),
+    names
+  )
+})
+
+test('what ends it ends all that is still waited for', async (t) => {
+  const { to, left } = await place(t)
+  const { log } = logOf(
+    ['a', 'b', 'c'].map((name) => [name, fileOf(name)]),
+    {}
+  )
+  const ended: string[] = []
+  // biome-ignore lint/correctness/useYield: nothing comes
+  const content: Readable['content'] = async function* ({ path }, signal) {
+    if (path === 'b') throw new SyncError('CLOSED', 'It has ended')
+    await once(signal, 'abort')
+    ended.push(path)
+    throw signal.reason
+  }
+  t.is(await codeOf(() => gotten({ ...log, content }, { to })), 'CLOSED')
+  t.alike(ended.sort(), ['a', 'c'])
+  t.alike(left(), ['to'])
+  t.alike(readdirSync(to), [], 'nothing is left of what was begun')
 })

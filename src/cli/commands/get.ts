@@ -48,9 +48,9 @@ export async function getInto(
   return withLog(place, options, (log, signal) => {
     const readable: Readable = {
       list: (params) => log.ask('list', params, signal),
-      content: (params) => log.content(params, signal)
+      content: (params, signal) => log.content(params, signal)
     }
-    return show(get(readable, { ...params, ...pathWithin(log, params.path) }), json)
+    return show(get(readable, { ...params, ...pathWithin(log, params.path) }, signal), json)
   })
 }
 

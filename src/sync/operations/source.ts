@@ -23,6 +23,9 @@ export interface Source {
   readonly records?: State['records']
 }
 
+/** The version of each log that was found last: who gets all files of one names it for each of them. */
+const found = new WeakMap<LogView, Version>()
+
 /** The version that a text names, the latest whole one when there is none. @throws {SyncError} NO_SUCH_VERSION, USAGE */
 export async function versionOf(source: Source, name: string | undefined, signal: AbortSignal): Promise<Version> {
   await source.settled(signal)
@@ -30,7 +33,12 @@ export async function versionOf(source: Source, name: string | undefined, signal
   if (latest === undefined) throw new SyncError('NO_SUCH_VERSION', 'The log has no version yet')
   if (name === undefined) return latest
   const head = (version: Version) => source.view.head(version, signal)
-  return findVersion(source.view, head, latest, parseVersionName(name, Date.now()), signal)
+  const wanted = parseVersionName(name, Date.now())
+  const known = found.get(source.view)
+  if (wanted.by === 'number' && known?.length === wanted.number && known.fork === latest.fork) return known
+  const version = await findVersion(source.view, head, latest, wanted, signal)
+  found.set(source.view, version)
+  return version
 }
 
 /** A path as a user gives it, relative to the folder; `''` for the folder itself. @throws {SyncError} USAGE */
