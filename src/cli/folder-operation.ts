@@ -3,7 +3,7 @@ import { operateOn } from '../control/operate.ts'
 import type { AtRestOptions } from '../sync/at-rest.ts'
 import { findFolder, type KnownFolder } from '../sync/known-folder.ts'
 import type { FolderName, ParamsOf, RecordOf } from '../sync/operations/table.ts'
-import { listenForSignals } from './session.ts'
+import { listenForSignals } from './signals.ts'
 
 /** Options of the commands that have something done with a folder. */
 export interface FolderOptions {

@@ -5,6 +5,7 @@ import { outputFor } from './choose-output.ts'
 import { exitStatus, statusOf } from './exit-status.ts'
 import type { CommonOptions } from './options.ts'
 import type { Output } from './output.ts'
+import { listenForSignals } from './signals.ts'
 
 /** How long an end may take before the process goes without it, in milliseconds. */
 const endMsMax = 4500
@@ -66,29 +67,6 @@ export function failure(folder: SharedFolder | ClonedFolder, awaited: readonly E
   })
   failed.catch(() => {}) // It may be asked for only later.
   return failed
-}
-
-/** Resolves with an exit status at the first signal to end; the second ends the process at once. */
-export function listenForSignals(): { readonly received: Promise<number>; end(): void } {
-  let resolve: (status: number) => void
-  const received = new Promise<number>((settle) => {
-    resolve = settle
-  })
-  let count = 0
-  const onSignal = () => {
-    // Who insists gets it at once; what was saved so far is whole.
-    if (++count > 1) process.exit(exitStatus.interrupted)
-    resolve(exitStatus.interrupted)
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-  process.on('SIGHUP', onSignal)
-  return {
-    received,
-    end: () => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal)
-    }
-  }
 }
 
 async function endInTime(

@@ -8,7 +8,7 @@ import { exitStatus } from './exit-status.ts'
 import { optionGroups } from './help-style.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from './network-options.ts'
 import { given, parseDuration } from './options.ts'
-import { listenForSignals } from './session.ts'
+import { listenForSignals } from './signals.ts'
 import { showName } from './text.ts'
 
 /** Options of the commands that read a log. */

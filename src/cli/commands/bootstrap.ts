@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import type { PrivateDht } from '../../index.ts'
 import { addExamples } from '../examples.ts'
 import { parsePort } from '../options.ts'
-import { forever, listenForSignals } from '../session.ts'
+import { forever } from '../session.ts'
+import { listenForSignals } from '../signals.ts'
 import { showJson } from '../text.ts'
 
 interface Options {

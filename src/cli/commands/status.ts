@@ -7,8 +7,8 @@ import { exitStatus } from '../exit-status.ts'
 import { print, printJson } from '../print.ts'
 import { findRunning } from '../running.ts'
 import { Screen } from '../screen.ts'
-import { listenForSignals } from '../session.ts'
 import { statusLines } from '../show-status.ts'
+import { listenForSignals } from '../signals.ts'
 
 interface Options {
   readonly state?: string

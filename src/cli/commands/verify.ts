@@ -6,7 +6,7 @@ import { exitStatus } from '../exit-status.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
 import { addCommonOptions, type CommonOptions, folderOptions, given, parseDuration } from '../options.ts'
 import { findRunning } from '../running.ts'
-import { listenForSignals } from '../session.ts'
+import { listenForSignals } from '../signals.ts'
 import { showBytes, showCount, showJson, showMany, showName } from '../text.ts'
 
 interface Options extends CommonOptions, NetworkOptions {

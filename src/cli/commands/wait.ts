@@ -8,7 +8,7 @@ import { exitStatus } from '../exit-status.ts'
 import { given, parseDuration } from '../options.ts'
 import { printJson } from '../print.ts'
 import { findRunning, notRunning } from '../running.ts'
-import { listenForSignals } from '../session.ts'
+import { listenForSignals } from '../signals.ts'
 import { parseVersion } from '../where.ts'
 
 interface Options {

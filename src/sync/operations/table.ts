@@ -1,7 +1,5 @@
 import { SyncError } from '../../errors.ts'
 import type { FolderHandle } from '../handle.ts'
-import { gc, restore, revert, select, verify } from './acting.ts'
-import { diff } from './diff.ts'
 import { inspect } from './inspect.ts'
 import { list } from './list.ts'
 import { log } from './log.ts'
@@ -10,12 +8,26 @@ import { pause, peers, resume, status, wait } from './running.ts'
 import type { Source } from './source.ts'
 import { watch } from './watch.ts'
 
+/** An operation whose module is read when it is first asked for: whoever lists a directory has no use for what mends one. */
+function later<Target, Params, Record>(
+  load: () => Promise<(target: Target, params: Params, signal: AbortSignal) => AsyncIterable<Record>>
+) {
+  return async function* (target: Target, params: Params, signal: AbortSignal): AsyncGenerator<Record> {
+    yield* (await load())(target, params, signal)
+  }
+}
+
+const acting = () => import('./acting.ts')
+
 /** What can be asked of a log, whoever has it open. */
 export const readOperations = {
   list: { run: list, params: { version: 'text?', path: 'text?', recursive: 'flag?' } },
   log: { run: log, params: { path: 'text?', since: 'text?', version: 'text?', limit: 'integer?' } },
   watch: { run: watch, params: { path: 'text?', since: 'text?' } },
-  diff: { run: diff, params: { from: 'text?', to: 'text?', path: 'text?', patch: 'flag?' } },
+  diff: {
+    run: later(async () => (await import('./diff.ts')).diff),
+    params: { from: 'text?', to: 'text?', path: 'text?', patch: 'flag?' }
+  },
   inspect: { run: inspect, params: { from: 'integer?', to: 'integer?' } }
 } as const satisfies Readonly<Record<string, Operation<Source>>>
 
@@ -26,12 +38,24 @@ export const folderOperations = {
   wait: { run: wait, params: { version: 'text?', timeoutMs: 'number?' } },
   pause: { run: pause, params: {}, acts: true },
   resume: { run: resume, params: {}, acts: true },
-  restore: { run: restore, params: { version: 'text', path: 'text?', dryRun: 'flag?' }, acts: true },
-  revert: { run: revert, params: { path: 'text?', dryRun: 'flag?' }, acts: true },
-  gc: { run: gc, params: { keepMs: 'number', keepVersions: 'number?', dryRun: 'flag?' }, acts: true },
-  verify: { run: verify, params: { sample: 'number?', repair: 'flag?', timeoutMs: 'number?' }, acts: true },
+  restore: {
+    run: later(async () => (await acting()).restore),
+    params: { version: 'text', path: 'text?', dryRun: 'flag?' },
+    acts: true
+  },
+  revert: { run: later(async () => (await acting()).revert), params: { path: 'text?', dryRun: 'flag?' }, acts: true },
+  gc: {
+    run: later(async () => (await acting()).gc),
+    params: { keepMs: 'number', keepVersions: 'number?', dryRun: 'flag?' },
+    acts: true
+  },
+  verify: {
+    run: later(async () => (await acting()).verify),
+    params: { sample: 'number?', repair: 'flag?', timeoutMs: 'number?' },
+    acts: true
+  },
   select: {
-    run: select,
+    run: later(async () => (await acting()).select),
     params: { only: 'texts?', exclude: 'texts?', all: 'flag?', version: 'text?', latest: 'flag?' },
     acts: true
   }
