@@ -58,6 +58,8 @@ export const stepNames = [
   'baseline-recorded',
   'applied-noted',
   // Forgetting old contents, when that is asked for.
+  /** What is needed of packs was stored anew, and a version tells where. */
+  'packs-moved',
   'chunks-forgotten',
   /** Some of them. */
   'blocks-cleared',

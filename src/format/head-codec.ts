@@ -1,4 +1,5 @@
 import * as c from 'compact-encoding'
+import type { RelocationsPointer } from './relocation-codec.ts'
 import type { DeltaPointer, SnapshotPointer } from './snapshot-codec.ts'
 
 /** What every batch says of the version that it makes, under a key of its own. */
@@ -28,6 +29,8 @@ export interface Head {
   readonly deltas?: readonly DeltaPointer[]
   /** Only in the head that publishes a snapshot: the first path of each of its blocks, as bytes. */
   readonly firsts?: readonly Buffer[]
+  /** Where contents are that lay in packs which were cleared. */
+  readonly relocations?: RelocationsPointer
 }
 
 /** Deltas that a head names. */
@@ -51,7 +54,9 @@ export function encodeHead(head: Head): Buffer {
   const deltas = head.deltas ?? []
   const numbers = [headFormat, flags, ...counts, head.before, block, blocks, length, entries, deltas.length]
   for (const { block, blocks, since, length, entries } of deltas) numbers.push(block, blocks, since, length, entries)
-  return Buffer.concat([...numbers.map((number) => c.encode(c.uint, number)), ...encodeFirsts(head.firsts ?? [])])
+  const { block: table, blocks: tableBlocks } = head.relocations ?? none
+  const encoded = (some: readonly number[]) => some.map((number) => c.encode(c.uint, number))
+  return Buffer.concat([...encoded(numbers), ...encodeFirsts(head.firsts ?? []), ...encoded([table, tableBlocks])])
 }
 
 function encodeFirsts(firsts: readonly Buffer[]): readonly Uint8Array[] {
@@ -76,6 +81,7 @@ export function decodeHead(value: Uint8Array): Head {
     const snapshot = state.start < state.end ? readSnapshot(state) : none
     const deltas = state.start < state.end ? readDeltas(state) : []
     const firsts = state.start < state.end ? readFirsts(state) : []
+    const relocations = state.start < state.end ? readRelocations(state) : undefined
     return {
       ...head,
       partial: (flags & partialFlag) !== 0,
@@ -83,7 +89,8 @@ export function decodeHead(value: Uint8Array): Head {
       before,
       ...(snapshot.blocks === 0 ? {} : { snapshot }),
       ...(deltas.length === 0 ? {} : { deltas }),
-      ...(firsts.length === 0 ? {} : { firsts })
+      ...(firsts.length === 0 ? {} : { firsts }),
+      ...(relocations === undefined ? {} : { relocations })
     }
   } catch (error) {
     if (error instanceof RangeError) throw error
@@ -116,6 +123,11 @@ function readFirsts(state: c.State): Buffer[] {
   const count = readCount(state, 'first paths')
   if (count > state.end - state.start) throw new RangeError(`${count} first paths in a head`)
   return Array.from({ length: count }, () => Buffer.from(c.buffer.decode(state) ?? []))
+}
+
+function readRelocations(state: c.State): RelocationsPointer | undefined {
+  const [block, blocks] = [readCount(state, 'first block'), readCount(state, 'blocks')]
+  return blocks === 0 ? undefined : { block, blocks }
 }
 
 function readCount(state: c.State, field: string): number {

@@ -4,6 +4,7 @@ import { decodePack } from '../format/pack-codec.ts'
 import { giveBack } from '../memory.ts'
 import type { Extent, FileEntry } from '../tree/entry.ts'
 import type { BlockPlaces } from './block-places.ts'
+import { type Relocations, restored } from './relocations.ts'
 
 /** Bytes that may be on their way for one extent. */
 const inFlightBytesMax = 8 * 1024 * 1024
@@ -67,10 +68,20 @@ export class ContentReader {
   #askedMs: number | undefined
 
   readonly #directory: string
+  readonly #relocations: Relocations
 
-  /** @param directory the store's, for messages */
-  constructor(core: Hypercore, places: BlockPlaces, arrivals: Arrivals, directory: string) {
+  /**
+   * @param relocations where the contents of packs are that were cleared
+   * @param directory the store's, for messages
+   */
+  constructor(
+    core: Hypercore,
+    places: BlockPlaces,
+    arrivals: Arrivals,
+    { relocations, directory }: { readonly relocations: Relocations; readonly directory: string }
+  ) {
     this.#directory = directory
+    this.#relocations = relocations
     this.#places = places
     // A session of its own: closing it ends all that still waits for a peer.
     this.#core = core.session()
@@ -95,10 +106,10 @@ export class ContentReader {
     for (const [i, extent] of extents.entries()) {
       signal.throwIfAborted()
       for (const next of extents.slice(i + 1, i + 1 + packsAhead)) {
-        if (next.packed) this.#pack(next.block).catch(() => {}) // It is awaited when its turn comes.
+        if (next.packed) this.#packOf(next).catch(() => {}) // It is awaited when its turn comes.
       }
       if (extent.packed) {
-        const pack = await this.#pack(extent.block)
+        const pack = await this.#packOf(extent)
         yield cut(pack, extent.offset, extent.length)
         // Nobody else has a part of it.
         if (extent.length === pack.length) this.#packs.delete(extent.block)
@@ -109,7 +120,7 @@ export class ContentReader {
   /** All that a pack holds. It isn't kept: who asks for it here wants all of it at once. Throws as `read` does. */
   async pack(block: number, signal: AbortSignal): Promise<Uint8Array> {
     signal.throwIfAborted()
-    return decodePack(await this.#get(block))
+    return this.#relocations.of(block) === undefined ? this.#unpacked(block) : this.#pack(block)
   }
 
   async close(): Promise<void> {
@@ -124,9 +135,31 @@ export class ContentReader {
     return this.#arrivals.patienceMs ?? quietMsMax
   }
 
-  #pack(block: number): Promise<Uint8Array> {
+  /** What wasn't kept of a pack is to be had only from who has all of it. */
+  #packOf(extent: Extent): Promise<Uint8Array> {
+    const { block } = extent
+    const isLost = this.#relocations.of(block) !== undefined && this.#relocations.covering(extent) === undefined
+    return isLost ? this.#plain(block) : this.#pack(block)
+  }
+
+  /** What is still needed of a pack that was cleared is in another; where that one isn't to be had, the old one may be. */
+  async #pack(block: number): Promise<Uint8Array> {
+    const relocation = this.#relocations.of(block)
+    if (relocation === undefined || (await this.#core.has(block))) return this.#plain(block)
+    const { to } = relocation
+    const has = (index: number) => this.#core.peers.some((peer) => peer.remoteOpened && peer._remoteHasBlock(index))
+    const isOldAlone = !(await this.#core.has(to)) && !has(to) && has(block)
+    return isOldAlone ? this.#plain(block) : restored(relocation, await this.#plain(to))
+  }
+
+  async #unpacked(block: number): Promise<Uint8Array> {
+    return decodePack(await this.#get(block))
+  }
+
+  /** All that a pack holds, as it lies there. */
+  #plain(block: number): Promise<Uint8Array> {
     const known = this.#packs.get(block)
-    const pack = known ?? this.#get(block).then(decodePack)
+    const pack = known ?? this.#unpacked(block)
     this.#packs.delete(block) // Set again below, as the one used last.
     this.#packs.set(block, pack)
     pack.catch(() => this.#packs.delete(block))

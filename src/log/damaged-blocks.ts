@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Hypercore from 'hypercore'
 import { databaseFailure, messageOf } from '../errors.ts'
+import type { Extent } from '../tree/entry.ts'
 
 /** The cores of a log. */
 export interface LogCores {
@@ -9,6 +10,8 @@ export interface LogCores {
   readonly hasPeers: () => boolean
   /** Whether a block of the contents lies in a file rather than in the store. */
   readonly isPlaced: (block: number) => Promise<boolean>
+  /** Whether all is here that an extent names, be it in another pack. */
+  readonly holds: (extent: Extent) => Promise<boolean>
 }
 
 /** How often it is looked whether a peer has a block. */

@@ -3,7 +3,7 @@ import Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { decodeEntry, decodeUtf8 } from '../format/entry-codec.ts'
 import { decodeHead, type Head, headKey } from '../format/head-codec.ts'
-import type { Entry } from '../tree/entry.ts'
+import type { Entry, Extent } from '../tree/entry.ts'
 import { pathFault, type TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 import { BeeView, type Pair } from './bee-view.ts'
@@ -181,5 +181,18 @@ export function readEntry(path: TreePath, { value }: Pair, onProblem: (problem: 
     if (!(error instanceof RangeError)) throw error
     onProblem({ path, action: 'log', message: `Refused: ${error.message}` })
     return undefined
+  }
+}
+
+/** Whatever the path: what can't be read as a tree isn't cleared for that. */
+export function extentsIn({ key, value }: Pair): readonly Extent[] {
+  if (value === null || key[0] === 0) return []
+  try {
+    const entry = decodeEntry(value)
+    return entry.type === 'file' ? entry.extents : []
+  } catch (error) {
+    // Nobody can read it, now or later.
+    if (!(error instanceof RangeError)) throw error
+    return []
   }
 }

@@ -1,13 +1,14 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
-import { decodeEntry } from '../format/entry-codec.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { Version } from '../tree/tree.ts'
 import { BeeView, type Pair } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { type BlockRun, BlockSet } from './block-set.ts'
-import { headerLength, headOf } from './entries.ts'
+import { extentsIn, headerLength, headOf } from './entries.ts'
+import { type Relocations, RelocationTable } from './relocations.ts'
+import { findSparse, type Sparse } from './sparse-packs.ts'
 
 /** Runs of garbage with no more than so many blocks between them, none of which is here, are cleared as one. */
 const gapBlocksMax = 4096
@@ -37,6 +38,7 @@ export class Garbage {
   readonly #bee: Hyperbee
   readonly #content: Hypercore
   readonly #places: BlockPlaces
+  readonly #table = new RelocationTable()
 
   constructor(bee: Hyperbee, content: Hypercore, places: BlockPlaces) {
     this.#bee = bee
@@ -71,11 +73,12 @@ export class Garbage {
   async find(kept: Kept, isHeld: (block: number) => boolean, signal: AbortSignal): Promise<BlockSet> {
     const { contentLength } = await headOf(this.#bee, kept.newest)
     const found = await this.#here(Math.min(contentLength, this.#content.length), isHeld, signal)
+    const relocations = await this.#relocations(kept.newest, signal)
     const view = new BeeView(this.#bee.core, kept.since)
     try {
       for await (const pair of view.pairs()) {
         signal.throwIfAborted()
-        spareExtents(found, pair)
+        this.#spareExtents(found, pair, relocations)
       }
     } finally {
       await view.close()
@@ -84,19 +87,40 @@ export class Garbage {
     return found
   }
 
+  /** How much of packs nobody needs, though they can't be cleared: what `repack` would give back. */
+  async sparse(kept: Kept, garbageBytes: number, signal: AbortSignal): Promise<Sparse> {
+    const relocations = await this.#relocations(kept.newest, signal)
+    const parts = { bee: this.#bee, content: this.#content, places: this.#places, relocations }
+    return findSparse(parts, kept, garbageBytes, signal)
+  }
+
+  async #relocations(newest: Version, signal: AbortSignal): Promise<Relocations> {
+    return this.#table.of(await headOf(this.#bee, newest), this.#content, () => false, signal)
+  }
+
   /** Takes out what was put since a length, be it for a while only, and what the newest version names itself. */
   async spare(found: BlockSet, { since, newest }: Kept, signal: AbortSignal): Promise<void> {
+    const relocations = await this.#relocations(newest, signal)
     const view = new BeeView(this.#bee.core, newest.length)
     try {
       for await (const pair of view.appended(since)) {
         signal.throwIfAborted()
-        spareExtents(found, pair)
+        this.#spareExtents(found, pair, relocations)
       }
     } finally {
       await view.close()
     }
-    const { snapshot, deltas = [] } = await headOf(this.#bee, newest)
-    for (const packed of [...(snapshot ? [snapshot] : []), ...deltas]) found.remove(runOf(packed))
+    const { snapshot, deltas = [], relocations: table } = await headOf(this.#bee, newest)
+    for (const packed of [snapshot, table, ...deltas]) if (packed !== undefined) found.remove(runOf(packed))
+  }
+
+  /** Of what was moved it is the new place that is needed, where that is here. */
+  #spareExtents(found: BlockSet, pair: Pair, relocations: Relocations): void {
+    for (const extent of extentsIn(pair)) {
+      const to = relocations.covering(extent)?.to
+      if (to !== undefined && this.#content.core.bitfield.get(to)) found.remove(runOf({ block: to, blocks: 1 }))
+      else found.remove(runOf(extent))
+    }
   }
 
   /** How many blocks there are of a set, and how many bytes they have. */
@@ -151,18 +175,6 @@ export class Garbage {
       last = run
     }
     if (last !== undefined) yield last
-  }
-}
-
-/** Whatever the path: what can't be read as a tree isn't cleared for that. */
-function spareExtents(found: BlockSet, { key, value }: Pair): void {
-  if (value === null || key[0] === 0) return
-  try {
-    const entry = decodeEntry(value)
-    if (entry.type === 'file') for (const extent of entry.extents) found.remove(runOf(extent))
-  } catch (error) {
-    // Nobody can read it, now or later.
-    if (!(error instanceof RangeError)) throw error
   }
 }
 

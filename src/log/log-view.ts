@@ -19,6 +19,7 @@ import { packedEntries } from './packed-entries.ts'
 import { type Keys, rowsInSnapshot } from './packed-list.ts'
 import type { PathIndex, VersionsRun } from './path-index.ts'
 import { type LogRecord, recordsOf } from './records.ts'
+import { isHere, type Relocations, RelocationTable } from './relocations.ts'
 import { Shared } from './shared.ts'
 import { endingWith, waitFor } from './waiting.ts'
 
@@ -59,6 +60,7 @@ export class LogView {
   readonly #parts: LogParts
   readonly #view = new Shared<BeeView>()
   readonly #reader = new Shared<ContentReader>()
+  readonly #table = new RelocationTable()
   /** What the latest version says of itself, which is asked for again and again. */
   #head: { readonly version: Version; readonly head: Head } | undefined
 
@@ -215,10 +217,17 @@ export class LogView {
     }
   }
 
+  async #relocations(core: Hypercore, signal = new AbortController().signal): Promise<Relocations> {
+    const { latest } = this
+    const head = latest && (await this.head(latest, signal))
+    return this.#table.of(head, core, this.#parts.arrivals.hasPeers, signal)
+  }
+
   /** Whether all of a content is here, in the log or in files that it is read from. */
   async holds({ extents }: FileEntry): Promise<boolean> {
     const { core } = await this.#parts.content()
-    for (const { block, blocks } of extents) if (!(await core.has(block, block + blocks))) return false
+    const relocations = await this.#relocations(core)
+    for (const extent of extents) if (!(await isHere(core, relocations, extent))) return false
     return true
   }
 
@@ -229,7 +238,11 @@ export class LogView {
     // Where nobody is there to send it, whoever asks is told so after a while too.
     const patient = { ...arrivals, hasPeers: () => true }
     // The next content is likely to lie in the packs that this one unpacks, and so is another one meanwhile.
-    const { item, end } = this.#reader.use('', () => new ContentReader(core, places, patient, directory))
+    const relocations = await this.#relocations(core, signal)
+    const { item, end } = this.#reader.use(
+      relocations,
+      () => new ContentReader(core, places, patient, { relocations, directory })
+    )
     let isWhole = false
     try {
       const extents = await extentsOf(entry, range, core, places)

@@ -1,8 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
+import type { Download } from 'hypercore'
 import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
+import type { Relocation } from '../format/relocation-codec.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
@@ -21,8 +23,10 @@ import { Garbage } from './garbage.ts'
 import { hashAhead, type LeafHasher } from './hash-ahead.ts'
 import { LogView } from './log-view.ts'
 import { type IndexFile, PathIndex } from './path-index.ts'
+import { isHere, noRelocations, type Relocations, RelocationTable } from './relocations.ts'
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
+import { waitFor } from './waiting.ts'
 
 // A Hyperbee's blocks are one entry each, so a cold reader needs a wide window.
 const entriesInFlight = [512, 2048] as const
@@ -34,6 +38,8 @@ const forksMax = 100
 const stepsMax = 8
 /** The rest of a log is waited for no longer, in milliseconds. It comes at leisure too. */
 const logMsMax = 60_000
+/** How long a table of what was moved is waited for, in milliseconds. */
+const tableMsMax = 10_000
 
 export interface LogReaderOptions {
   /** Where blocks lie that aren't in the store. */
@@ -73,6 +79,10 @@ export class LogReader {
   readonly #stalls = new StallWatch()
   readonly #shares = new Apportioner()
   readonly #download: EntriesDownload
+  readonly #table = new RelocationTable()
+  #moved: Download | undefined
+  /** What that was asked for by. */
+  #movedFrom: Relocations | undefined
 
   private constructor(store: LogStore, entries: Hypercore, options: LogReaderOptions) {
     this.#store = store
@@ -195,16 +205,38 @@ export class LogReader {
   /** Fetches what is missing of the log, a little at a time while `isIdle`, for history and for other readers. */
   fetchRest(version: Version, isIdle: () => boolean): void {
     this.#download.fill(version, isIdle)
+    this.#fetchMoved().catch(() => {}) // Asked for again with the next version.
+  }
+
+  /** Tells which packs the entries name that are held here: what was moved out of them is fetched, for others to have it. */
+  packsInUse: () => Promise<ReadonlySet<number>> = async () => new Set()
+
+  /** Has those packs come that hold what was moved. @returns what brings them, if any are to come */
+  async #fetchMoved(): Promise<Download | undefined> {
+    const { core } = await this.#contentCore()
+    const relocations = await this.#relocations(core)
+    if (relocations === this.#movedFrom) return this.#moved
+    const missing: Relocation[] = []
+    for (const relocation of relocations.all) if (!(await core.has(relocation.to))) missing.push(relocation)
+    const inUse = missing.length === 0 ? new Set() : await this.packsInUse()
+    const wanted = new Set(missing.filter(({ block }) => inUse.has(block)).map(({ to }) => to))
+    this.#moved?.destroy()
+    this.#moved = wanted.size === 0 ? undefined : core.download({ blocks: [...wanted] })
+    this.#movedFrom = relocations
+    return this.#moved
   }
 
   /**
-   * Resolves when all of the log up to a version is here, but for contents; or when it has not come in some time, or there
+   * Resolves when all of the log up to a version is here, but for contents, of which only that comes which was moved; or when it has not come in some time, or there
    * is nobody to have it from.
    */
   async fetchLog(version: Version, signal: AbortSignal): Promise<void> {
     if (!this.hasPeers) return
     try {
-      await this.#download.range(0, version.length, AbortSignal.any([signal, AbortSignal.timeout(logMsMax)]))
+      const ending = AbortSignal.any([signal, AbortSignal.timeout(logMsMax)])
+      await this.#download.range(0, version.length, ending)
+      const moved = await waitFor(this.#fetchMoved(), ending)
+      if (moved !== undefined) await waitFor(moved.done(), ending)
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof DOMException && error.name === 'TimeoutError')) throw error
@@ -318,7 +350,16 @@ export class LogReader {
     const { core, places } = await this.#contentCore()
     const hasPeers = () => patienceMs !== undefined || this.hasPeers
     const arrivals = { received, hasPeers, impatient, ...(patienceMs === undefined ? {} : { patienceMs }) }
-    return new ContentReader(core, places, arrivals, this.#store.directory)
+    const { directory } = this.#store
+    return new ContentReader(core, places, arrivals, { relocations: await this.#relocations(core), directory })
+  }
+
+  async #relocations(core: Hypercore): Promise<Relocations> {
+    const { version } = this
+    const signal = AbortSignal.timeout(tableMsMax)
+    // Without it only what was never moved can be read.
+    const head = version && (await waitFor(this.head(version, signal), signal).catch(() => undefined))
+    return this.#table.of(head, core, () => this.hasPeers, signal).catch(() => noRelocations)
   }
 
   /**
@@ -368,7 +409,9 @@ export class LogReader {
       entries: this.#entries,
       content: content?.core,
       hasPeers: () => this.hasPeers,
-      isPlaced: async (block) => (await content?.places.lengthOf(block)) !== undefined
+      isPlaced: async (block) => (await content?.places.lengthOf(block)) !== undefined,
+      holds: async (extent) =>
+        content !== undefined && isHere(content.core, await this.#relocations(content.core), extent)
     }
   }
 
@@ -381,6 +424,7 @@ export class LogReader {
   async close(): Promise<void> {
     this.#stalls.close()
     this.#shares.close()
+    this.#moved?.destroy()
     this.#download.close()
     await this.#bee.close()
     // Not awaited: before the first block has come, nobody knows which core it is.

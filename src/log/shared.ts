@@ -13,7 +13,7 @@ export interface Use<T> {
 }
 
 interface Held<T> {
-  readonly key: string
+  readonly key: unknown
   readonly item: T
   users: number
 }
@@ -24,7 +24,7 @@ export class Shared<T extends Closable> {
   #timer: NodeJS.Timeout | undefined
 
   /** Uses what there is, if it is what `key` stands for. */
-  use(key: string, make: () => T): Use<T> {
+  use(key: unknown, make: () => T): Use<T> {
     clearTimeout(this.#timer)
     if (this.#held !== undefined && this.#held.key !== key) this.#drop()
     this.#held ??= { key, item: make(), users: 0 }

@@ -5,6 +5,7 @@ import type Hypercore from 'hypercore'
 import { SyncError } from '../errors.ts'
 import { encodeEntry } from '../format/entry-codec.ts'
 import { deltasMax, encodeHead, type Head, headKey } from '../format/head-codec.ts'
+import { encodeRelocations } from '../format/relocation-codec.ts'
 import { firstPathIn } from '../format/snapshot-codec.ts'
 import { reached } from '../steps.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
@@ -18,10 +19,14 @@ import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
 import { Garbage } from './garbage.ts'
 import { LogView } from './log-view.ts'
 import { type IndexFile, PathIndex } from './path-index.ts'
+import { isHere, type Relocations, RelocationTable } from './relocations.ts'
+import { repack, type Sparse } from './sparse-packs.ts'
 import { type LogStore, printKey } from './store.ts'
 
 /** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
 const batchChangesMax = 5000
+/** How long the writer waits for a table of its own that was damaged, in milliseconds. */
+const tableMsMax = 10_000
 /** First paths of the blocks of a snapshot, which are in one block of the log. */
 const firstsBytesMax = 64 * 1024
 
@@ -35,6 +40,7 @@ export class LogWriter {
   readonly places: BlockPlaces
   /** The forks of content and entries that this run has started. */
   #forks: readonly [content: number, entries: number] | undefined
+  readonly #table = new RelocationTable()
   /** What the version that is being made changes; `undefined` where that isn't known, of one that was cut off. */
   #changed: Map<TreePath, Entry | undefined> | undefined
 
@@ -131,13 +137,14 @@ export class LogWriter {
    */
   async commit(
     changes: ReadonlyMap<TreePath, Entry | undefined>,
-    numbers: Omit<Head, 'before' | 'snapshot' | 'deltas'>
+    numbers: Omit<Head, 'before' | 'snapshot' | 'deltas' | 'relocations'>
   ): Promise<Version> {
     this.#assertOwn()
     const latest = await this.head()
     const before = latest?.unfinished ? latest.before : (this.version?.length ?? 0)
-    const { snapshot, deltas } = latest ?? {}
-    const head = { ...numbers, before, ...(snapshot && { snapshot }), ...(deltas && { deltas }) }
+    const { snapshot, deltas, relocations } = latest ?? {}
+    const named = { ...(snapshot && { snapshot }), ...(deltas && { deltas }), ...(relocations && { relocations }) }
+    const head = { ...numbers, before, ...named }
     const changed = latest?.unfinished ? this.#changed : new Map()
     // Not known any more, should this fail.
     this.#changed = undefined
@@ -194,6 +201,41 @@ export class LogWriter {
     if (latest.snapshot)
       await this.#content.clear(latest.snapshot.block, latest.snapshot.block + latest.snapshot.blocks)
     return this.version as Version
+  }
+
+  /**
+   * Stores anew what is needed of packs, and makes a version without changes that tells where it is: the packs may be
+   * cleared then. Cut off before it, the blocks stay, and nobody knows of them.
+   *
+   * @throws {RangeError} when a pack isn't here any more
+   */
+  async repack({ packs, kept }: Sparse, timeMs: number, signal: AbortSignal): Promise<void> {
+    this.#assertOwn()
+    const [version, latest] = [this.version, await this.head()]
+    if (version === undefined || latest === undefined || latest.unfinished) return
+    const parts = {
+      bee: this.#bee,
+      content: this.#content,
+      places: this.places,
+      relocations: await this.#relocations()
+    }
+    const append = async (block: Uint8Array) => {
+      await this.appendBlocks([block])
+      return this.#content.length - 1
+    }
+    const moved = await repack(parts, packs, append, signal)
+    reached('blocks-appended')
+    const table = await encodeRelocations([...kept, ...moved].sort((a, b) => a.block - b.block))
+    const relocations = { block: this.#content.length, blocks: table.length }
+    await this.appendBlocks(table)
+    const numbers = { timeMs, puts: 0, removals: 0, contentLength: this.#content.length, before: version.length }
+    const { firsts: _, ...head } = latest
+    await this.#append([], { ...head, ...numbers, relocations })
+  }
+
+  async #relocations(): Promise<Relocations> {
+    const { hasPeers } = this.cores()
+    return this.#table.of(await this.head(), this.#content, hasPeers, AbortSignal.timeout(tableMsMax))
   }
 
   /** @param head what the batch says of itself, told the length of the log with it */
@@ -258,7 +300,8 @@ export class LogWriter {
       entries: this.#entries,
       content: this.#content,
       hasPeers: () => this.#content.peers.length > 0,
-      isPlaced: async (block) => (await this.places.lengthOf(block)) !== undefined
+      isPlaced: async (block) => (await this.places.lengthOf(block)) !== undefined,
+      holds: async (extent) => isHere(this.#content, await this.#relocations(), extent)
     }
   }
 
@@ -268,10 +311,11 @@ export class LogWriter {
    * @param received tells the bytes received from all peers so far
    * @param patienceMs how long to wait while nothing comes; as long as it takes for a first peer, when left out
    */
-  contents(received: () => number, patienceMs?: number): ContentReader {
+  async contents(received: () => number, patienceMs?: number): Promise<ContentReader> {
     const { hasPeers } = this.cores()
     const arrivals = patienceMs === undefined ? { received, hasPeers } : { received, hasPeers: () => true, patienceMs }
-    return new ContentReader(this.#content, this.places, arrivals, this.#directory)
+    const more = { relocations: await this.#relocations(), directory: this.#directory }
+    return new ContentReader(this.#content, this.places, arrivals, more)
   }
 
   async close(): Promise<void> {

@@ -265,6 +265,7 @@ export class ClonedFolder extends FolderHandle {
     this.#reader = reader
     const state = await this.openState(folder.state)
     this.#state = state
+    reader.packsInUse = () => packsIn(state)
     this.#home = folder.home
     if (this.#selection !== undefined) await selectIn(folder.home, this.#selection)
     this.#selection = undefined
@@ -350,6 +351,16 @@ export class ClonedFolder extends FolderHandle {
       () => store?.close()
     ])
   }
+}
+
+/** The packs that the entries of a mirror name. */
+async function packsIn(state: State): Promise<ReadonlySet<number>> {
+  const packs = new Set<number>()
+  for await (const [, { entry }] of state.records()) {
+    if (entry.type !== 'file') continue
+    for (const { block, packed } of entry.extents) if (packed) packs.add(block)
+  }
+  return packs
 }
 
 function fetchedAnew(keptAs: string): string {

@@ -2,9 +2,10 @@ import { freeBytes } from '../disk/space.ts'
 import type { State } from '../disk/state.ts'
 import { diskUsage } from '../disk/usage.ts'
 import { SyncError } from '../errors.ts'
-import type { BlockSet } from '../log/block-set.ts'
+import { BlockSet } from '../log/block-set.ts'
 import { headerLength } from '../log/entries.ts'
 import type { Garbage, PastVersion } from '../log/garbage.ts'
+import type { Sparse } from '../log/sparse-packs.ts'
 import type { LogStore } from '../log/store.ts'
 import { reached } from '../steps.ts'
 import { sameVersion, type Version } from '../tree/tree.ts'
@@ -55,6 +56,8 @@ export interface Collectable {
   readonly complete: (version: Version, signal: AbortSignal) => Promise<void>
   /** Whether a file of the folder holds a block. */
   readonly isHeld: (block: number) => boolean
+  /** Stores anew what is needed of packs; only who writes the log can. To be called in a turn. */
+  readonly repack?: (sparse: Sparse, signal: AbortSignal) => Promise<void>
 }
 
 /** Others come in between when so many runs of blocks were cleared. */
@@ -112,23 +115,42 @@ export async function collectGarbage(
   const nothing = { versionsKept: 0, oldest: null, isCut: false, blocks: 0, bytes: 0, before }
   const marked = await mark(from, { sinceMs, keepVersions }, signal)
   if (marked === undefined) return { ...nothing, after: before }
-  const { garbage, kept, found } = marked
+  const { garbage, found } = marked
   const { blocks, bytes } = await garbage.measure(found, signal)
-  const result = { ...describe(kept), blocks, bytes, before }
+  // Where all is kept, all that packs have is needed, too.
+  const sparse = marked.kept.isCut && from.repack ? await garbage.sparse(marked, bytes, signal) : undefined
+  const result = {
+    ...describe(marked.kept),
+    blocks: blocks + (sparse?.packs.length ?? 0),
+    bytes: bytes + (sparse?.gain ?? 0),
+    before
+  }
   if (dryRun) return { ...result, after: before }
-  await forgetChunks(from.state, found)
+  await sweep(from, marked, signal)
+  // Only then, as on a full disk that is what makes room for it.
+  if (sparse !== undefined && sparse.packs.length > 0 && (await repack(from, marked, bytes, signal))) {
+    const again = await mark(from, { sinceMs, keepVersions }, signal)
+    if (again !== undefined) await sweep(from, again, signal)
+  }
+  await from.state.compact()
+  return { ...result, after: usage(from.folder) }
+}
+
+/** Clears what was found, and gives its space back. */
+async function sweep(from: Collectable, marked: Marked, signal: AbortSignal): Promise<void> {
+  await forgetChunks(from.state, marked.found)
   reached('chunks-forgotten')
   await clear(from, marked, signal)
   // Half of what is left, as others may need some too.
   await from.store.compact({ spareBytes: freeBytes(from.folder.store) / 2, signal })
   reached('store-compacted')
-  await from.state.compact()
-  return { ...result, after: usage(from.folder) }
 }
 
 interface Marked {
   readonly garbage: Garbage
   readonly kept: Retained
+  /** What the oldest kept version names is needed, and all that was named since. */
+  readonly since: number
   readonly newest: Version
   readonly found: BlockSet
 }
@@ -147,12 +169,40 @@ async function mark(
   try {
     const kept = await retained(garbage.versions(newest), sinceMs, keepVersions)
     const since = kept.isCut && kept.oldest ? kept.oldest.version.length : headerLength
-    return { garbage, kept, newest, found: await garbage.find({ since, newest }, from.isHeld, signal) }
+    return { garbage, kept, since, newest, found: await garbage.find({ since, newest }, from.isHeld, signal) }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
     const message = `The log can't be read: ${error.message}. Nothing of it is forgotten`
     throw new SyncError('DAMAGED', message, { cause: error })
   }
+}
+
+/**
+ * Has what is needed of packs stored anew of which others need little. As no version comes meanwhile, what nobody needs
+ * then is never needed again: a content that comes back is stored anew.
+ *
+ * @returns whether it was done
+ */
+function repack(
+  from: Collectable,
+  { garbage, since }: Marked,
+  garbageBytes: number,
+  signal: AbortSignal
+): Promise<boolean> {
+  return from.turns.run(async () => {
+    const newest = from.version()
+    if (newest === undefined || from.repack === undefined) return false
+    const sparse = await garbage.sparse({ since, newest }, garbageBytes, signal)
+    const moving = new BlockSet()
+    for (const { block, needed } of sparse.packs) {
+      moving.add(block)
+      for (const each of needed) moving.add(each.block)
+    }
+    await forgetChunks(from.state, moving)
+    await from.repack(sparse, signal)
+    reached('packs-moved')
+    return true
+  })
 }
 
 /** Clears what was found. A version that came meanwhile may name again what had been old. */

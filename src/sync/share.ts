@@ -26,7 +26,7 @@ import { Publisher } from './publish.ts'
 import type { Totals } from './totals.ts'
 import type { VerifyHost } from './verify-host.ts'
 import { sharedHost } from './verify-hosts.ts'
-import { beginRun } from './writer-state.ts'
+import { beginRun, noteWriter } from './writer-state.ts'
 
 export interface ShareOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
@@ -220,7 +220,15 @@ export class SharedFolder extends FolderHandle {
       version: () => writer.version,
       garbage: async () => writer.garbage(),
       complete: async () => {}, // Who wrote it has it.
-      isHeld: blocks.isHeld
+      isHeld: blocks.isHeld,
+      repack: async (sparse, signal) => {
+        // Each run that appends begins with a fork of its own.
+        if (this.isStill) await beginRun(state, writer, { isFirst: false, flush: () => store.flush() })
+        await writer.repack(sparse, Date.now(), signal)
+        // Before anything is cleared for it.
+        await store.flush()
+        await state.commit((batch) => noteWriter(batch, writer))
+      }
     }
   }
 

@@ -156,11 +156,11 @@ async function untilPeers(host: VerifyHost, signal: AbortSignal): Promise<void> 
 }
 
 async function isInStore(host: VerifyHost, entry: Entry | undefined): Promise<boolean> {
-  const { content, isPlaced } = await host.cores()
+  const { content, isPlaced, holds } = await host.cores()
   if (entry?.type !== 'file' || content === undefined) return false
-  for (const { block, blocks, packed } of entry.extents) {
-    if (!(await content.has(block, block + blocks))) return false
-    if (!packed && (await isPlaced(block))) return false
+  for (const extent of entry.extents) {
+    if (!(await holds(extent))) return false
+    if (!extent.packed && (await isPlaced(extent.block))) return false
   }
   return true
 }

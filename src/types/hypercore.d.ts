@@ -184,7 +184,7 @@ declare module 'hypercore' {
       readonly manifest: null
     }): Promise<unknown>
     truncate(length: number, options?: { readonly fork?: number }): Promise<void>
-    download(range: { readonly start: number; readonly end: number }): Download
+    download(range: { readonly start: number; readonly end: number } | { readonly blocks: readonly number[] }): Download
     update(options?: { readonly wait?: boolean }): Promise<boolean>
     /** The block that has a byte, counted from the core's first, and where in it that is. */
     seek(bytes: number, options?: { readonly wait?: boolean }): Promise<readonly [block: number, offset: number] | null>

@@ -27,7 +27,8 @@ const anyHead: fc.Arbitrary<Head> = fc.record({
   firsts: fc.array(
     fc.uint8Array({ minLength: 1, maxLength: 9 }).map((bytes) => Buffer.from(bytes)),
     { minLength: 1, maxLength: 9 }
-  )
+  ),
+  relocations: fc.record({ block: count, blocks: some })
 })
 
 const delta = { block: 14, blocks: 15, since: 16, length: 17, entries: 18 }
@@ -45,7 +46,8 @@ const head: Head = {
   before: 9,
   snapshot: { block: 10, blocks: 11, length: 12, entries: 13 },
   deltas: [delta],
-  firsts: [Buffer.from('a'), Buffer.from('b/c')]
+  firsts: [Buffer.from('a'), Buffer.from('b/c')],
+  relocations: { block: 19, blocks: 20 }
 }
 
 test('a head is decoded as it was encoded, whatever a later format puts after it', (t) =>
@@ -57,7 +59,8 @@ test('a head is decoded as it was encoded, whatever a later format puts after it
         isDeepStrictEqual(read, {
           ...written,
           snapshot: { ...written.snapshot },
-          deltas: written.deltas?.map((delta) => ({ ...delta }))
+          deltas: written.deltas?.map((delta) => ({ ...delta })),
+          relocations: { ...written.relocations }
         }),
         'the same'
       )
@@ -68,7 +71,7 @@ test('a head is decoded as it was encoded, whatever a later format puts after it
 test('a head looks as FORMAT.md says, byte by byte', (t) =>
   t.is(
     encodeHead(head).toString('hex'),
-    '01' + '03' + 'fde803' + '0203040506070809' + '0a0b0c0d' + '01' + '0e0f101112' + '02' + '0161' + '03622f63'
+    '01' + '03' + 'fde803' + '0203040506070809' + '0a0b0c0d' + '01' + '0e0f101112' + '02' + '0161' + '03622f63' + '1314'
   ))
 
 test('a head of a later format and with unknown flags is read as far as it is known', (t) => {
@@ -78,10 +81,12 @@ test('a head of a later format and with unknown flags is read as far as it is kn
   t.alike(decodeHead(record), head)
 })
 
-const { firsts: _firsts, ...withoutFirsts } = head
+const { relocations: _relocations, ...withoutRelocations } = head
+const { firsts: _firsts, ...withoutFirsts } = withoutRelocations
 const { deltas: _deltas, ...withoutDeltas } = withoutFirsts
 const { snapshot: _snapshot, ...withoutSnapshot } = withoutDeltas
-const firstsBytes = 7
+const relocationsBytes = 2
+const firstsBytes = 7 + relocationsBytes
 const deltasBytes = 6 + firstsBytes
 
 test('a head of before versions of several batches is read: it is finished, and tells of none before it', (t) => {
@@ -105,6 +110,11 @@ test('a head of before first paths names none', (t) => {
   t.alike(decodeHead(encodeHead(head).subarray(0, -firstsBytes)), withoutFirsts)
 })
 
+test('a head of before relocations names none', (t) => {
+  t.alike(decodeHead(encodeHead(head).subarray(0, -relocationsBytes)), withoutRelocations)
+  t.alike(decodeHead(encodeHead(withoutRelocations)), withoutRelocations)
+})
+
 test('a clock before 1970 is written as 1970', (t) => t.is(decodeHead(encodeHead({ ...head, timeMs: -5 })).timeMs, 0))
 
 test('the key of the head is no path', (t) => t.is(parseTreePath(headKey), undefined))
@@ -112,7 +122,7 @@ test('the key of the head is no path', (t) => t.is(parseTreePath(headKey), undef
 const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
   ['nothing', Buffer.alloc(0)],
   ['format 0', Buffer.alloc(20)],
-  ['a head that ends too early', encodeHead(head).subarray(0, -2)],
+  ['a head that ends too early', encodeHead(head).subarray(0, -1)],
   [
     'more deltas than a head names',
     encodeHead({ ...head, deltas: Array.from({ length: deltasMax + 1 }, () => delta) })
@@ -132,8 +142,8 @@ test('decodeHead throws nothing but RangeError, whatever it is given', (t) =>
     { numRuns: fuzzRuns(1000) }
   ))
 
-function numbersOf({ snapshot, deltas = [], firsts: _, ...numbers }: Head): (number | boolean)[] {
-  return [numbers, snapshot ?? {}, ...deltas].flatMap((it) => Object.values(it))
+function numbersOf({ snapshot, deltas = [], firsts: _, relocations, ...numbers }: Head): (number | boolean)[] {
+  return [numbers, snapshot ?? {}, relocations ?? {}, ...deltas].flatMap((it) => Object.values(it))
 }
 
 /** Whether a record is refused as it should be; any other error is thrown on. */

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { BlockPlaces, noFiles } from '../../src/log/block-places.ts'
 import { extentsOf } from '../../src/log/byte-range.ts'
 import { ContentReader } from '../../src/log/content.ts'
+import { noRelocations } from '../../src/log/relocations.ts'
 import type { Extent } from '../../src/tree/entry.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { fileOf } from '../support/entries.ts'
@@ -33,7 +34,7 @@ test('a part of a file is read alike from runs of blocks of any size, and from w
   const arrivals = { hasPeers: () => true, received: () => 0 }
   const signal = new AbortController().signal
   const read = async (start: number, end: number) => {
-    const reader = new ContentReader(content, places, arrivals, '')
+    const reader = new ContentReader(content, places, arrivals, { relocations: noRelocations, directory: '' })
     const pieces: Buffer[] = []
     const parts = await extentsOf(file, { start, end }, content, places)
     for await (const piece of reader.read({ ...file, extents: parts, size: end - start }, signal))

@@ -25,7 +25,8 @@ export function addGcCommand(program: Command, onStatus: (status: number) => voi
     .description(
       'Forgets contents that only versions older than --keep have, here alone: other machines keep theirs. Versions ' +
         'that are younger can be read as before, as can the one that was in force then. What happened when stays ' +
-        'known, and the files of the folder stay as they are.'
+        'known, and the files of the folder stay as they are. Of small files many lie in one block: what stays of a ' +
+        'block that holds much to forget is stored anew at the source, and mirrors fetch it once more.'
     )
     .argument('<folder>', 'a shared directory or a mirror')
     .requiredOption('--keep <age>', 'keep all versions that are younger, such as 12h, 30d, 2w or 1y', parseAge)

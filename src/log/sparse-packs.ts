@@ -1,0 +1,222 @@
+import type Hyperbee from 'hyperbee'
+import type Hypercore from 'hypercore'
+import { decodePack, PackBuilder, packBytesTarget } from '../format/pack-codec.ts'
+import type { PackRun, Relocation } from '../format/relocation-codec.ts'
+import { BeeView, type Pair } from './bee-view.ts'
+import type { BlockPlaces } from './block-places.ts'
+import { extentsIn } from './entries.ts'
+import type { Kept } from './garbage.ts'
+import { placeIn, type Relocations } from './relocations.ts'
+
+export interface SparseParts {
+  readonly bee: Hyperbee
+  readonly content: Hypercore
+  readonly places: BlockPlaces
+  /** Where the contents of packs are that were cleared before. */
+  readonly relocations: Relocations
+}
+
+/** What of a pack is needed, as entries name it. */
+interface Needed {
+  readonly block: number
+  readonly runs: readonly PackRun[]
+}
+
+/** A pack that is here, with what is needed of it. */
+interface SparsePack {
+  readonly block: number
+  /** By each pack whose contents it has: itself, or others that were put into it. */
+  readonly needed: readonly Needed[]
+  /** Bytes of contents that nobody needs. */
+  readonly dead: number
+  /** Bytes on disk that are given back when the rest lies elsewhere, about. */
+  readonly gain: number
+}
+
+/** Packs of which only a part is needed. */
+export interface Sparse {
+  readonly packs: readonly SparsePack[]
+  /** Bytes on disk that they would give back, about. */
+  readonly gain: number
+  /** What stays where it was moved to before. */
+  readonly kept: readonly Relocation[]
+}
+
+/** Of all that nobody needs no more than this share is left in packs that others need a part of. */
+const leftShareMax = 0.05
+/** A pack with a smaller share of it isn't worth being stored anew. */
+const deadShareMin = 0.05
+/** A pack this full of what is needed isn't even looked at. */
+const fullBytes = packBytesTarget * (1 - deadShareMin)
+
+/**
+ * Finds the packs of which much isn't needed: those to be stored anew, so that nearly all that nobody needs is given
+ * back, and no more of what is needed is stored again than that takes.
+ *
+ * @param garbageBytes that can be cleared as it is
+ */
+export async function findSparse(
+  parts: SparseParts,
+  kept: Kept,
+  garbageBytes: number,
+  signal: AbortSignal
+): Promise<Sparse> {
+  const needed = await neededOf(parts, kept, signal)
+  const all: SparsePack[] = []
+  for (const [block, each] of byPlace(needed, parts.relocations)) {
+    signal.throwIfAborted()
+    const pack = await weigh(parts, block, each)
+    if (pack !== undefined) all.push(pack)
+  }
+  all.sort((a, b) => b.dead - a.dead)
+  let left = all.reduce((sum, { gain }) => sum + gain, 0)
+  const leftMax = leftShareMax * (garbageBytes + left)
+  const packs: SparsePack[] = []
+  let gain = 0
+  for (const pack of all) {
+    if (left <= leftMax) break
+    left -= pack.gain
+    gain += pack.gain
+    packs.push(pack)
+  }
+  const moving = new Set(packs.flatMap((pack) => pack.needed.map(({ block }) => block)))
+  const stays = [...parts.relocations.all].filter(({ block }) => needed.has(block) && !moving.has(block))
+  return { packs, gain, kept: stays }
+}
+
+/** What is needed of each pack that an entry names. */
+async function neededOf(
+  { bee }: SparseParts,
+  { since, newest }: Kept,
+  signal: AbortSignal
+): Promise<ReadonlyMap<number, readonly PackRun[]>> {
+  /** Offset and length of each, one behind the other. */
+  const named = new Map<number, number[]>()
+  const add = (pair: Pair) => {
+    signal.throwIfAborted()
+    for (const { block, offset, length, packed } of extentsIn(pair)) {
+      if (!packed || length === 0) continue
+      const known = named.get(block)
+      if (known === undefined) named.set(block, [offset, length])
+      else known.push(offset, length)
+    }
+  }
+  const [old, all] = [new BeeView(bee.core, since), new BeeView(bee.core, newest.length)]
+  try {
+    for await (const pair of old.pairs()) add(pair)
+    for await (const pair of all.appended(since)) add(pair)
+  } finally {
+    await old.close()
+    await all.close()
+  }
+  return new Map([...named].map(([block, numbers]) => [block, joined(numbers)]))
+}
+
+/** Runs in order, with something between two of them. */
+function joined(numbers: readonly number[]): readonly PackRun[] {
+  const runs = Array.from({ length: numbers.length / 2 }, (_, i) => {
+    return { offset: numbers[2 * i] as number, length: numbers[2 * i + 1] as number }
+  }).sort((a, b) => a.offset - b.offset)
+  const joined: { offset: number; length: number }[] = []
+  for (const { offset, length } of runs) {
+    const last = joined.at(-1)
+    if (last === undefined || offset > last.offset + last.length) joined.push({ offset, length })
+    else last.length = Math.max(last.length, offset + length - last.offset)
+  }
+  return joined
+}
+
+/** The same by the packs in which it lies now. */
+function byPlace(
+  needed: ReadonlyMap<number, readonly PackRun[]>,
+  relocations: Relocations
+): ReadonlyMap<number, readonly Needed[]> {
+  const places = new Map<number, Needed[]>()
+  for (const [block, runs] of needed) {
+    const relocation = relocations.of(block)
+    const isMoved =
+      relocation !== undefined && runs.every((run) => placeIn(relocation, run.offset, run.length) !== undefined)
+    const at = isMoved ? relocation.to : block
+    const known = places.get(at)
+    if (known === undefined) places.set(at, [{ block, runs }])
+    else known.push({ block, runs })
+  }
+  return places
+}
+
+/** What a pack would give back; `undefined` where that isn't worth it, or it isn't here, or isn't what was signed. */
+async function weigh(parts: SparseParts, block: number, needed: readonly Needed[]): Promise<SparsePack | undefined> {
+  const live = needed.reduce((sum, { runs }) => sum + bytesOf(runs), 0)
+  if (live >= fullBytes) return undefined
+  const pack = await readPack(parts, block)
+  if (pack === undefined) return undefined
+  const dead = pack.contents.length - live
+  if (dead < deadShareMin * pack.contents.length) return undefined
+  return { block, needed, dead, gain: Math.round((pack.bytes * dead) / pack.contents.length) }
+}
+
+async function readPack({ content, places }: SparseParts, block: number) {
+  if (!(await content.has(block))) return undefined
+  const bytes = await content.get(block, { wait: false })
+  if (bytes === null || !(await places.isBlock(block, bytes))) return undefined
+  return { bytes: bytes.length, contents: await decodePack(bytes) }
+}
+
+/** Where what is needed of some packs is to be: new packs, each of which is handed over as soon as it is full. */
+export async function repack(
+  parts: SparseParts,
+  packs: readonly SparsePack[],
+  append: (block: Uint8Array) => Promise<number>,
+  signal: AbortSignal
+): Promise<readonly Relocation[]> {
+  const repacker = new Repacker(append)
+  for (const { block, needed } of packs) {
+    signal.throwIfAborted()
+    const pack = await readPack(parts, block)
+    if (pack === undefined) throw new RangeError('a pack that has gone')
+    for (const each of needed) {
+      const before = each.block === block ? undefined : parts.relocations.of(each.block)
+      await repacker.add(each, pack.contents, before)
+    }
+  }
+  return repacker.end()
+}
+
+class Repacker {
+  readonly #append: (block: Uint8Array) => Promise<number>
+  readonly #done: Relocation[] = []
+  /** What the pack that is being made is to have. */
+  #waiting: Omit<Relocation, 'to'>[] = []
+  #pack = new PackBuilder()
+
+  constructor(append: (block: Uint8Array) => Promise<number>) {
+    this.#append = append
+  }
+
+  /** @param before where the pack lies that entries name, if that isn't the one with these contents */
+  async add({ block, runs }: Needed, contents: Uint8Array, before: Relocation | undefined): Promise<void> {
+    if (this.#pack.bytes > 0 && this.#pack.bytes + bytesOf(runs) > packBytesTarget) await this.#seal()
+    this.#waiting.push({ block, at: this.#pack.bytes, bytes: before?.bytes ?? contents.length, runs })
+    for (const { offset, length } of runs) {
+      const at = before === undefined ? offset : placeIn(before, offset, length)
+      if (at === undefined || at + length > contents.length) throw new RangeError('a run beyond its pack')
+      this.#pack.add(contents.subarray(at, at + length))
+    }
+  }
+
+  async end(): Promise<readonly Relocation[]> {
+    if (this.#waiting.length > 0) await this.#seal()
+    return this.#done
+  }
+
+  async #seal(): Promise<void> {
+    const to = await this.#append(await this.#pack.encode())
+    for (const relocation of this.#waiting) this.#done.push({ ...relocation, to })
+    this.#waiting = []
+    this.#pack = new PackBuilder()
+  }
+}
+
+function bytesOf(runs: readonly PackRun[]): number {
+  return runs.reduce((sum, { length }) => sum + length, 0)
+}
