@@ -44,7 +44,12 @@ const manySteps: ReadonlySet<StepName> = new Set([
   'removed'
 ])
 /** Steps that nobody here asks for. */
-const askedSteps: ReadonlySet<StepName> = new Set(['chunks-forgotten', 'blocks-cleared', 'store-compacted'])
+const askedSteps: ReadonlySet<StepName> = new Set([
+  'packs-moved',
+  'chunks-forgotten',
+  'blocks-cleared',
+  'store-compacted'
+])
 const endSteps: ReadonlySet<StepName> = new Set(['log-flushed'])
 
 /** All comes to rest in this time after a kill, in milliseconds. */
