@@ -31,6 +31,13 @@ export class Relocations {
     const relocation = packed ? this.#byBlock.get(block) : undefined
     return relocation && placeIn(relocation, offset, length) !== undefined ? relocation : undefined
   }
+
+  /** What an extent names, where it lies now; `undefined` where nothing covers it. */
+  relocated(extent: Extent): Extent | undefined {
+    const relocation = this.covering(extent)
+    const place = relocation && placeIn(relocation, extent.offset, extent.length)
+    return relocation && place !== undefined ? { ...extent, block: relocation.to, offset: place } : undefined
+  }
 }
 
 export const noRelocations = new Relocations()

@@ -149,10 +149,20 @@ async function weigh(parts: SparseParts, block: number, needed: readonly Needed[
   const live = needed.reduce((sum, { runs }) => sum + bytesOf(runs), 0)
   if (live >= fullBytes) return undefined
   const pack = await readPack(parts, block)
-  if (pack === undefined) return undefined
+  // Nobody can read what lies beyond its end.
+  if (pack === undefined || !needed.every((each) => liesIn(pack.contents, block, each, parts.relocations)))
+    return undefined
   const dead = pack.contents.length - live
   if (dead < deadShareMin * pack.contents.length) return undefined
   return { block, needed, dead, gain: Math.round((pack.bytes * dead) / pack.contents.length) }
+}
+
+function liesIn(contents: Uint8Array, at: number, { block, runs }: Needed, relocations: Relocations): boolean {
+  const before = block === at ? undefined : relocations.of(block)
+  return runs.every(({ offset, length }) => {
+    const place = before === undefined ? offset : placeIn(before, offset, length)
+    return place !== undefined && place + length <= contents.length
+  })
 }
 
 async function readPack({ content, places }: SparseParts, block: number) {
@@ -173,7 +183,11 @@ export async function repack(
   for (const { block, needed } of packs) {
     signal.throwIfAborted()
     const pack = await readPack(parts, block)
-    if (pack === undefined) throw new RangeError('a pack that has gone')
+    if (pack === undefined) {
+      // It was damaged since: what is known of it stays.
+      repacker.keep(needed.flatMap((each) => parts.relocations.of(each.block) ?? []))
+      continue
+    }
     for (const each of needed) {
       const before = each.block === block ? undefined : parts.relocations.of(each.block)
       await repacker.add(each, pack.contents, before)
@@ -202,6 +216,10 @@ class Repacker {
       if (at === undefined || at + length > contents.length) throw new RangeError('a run beyond its pack')
       this.#pack.add(contents.subarray(at, at + length))
     }
+  }
+
+  keep(relocations: readonly Relocation[]): void {
+    this.#done.push(...relocations)
   }
 
   async end(): Promise<readonly Relocation[]> {

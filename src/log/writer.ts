@@ -19,7 +19,7 @@ import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
 import { Garbage } from './garbage.ts'
 import { LogView } from './log-view.ts'
 import { type IndexFile, PathIndex } from './path-index.ts'
-import { isHere, type Relocations, RelocationTable } from './relocations.ts'
+import { isHere, noRelocations, Relocations, RelocationTable } from './relocations.ts'
 import { repack, type Sparse } from './sparse-packs.ts'
 import { type LogStore, printKey } from './store.ts'
 
@@ -207,12 +207,12 @@ export class LogWriter {
    * Stores anew what is needed of packs, and makes a version without changes that tells where it is: the packs may be
    * cleared then. Cut off before it, the blocks stay, and nobody knows of them.
    *
-   * @throws {RangeError} when a pack isn't here any more
+   * @returns where it is; nothing was done where the version isn't whole
    */
-  async repack({ packs, kept }: Sparse, timeMs: number, signal: AbortSignal): Promise<void> {
+  async repack({ packs, kept }: Sparse, timeMs: number, signal: AbortSignal): Promise<Relocations> {
     this.#assertOwn()
     const [version, latest] = [this.version, await this.head()]
-    if (version === undefined || latest === undefined || latest.unfinished) return
+    if (version === undefined || latest === undefined || latest.unfinished) return noRelocations
     const parts = {
       bee: this.#bee,
       content: this.#content,
@@ -225,12 +225,14 @@ export class LogWriter {
     }
     const moved = await repack(parts, packs, append, signal)
     reached('blocks-appended')
-    const table = await encodeRelocations([...kept, ...moved].sort((a, b) => a.block - b.block))
+    const all = [...kept, ...moved].sort((a, b) => a.block - b.block)
+    const table = await encodeRelocations(all)
     const relocations = { block: this.#content.length, blocks: table.length }
     await this.appendBlocks(table)
     const numbers = { timeMs, puts: 0, removals: 0, contentLength: this.#content.length, before: version.length }
     const { firsts: _, ...head } = latest
     await this.#append([], { ...head, ...numbers, relocations })
+    return new Relocations(all)
   }
 
   async #relocations(): Promise<Relocations> {

@@ -8,7 +8,9 @@ export type FolderState = 'starting' | 'looking' | 'working' | 'done' | 'waiting
 
 /** Of each kind; the oldest are forgotten. */
 const keptMax = 1000
-/** What is told of traffic every five seconds is over after this time. */
+/** Traffic is told every five seconds, of these: what is told of a part of them is no rate. */
+const sampleMs = 5000
+/** What is told of it is over after this time. */
 const rateMs = 7000
 
 /** Bytes per second. */
@@ -29,7 +31,11 @@ export class Account {
   readonly conflicts = new Map<string, EventOf<'conflict'> & { readonly timeMs: number }>()
   readonly #peers = new Map<string, { connectedMs: number; rates?: Rates & { readonly atMs: number } }>()
 
-  constructor(monitor: Monitor) {
+  readonly #now: () => number
+
+  /** @param now a clock that never goes back, in milliseconds */
+  constructor(monitor: Monitor, now = () => performance.now()) {
+    this.#now = now
     monitor.subscribe((event) => this.#note(event))
   }
 
@@ -46,9 +52,9 @@ export class Account {
    */
   ratesOf({ key, received, sent }: Pick<PeerStatus, 'key' | 'received' | 'sent'>): Rates {
     const { connectedMs = Number.NEGATIVE_INFINITY, rates } = this.#peers.get(key) ?? {}
-    const nowMs = performance.now()
+    const nowMs = this.#now()
     if (rates !== undefined && nowMs - rates.atMs <= rateMs) return rates
-    if (rates !== undefined || nowMs - connectedMs > rateMs) return { receiveRate: 0, sendRate: 0 }
+    if (rates !== undefined || nowMs - connectedMs > sampleMs + rateMs) return { receiveRate: 0, sendRate: 0 }
     const perSecond = (bytes: number) => Math.round((bytes * 1000) / Math.max(1000, nowMs - connectedMs))
     return { receiveRate: perSecond(received), sendRate: perSecond(sent) }
   }
@@ -93,10 +99,12 @@ export class Account {
   }
 
   #notePeer({ state, peer, receiveRate, sendRate }: EventOf<'peer'>): void {
-    const nowMs = performance.now()
+    const nowMs = this.#now()
     const known = this.#peers.get(peer) ?? { connectedMs: nowMs }
+    const isWhole = nowMs - known.connectedMs >= sampleMs
     if (state === 'disconnected') this.#peers.delete(peer)
-    else if (state === 'traffic') this.#peers.set(peer, { ...known, rates: { receiveRate, sendRate, atMs: nowMs } })
+    else if (state === 'traffic' && isWhole)
+      this.#peers.set(peer, { ...known, rates: { receiveRate, sendRate, atMs: nowMs } })
     else if (state === 'connected') this.#peers.set(peer, { connectedMs: nowMs })
   }
 }

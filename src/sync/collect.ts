@@ -5,9 +5,11 @@ import { SyncError } from '../errors.ts'
 import { BlockSet } from '../log/block-set.ts'
 import { headerLength } from '../log/entries.ts'
 import type { Garbage, PastVersion } from '../log/garbage.ts'
+import type { Relocations } from '../log/relocations.ts'
 import type { Sparse } from '../log/sparse-packs.ts'
 import type { LogStore } from '../log/store.ts'
 import { reached } from '../steps.ts'
+import type { Extent } from '../tree/entry.ts'
 import { sameVersion, type Version } from '../tree/tree.ts'
 import type { Folder } from './folder.ts'
 import type { Turns } from './turns.ts'
@@ -56,8 +58,8 @@ export interface Collectable {
   readonly complete: (version: Version, signal: AbortSignal) => Promise<void>
   /** Whether a file of the folder holds a block. */
   readonly isHeld: (block: number) => boolean
-  /** Stores anew what is needed of packs; only who writes the log can. To be called in a turn. */
-  readonly repack?: (sparse: Sparse, signal: AbortSignal) => Promise<void>
+  /** Stores anew what is needed of packs, and tells where; only who writes the log can. To be called in a turn. */
+  readonly repack?: (sparse: Sparse, signal: AbortSignal) => Promise<Relocations>
 }
 
 /** Others come in between when so many runs of blocks were cleared. */
@@ -178,8 +180,8 @@ async function mark(
 }
 
 /**
- * Has what is needed of packs stored anew of which others need little. As no version comes meanwhile, what nobody needs
- * then is never needed again: a content that comes back is stored anew.
+ * Has what is needed of packs stored anew that hold much of what isn't. As no version comes meanwhile, what nobody needs
+ * then is never needed again: a content of that which comes back is stored anew.
  *
  * @returns whether it was done
  */
@@ -198,9 +200,15 @@ function repack(
       moving.add(block)
       for (const each of needed) moving.add(each.block)
     }
-    await forgetChunks(from.state, moving)
-    await from.repack(sparse, signal)
+    const chunks = await forgetChunks(from.state, moving)
+    const relocations = await from.repack(sparse, signal)
     reached('packs-moved')
+    await from.state.commitAll(
+      chunks.flatMap(([hash, extent]) => {
+        const now = relocations.relocated(extent)
+        return now === undefined ? [] : [(batch) => batch.chunk(hash, now)]
+      })
+    )
     return true
   })
 }
@@ -235,17 +243,24 @@ async function clear(
   }
 }
 
-/** Chunks are found again by their hash: not where they are no more. */
-async function forgetChunks(state: State, found: BlockSet): Promise<void> {
-  const forgotten: string[] = []
-  for await (const [hash, { block, blocks }] of state.allChunks()) {
-    for (let at = block; at < block + blocks; at++) {
+/** Chunks are found again by their hash: not where they are no more. @returns those, with where they were */
+async function forgetChunks(state: State, found: BlockSet): Promise<readonly (readonly [string, Extent])[]> {
+  const forgotten: (readonly [string, Extent])[] = []
+  for await (const [hash, extent] of state.allChunks()) {
+    for (let at = extent.block; at < extent.block + extent.blocks; at++) {
       if (!found.has(at)) continue
-      forgotten.push(hash)
+      forgotten.push([hash, extent])
       break
     }
   }
-  await state.commitAll(forgotten.map((hash) => (batch) => batch.forgetChunk(hash)))
+  await state.commitAll(
+    forgotten.map(
+      ([hash]) =>
+        (batch) =>
+          batch.forgetChunk(hash)
+    )
+  )
+  return forgotten
 }
 
 function describe({ count, oldest, isCut }: Retained): Pick<Collected, 'versionsKept' | 'oldest' | 'isCut'> {

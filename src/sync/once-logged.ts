@@ -1,4 +1,5 @@
 import { scanFolder } from '../disk/scan.ts'
+import { SyncError } from '../errors.ts'
 import { concerns } from '../log/history.ts'
 import type { LogView } from '../log/log-view.ts'
 import type { Seen } from '../tree/diff.ts'
@@ -36,11 +37,17 @@ export async function unrecordedIn(
 ): Promise<Unrecorded> {
   const found = await strangersIn(host, path, isKnown, onProblem, signal)
   const once = new Map<TreePath, Entry[]>()
-  for await (const [at, entry] of loggedAt(host.view, found, signal)) {
-    if (!isLike(entry, found.get(at))) continue
-    const entries = once.get(at)
-    if (entries === undefined) once.set(at, [entry])
-    else entries.push(entry)
+  try {
+    for await (const [at, entry] of loggedAt(host.view, found, signal)) {
+      if (!isLike(entry, found.get(at))) continue
+      const entries = once.get(at)
+      if (entries === undefined) once.set(at, [entry])
+      else entries.push(entry)
+    }
+  } catch (error) {
+    // What can't be told to be the log's is the user's own.
+    if (!(error instanceof SyncError && error.code === 'NOT_HELD')) throw error
+    once.clear()
   }
   return { once, others: found.size - once.size }
 }

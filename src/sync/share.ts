@@ -224,10 +224,11 @@ export class SharedFolder extends FolderHandle {
       repack: async (sparse, signal) => {
         // Each run that appends begins with a fork of its own.
         if (this.isStill) await beginRun(state, writer, { isFirst: false, flush: () => store.flush() })
-        await writer.repack(sparse, Date.now(), signal)
+        const relocations = await writer.repack(sparse, Date.now(), signal)
         // Before anything is cleared for it.
         await store.flush()
         await state.commit((batch) => noteWriter(batch, writer))
+        return relocations
       }
     }
   }

@@ -91,13 +91,13 @@ async function openEdits(t: Assert, seed: number) {
   const { store, writer } = await openWriter(t)
   const dice = new Dice(seed)
   const edits = new Edits(writer, dice)
-  await edits.begin(2500)
-  await edits.go(400)
+  await edits.begin(3500)
+  await edits.go(150)
   const file = new MemoryFile()
   const core = await store.named('entries')
   const paths = () => {
-    const some = Array.from({ length: 6 }, () => [...edits.known][dice.roll(edits.known.size)] as string)
-    return [...some, 'd1', 'd2/e2', 'd7', 'nowhere', 'd1/e', 'd']
+    const some = Array.from({ length: 4 }, () => [...edits.known][dice.roll(edits.known.size)] as string)
+    return [...some, 'd1', 'd2/e2', 'nowhere', 'd1/e']
   }
   return { writer, edits, file, core, dice, paths, view: () => writer.view({ received: () => 0 }, file) }
 }
@@ -177,8 +177,8 @@ test('an index that is damaged, cut off or of another past of the log misleads n
   file.bytes = whole
   const before = view()
   await same(t, writer, before, paths(), dice)
-  await core.truncate(edits.ends[150] as number, { fork: 1 })
-  await edits.go(300)
+  await core.truncate(edits.ends[60] as number, { fork: 1 })
+  await edits.go(120)
   for (const each of [before, view()]) await same(t, writer, each, paths(), dice)
   t.ok((await blocksFor(core, file, 'nowhere')) < core.length / 8, 'it was made anew')
 })
