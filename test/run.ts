@@ -10,7 +10,7 @@ import { join, sep } from 'node:path'
 const timeoutMs = 240_000
 // Nothing may be sent by multicast on the networks of whoever runs the tests.
 process.env.P2PSYNC_NO_LAN = '1'
-const workers = Number(process.env.P2PSYNC_TEST_WORKERS) || availableParallelism() + 2
+const workers = Number(process.env.P2PSYNC_TEST_WORKERS) || availableParallelism() + 1
 const root = import.meta.dirname
 const packageRoot = join(root, '../..')
 const brittle = join(packageRoot, 'node_modules/brittle/brittle-node.js')

@@ -4,9 +4,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { messageOf, SyncError } from '../errors.ts'
 import type { Scan, Seen, SeenDirectory, Unchanged } from '../tree/diff.ts'
 import { beneathAny } from '../tree/diff.ts'
+import { foldName } from '../tree/file-system.ts'
 import type { IgnoreRules } from '../tree/ignore.ts'
 import type { TreePath } from '../tree/path.ts'
-import { childPath, parentPath, pathFault, stateDirectoryName } from '../tree/path.ts'
+import { baseName, childPath, parentPath, pathFault, stateDirectoryName } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
 import { Beneath, isAbsence } from './beneath.ts'
 import { mountedMark, seeAt } from './seen.ts'
@@ -38,6 +39,11 @@ export interface ScanOptions {
   readonly onProgress?: (paths: number) => void
   readonly signal?: AbortSignal
 }
+
+/** The state directory is in every folder; where it is found under this name too, names are folded. */
+const otherCase = stateDirectoryName.toUpperCase()
+/** What any file system may take for one. */
+const foldsAll = { foldsCase: true, foldsUnicode: 'compatible' } as const
 
 /** After how many paths the event loop gets its turn: about 5 ms of work. */
 const pathsPerTurn = 1000
@@ -74,6 +80,9 @@ class Walk {
   /** What was covered: everything when undefined; else single paths, listings and subtrees. */
   #roots: { readonly single: Set<TreePath>; readonly listed: Set<TreePath>; readonly deep: Set<TreePath> } | undefined
   #sinceTurn = 0
+  readonly #listings = new Map<TreePath | '', ReadonlySet<string>>()
+  /** Whether the folder's file system takes some names for one. */
+  #foldsNames: boolean | undefined
   /** The file system of the folder itself. */
   #device: number | undefined
 
@@ -120,11 +129,39 @@ class Walk {
   #self(path: TreePath): Seen['type'] | undefined {
     this.#roots?.single.add(path)
     try {
-      if (this.beneath.stat(path) !== undefined) return this.#look(path, this.beneath.locate(path))
+      const listed = this.beneath.stat(path) === undefined ? undefined : this.#listedAs(path)
+      if (listed === path) return this.#look(path, this.beneath.locate(path))
+      // It isn't there, but something that is called otherwise, and was perhaps not heard of.
+      if (listed !== undefined && !this.#seen.has(listed)) this.#self(listed)
     } catch (error) {
       this.#fail(path, error)
     }
     return undefined
+  }
+
+  /** The path under which a walk would find what a path leads to: where names are folded, others lead there too. */
+  #listedAs(path: TreePath): TreePath | undefined {
+    this.#foldsNames ??= lstatSync(`${this.beneath.root}/${otherCase}`, { throwIfNoEntry: false }) !== undefined
+    if (!this.#foldsNames) return path
+    const parent = parentPath(path)
+    const listedParent = parent === '' ? '' : this.#listedAs(parent)
+    if (listedParent === undefined) return undefined
+    const names = this.#namesIn(listedParent)
+    const name = baseName(path)
+    if (names.has(name)) return childPath(listedParent, name)
+    const key = foldName(name, foldsAll)
+    for (const other of names) if (foldName(other, foldsAll) === key) return childPath(listedParent, other)
+    return undefined
+  }
+
+  /** The names in a directory; of many that are asked for one after the other it is listed once. */
+  #namesIn(directory: TreePath | ''): ReadonlySet<string> {
+    let names = this.#listings.get(directory)
+    if (names === undefined) {
+      names = new Set(readdirSync(this.beneath.directory(directory)))
+      this.#listings.set(directory, names)
+    }
+    return names
   }
 
   async #subtree(path: TreePath): Promise<void> {
@@ -249,6 +286,7 @@ class Walk {
     this.#sinceTurn = 0
     // Between turns anything may be moved: nothing is held across one.
     this.beneath.release()
+    this.#listings.clear()
     this.#options.onProgress?.(this.#seen.size + this.#unchangedFiles)
     await nextTurn()
     this.#options.signal?.throwIfAborted()

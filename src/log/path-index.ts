@@ -90,12 +90,13 @@ export class PathIndex {
       if (to - before <= Math.max(restBlocksMax, before * restShareMax)) return
       // Of an earlier writer's versions it isn't told where they end.
       if (await headsComeFirst(this.#core)) return
-      for (let at = this.#chunks.length; (at + 1) * chunkBlocks <= to; at++) {
+      const chunks = this.#chunks
+      for (let at = chunks.length; (at + 1) * chunkBlocks <= to; at++) {
         signal.throwIfAborted()
-        const { fork } = this.#core
         const chunk = await readChunk(this.#core, at * chunkBlocks)
-        if (fork !== this.#core.fork) return
-        this.#chunks.push(chunk)
+        // The log may get another past meanwhile.
+        if (this.#fork !== this.#core.fork || this.#chunks !== chunks) return
+        chunks.push(chunk)
         await rest?.()
       }
     } finally {
@@ -169,6 +170,7 @@ export class PathIndex {
     if (this.#fork === fork) return
     const known = decode(this.#file.read())
     const isOfThis = known?.treeHash.equals(await this.#treeHash(known.chunks.length))
+    if (this.#fork === fork) return
     this.#chunks = isOfThis ? (known?.chunks ?? []) : []
     this.#fork = fork
   }

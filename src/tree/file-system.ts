@@ -51,7 +51,10 @@ const trailing = /[. ]+$/
  * - Systems that fold case are Windows' own or its kin, where dots and spaces at the end of a name don't count.
  * - Systems that normalise may ignore what has no width, as HFS+ does.
  */
-export function foldName(name: string, { foldsCase, foldsUnicode }: FileSystemTraits): string {
+export function foldName(
+  name: string,
+  { foldsCase, foldsUnicode }: Pick<FileSystemTraits, 'foldsCase' | 'foldsUnicode'>
+): string {
   let key = name
   const form = foldsUnicode === 'compatible' ? 'NFKD' : 'NFD'
   if (foldsUnicode !== 'none') key = key.replaceAll(noWidth, '').normalize(form)

@@ -269,6 +269,24 @@ oddTest('a folder is shared from such a disk, again after it was plugged in agai
   await becomes(t, 'exfat', mirror, { ...contents, new: 'new' })
 })
 
+oddTest('a file of such a disk that changes the case of its name alone is published once', 'exfat', async (t) => {
+  const { text: bootstrap } = await startTestnet(t)
+  const disk = await OddDisk.make(t, 'exfat')
+  const at = (path: string) => join(disk.root, path)
+  mkdirSync(at('docs'))
+  for (const path of ['a.txt', 'docs/b']) writeFileSync(at(path), `of ${path}`)
+  const writer = await startShare(t, disk.root, { bootstrap })
+  // Times are coarse there: files are read when they have rested, and may be called otherwise by then.
+  renameSync(at('a.txt'), at('A.txt'))
+  await writer.event('published', ({ files }) => files === 2)
+  const mirror = join(await t.tmp(), 'mirror')
+  startClone(t, writer.key, mirror, { bootstrap })
+  await becomes(t, 'exfat', mirror, { 'A.txt': 'of a.txt', 'docs/b': 'of docs/b' })
+  renameSync(at('A.txt'), at('a.TXT'))
+  renameSync(at('docs/b'), at('docs/B'))
+  await becomes(t, 'exfat', mirror, { 'a.TXT': 'of a.txt', 'docs/B': 'of docs/b' })
+})
+
 /** The version that a writer published last. */
 function last({ events }: Command): { readonly version: number } {
   return events.flatMap((event) => (event.type === 'published' ? [event] : [])).at(-1) as { version: number }
