@@ -110,13 +110,11 @@ test('what lies in packs that others need is given back too, again and again', a
   await becomeSame(t, source, mirror)
 
   // What was moved is moved once more; and who mirrors it forgets it too, but not before it has what was moved.
-  for (const [round, share] of [2, 5].entries()) {
-    const replaced = write(source, 5 + round, (i) => i % share === 1)
-    await becomeSame(t, source, mirror)
-    for (const folder of [source, mirror]) {
-      const { freed } = await forget(t, folder)
-      t.ok(freed >= 0.9 * replaced, `${freed} given back of ${replaced} bytes`)
-    }
+  const replaced = write(source, 5, (i) => i % 2 === 1)
+  await becomeSame(t, source, mirror)
+  for (const folder of [source, mirror]) {
+    const { freed } = await forget(t, folder)
+    t.ok(freed >= 0.9 * replaced, `${freed} given back of ${replaced} bytes`)
   }
   await writer.kill('SIGTERM')
   const third = join(await t.tmp(), 'third')

@@ -15,7 +15,7 @@ import { seedsWith } from './seeds.ts'
 
 const seeds = seedsWith(4711)
 /** How many kills are tried, all seeds together. */
-const kills = Number(process.env.P2PSYNC_KILLS ?? 14)
+const kills = Number(process.env.P2PSYNC_KILLS ?? 10)
 
 const writerSteps: ReadonlySet<StepName> = new Set(
   stepNames.slice(stepNames.indexOf('key-claimed'), stepNames.indexOf('staging-emptied'))
