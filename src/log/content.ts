@@ -1,10 +1,11 @@
 import type Hypercore from 'hypercore'
 import { databaseFailure } from '../errors.ts'
 import { decodePack } from '../format/pack-codec.ts'
+import type { Relocation } from '../format/relocation-codec.ts'
 import { giveBack } from '../memory.ts'
 import type { Extent, FileEntry } from '../tree/entry.ts'
 import type { BlockPlaces } from './block-places.ts'
-import { type Relocations, restored } from './relocations.ts'
+import { movesMax, type Relocations, restored } from './relocations.ts'
 
 /** Bytes that may be on their way for one extent. */
 const inFlightBytesMax = 8 * 1024 * 1024
@@ -106,21 +107,45 @@ export class ContentReader {
     for (const [i, extent] of extents.entries()) {
       signal.throwIfAborted()
       for (const next of extents.slice(i + 1, i + 1 + packsAhead)) {
-        if (next.packed) this.#packOf(next).catch(() => {}) // It is awaited when its turn comes.
+        if (next.packed) this.#expect(next)
       }
-      if (extent.packed) {
-        const pack = await this.#packOf(extent)
-        yield cut(pack, extent.offset, extent.length)
-        // Nobody else has a part of it.
-        if (extent.length === pack.length) this.#packs.delete(extent.block)
-      } else yield* this.#run(extent, options)
+      if (extent.packed) yield await this.#cut(extent)
+      else yield* this.#run(extent, options)
     }
   }
 
   /** All that a pack holds. It isn't kept: who asks for it here wants all of it at once. Throws as `read` does. */
   async pack(block: number, signal: AbortSignal): Promise<Uint8Array> {
     signal.throwIfAborted()
-    return this.#relocations.of(block) === undefined ? this.#unpacked(block) : this.#pack(block)
+    return this.#relocations.of(block) === undefined ? this.#unpacked(block) : this.#assembled(block)
+  }
+
+  /** All that was kept of a pack, where it was, out of what it was moved to. */
+  async #assembled(block: number): Promise<Uint8Array> {
+    const moves: Relocation[] = []
+    let at = block
+    for (let next = this.#relocations.of(at); next !== undefined; next = this.#relocations.of(at)) {
+      if (moves.length === movesMax || (await this.#core.has(at))) break
+      moves.push(next)
+      at = next.to
+    }
+    // Where that isn't to be had an older one may be.
+    while (moves.length > 0 && !(await this.#core.has(at)) && !this.#isOffered(at)) {
+      const before = moves.at(-1)?.block ?? block
+      if (!this.#isOffered(before)) break
+      at = before
+      moves.pop()
+    }
+    let contents = await this.#plain(at)
+    for (const move of moves.reverse()) contents = restored(move, contents)
+    return contents
+  }
+
+  /** Has a pack come that is read soon. */
+  #expect(extent: Extent): void {
+    this.#placeOf(extent)
+      .then(({ block }) => this.#plain(block))
+      .catch(() => {}) // It is awaited when its turn comes.
   }
 
   async close(): Promise<void> {
@@ -135,21 +160,26 @@ export class ContentReader {
     return this.#arrivals.patienceMs ?? quietMsMax
   }
 
-  /** What wasn't kept of a pack is to be had only from who has all of it. */
-  #packOf(extent: Extent): Promise<Uint8Array> {
-    const { block } = extent
-    const isLost = this.#relocations.of(block) !== undefined && this.#relocations.covering(extent) === undefined
-    return isLost ? this.#plain(block) : this.#pack(block)
+  /** What an extent names, out of the first pack that is to be had of all that it was moved to. */
+  async #cut(extent: Extent): Promise<Uint8Array> {
+    const place = await this.#placeOf(extent)
+    const pack = await this.#plain(place.block)
+    // Nobody else has a part of it.
+    if (place.length === pack.length) this.#packs.delete(place.block)
+    return cut(pack, place.offset, place.length)
   }
 
-  /** What is still needed of a pack that was cleared is in another; where that one isn't to be had, the old one may be. */
-  async #pack(block: number): Promise<Uint8Array> {
-    const relocation = this.#relocations.of(block)
-    if (relocation === undefined || (await this.#core.has(block))) return this.#plain(block)
-    const { to } = relocation
-    const has = (index: number) => this.#core.peers.some((peer) => peer.remoteOpened && peer._remoteHasBlock(index))
-    const isOldAlone = !(await this.#core.has(to)) && !has(to) && has(block)
-    return isOldAlone ? this.#plain(block) : restored(relocation, await this.#plain(to))
+  async #placeOf(extent: Extent): Promise<Extent> {
+    if (this.#relocations.of(extent.block) === undefined) return extent
+    const places = [...this.#relocations.places(extent)]
+    for (const place of places) if (await this.#core.has(place.block)) return place
+    // The newest is what most have.
+    places.reverse()
+    return places.find(({ block }) => this.#isOffered(block)) ?? (places[0] as Extent)
+  }
+
+  #isOffered(block: number): boolean {
+    return this.#core.peers.some((peer) => peer.remoteOpened && peer._remoteHasBlock(block))
   }
 
   async #unpacked(block: number): Promise<Uint8Array> {

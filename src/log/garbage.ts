@@ -114,12 +114,11 @@ export class Garbage {
     for (const packed of [snapshot, table, ...deltas]) if (packed !== undefined) found.remove(runOf(packed))
   }
 
-  /** Of what was moved it is the new place that is needed, where that is here. */
+  /** Of what was moved it is the last place that is needed of those that are here. */
   #spareExtents(found: BlockSet, pair: Pair, relocations: Relocations): void {
     for (const extent of extentsIn(pair)) {
-      const to = relocations.covering(extent)?.to
-      if (to !== undefined && this.#content.core.bitfield.get(to)) found.remove(runOf({ block: to, blocks: 1 }))
-      else found.remove(runOf(extent))
+      const here = [...relocations.places(extent)].findLast(({ block }) => this.#content.core.bitfield.get(block))
+      found.remove(runOf(here ?? extent))
     }
   }
 

@@ -4,7 +4,6 @@ import type Hypercore from 'hypercore'
 import type { Download } from 'hypercore'
 import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
-import type { Relocation } from '../format/relocation-codec.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
@@ -216,10 +215,13 @@ export class LogReader {
     const { core } = await this.#contentCore()
     const relocations = await this.#relocations(core)
     if (relocations === this.#movedFrom) return this.#moved
-    const missing: Relocation[] = []
-    for (const relocation of relocations.all) if (!(await core.has(relocation.to))) missing.push(relocation)
-    const inUse = missing.length === 0 ? new Set() : await this.packsInUse()
-    const wanted = new Set(missing.filter(({ block }) => inUse.has(block)).map(({ to }) => to))
+    const wanted = new Set<number>()
+    for (const { to } of relocations.all) {
+      if (relocations.of(to) === undefined && !(await core.has(to))) wanted.add(to)
+    }
+    const inUse = wanted.size === 0 ? new Set<number>() : await this.packsInUse()
+    const needed = new Set([...inUse].map((block) => relocations.lastOf(block)))
+    for (const to of wanted) if (!needed.has(to)) wanted.delete(to)
     this.#moved?.destroy()
     this.#moved = wanted.size === 0 ? undefined : core.download({ blocks: [...wanted] })
     this.#movedFrom = relocations

@@ -9,7 +9,13 @@ import {
 import type { Extent } from '../tree/entry.ts'
 import { fetchPacked, UnfitSnapshot } from './snapshot.ts'
 
-/** Where the contents of cleared packs are. */
+/** More moves one after the other than a log can come to: each took a gc. */
+export const movesMax = 1000
+
+/**
+ * Where the contents of cleared packs are. A pack is moved once at most, and what it was moved to may be moved again: so
+ * whoever has any of them finds what it has, whatever others have forgotten since.
+ */
 export class Relocations {
   readonly #byBlock: ReadonlyMap<number, Relocation>
 
@@ -21,22 +27,36 @@ export class Relocations {
     return this.#byBlock.values()
   }
 
-  /** Where what was kept of a pack is. */
+  /** Where what was kept of a pack was moved to. */
   of(block: number): Relocation | undefined {
     return this.#byBlock.get(block)
   }
 
-  /** Where all that an extent names is; `undefined` where it isn't of a pack that was cleared, or was not kept of it. */
-  covering({ block, offset, length, packed }: Extent): Relocation | undefined {
-    const relocation = packed ? this.#byBlock.get(block) : undefined
-    return relocation && placeIn(relocation, offset, length) !== undefined ? relocation : undefined
+  /** What an extent names, where it was moved to; `undefined` where its pack wasn't, or it was not kept of it. */
+  moved(extent: Extent): Extent | undefined {
+    const relocation = extent.packed ? this.#byBlock.get(extent.block) : undefined
+    const offset = relocation && placeIn(relocation, extent.offset, extent.length)
+    return relocation && offset !== undefined ? { ...extent, block: relocation.to, offset } : undefined
   }
 
-  /** What an extent names, where it lies now; `undefined` where nothing covers it. */
-  relocated(extent: Extent): Extent | undefined {
-    const relocation = this.covering(extent)
-    const place = relocation && placeIn(relocation, extent.offset, extent.length)
-    return relocation && place !== undefined ? { ...extent, block: relocation.to, offset: place } : undefined
+  /** An extent, and wherever it was moved to, one after the other. */
+  *places(extent: Extent): Generator<Extent> {
+    let place: Extent | undefined = extent
+    for (let moves = 0; place !== undefined && moves <= movesMax; moves++) {
+      yield place
+      place = this.moved(place)
+    }
+  }
+
+  /** Where the contents of a pack lie in the end, as far as they were kept. */
+  lastOf(block: number): number {
+    let last = block
+    for (let moves = 0; moves < movesMax; moves++) {
+      const relocation = this.#byBlock.get(last)
+      if (relocation === undefined) break
+      last = relocation.to
+    }
+    return last
   }
 }
 
@@ -67,9 +87,8 @@ export function restored({ at, bytes, runs }: Relocation, pack: Uint8Array): Uin
 
 /** Whether the blocks of an extent are here, or what they had of it. */
 export async function isHere(core: Hypercore, relocations: Relocations, extent: Extent): Promise<boolean> {
-  if (await core.has(extent.block, extent.block + extent.blocks)) return true
-  const relocation = relocations.covering(extent)
-  return relocation !== undefined && (await core.has(relocation.to))
+  for (const { block, blocks } of relocations.places(extent)) if (await core.has(block, block + blocks)) return true
+  return false
 }
 
 /** The table that a head names, where it can be one. */

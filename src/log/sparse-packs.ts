@@ -6,7 +6,7 @@ import { BeeView, type Pair } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { extentsIn } from './entries.ts'
 import type { Kept } from './garbage.ts'
-import { placeIn, type Relocations } from './relocations.ts'
+import type { Relocations } from './relocations.ts'
 
 export interface SparseParts {
   readonly bee: Hyperbee
@@ -16,17 +16,10 @@ export interface SparseParts {
   readonly relocations: Relocations
 }
 
-/** What of a pack is needed, as entries name it. */
-interface Needed {
-  readonly block: number
-  readonly runs: readonly PackRun[]
-}
-
 /** A pack that is here, with what is needed of it. */
 interface SparsePack {
   readonly block: number
-  /** By each pack whose contents it has: itself, or others that were put into it. */
-  readonly needed: readonly Needed[]
+  readonly needed: readonly PackRun[]
   /** Bytes of contents that nobody needs. */
   readonly dead: number
   /** Bytes on disk that are given back when the rest lies elsewhere, about. */
@@ -38,8 +31,6 @@ export interface Sparse {
   readonly packs: readonly SparsePack[]
   /** Bytes on disk that they would give back, about. */
   readonly gain: number
-  /** What stays where it was moved to before. */
-  readonly kept: readonly Relocation[]
 }
 
 /** Of all that nobody needs no more than this share is left in packs that others need a part of. */
@@ -61,11 +52,10 @@ export async function findSparse(
   garbageBytes: number,
   signal: AbortSignal
 ): Promise<Sparse> {
-  const needed = await neededOf(parts, kept, signal)
   const all: SparsePack[] = []
-  for (const [block, each] of byPlace(needed, parts.relocations)) {
+  for (const [block, needed] of await neededOf(parts, kept, signal)) {
     signal.throwIfAborted()
-    const pack = await weigh(parts, block, each)
+    const pack = await weigh(parts, block, needed)
     if (pack !== undefined) all.push(pack)
   }
   all.sort((a, b) => b.dead - a.dead)
@@ -79,14 +69,12 @@ export async function findSparse(
     gain += pack.gain
     packs.push(pack)
   }
-  const moving = new Set(packs.flatMap((pack) => pack.needed.map(({ block }) => block)))
-  const stays = [...parts.relocations.all].filter(({ block }) => needed.has(block) && !moving.has(block))
-  return { packs, gain, kept: stays }
+  return { packs, gain }
 }
 
-/** What is needed of each pack that an entry names. */
+/** What is needed of each pack that is here. */
 async function neededOf(
-  { bee }: SparseParts,
+  { bee, content, relocations }: SparseParts,
   { since, newest }: Kept,
   signal: AbortSignal
 ): Promise<ReadonlyMap<number, readonly PackRun[]>> {
@@ -94,8 +82,11 @@ async function neededOf(
   const named = new Map<number, number[]>()
   const add = (pair: Pair) => {
     signal.throwIfAborted()
-    for (const { block, offset, length, packed } of extentsIn(pair)) {
-      if (!packed || length === 0) continue
+    for (const extent of extentsIn(pair)) {
+      if (!extent.packed || extent.length === 0) continue
+      const here = [...relocations.places(extent)].findLast(({ block }) => content.core.bitfield.get(block))
+      if (here === undefined) continue
+      const { block, offset, length } = here
       const known = named.get(block)
       if (known === undefined) named.set(block, [offset, length])
       else known.push(offset, length)
@@ -126,43 +117,18 @@ function joined(numbers: readonly number[]): readonly PackRun[] {
   return joined
 }
 
-/** The same by the packs in which it lies now. */
-function byPlace(
-  needed: ReadonlyMap<number, readonly PackRun[]>,
-  relocations: Relocations
-): ReadonlyMap<number, readonly Needed[]> {
-  const places = new Map<number, Needed[]>()
-  for (const [block, runs] of needed) {
-    const relocation = relocations.of(block)
-    const isMoved =
-      relocation !== undefined && runs.every((run) => placeIn(relocation, run.offset, run.length) !== undefined)
-    const at = isMoved ? relocation.to : block
-    const known = places.get(at)
-    if (known === undefined) places.set(at, [{ block, runs }])
-    else known.push({ block, runs })
-  }
-  return places
-}
-
 /** What a pack would give back; `undefined` where that isn't worth it, or it isn't here, or isn't what was signed. */
-async function weigh(parts: SparseParts, block: number, needed: readonly Needed[]): Promise<SparsePack | undefined> {
-  const live = needed.reduce((sum, { runs }) => sum + bytesOf(runs), 0)
-  if (live >= fullBytes) return undefined
+async function weigh(parts: SparseParts, block: number, needed: readonly PackRun[]): Promise<SparsePack | undefined> {
+  const live = bytesOf(needed)
+  // One is moved once: what lies in two of them stays where it is.
+  if (live >= fullBytes || parts.relocations.of(block) !== undefined) return undefined
   const pack = await readPack(parts, block)
+  const last = needed.at(-1)
   // Nobody can read what lies beyond its end.
-  if (pack === undefined || !needed.every((each) => liesIn(pack.contents, block, each, parts.relocations)))
-    return undefined
+  if (pack === undefined || last === undefined || last.offset + last.length > pack.contents.length) return undefined
   const dead = pack.contents.length - live
   if (dead < deadShareMin * pack.contents.length) return undefined
   return { block, needed, dead, gain: Math.round((pack.bytes * dead) / pack.contents.length) }
-}
-
-function liesIn(contents: Uint8Array, at: number, { block, runs }: Needed, relocations: Relocations): boolean {
-  const before = block === at ? undefined : relocations.of(block)
-  return runs.every(({ offset, length }) => {
-    const place = before === undefined ? offset : placeIn(before, offset, length)
-    return place !== undefined && place + length <= contents.length
-  })
 }
 
 async function readPack({ content, places }: SparseParts, block: number) {
@@ -183,15 +149,8 @@ export async function repack(
   for (const { block, needed } of packs) {
     signal.throwIfAborted()
     const pack = await readPack(parts, block)
-    if (pack === undefined) {
-      // It was damaged since: what is known of it stays.
-      repacker.keep(needed.flatMap((each) => parts.relocations.of(each.block) ?? []))
-      continue
-    }
-    for (const each of needed) {
-      const before = each.block === block ? undefined : parts.relocations.of(each.block)
-      await repacker.add(each, pack.contents, before)
-    }
+    // One that was damaged since stays.
+    if (pack !== undefined) await repacker.add(block, needed, pack.contents)
   }
   return repacker.end()
 }
@@ -207,19 +166,13 @@ class Repacker {
     this.#append = append
   }
 
-  /** @param before where the pack lies that entries name, if that isn't the one with these contents */
-  async add({ block, runs }: Needed, contents: Uint8Array, before: Relocation | undefined): Promise<void> {
+  async add(block: number, runs: readonly PackRun[], contents: Uint8Array): Promise<void> {
     if (this.#pack.bytes > 0 && this.#pack.bytes + bytesOf(runs) > packBytesTarget) await this.#seal()
-    this.#waiting.push({ block, at: this.#pack.bytes, bytes: before?.bytes ?? contents.length, runs })
+    this.#waiting.push({ block, at: this.#pack.bytes, bytes: contents.length, runs })
     for (const { offset, length } of runs) {
-      const at = before === undefined ? offset : placeIn(before, offset, length)
-      if (at === undefined || at + length > contents.length) throw new RangeError('a run beyond its pack')
-      this.#pack.add(contents.subarray(at, at + length))
+      if (offset + length > contents.length) throw new RangeError('a run beyond its pack')
+      this.#pack.add(contents.subarray(offset, offset + length))
     }
-  }
-
-  keep(relocations: readonly Relocation[]): void {
-    this.#done.push(...relocations)
   }
 
   async end(): Promise<readonly Relocation[]> {

@@ -209,7 +209,7 @@ export class LogWriter {
    *
    * @returns where it is; nothing was done where the version isn't whole
    */
-  async repack({ packs, kept }: Sparse, timeMs: number, signal: AbortSignal): Promise<Relocations> {
+  async repack({ packs }: Sparse, timeMs: number, signal: AbortSignal): Promise<Relocations> {
     this.#assertOwn()
     const [version, latest] = [this.version, await this.head()]
     if (version === undefined || latest === undefined || latest.unfinished) return noRelocations
@@ -225,7 +225,8 @@ export class LogWriter {
     }
     const moved = await repack(parts, packs, append, signal)
     reached('blocks-appended')
-    const all = [...kept, ...moved].sort((a, b) => a.block - b.block)
+    // None is dropped: others may have kept what nobody needs here any more.
+    const all = [...parts.relocations.all, ...moved].sort((a, b) => a.block - b.block)
     const table = await encodeRelocations(all)
     const relocations = { block: this.#content.length, blocks: table.length }
     await this.appendBlocks(table)

@@ -196,16 +196,13 @@ function repack(
     if (newest === undefined || from.repack === undefined) return false
     const sparse = await garbage.sparse({ since, newest }, garbageBytes, signal)
     const moving = new BlockSet()
-    for (const { block, needed } of sparse.packs) {
-      moving.add(block)
-      for (const each of needed) moving.add(each.block)
-    }
+    for (const { block } of sparse.packs) moving.add(block)
     const chunks = await forgetChunks(from.state, moving)
     const relocations = await from.repack(sparse, signal)
     reached('packs-moved')
     await from.state.commitAll(
       chunks.flatMap(([hash, extent]) => {
-        const now = relocations.relocated(extent)
+        const now = relocations.moved(extent)
         return now === undefined ? [] : [(batch) => batch.chunk(hash, now)]
       })
     )

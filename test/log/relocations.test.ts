@@ -44,10 +44,28 @@ test('what was kept of a pack is found where it lies now, and nothing else', (t)
   const relocations = new Relocations([relocation])
   for (const [offset, length, place] of cases) {
     t.is(placeIn(relocation, offset, length), place, `${offset} ${length}`)
-    t.is(relocations.covering(extent(offset, length)) !== undefined, place !== undefined)
+    t.alike(relocations.moved(extent(offset, length)), place === undefined ? undefined : extent(place, length, 9))
   }
-  t.absent(relocations.covering(extent(5, 10, 4)))
-  t.absent(relocations.covering({ ...extent(5, 10), packed: false }), 'bare blocks are not moved')
+  t.absent(relocations.moved(extent(5, 10, 4)))
+  t.absent(relocations.moved({ ...extent(5, 10), packed: false }), 'bare blocks are not moved')
+})
+
+test('what was moved more than once is found wherever it was', (t) => {
+  const again = { block: 9, to: 12, at: 0, bytes: 200, runs: [{ offset: 100, length: 10 }] }
+  const relocations = new Relocations([relocation, again])
+  const blocks = (offset: number, length: number) =>
+    [...relocations.places(extent(offset, length))].map((it) => it.block)
+  t.alike(blocks(5, 10), [3, 9, 12])
+  t.alike([...relocations.places(extent(7, 3))].at(-1), extent(2, 3, 12))
+  t.alike(blocks(30, 20), [3, 9], 'what was not kept the second time')
+  t.alike(blocks(20, 5), [3])
+  t.is(relocations.lastOf(3), 12)
+  t.is(relocations.lastOf(4), 4)
+  const endless = new Relocations(
+    Array.from({ length: 5000 }, (_, i) => ({ ...relocation, block: i, to: i + 1, at: 5 }))
+  )
+  t.ok([...endless.places(extent(5, 10, 0))].length <= 1002)
+  t.ok(endless.lastOf(0) <= 1000)
 })
 
 test('an old pack is put together again, as far as it was kept', async (t) => {
@@ -68,12 +86,14 @@ test('contents are read from the new pack where the old one has gone, and from t
   const contents = Buffer.from(Array.from({ length: 50 }, (_, i) => i + 1))
   await writer.appendBlocks([
     await encodePack([contents]),
-    await encodePack([Buffer.alloc(7, 255), contents.subarray(20, 40)])
+    await encodePack([Buffer.alloc(7, 255), contents.subarray(20, 40)]),
+    await encodePack([contents.subarray(24, 36)])
   ])
   const moved = { block: 0, to: 1, at: 7, bytes: 50, runs: [{ offset: 20, length: 20 }] }
+  const again = { block: 1, to: 2, at: 0, bytes: 27, runs: [{ offset: 11, length: 12 }] }
   const read = async (offset: number, length: number) => {
     const arrivals = { hasPeers: () => true, received: () => 0, patienceMs: 100 }
-    const relocations = new Relocations([moved])
+    const relocations = new Relocations([moved, again])
     const reader = new ContentReader(core, writer.places, arrivals, { relocations, directory: '' })
     const pieces: Buffer[] = []
     const entry = fileOf(contents.subarray(offset, offset + length), { extents: [extent(offset, length, 0)] })
@@ -88,7 +108,18 @@ test('contents are read from the new pack where the old one has gone, and from t
   t.alike(await read(0, 50), contents)
   await core.clear(0, 1)
   t.alike(await read(25, 10), contents.subarray(25, 35))
+  t.alike(await read(20, 20), contents.subarray(20, 40))
   t.ok((await failureOf(() => read(0, 50))) instanceof NotToBeHad, 'nobody has the rest')
+  await core.clear(1, 2)
+  t.alike(await read(25, 10), contents.subarray(25, 35), 'it was moved once more')
+  t.ok((await failureOf(() => read(20, 20))) instanceof NotToBeHad)
+  const arrivals = { hasPeers: () => true, received: () => 0 }
+  const more = { relocations: new Relocations([moved, again]), directory: '' }
+  const reader = new ContentReader(core, writer.places, arrivals, more)
+  const expected = Buffer.alloc(50)
+  expected.set(contents.subarray(24, 36), 24)
+  t.alike(Buffer.from(await reader.pack(0, signal)), expected, 'all that is left of a pack')
+  await reader.close()
 })
 
 test('a table that is none, or is not there, tells of nothing', async (t) => {
