@@ -7,7 +7,7 @@ import { type Entry, sameContent } from '../tree/entry.ts'
 import { foldName } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
 import { wholePart } from '../tree/select.ts'
-import type { Problem, TreeView } from '../tree/tree.ts'
+import type { TreeView } from '../tree/tree.ts'
 import type { Workspace } from './workspace.ts'
 
 /** An open folder, and its log. */
@@ -32,10 +32,9 @@ export async function unrecordedIn(
   host: Host,
   path: TreePath | '',
   isKnown: ReadonlySet<TreePath>,
-  onProblem: (problem: Problem) => void,
   signal: AbortSignal
 ): Promise<Unrecorded> {
-  const found = await strangersIn(host, path, isKnown, onProblem, signal)
+  const found = await strangersIn(host, path, isKnown, signal)
   const once = new Map<TreePath, Entry[]>()
   try {
     for await (const [at, entry] of loggedAt(host.view, found, signal)) {
@@ -74,11 +73,11 @@ async function strangersIn(
   { folder, baseline, traits, rules, part = wholePart }: Host,
   path: TreePath | '',
   isKnown: ReadonlySet<TreePath>,
-  onProblem: (problem: Problem) => void,
   signal: AbortSignal
 ): Promise<ReadonlyMap<TreePath, Seen>> {
   const where = path === '' ? {} : { dirty: new Map([[path, 'deep'] as const]) }
-  const { seen } = await scanFolder(folder.root, { ...where, ...(rules && { rules }), onProblem, signal })
+  // What of the user's own can't be read is no concern of ours.
+  const { seen } = await scanFolder(folder.root, { ...where, ...(rules && { rules }), signal })
   // Under another spelling it may be what is recorded.
   const fold = (name: string) => foldName(name, traits)
   const known = new Set<string>()

@@ -64,7 +64,7 @@ export async function restore(
   const target = await targetOf(host, version, path, onProblem)
   const paths = new Set<TreePath>(target.wanted)
   for (const recorded of host.baseline.records.keys()) if (concerns(recorded, path)) paths.add(recorded)
-  const unrecorded = await unrecordedIn(host, path, new Set(target.entries.keys()), onProblem, signal)
+  const unrecorded = await unrecordedIn(host, path, new Set(target.entries.keys()), signal)
   if (paths.size === 0 && unrecorded.once.size === 0)
     throw new SyncError('NO_SUCH_PATH', `Version ${version.length} has no ${path}, and neither has the folder`)
   for (const at of unrecorded.once.keys()) paths.add(at)

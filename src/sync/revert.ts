@@ -72,7 +72,7 @@ async function addedTo(
   onProblem: (problem: Problem) => void,
   signal: AbortSignal
 ): Promise<Added> {
-  const unrecorded = await unrecordedIn(host, path, new Set(), onProblem, signal)
+  const unrecorded = await unrecordedIn(host, path, new Set(), signal)
   const look = await lookFor(host, new Set(unrecorded.once.keys()), new Map(), unrecorded, onProblem, signal)
   return { look, ours: await thoseOfTheLog(host.view, unrecorded, look.local) }
 }
