@@ -7,7 +7,7 @@ import { BeeView, type Pair } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { type BlockRun, BlockSet } from './block-set.ts'
 import { extentsIn, headerLength, headOf } from './entries.ts'
-import { type Relocations, RelocationTable } from './relocations.ts'
+import { lastHere, type Relocations, RelocationTable } from './relocations.ts'
 import { findSparse, type Sparse } from './sparse-packs.ts'
 
 /** Runs of garbage with no more than so many blocks between them, none of which is here, are cleared as one. */
@@ -32,7 +32,7 @@ export interface Kept {
  * Finds and clears the blocks of a content core that no kept version needs. The entries core stays as it is, and all of
  * it has to be here. What proves the blocks stays too: who has them may serve them, and what is kept can be proven.
  *
- * Reading throws a `RangeError` where the log holds no tree.
+ * Reading throws a `RangeError` where the log holds no tree, and `UnfitSnapshot` where the table of what was moved isn't here.
  */
 export class Garbage {
   readonly #bee: Hyperbee
@@ -95,7 +95,8 @@ export class Garbage {
   }
 
   async #relocations(newest: Version, signal: AbortSignal): Promise<Relocations> {
-    return this.#table.of(await headOf(this.#bee, newest), this.#content, () => false, signal)
+    // Without it what was moved would be taken for what nobody needs.
+    return this.#table.known(await headOf(this.#bee, newest), this.#content, () => false, signal)
   }
 
   /** Takes out what was put since a length, be it for a while only, and what the newest version names itself. */
@@ -117,8 +118,7 @@ export class Garbage {
   /** Of what was moved it is the last place that is needed of those that are here. */
   #spareExtents(found: BlockSet, pair: Pair, relocations: Relocations): void {
     for (const extent of extentsIn(pair)) {
-      const here = [...relocations.places(extent)].findLast(({ block }) => this.#content.core.bitfield.get(block))
-      found.remove(runOf(here ?? extent))
+      found.remove(runOf(lastHere(this.#content, relocations, extent) ?? extent))
     }
   }
 

@@ -62,6 +62,12 @@ export class Relocations {
 
 export const noRelocations = new Relocations()
 
+/** The last of the places of an extent whose blocks are here. */
+export function lastHere(core: Hypercore, relocations: Relocations, extent: Extent): Extent | undefined {
+  const { bitfield } = core.core
+  return [...relocations.places(extent)].findLast(({ block }) => bitfield.get(block))
+}
+
 /** Where a run of a pack's contents lies in the new one, if all of it was kept. */
 export function placeIn({ at, runs }: Relocation, offset: number, length: number): number | undefined {
   let place = at
@@ -104,7 +110,7 @@ export class RelocationTable {
 
   /**
    * The table that a head names; none where it can't be had, or is none: what it tells of isn't to be had then, unless
-   * somebody has the old packs.
+   * somebody has the old packs. Whoever clears anything by it asks for `known`.
    */
   async of(
     head: Head | undefined,
@@ -112,18 +118,33 @@ export class RelocationTable {
     hasPeers: () => boolean,
     signal: AbortSignal
   ): Promise<Relocations> {
-    const pointer = head && relocationsOf(head)
-    if (pointer === undefined) return noRelocations
-    const key = `${core.fork} ${pointer.block} ${pointer.blocks}`
-    if (this.#known?.key === key) return this.#known.relocations
     try {
-      const relocations = await load(core, pointer, hasPeers, signal)
-      this.#known = { key, relocations }
-      return relocations
+      return await this.known(head, core, hasPeers, signal)
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof UnfitSnapshot)) throw error
       return noRelocations
     }
+  }
+
+  /**
+   * The table that a head names; empty only where it names none. Throws a `RangeError` where it is none.
+   *
+   * @throws {UnfitSnapshot} where it can't be had
+   */
+  async known(
+    head: Head | undefined,
+    core: Hypercore,
+    hasPeers: () => boolean,
+    signal: AbortSignal
+  ): Promise<Relocations> {
+    if (head?.relocations === undefined) return noRelocations
+    const pointer = relocationsOf(head)
+    if (pointer === undefined) throw new RangeError('relocations beyond the contents')
+    const key = `${core.fork} ${pointer.block} ${pointer.blocks}`
+    if (this.#known?.key === key) return this.#known.relocations
+    const relocations = await load(core, pointer, hasPeers, signal)
+    this.#known = { key, relocations }
+    return relocations
   }
 }
 

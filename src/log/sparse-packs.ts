@@ -6,7 +6,7 @@ import { BeeView, type Pair } from './bee-view.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { extentsIn } from './entries.ts'
 import type { Kept } from './garbage.ts'
-import type { Relocations } from './relocations.ts'
+import { lastHere, type Relocations } from './relocations.ts'
 
 export interface SparseParts {
   readonly bee: Hyperbee
@@ -84,7 +84,7 @@ async function neededOf(
     signal.throwIfAborted()
     for (const extent of extentsIn(pair)) {
       if (!extent.packed || extent.length === 0) continue
-      const here = [...relocations.places(extent)].findLast(({ block }) => content.core.bitfield.get(block))
+      const here = lastHere(content, relocations, extent)
       if (here === undefined) continue
       const { block, offset, length } = here
       const known = named.get(block)

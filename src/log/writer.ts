@@ -217,7 +217,8 @@ export class LogWriter {
       bee: this.#bee,
       content: this.#content,
       places: this.places,
-      relocations: await this.#relocations()
+      // A table without them would lose all that was moved before.
+      relocations: await this.#table.known(latest, this.#content, () => false, signal)
     }
     const append = async (block: Uint8Array) => {
       await this.appendBlocks([block])

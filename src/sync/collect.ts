@@ -6,6 +6,7 @@ import { BlockSet } from '../log/block-set.ts'
 import { headerLength } from '../log/entries.ts'
 import type { Garbage, PastVersion } from '../log/garbage.ts'
 import type { Relocations } from '../log/relocations.ts'
+import { UnfitSnapshot } from '../log/snapshot.ts'
 import type { Sparse } from '../log/sparse-packs.ts'
 import type { LogStore } from '../log/store.ts'
 import { reached } from '../steps.ts'
@@ -173,6 +174,7 @@ async function mark(
     const since = kept.isCut && kept.oldest ? kept.oldest.version.length : headerLength
     return { garbage, kept, since, newest, found: await garbage.find({ since, newest }, from.isHeld, signal) }
   } catch (error) {
+    if (error instanceof UnfitSnapshot) throw notWhole()
     if (!(error instanceof RangeError)) throw error
     const message = `The log can't be read: ${error.message}. Nothing of it is forgotten`
     throw new SyncError('DAMAGED', message, { cause: error })
@@ -224,7 +226,12 @@ async function clear(
     if (now.fork !== newest.fork) throw changedPast()
     if (!sameVersion(now, seen)) {
       if (!(await garbage.isWhole(now))) return 'unknown'
-      await garbage.spare(found, { since: seen.length, newest: now }, signal)
+      try {
+        await garbage.spare(found, { since: seen.length, newest: now }, signal)
+      } catch (error) {
+        if (error instanceof UnfitSnapshot) return 'unknown'
+        throw error
+      }
       seen = now
     }
     const isDone = await garbage.clear(found, runsPerTurn, signal)

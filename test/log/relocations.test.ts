@@ -3,6 +3,7 @@ import { encodePack } from '../../src/format/pack-codec.ts'
 import { encodeRelocations, type Relocation } from '../../src/format/relocation-codec.ts'
 import { ContentReader, NotToBeHad } from '../../src/log/content.ts'
 import { placeIn, Relocations, RelocationTable, restored } from '../../src/log/relocations.ts'
+import { UnfitSnapshot } from '../../src/log/snapshot.ts'
 import type { Extent } from '../../src/tree/entry.ts'
 import { fileOf } from '../support/entries.ts'
 import { failureOf } from '../support/failure.ts'
@@ -137,6 +138,15 @@ test('a table that is none, or is not there, tells of nothing', async (t) => {
   t.alike(await of({ block: 2, blocks: 1 }), [], 'another format')
   t.alike(await of({ block: 0, blocks: 2 }), [], 'half of it')
   t.alike(await of({ block: 2, blocks: 5 }), [], 'beyond the contents')
+  const known = (relocations: { readonly block: number; readonly blocks: number }) =>
+    failureOf(() => new RelocationTable().known(headOf({ contentLength: 3, relocations }), core, () => false, signal))
+  for (const pointer of [
+    { block: 1, blocks: 1 },
+    { block: 2, blocks: 1 },
+    { block: 2, blocks: 5 }
+  ])
+    t.ok((await known(pointer)) instanceof RangeError, 'whoever clears something by it is told')
   await core.clear(0, 1)
   t.alike(await of({ block: 0, blocks: 1 }), [], 'cleared')
+  t.ok((await known({ block: 0, blocks: 1 })) instanceof UnfitSnapshot)
 })
