@@ -229,8 +229,8 @@ export class LogReader {
   }
 
   /**
-   * Resolves when all of the log up to a version is here, but for contents, of which only that comes which was moved; or when it has not come in some time, or there
-   * is nobody to have it from.
+   * Resolves when all of the log up to a version is here, but for contents, of which only that comes which was moved; or
+   * when it has not come in some time, or there is nobody to have it from.
    */
   async fetchLog(version: Version, signal: AbortSignal): Promise<void> {
     if (!this.hasPeers) return

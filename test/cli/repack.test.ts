@@ -3,6 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Assert } from 'brittle'
+import { LogStore } from '../../src/log/store.ts'
+import { LogWriter } from '../../src/log/writer.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { packageRoot, start, startClone, startShare } from '../support/cli.ts'
 import { hashOf } from '../support/entries.ts'
@@ -150,4 +152,16 @@ test('a gc that is killed while it stores packs anew loses nothing, and the next
   await run(t, ['scan', source])
   const [last] = await run(t, ['log', source, '-n', '1'])
   t.alike(await gotten(t, source, last?.version ?? 0), contentsOf(source))
+
+  // Where it isn't known what was moved, nothing is cleared.
+  const store = await LogStore.open(join(source, '.p2psync/store'))
+  const table = (await (await LogWriter.open(store)).head())?.relocations
+  t.ok(table, 'a head names the table')
+  await (await store.named('content')).clear(table?.block ?? 0, (table?.block ?? 0) + 1)
+  await store.close()
+  const size = du(source)
+  const refused = start(t, ['gc', source, '--keep', '0s'])
+  t.not(await refused.exit(), 0)
+  t.ok(refused.stderr.includes('nothing was forgotten'), refused.stderr)
+  t.ok(du(source) >= 0.95 * size)
 })
