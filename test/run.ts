@@ -1,6 +1,7 @@
 /**
  * Runs all tests, several files at a time, as most of them wait for processes, disks and networks of their own most of
- * the time. Each file gets a process; the output of each is printed whole when it ends. Exits with 1 when any failed.
+ * the time. Each file gets a process; the output of each is printed whole when it ends, and that of the failed ones at
+ * the end once more. Exits with 1 when any failed.
  */
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
@@ -38,7 +39,8 @@ const groups = [
   ...files.filter(isLong).map((file) => [file])
 ]
 
-async function run(group: readonly string[]): Promise<boolean> {
+/** Runs some files in one process, and gives what it printed when one of them failed. */
+async function run(group: readonly string[]): Promise<string | undefined> {
   const startMs = performance.now()
   const args = [brittle, '--timeout', String(timeoutMs), ...group.map((file) => join('dist/test', file))]
   const child = spawn(process.execPath, args, { cwd: packageRoot, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -48,17 +50,24 @@ async function run(group: readonly string[]): Promise<boolean> {
   const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
   const name = group.length === 1 ? group[0] : `${group.length} files of ${group[0]?.split(sep)[0]}`
   const seconds = Math.round((performance.now() - startMs) / 1000)
-  process.stdout.write(`${Buffer.concat(output)}\n# ${status === 0 ? 'passed' : 'FAILED'}: ${name}, ${seconds} s\n\n`)
-  return status === 0
+  const printed = `${Buffer.concat(output)}\n# ${status === 0 ? 'passed' : 'FAILED'}: ${name}, ${seconds} s\n\n`
+  process.stdout.write(printed)
+  return status === 0 ? undefined : printed
 }
 
 const failed: string[] = []
+const failures: string[] = []
 const note = async (group: readonly string[]) => {
-  if (!(await run(group))) failed.push(...group)
+  const printed = await run(group)
+  if (printed === undefined) return
+  failed.push(...group)
+  failures.push(printed)
 }
 const worker = async () => {
   for (let group = groups.pop(); group !== undefined; group = groups.pop()) await note(group)
 }
 await Promise.all(Array.from({ length: workers }, worker))
+// Of a long log often only the end is kept.
+process.stdout.write(failures.join(''))
 process.stdout.write(failed.length === 0 ? `# all ${files.length} files passed\n` : `# FAILED: ${failed.join(', ')}\n`)
 process.exitCode = failed.length === 0 ? 0 : 1

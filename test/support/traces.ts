@@ -1,6 +1,8 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Assert } from 'brittle'
 import type { Command } from './cli.ts'
+import { until } from './until.ts'
 
 /** The contents of all files and links of a folder, by path. */
 export function contentsOf(root: string): Record<string, string> {
@@ -15,6 +17,21 @@ export function contentsOf(root: string): Record<string, string> {
   }
   walk('')
   return contents
+}
+
+/** Waits until a folder holds these files with these contents, and nothing else. */
+export async function becomes(t: Assert, root: string, contents: Record<string, string>): Promise<void> {
+  const sorted = (of: Record<string, string>) => JSON.stringify(Object.entries(of).sort())
+  const wanted = sorted(contents)
+  let seen = ''
+  const isThere = () => {
+    try {
+      seen = sorted(contentsOf(root))
+    } catch {} // Something went while it was looked at, such as a directory that has just become empty.
+    return seen === wanted
+  }
+  await until(isThere, { what: 'these files', ms: 30_000 }).catch(() => {})
+  t.is(seen, wanted) // What was seen, not what is there by now: a mirror may be at work on what comes next.
 }
 
 /** What tells that a file was written anew: inode number and times. */
