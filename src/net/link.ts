@@ -53,9 +53,10 @@ export interface LinkOptions {
 const protocol = 'p2psync/link/1'
 /** Proof, introduction and first answer must come in this time. */
 const openMsMax = 5000
-/** A connection that says nothing for so long is dead; so often something is said. */
+/** A connection that says nothing for so long is dead; so often something is said, and so often it is looked at. */
 const silentMsMax = 5000
 const keepAliveMs = 1500
+const lookMs = 1000
 /** Round trips are measured a few times at once, since other work makes single ones look long, and then now and then. */
 const morePingsMs = [40, 120, 300] as const
 const pingMs = 5000
@@ -76,6 +77,7 @@ export class Link {
   readonly stream: SecretStream
   readonly transport: Transport
   readonly dialledBy: 'us' | 'them'
+  readonly openedMs = performance.now()
   /** The least round trip, in milliseconds. */
   rttMs = Number.POSITIVE_INFINITY
   introduction: Introduction | undefined
@@ -113,7 +115,7 @@ export class Link {
     stream.on('error', () => {})
     stream.once('close', () => this.#onClose())
     stream.setKeepAlive(keepAliveMs)
-    stream.setTimeout(silentMsMax)
+    this.#watchSilence()
     const channel = Protomux.from(stream).createChannel<Uint8Array>({
       protocol,
       handshake: c.fixed32,
@@ -176,6 +178,20 @@ export class Link {
     this.#sendPing()
     this.#after(answerMsMax, () => {
       if (this.traffic.received === received) this.stream.destroy()
+    })
+  }
+
+  /**
+   * Ends the connection when nothing comes for long. Looks are counted, not seconds: a process that was held up finds
+   * what came meanwhile only after its timers have run, and would take all its peers for dead.
+   */
+  #watchSilence(): void {
+    let [received, looks] = [this.traffic.received, 0]
+    this.#every(lookMs, () => {
+      const now = this.traffic.received
+      looks = now === received ? looks + 1 : 0
+      received = now
+      if (looks * lookMs >= silentMsMax) this.stream.destroy()
     })
   }
 

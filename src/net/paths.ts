@@ -13,6 +13,8 @@ export interface Path {
   readonly id: number
   readonly transport: Transport
   readonly dialledBy: 'us' | 'them'
+  /** When its handshake was done, and when it was up: on a busy machine the one may take seconds after the other. */
+  readonly openedMs: number
   readonly upMs: number
   /** The least time that an answer took, in milliseconds. */
   readonly rttMs: number
@@ -31,7 +33,7 @@ export interface PathsOptions {
   readonly mayCome: (transport: Transport) => boolean
 }
 
-/** Two TCP connections of about the same time are a crossing; one that is later replaces one that the other end lost. */
+/** Two TCP connections, one opened about when the other was up, are a crossing; a later one replaces one that the other end lost. */
 const crossingMs = 1000
 /** A spare that may turn out better is waited for so long before anything is carried. */
 const patienceMs = 400
@@ -138,12 +140,13 @@ export class Paths {
       .sort((a, b) => a.turn - b.turn)
   }
 
-  /** Those of which there is another of the same kind, and those that carried before, once they had time to end. */
+  /** Those of which there is another of the same kind; what carried before only once it had time to end. */
   #leaving(nowMs: number): readonly Known[] {
     const stay = [this.#kept('tcp'), this.#kept('udx')]
     const sinceMs = this.#carriers.at(-1)?.carriesSinceMs ?? nowMs
     const before = nowMs - sinceMs >= overlapMs ? this.#carriers.slice(0, -1) : []
-    return [...this.#paths.values()].filter((path) => !stay.includes(path) || before.includes(path))
+    const isSurplus = (path: Known) => path.carriesSinceMs === undefined && !stay.includes(path)
+    return [...this.#paths.values()].filter((path) => isSurplus(path) || before.includes(path))
   }
 
   #of(transport: Transport): Known[] {
@@ -156,7 +159,7 @@ export class Paths {
       if (kept === undefined) return path
       const [older, newer] = kept.upMs <= path.upMs ? [kept, path] : [path, kept]
       // Dialled by both at once: that of the larger key stays. The end that decides has it.
-      if (newer.upMs - older.upMs < crossingMs && older.dialledBy !== newer.dialledBy) {
+      if (newer.openedMs - older.upMs < crossingMs && older.dialledBy !== newer.dialledBy) {
         return older.dialledBy === 'us' ? older : newer
       }
       return newer

@@ -144,10 +144,13 @@ export class Peer {
 
   up(link: Link): void {
     if (link.transport === 'tcp' && link.dialledBy === 'us') this.#isReachable = true
+    // Both have dialled, and theirs is up: ours would only take its place. They can't do the same, as for ours to be up
+    // at their end we must have it.
+    else if (link.transport === 'tcp') this.#dialling?.abort()
     this.reachableAt('told', toldBy(link))
-    const { id, transport, dialledBy, rttMs } = link
+    const { id, transport, dialledBy, openedMs, rttMs } = link
     const upMs = performance.now()
-    const path = { id, transport, dialledBy, rttMs, upMs, nearMs: this.#options.nearMs(link) }
+    const path = { id, transport, dialledBy, openedMs, upMs, rttMs, nearMs: this.#options.nearMs(link) }
     this.#do(this.#paths.up(path, upMs))
   }
 
@@ -270,7 +273,9 @@ export class Peer {
           if (dialling.signal.aborted) stream.stream.destroy()
           else this.#options.onDialled(stream)
         },
-        () => this.#later()
+        () => {
+          if (!dialling.signal.aborted) this.#later()
+        }
       )
       .finally(() => {
         this.#dialling = undefined

@@ -282,8 +282,8 @@ function usage({ store, state }: Folder): number {
 
 function notWhole(): SyncError {
   const message =
-    'Not all of the log is here yet, and without it nobody knows what old versions need. Let the mirror run until it ' +
-    'has it; nothing was forgotten'
+    'Not all of the log can be read here, and without it nobody knows what old versions need; nothing was forgotten. ' +
+    'A mirror gets what it lacks while it runs, a source from its mirrors by p2psync verify --repair'
   return new SyncError('NO_PEER', message)
 }
 

@@ -6,6 +6,7 @@ import Protomux, { type Message } from 'protomux'
 import type { KeyPair } from '../../src/net/link.ts'
 import type { NetworkEvent } from '../../src/net/status.ts'
 import { openEnd as open } from '../support/end.ts'
+import { SlowRelay } from '../support/slow-relay.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
@@ -80,6 +81,21 @@ test('two that dial each other at once end with one connection', async (t) => {
   // Whatever is dialled in vain is over soon; what carries stays as it is.
   const carriers = [a, b, c].map((end) => end.carriers.at(-1))
   await until(() => carriers.every((stream) => stream?.destroyed === false), { what: 'all to carry' })
+})
+
+test('what was dialled too late to be of use is let go, and what carries stays', async (t) => {
+  // The one that dials too late would decide for what it has dialled.
+  const pairs = [newKeyPair(), newKeyPair()].sort((x, y) => x.publicKey.compare(y.publicKey))
+  const [smaller, larger] = pairs as [KeyPair, KeyPair]
+  const slow = await SlowRelay.open(t)
+  const late = await open(t, { keyPair: larger, peers: [{ ...slow.address, key: smaller.publicKey }] })
+  await until(() => slow.waiting > 0, { what: 'the dial' })
+  const other = await open(t, { keyPair: smaller, peers: [{ ...late.address, key: larger.publicKey }] })
+  slow.to = other.address
+  await Promise.all([late.connected(), other.connected()])
+  slow.letGo()
+  await until(() => slow.waiting === 0, { what: 'the end of the dial' })
+  t.alike([...late.states, ...other.states], ['connected', 'connected'])
 })
 
 test('when TCP dies UDX takes over at once, and TCP comes back', { timeout: 90_000 }, async (t) => {

@@ -16,6 +16,8 @@ interface Scene {
   readonly mayCome?: readonly Transport[]
 }
 
+const path = { dialledBy: 'us', rttMs: 1, nearMs: 5 } as const
+
 /** What is done, and when, as `1200 carry 1`. Asks again whenever it is due. */
 function play(events: readonly Event[], { decides = true, mayCome = [] }: Scene = {}): string[] {
   const paths = new Paths({ decides, mayCome: (transport) => mayCome.includes(transport) })
@@ -31,7 +33,7 @@ function play(events: readonly Event[], { decides = true, mayCome = [] }: Scene 
   }
   for (const { atMs, up, down, rtt } of events) {
     catchUp(atMs)
-    if (up !== undefined) note(atMs, paths.up({ dialledBy: 'us', upMs: atMs, rttMs: 1, nearMs: 5, ...up }, atMs))
+    if (up !== undefined) note(atMs, paths.up({ ...path, openedMs: atMs, upMs: atMs, ...up }, atMs))
     if (down !== undefined) note(atMs, paths.down(down, atMs))
     if (rtt !== undefined) note(atMs, paths.measured(...rtt, atMs))
   }
@@ -147,7 +149,15 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
       { atMs: 0, up: tcp(1, { dialledBy: 'them' }) },
       { atMs: 20, up: tcp(2) }
     ],
-    ['0 carry 1', '20 carry 2', '20 drop 1']
+    ['0 carry 1', '20 carry 2', '320 drop 1']
+  ],
+  [
+    'keeps it also where the other was opened at the same time, and was up much later',
+    [
+      { atMs: 0, up: tcp(1) },
+      { atMs: 3000, up: tcp(2, { dialledBy: 'them', openedMs: 100 }) }
+    ],
+    ['0 carry 1', '3000 drop 2']
   ],
   [
     'takes a later connection: the other end has lost the earlier one',
@@ -155,7 +165,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
       { atMs: 0, up: tcp(1) },
       { atMs: 9000, up: tcp(2, { dialledBy: 'them' }) }
     ],
-    ['0 carry 1', '9000 carry 2', '9000 drop 1']
+    ['0 carry 1', '9000 carry 2', '9300 drop 1']
   ],
   [
     'leaves all to the end that decides',
@@ -174,12 +184,11 @@ for (const [name, events, done, scene] of cases) {
 
 test('the end that does not decide knows what carries', (t) => {
   const paths = new Paths({ decides: false, mayCome: () => false })
-  const path = { dialledBy: 'us', rttMs: 1, nearMs: 5 } as const
-  paths.up({ ...path, id: 1, transport: 'udx', upMs: 0 }, 0)
+  paths.up({ ...path, id: 1, transport: 'udx', openedMs: 0, upMs: 0 }, 0)
   t.is(paths.carrier, undefined)
   paths.told(1, 10)
   t.is(paths.carrier?.id, 1)
-  paths.up({ ...path, id: 2, transport: 'tcp', upMs: 20 }, 20)
+  paths.up({ ...path, id: 2, transport: 'tcp', openedMs: 20, upMs: 20 }, 20)
   paths.told(2, 30)
   t.is(paths.carrier?.id, 2)
   paths.down(2, 40)
@@ -219,7 +228,7 @@ test('whatever comes and goes, one path carries wherever there is one', async (t
           obey(paths.down(id, nowMs))
         } else {
           there.set(id, false)
-          obey(paths.up({ ...path, id, transport: what as Transport, upMs: nowMs } as Path, nowMs))
+          obey(paths.up({ ...path, id, transport: what as Transport, openedMs: nowMs, upMs: nowMs } as Path, nowMs))
         }
       }
       for (let dueMs = paths.dueMs; dueMs !== undefined; dueMs = paths.dueMs) obey(paths.decide(dueMs))

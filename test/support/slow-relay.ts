@@ -1,0 +1,47 @@
+import { connect, createServer, type Socket } from 'node:net'
+import type { Assert } from 'brittle'
+import type { Address } from '../../src/net/address.ts'
+
+/** Takes TCP connections on loopback, and hands them on only when it is told to. */
+export class SlowRelay {
+  /** Where to; to be set before they are let go. */
+  to: Address = { host: '127.0.0.1', port: 0 }
+  readonly #server = createServer((socket) => this.#take(socket))
+  readonly #sockets = new Set<Socket>()
+
+  static async open(t: Assert): Promise<SlowRelay> {
+    const relay = new SlowRelay()
+    await new Promise<void>((resolve) => relay.#server.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => {
+      for (const socket of relay.#sockets) socket.destroy()
+      relay.#server.close()
+    })
+    return relay
+  }
+
+  get address(): Address {
+    const address = this.#server.address()
+    return { host: '127.0.0.1', port: typeof address === 'object' ? (address?.port ?? 0) : 0 }
+  }
+
+  /** How many connections there are. */
+  get waiting(): number {
+    return this.#sockets.size
+  }
+
+  letGo(): void {
+    for (const socket of this.#sockets) {
+      const onward = connect(this.to)
+      onward.on('error', () => socket.destroy())
+      socket.once('close', () => onward.destroy())
+      onward.once('close', () => socket.destroy())
+      socket.pipe(onward).pipe(socket)
+    }
+  }
+
+  #take(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => this.#sockets.delete(socket))
+  }
+}
