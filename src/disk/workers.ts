@@ -322,7 +322,15 @@ class Thread {
     this.#onIdle?.()
     clearTimeout(this.#idle)
     if (this.lanes > 0) return
-    this.#idle = setTimeout(() => void this.#worker.terminate(), this.#options.idleMs).unref()
+    this.#idle = setTimeout(() => this.#retire(), this.#options.idleMs).unref()
+  }
+
+  /** Whoever took a lane meanwhile needs it still. What comes while it ends would be lost: it is no thread any more. */
+  #retire(): void {
+    if (this.lanes > 0) return
+    this.#isOver = true
+    this.#options.onEnd()
+    void this.#worker.terminate()
   }
 
   #ended(): void {

@@ -139,6 +139,28 @@ test('threads without work end after a while, and start again', async (t) => {
   t.is(await workers.run('sum', { numbers: [2] }), 2)
 })
 
+test('a thread to which there is a way lasts, however long nothing goes by it', async (t) => {
+  const workers = open(t, { idleMs: 1, threadsMax: 1 })
+  await workers.run('sum', { numbers: [1] })
+  const lane = workers.lane()
+  const beganMs = performance.now()
+  await until(() => performance.now() - beganMs > 50, { what: 'a time in which others end' })
+  t.is(await lane.run('sum', { numbers: [2] }), 2)
+  lane.release()
+  await until(() => workers.threads === 0, { what: 'its end after that' })
+})
+
+test('what comes just when a thread ends is done by another', async (t) => {
+  const workers = open(t, { idleMs: 1, threadsMax: 1 })
+  let sum = 0
+  for (let i = 0; i < 50; i++) {
+    sum += await workers.run('sum', { numbers: [1] })
+    // Its timer is older, so that it ends before this is over, and not much before.
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  t.is(sum, 50)
+})
+
 test('threads keep a process alive while they work alone', async (t) => {
   const script = `
     const { Workers } = await import(${JSON.stringify(new URL('../../src/disk/workers.js', import.meta.url).href)})

@@ -22,10 +22,16 @@ export type Scope = Pick<Assert, 'teardown'>
 type EventOf<T extends SyncEvent['type']> = Extract<SyncEvent, { type: T }>
 
 /** A test that breaks off takes no time to end what it has started: nothing may go on for ever. */
-const alive = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of alive) child.kill('SIGKILL')
+const alive = new Map<ChildProcess, Command>()
+process.once('exit', (status) => {
+  for (const [child, command] of alive) {
+    child.kill('SIGKILL')
+    if (status !== 0) process.stderr.write(command.lastWords())
+  }
 })
+
+const lastEvents = 12
+const lastCharacters = 2000
 
 /** What a line tells as JSON; a file's bytes may look like that too. */
 function parsed(line: string): SyncEvent | undefined {
@@ -44,7 +50,10 @@ export class Command {
   readonly #child: ChildProcess
   readonly #closed: Promise<unknown>
 
+  readonly #args: readonly string[]
+
   constructor(t: Scope, file: string, args: readonly string[], options: StartOptions = {}) {
+    this.#args = args
     const command = [process.execPath, file, ...args]
     const [executable, ...rest] = (options.host?.wrap(command) ?? command) as [string, ...string[]]
     this.#child = spawn(executable, rest, {
@@ -54,7 +63,7 @@ export class Command {
       ...(options.ordinary === true && isRoot ? { uid: nobody, gid: nobody } : {})
     })
     this.#closed = once(this.#child, 'close')
-    alive.add(this.#child)
+    alive.set(this.#child, this)
     this.#child.once('exit', () => alive.delete(this.#child))
     const { stdout, stderr } = this.#child
     stderr?.on('data', (data: Buffer) => {
@@ -68,6 +77,12 @@ export class Command {
       })
     }
     t.teardown(() => this.kill('SIGKILL'))
+  }
+
+  /** What it said last, for whoever asks why a test has failed while it ran. */
+  lastWords(): string {
+    const events = this.events.slice(-lastEvents).map((event) => `#   ${JSON.stringify(event)}\n`)
+    return `# still at work: ${this.#args.join(' ')}\n${events.join('')}${this.stderr.slice(-lastCharacters)}\n`
   }
 
   get pid(): number {
