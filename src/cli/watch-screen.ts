@@ -134,9 +134,14 @@ export class WatchScreen {
   }
 }
 
-/** What changed last first, then by time. */
+/** What changed last first, then by time as far as it shows: within a minute any other order than that of names looks like none. */
 function byNews(a: Row, b: Row): number {
-  return b.changedMs - a.changedMs || b.entry.mtimeMs - a.entry.mtimeMs || (a.entry.path < b.entry.path ? -1 : 1)
+  const minutes = minuteOf(b) - minuteOf(a)
+  return b.changedMs - a.changedMs || minutes || (a.entry.path < b.entry.path ? -1 : 1)
+}
+
+function minuteOf({ entry }: Row): number {
+  return Math.floor(entry.mtimeMs / 60_000)
 }
 
 function lineOf({ entry, change, changedMs }: Row, columns: number): string {

@@ -1,6 +1,6 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemCode } from '../errors.ts'
+import { readRecord } from './record-file.ts'
 
 /** Bytes per second to and from all peers together; without one there is no limit. */
 export interface LimitsRecord {
@@ -18,22 +18,7 @@ const format = 1
  * @throws {RangeError} when the file is damaged
  */
 export function readLimits(home: string): LimitsRecord | undefined {
-  let text: string
-  try {
-    text = readFileSync(join(home, fileName), 'utf8')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
-  }
-  try {
-    const { format: found, up, down } = JSON.parse(text) as Record<string, unknown>
-    if (found === format && isRate(up) && isRate(down)) {
-      return { ...(up === undefined ? {} : { up }), ...(down === undefined ? {} : { down }) }
-    }
-  } catch {
-    // Said below.
-  }
-  throw new RangeError(`${join(home, fileName)} is damaged. Give the limits again`)
+  return readRecord(join(home, fileName), parse, 'Give the limits again')
 }
 
 /** Puts the limits where a running folder finds them within seconds, and the next run too. */
@@ -41,6 +26,11 @@ export function writeLimits(home: string, limits: LimitsRecord): void {
   const path = join(home, fileName)
   writeFileSync(`${path}.new`, `${JSON.stringify({ format, ...limits })}\n`)
   renameSync(`${path}.new`, path)
+}
+
+function parse({ format: found, up, down }: Readonly<Record<string, unknown>>): LimitsRecord | undefined {
+  if (found !== format || !isRate(up) || !isRate(down)) return undefined
+  return { ...(up === undefined ? {} : { up }), ...(down === undefined ? {} : { down }) }
 }
 
 function isRate(value: unknown): value is number | undefined {

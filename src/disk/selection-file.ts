@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SyncError, systemCode } from '../errors.ts'
+import { SyncError } from '../errors.ts'
 import type { Selection } from '../tree/select.ts'
 import type { VersionName } from '../tree/version-name.ts'
 import { type Lock, takeLock } from './lock.ts'
 import { writeWhole } from './marker.ts'
+import { readRecord } from './record-file.ts'
 
 /** What a mirror is to hold: which part of the folder, and of which version. */
 export interface SelectionRecord extends Selection {
@@ -41,16 +41,7 @@ const lockTickMs = 20
  * @throws {RangeError} when the file is damaged
  */
 export function readSelection(home: string): SelectionRecord | undefined {
-  let text: string
-  try {
-    text = readFileSync(join(home, fileName), 'utf8')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
-  }
-  const record = parseRecord(text)
-  if (record !== undefined) return record
-  throw new RangeError(`${join(home, fileName)} is damaged, or of a newer p2psync. Select anew what it is to hold`)
+  return readRecord(join(home, fileName), parseRecord, 'Select anew what it is to hold')
 }
 
 /**
@@ -85,15 +76,8 @@ async function lockIn(home: string): Promise<Lock> {
   }
 }
 
-function parseRecord(text: string): SelectionRecord | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (typeof value !== 'object' || value === null) return undefined
-  const { format: found, only, exclude, ...rest } = value as Record<string, unknown>
+function parseRecord(fields: Readonly<Record<string, unknown>>): SelectionRecord | undefined {
+  const { format: found, only, exclude, ...rest } = fields
   if (found !== format || !areTexts(only) || !areTexts(exclude)) return undefined
   const version = parseVersion(rest.version)
   if (rest.version !== undefined && version === undefined) return undefined

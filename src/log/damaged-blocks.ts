@@ -12,6 +12,8 @@ export interface LogCores {
   readonly isPlaced: (block: number) => Promise<boolean>
   /** Whether all is here that an extent names, be it in another pack. */
   readonly holds: (extent: Extent) => Promise<boolean>
+  /** Blocks of the contents that should be here, and aren't. */
+  readonly missing: () => Promise<readonly number[]>
 }
 
 /** How often it is looked whether a peer has a block. */
@@ -21,6 +23,8 @@ const fetchMs = 20_000
 const fetchedAtOnce = 16
 
 const keeping = new WeakSet<object>()
+/** It wants for as long as it is connected: nothing is to be withdrawn. */
+const wanting = { addWant: () => {}, removeWant: () => {} }
 
 /**
  * Replaces blocks that are damaged by a peer's. None is given up before a peer has it; all that are to be replaced are,
@@ -39,7 +43,10 @@ export async function fetchDamaged(
 ): Promise<(string | undefined)[]> {
   const failures = new Map<number, string>()
   const isOffered = (block: number) => core.peers.some((peer) => peer.remoteOpened && peer._remoteHasBlock(block))
-  while (!signal.aborted && !blocks.every(isOffered)) await sleep(tickMs)
+  while (!signal.aborted && !blocks.every(isOffered)) {
+    askFor(core, blocks)
+    await sleep(tickMs)
+  }
   const offered = blocks.filter(isOffered)
   for (const block of blocks)
     failures.set(block, core.peers.length === 0 ? 'No peer was found' : 'No connected peer has it')
@@ -54,6 +61,13 @@ export async function fetchDamaged(
     await Promise.all(fetched)
   }
   return blocks.map((block) => failures.get(block))
+}
+
+/** Peers that haven't all tell what they have only of what is wanted, and Hypercore wants nothing that it has. */
+function askFor(core: Hypercore, blocks: readonly number[]): void {
+  for (const peer of core.peers) {
+    if (peer.remoteOpened) for (const block of blocks) peer._maybeWant(block, wanting)
+  }
 }
 
 /** Hypercore takes no other block than the one that was signed. */

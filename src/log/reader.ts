@@ -413,7 +413,9 @@ export class LogReader {
       hasPeers: () => this.hasPeers,
       isPlaced: async (block) => (await content?.places.lengthOf(block)) !== undefined,
       holds: async (extent) =>
-        content !== undefined && isHere(content.core, await this.#relocations(content.core), extent)
+        content !== undefined && isHere(content.core, await this.#relocations(content.core), extent),
+      // Whatever isn't here is fetched when it is needed.
+      missing: async () => []
     }
   }
 

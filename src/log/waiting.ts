@@ -5,7 +5,8 @@ export function endingWith(signal: AbortSignal): { readonly signal: AbortSignal;
   const stop = new AbortController()
   const onAbort = () => stop.abort(signal.reason)
   if (signal.aborted) onAbort()
-  setMaxListeners(0, signal)
+  // As many as work until then.
+  setMaxListeners(0, signal, stop.signal)
   signal.addEventListener('abort', onAbort, { once: true })
   return {
     signal: stop.signal,

@@ -18,6 +18,7 @@ import { makeDelta } from './deltas.ts'
 import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
 import { Garbage } from './garbage.ts'
 import { LogView } from './log-view.ts'
+import { missingBlocks } from './missing.ts'
 import { type IndexFile, PathIndex } from './path-index.ts'
 import { isHere, noRelocations, Relocations, RelocationTable } from './relocations.ts'
 import { repack, type Sparse } from './sparse-packs.ts'
@@ -305,7 +306,12 @@ export class LogWriter {
       content: this.#content,
       hasPeers: () => this.#content.peers.length > 0,
       isPlaced: async (block) => (await this.places.lengthOf(block)) !== undefined,
-      holds: async (extent) => isHere(this.#content, await this.#relocations(), extent)
+      holds: async (extent) => isHere(this.#content, await this.#relocations(), extent),
+      missing: async () => {
+        const [head, entries] = [await this.head(), this.entries(() => {})]
+        const relocations = () => this.#table.known(head, this.#content, () => false, AbortSignal.timeout(tableMsMax))
+        return missingBlocks(this.#content, { head, entries, relocations })
+      }
     }
   }
 

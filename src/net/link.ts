@@ -101,6 +101,8 @@ export class Link {
   readonly #lost: Message<null>
   readonly #pings = new Map<number, number>()
   readonly #timers = new Set<NodeJS.Timeout>()
+  /** How often anything has come. */
+  #heard = 0
   #lastPing = 0
   #owedPong: number | undefined
   #closed = false
@@ -174,10 +176,10 @@ export class Link {
 
   /** Ends the connection unless anything comes soon. */
   probe(): void {
-    const { received } = this.traffic
+    const heard = this.#heard
     this.#sendPing()
     this.#after(answerMsMax, () => {
-      if (this.traffic.received === received) this.stream.destroy()
+      if (this.#heard === heard) this.stream.destroy()
     })
   }
 
@@ -186,11 +188,14 @@ export class Link {
    * what came meanwhile only after its timers have run, and would take all its peers for dead.
    */
   #watchSilence(): void {
-    let [received, looks] = [this.traffic.received, 0]
+    // Not the bytes of the wire: under a limit those that came at once are handed on for many seconds.
+    this.stream.rawStream.on('data', () => {
+      this.#heard++
+    })
+    let [heard, looks] = [0, 0]
     this.#every(lookMs, () => {
-      const now = this.traffic.received
-      looks = now === received ? looks + 1 : 0
-      received = now
+      looks = this.#heard === heard ? looks + 1 : 0
+      heard = this.#heard
       if (looks * lookMs >= silentMsMax) this.stream.destroy()
     })
   }

@@ -75,6 +75,7 @@ export class Peer {
   #dialTimer: NodeJS.Timeout | undefined
   #decideTimer: NodeJS.Timeout | undefined
   #lostTimer: NodeJS.Timeout | undefined
+  #closed = false
 
   constructor(options: PeerOptions) {
     this.key = options.key
@@ -205,6 +206,7 @@ export class Peer {
   }
 
   close(): void {
+    this.#closed = true
     clearTimeout(this.#dialTimer)
     clearTimeout(this.#decideTimer)
     clearTimeout(this.#lostTimer)
@@ -279,7 +281,7 @@ export class Peer {
       )
       .finally(() => {
         this.#dialling = undefined
-        if (dialling.signal.aborted) return
+        if (this.#closed) return
         this.#do(this.#paths.decide(performance.now()))
         this.#consider()
       })

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { BlockHasher } from '../disk/block-hasher.ts'
 import { IndexFile } from '../disk/index-file.ts'
 import { removeOldest } from '../disk/kept-files.ts'
+import type { KeepReplaced } from '../disk/retention-file.ts'
 import { setAside, takeBack } from '../disk/set-aside.ts'
 import { freeBytes } from '../disk/space.ts'
 import { State } from '../disk/state.ts'
@@ -18,12 +19,13 @@ import { FolderHandle, notReady } from './handle.ts'
 import { type InPlaceOptions, inPlaceBytes } from './in-place-options.ts'
 import { inTurn, untilAborted } from './in-turn.ts'
 import { Indexing } from './indexing.ts'
-import type { KeepReplaced, KeptContent } from './keeper.ts'
+import type { KeptContent } from './keeper.ts'
 import type { Loop } from './loop.ts'
 import { Mirror } from './mirror.ts'
 import { openStore } from './open-store.ts'
 import type { Source } from './operations/source.ts'
 import type { Patience } from './patience.ts'
+import { retentionIn } from './retention.ts'
 import { type Selected, type SelectOptions, selectIn, selectionChange } from './select.ts'
 import type { Totals } from './totals.ts'
 import type { Findings, VerifyEvent } from './verify-events.ts'
@@ -48,7 +50,7 @@ export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   readonly rebuild?: boolean
   /**
    * How long, and up to how much, the contents of files above `inPlaceAbove` are kept when the log replaces or removes
-   * them. It counts for this run, and for all that is kept: what an earlier one kept longer goes.
+   * them; stored with the mirror. It counts for all that is kept: what was to be kept longer goes.
    */
   readonly keepReplaced?: KeepReplaced
   /** Refuses a directory that isn't a mirror yet. */
@@ -280,7 +282,7 @@ export class ClonedFolder extends FolderHandle {
       blocks,
       workers,
       inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
-      keepReplaced: this.#options.keepReplaced ?? {},
+      keepReplaced: retentionIn(folder.home, this.#options.keepReplaced, onNotice),
       aim: this.#aim
     })
     const { offline = false, still = false } = this.#options

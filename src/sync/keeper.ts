@@ -1,6 +1,7 @@
 import { type Bytes, type KeepOptions, rescue } from '../disk/keep.ts'
 import { type Keeping, type KeptFile, KeptFiles, type Retention } from '../disk/kept-files.ts'
 import { observe } from '../disk/observe.ts'
+import type { KeepReplaced } from '../disk/retention-file.ts'
 import { diskBytes } from '../disk/space.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
@@ -10,14 +11,6 @@ import type { TreeView } from '../tree/tree.ts'
 import type { LiveBaseline } from './baseline.ts'
 import type { BlockHolders } from './block-holders.ts'
 import type { Monitor } from './monitor.ts'
-
-/** How long a mirror keeps the large files that the log has replaced or removed. What is left out has its default. */
-export interface KeepReplaced {
-  /** In milliseconds; 7 days when left out, 0 to keep nothing. */
-  readonly ms?: number
-  /** All together at most, in bytes; a tenth of the disk when left out. The oldest go first. */
-  readonly bytes?: number
-}
 
 /** A large file that was replaced or removed, and whose content is still here. */
 export interface KeptContent {

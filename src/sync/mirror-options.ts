@@ -1,7 +1,7 @@
+import type { KeepReplaced } from '../disk/retention-file.ts'
 import type { Workers } from '../disk/workers.ts'
 import type { Aim } from './aim.ts'
 import type { BlockHolders } from './block-holders.ts'
-import type { KeepReplaced } from './keeper.ts'
 
 export interface MirrorOptions {
   /** Tells the bytes received from all peers so far. */

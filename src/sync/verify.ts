@@ -65,7 +65,20 @@ async function* verifyStore(
       if (tell()) yield { type: 'verifying', part: 'store', done: counts.blocks, total: counts.blocksTotal }
     }
   }
+  for (const block of await missingIn(host, cores)) {
+    findings.blocks.push({ core: 'content', block })
+    yield { type: 'damaged', what: 'block', core: 'content', block, message: 'It is not here' }
+  }
   if (sample === 1) for (const message of await host.store.scan()) yield* damaged(message)
+}
+
+/** What can't be told of a damaged log is damage that is found otherwise. */
+async function missingIn({ turns }: VerifyHost, { missing }: LogCores): Promise<readonly number[]> {
+  try {
+    return await turns.run(missing)
+  } catch {
+    return []
+  }
 }
 
 function storeEvents(

@@ -18,6 +18,8 @@ declare module 'hypercore' {
     _unclearLocalRange(start: number, length: number): void
     /** Whether it said that it has a block. Hypercore's own. */
     _remoteHasBlock(index: number): boolean
+    /** Has it tell which blocks it has, around one; `handle` stands for who wants that. */
+    _maybeWant(index: number, handle: { addWant(want: unknown): void; removeWant(want: unknown): void }): void
     /** Asks it for a hash of its fork, to find where that begins. Hypercore's own. @returns whether it was asked */
     _requestForkRange(reorganisation: unknown): boolean
     /** Asks it for a block, where it has that. Hypercore's own. @returns whether it was asked */

@@ -15,6 +15,7 @@ import { type Command, packageRoot, startClone, startShare } from '../support/cl
 import { hashOf } from '../support/entries.ts'
 import { noLoopDevices, smallDisk } from '../support/loop-device.ts'
 import { PastReader } from '../support/past-reader.ts'
+import { says } from '../support/says.ts'
 import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { test } from '../support/together.ts'
@@ -146,6 +147,30 @@ test('nothing is kept where none is to be', async (t) => {
   const entries = [await past.entry('large', before), await past.entry('other', before)]
   await reader.kill('SIGTERM')
   for (const entry of entries) t.is(await blocksHad(mirror, writer.key, entry), 0)
+})
+
+test('a mirror remembers what it was told to keep, and keeps all where it can not', async (t) => {
+  const { source, mirror, clone } = await openScene(t)
+  await (await clone(['--keep-replaced', 'none'])).kill('SIGTERM')
+  const second = await clone()
+  rmSync(join(source, 'large'))
+  await becomeSame(t, source, mirror)
+  await keeps(t, mirror)
+  await second.kill('SIGTERM')
+
+  writeFileSync(join(mirror, '.p2psync/keep-replaced.json'), '{"format":1,"ms":-5}')
+  const third = await clone()
+  const { message } = await third.event('notice', ({ message }) => message.includes('keep-replaced.json'))
+  says(t, message, /is damaged, or of a newer p2psync\. Until --keep-replaced is given again nothing that is kept goes/)
+  rmSync(join(source, 'other'))
+  await keeps(t, mirror, other)
+  await third.kill('SIGTERM')
+
+  const last = await clone(['--keep-replaced', '1s'])
+  await keeps(t, mirror)
+  await last.kill('SIGTERM')
+  const { format, ms } = JSON.parse(readFileSync(join(mirror, '.p2psync/keep-replaced.json'), 'utf8'))
+  t.alike([format, ms], [1, 1000])
 })
 
 test('what has moved, or is there as a copy, is not kept', async (t) => {

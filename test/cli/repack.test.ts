@@ -174,8 +174,11 @@ test("where it isn't known what was moved nothing is cleared, until a mirror has
   t.ok(refused.stderr.includes('nothing was forgotten'), refused.stderr)
   t.ok(du(source) >= 0.95 * size)
 
+  const found = start(t, ['verify', source])
+  t.is(await found.exit(), 15)
+  t.ok(found.stderr.includes(`block ${table?.block} of the content core: It is not here`), found.stderr)
   startClone(t, writer.key, mirror, { bootstrap })
-  const repaired = start(t, ['verify', source, '--repair', '--bootstrap', bootstrap])
+  const repaired = start(t, ['verify', source, '--repair'], { bootstrap })
   t.is(await repaired.exit(), 0, repaired.stderr)
   await forget(t, source)
 })

@@ -176,6 +176,24 @@ test('the bytes per second are bounded, and the bounds can be changed', async (t
   t.ok(freeMs < limitedMs / 2, `without a limit ${Math.round(freeMs)} ms`)
 })
 
+test('a limit that spreads what came at once over many seconds ends no connection', { timeout: 60_000 }, async (t) => {
+  const a = await open(t, { limits: { down: 5000 } })
+  const b = await open(t, { peers: [a.address] })
+  await Promise.all([a.connected(), b.connected()])
+  let received = 0
+  openTestChannel(a.carriers.at(-1) as Duplex, ({ length }) => {
+    received += length
+  })
+  const message = openTestChannel(b.carriers.at(-1) as Duplex, () => {})
+  // Each is whole only seconds after it has left the socket.
+  for (let i = 0; i < 2; i++) message.send(Buffer.alloc(32_000, i))
+  await until(() => received === 64_000, { what: 'both messages', ms: 40_000 })
+  t.alike(
+    [...a.states, ...b.states].filter((state) => state !== 'traffic'),
+    ['connected', 'connected']
+  )
+})
+
 function openTestChannel(stream: Duplex, onmessage: (data: Uint8Array) => void): Message<Uint8Array> {
   const nothing = () => {}
   const handlers = { onopen: nothing, onclose: nothing, ondrain: nothing }
