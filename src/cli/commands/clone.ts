@@ -50,7 +50,7 @@ export function addCloneCommand(program: Command, onStatus: (status: number) => 
     )
     .option(
       '--keep-replaced <time[,size]>',
-      'keep large files that the source replaces or removes for so long, up to so much, or none (default: 7d, 10% of the disk)',
+      'keep large files that the source replaces or removes for so long, up to so much, or none; stored with the mirror (default: 7d, 10% of the disk)',
       parseKeepReplaced
     )
     .option('--only <glob>', 'hold only what this matches, as in .gitignore; may be repeated', collect)
