@@ -144,13 +144,12 @@ class PartChanges {
   async end(): Promise<Map<TreePath, Entry | undefined>> {
     const changes = this.#changes
     if (this.#input.part.isAll) return changes
+    for (const path of this.#aside.keys()) {
+      // It was something else before, which was wanted for itself, or is owed still.
+      if (this.#isKnown(path) && this.#entry(path)?.type !== 'directory') changes.set(path, undefined)
+    }
     const carrying = this.#above((path, entry) => entry !== undefined && !this.#isOnlyCarrier(path, entry))
     await this.#addCarriers(carrying)
-    for (const path of this.#aside.keys()) {
-      // It was something else before, which was wanted for itself.
-      const isOther = this.#isKnown(path) && this.#entry(path)?.type !== 'directory'
-      if (isOther && !carrying.has(path)) changes.set(path, undefined)
-    }
     for (const path of this.#emptied(carrying)) changes.set(path, undefined)
     for (const [path, entry] of this.#aside) {
       if (carrying.has(path) || this.#entry(path)?.type === 'directory') changes.set(path, entry)

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
@@ -47,8 +48,9 @@ test('what a reader had written but not recorded is not taken for the user’s w
   chmodSync(at('mode'), 0o600)
   await follow()
   const visible = () => readdirSync(mirror).filter((name) => name !== '.p2psync')
-  const copy = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true }
-  for (const name of visible()) cpSync(join(mirror, name), join(home, 'second', name), copy)
+  mkdirSync(join(home, 'second'))
+  // Not by cpSync: for Node 24 a link to nothing is an error.
+  for (const name of visible()) spawnSync('cp', ['-a', join(mirror, name), join(home, 'second')])
 
   writeFileSync(at('changed'), 'changed 3')
   for (const name of ['new', 'directory', 'link']) rmSync(at(name), { recursive: true })
@@ -59,7 +61,7 @@ test('what a reader had written but not recorded is not taken for the user’s w
 
   // The log of the third version, the files of the second, and what was recorded of the first.
   for (const name of visible()) rmSync(join(mirror, name), { recursive: true })
-  cpSync(join(home, 'second'), mirror, copy)
+  spawnSync('cp', ['-a', `${join(home, 'second')}/.`, mirror])
   rmSync(join(mirror, '.p2psync/state'), { recursive: true })
   cpSync(join(home, 'state'), join(mirror, '.p2psync/state'), { recursive: true })
   const { events } = await follow()

@@ -7,8 +7,8 @@ import { becomeSame } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 
 const files = 10_000
-/** The most memory that either side may have needed, in megabytes. */
-const peakMax = 260
+/** The most memory that either side may have needed, in megabytes. The V8 of later Nodes lets its young generation grow. */
+const peakMax = Number(process.versions.node.split('.')[0]) < 22 ? 260 : 420
 
 test('a directory of very many files is shared and renamed in little memory, by few watches, without transfer', {
   skip: !tellsDescriptors,

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { chmodSync, lchownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Assert } from 'brittle'
 import type { SyncEvent } from '../../src/index.ts'
 import type { Host } from './namespaces.ts'
@@ -69,13 +68,17 @@ export class Command {
     stderr?.on('data', (data: Buffer) => {
       this.stderr += data
     })
-    if (stdout !== null) {
-      createInterface({ input: stdout }).on('line', (line) => {
-        this.stdout += `${line}\n`
+    let open = ''
+    // Not by readline, for which some characters that are none end a line too.
+    stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text
+      const lines = (open + text).split('\n')
+      open = lines.pop() ?? ''
+      for (const line of lines) {
         const event = line.startsWith('{"') ? parsed(line) : undefined
         if (event !== undefined) this.events.push(event)
-      })
-    }
+      }
+    })
     t.teardown(() => this.kill('SIGKILL'))
   }
 

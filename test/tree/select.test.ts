@@ -147,6 +147,21 @@ test('what is selected is what matches, and nothing but the directories above it
   )
 })
 
+/** A file that is owed becomes a directory that isn't wanted: the one above has nothing to carry any more. */
+const owedAndTurned: [Map<TreePath, Entry>, Map<TreePath, Entry>, Selection, boolean] = [
+  new Map<TreePath, Entry>([
+    [path('c'), directory],
+    [path('b'), directory],
+    [path('b/a'), fileOf(0)]
+  ]),
+  new Map<TreePath, Entry>([
+    [path('b'), { ...directory }],
+    [path('b/a'), { ...directory }]
+  ]),
+  { only: ['**/c', 'a'], exclude: ['a/'] },
+  true
+]
+
 test('what changes of a part comes to the same as the part of what the tree became', (t) => {
   return holds(
     t,
@@ -181,6 +196,6 @@ test('what changes of a part comes to the same as the part of what the tree beca
       }
       for (const at of asked) must(old.get(at) === now.get(at), `${at} was told`)
     }),
-    { numRuns: fuzzRuns(5000) }
+    { numRuns: fuzzRuns(5000), examples: [owedAndTurned] }
   )
 })
