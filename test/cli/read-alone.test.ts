@@ -31,7 +31,7 @@ test('a mirror that was cloned by a snapshot is read without its source', async 
     ])
     t.is(top.stdout.split('\n').length, 22, `${how}: the top`)
     t.is(below.records.filter(({ kind }) => kind === 'file').length, files + 1, `${how}: everything`)
-    t.is(file.stdout, '7.42\n', `${how}: a file`)
+    t.is(file.stdout, '7.42', `${how}: a file`)
     t.alike([differences.status, differences.stdout], [0, ''], `${how}: nothing differs`)
   }
   await readsAlone('at rest')
