@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
-import type { KnownFolder } from '../sync/known-folder.ts'
-import type { WatchParams, WatchRecord } from '../sync/operations/watch.ts'
+import type { KnownFolder } from '../folder/known-folder.ts'
+import type { WatchParams, WatchRecord } from '../query/watch.ts'
 import { ControlClient } from './client.ts'
 
 /** Tells what there is, then what changes, for as long as it can. */

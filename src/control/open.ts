@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
-import type { ConnectOptions } from '../sync/connections.ts'
-import { findFolder, type KnownFolder } from '../sync/known-folder.ts'
-import type { ContentParams } from '../sync/operations/content.ts'
-import type { Source } from '../sync/operations/source.ts'
-import type { ParamsOf, ReadName, RecordOf } from '../sync/operations/table.ts'
+import { findFolder, type KnownFolder } from '../folder/known-folder.ts'
+import type { ParamsOf, ReadName, RecordOf } from '../handle/table.ts'
+import type { ConnectOptions } from '../peers/connections.ts'
+import type { ContentParams } from '../query/content.ts'
+import type { Source } from '../query/source.ts'
 import { ControlClient } from './client.ts'
 import { follow, untilSomebodyComes, type Watch } from './follow.ts'
 
@@ -92,7 +92,7 @@ async function* whenReady<T>(ask: () => AsyncIterable<T>, signal: AbortSignal): 
 
 async function openResting(folder: KnownFolder): Promise<OpenedLog> {
   // Much of what it takes is only for this.
-  const { RestingFolder } = await import('../sync/resting-folder.ts')
+  const { RestingFolder } = await import('../handle/resting-folder.ts')
   const resting = await RestingFolder.open(folder)
   const log = await reading(resting.source, folder, () => resting.close())
   return following(
@@ -103,7 +103,7 @@ async function openResting(folder: KnownFolder): Promise<OpenedLog> {
 }
 
 async function openRemote(key: string, options: OpenOptions): Promise<OpenedLog> {
-  const { RemoteLog } = await import('../sync/remote-log.ts')
+  const { RemoteLog } = await import('../query/remote-log.ts')
   const remote = await RemoteLog.open(key, options)
   return reading(remote.source, undefined, () => remote.close())
 }
@@ -113,10 +113,7 @@ async function reading(
   folder: KnownFolder | undefined,
   close: () => Promise<void>
 ): Promise<OpenedLog> {
-  const [{ ask }, { content }] = await Promise.all([
-    import('../sync/operations/table.ts'),
-    import('../sync/operations/content.ts')
-  ])
+  const [{ ask }, { content }] = await Promise.all([import('../handle/table.ts'), import('../query/content.ts')])
   return {
     folder,
     ask: (name, params, signal) => ask(source, name, params, signal),

@@ -1,6 +1,6 @@
-import type { AtRestOptions } from '../sync/at-rest.ts'
-import type { KnownFolder } from '../sync/known-folder.ts'
-import type { FolderName, ParamsOf, RecordOf } from '../sync/operations/table.ts'
+import type { KnownFolder } from '../folder/known-folder.ts'
+import type { AtRestOptions } from '../handle/at-rest.ts'
+import type { FolderName, ParamsOf, RecordOf } from '../handle/table.ts'
 import { ControlClient } from './client.ts'
 
 /**
@@ -22,8 +22,8 @@ export async function* operateOn<N extends FolderName>(
   }
   // Much of what it takes is only for this.
   const [{ openAtRest }, { operate }] = await Promise.all([
-    import('../sync/at-rest.ts'),
-    import('../sync/operations/table.ts')
+    import('../handle/at-rest.ts'),
+    import('../handle/table.ts')
   ])
   const handle = openAtRest(folder, options)
   try {

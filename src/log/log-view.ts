@@ -6,22 +6,29 @@ import type { SnapshotRow } from '../format/snapshot-codec.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
 import { type Change, sameVersion, type Version } from '../tree/tree.ts'
-import { BeeView } from './bee-view.ts'
-import type { BlockPlaces } from './block-places.ts'
-import type { Run } from './blocks.ts'
-import { type ByteRange, extentsOf } from './byte-range.ts'
-import { type Arrivals, ContentReader } from './content.ts'
-import { damaged } from './damaged.ts'
-import { headerLength, headOf, type LogEntry, readPair, versionOf } from './entries.ts'
-import { endAtOrAfter, type HistoryOptions, previousEnd, type Told, versionsBack, versionsSince } from './history.ts'
-import { entryOf, keysIn, type ListOptions, listIn, listOf } from './list.ts'
-import { packedEntries } from './packed-entries.ts'
-import { type Keys, rowsInSnapshot } from './packed-list.ts'
-import type { PathIndex, VersionsRun } from './path-index.ts'
-import { type LogRecord, recordsOf } from './records.ts'
-import { isHere, type Relocations, RelocationTable } from './relocations.ts'
-import { Shared } from './shared.ts'
-import { endingWith, waitFor } from './waiting.ts'
+import { Shared } from './async/shared.ts'
+import { endingWith, waitFor } from './async/waiting.ts'
+import { BeeView } from './bee/bee-view.ts'
+import type { Run } from './bee/blocks.ts'
+import { damaged } from './bee/damaged.ts'
+import { headerLength, headOf, type LogEntry, readPair, versionOf } from './bee/entries.ts'
+import {
+  endAtOrAfter,
+  type HistoryOptions,
+  previousEnd,
+  type Told,
+  versionsBack,
+  versionsSince
+} from './bee/history.ts'
+import { entryOf, keysIn, type ListOptions, listIn, listOf } from './bee/list.ts'
+import type { PathIndex, VersionsRun } from './bee/path-index.ts'
+import { type LogRecord, recordsOf } from './bee/records.ts'
+import { type ByteRange, extentsOf } from './content/byte-range.ts'
+import { type Arrivals, ContentReader } from './content/content.ts'
+import { isHere, type Relocations, RelocationTable } from './content/relocations.ts'
+import type { BlockPlaces } from './hypercore/block-places.ts'
+import { packedEntries } from './packed/packed-entries.ts'
+import { type Keys, rowsInSnapshot } from './packed/packed-list.ts'
 
 const aloneTickMs = 500
 /** A directory whose own entries lie further apart in a snapshot is looked up in the tree. */

@@ -2,11 +2,12 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import SecretStream from '@hyperswarm/secret-stream'
 import { messageOf, SyncError } from '../errors.ts'
-import { type Address, plainHost } from './address.ts'
-import { readFrames } from './frame-reader.ts'
-import { sendFromLent } from './lent-frames.ts'
-import type { BoundedStream, KeyPair } from './link.ts'
-import { type Throttles, Wire } from './wire.ts'
+import { type Address, plainHost } from './address/address.ts'
+import type { BoundedStream } from './wire/bounded-stream.ts'
+import { readFrames } from './wire/frame-reader.ts'
+import type { KeyPair } from './wire/key-pair.ts'
+import { sendFromLent } from './wire/lent-frames.ts'
+import { type Throttles, Wire } from './wire/wire.ts'
 
 export interface DirectOptions {
   readonly keyPair: KeyPair

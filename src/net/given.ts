@@ -1,4 +1,4 @@
-import { type Address, showAddress } from './address.ts'
+import { type Address, showAddress } from './address/address.ts'
 import type { Link } from './link.ts'
 
 /** A peer that was given by its address. With the public key of it or of its machine nobody else is taken for it. */

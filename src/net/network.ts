@@ -1,22 +1,24 @@
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { type Address, plainHost, showAddress } from './address.ts'
+import { type Address, plainHost, showAddress } from './address/address.ts'
+import { type Distance, type InterfaceChange, Interfaces } from './address/interfaces.ts'
 import { Admission } from './admission.ts'
-import { Bucket } from './bucket.ts'
 import { hasBbr } from './congestion.ts'
+import { RefreshClock, type RefreshSituation } from './dht/refresh-clock.ts'
+import type { Swarm } from './dht/swarm.ts'
 import { Direct, type ListenOptions } from './direct.ts'
 import { GivenAddress, type GivenPeer } from './given.ts'
-import { type Distance, type InterfaceChange, Interfaces } from './interfaces.ts'
-import { Lan } from './lan.ts'
-import { type BoundedStream, type KeyPair, Link, type Refusal, type Self } from './link.ts'
+import { Lan } from './lan/lan.ts'
+import { SameMachine } from './lan/same-machine.ts'
+import { Link, type Refusal, type Self } from './link.ts'
 import type { Transport } from './paths.ts'
 import { Peer, type Source } from './peer.ts'
-import { RefreshClock, type RefreshSituation } from './refresh-clock.ts'
 import { type Rendezvous, rendezvousOf } from './rendezvous.ts'
-import { SameMachine } from './same-machine.ts'
 import type { Limits, NetworkEvent, NetworkStatus, PeerStatus } from './status.ts'
-import type { Swarm } from './swarm.ts'
 import { Twins } from './twins.ts'
+import type { BoundedStream } from './wire/bounded-stream.ts'
+import { Bucket } from './wire/bucket.ts'
+import type { KeyPair } from './wire/key-pair.ts'
 
 export interface NetworkOptions {
   /** The keys by which peers know this end of their connections. No two processes may have the same. */
@@ -123,7 +125,7 @@ export class Network {
   }
 
   async #join(bootstrap: readonly Address[] | undefined): Promise<void> {
-    const { Swarm } = await import('./swarm.ts')
+    const { Swarm } = await import('./dht/swarm.ts')
     if (this.#closed) return
     this.#refreshClock.changed(performance.now())
     this.#swarm = new Swarm({

@@ -1,7 +1,8 @@
 import { debuglog } from 'node:util'
-import { type Address, isUnicast, showAddress } from './address.ts'
-import type { BoundedStream, Link } from './link.ts'
+import { type Address, isUnicast, showAddress } from './address/address.ts'
+import type { Link } from './link.ts'
 import { type Act, Paths, type Transport } from './paths.ts'
+import type { BoundedStream } from './wire/bounded-stream.ts'
 
 /** How an address of a peer became known. */
 export type Source = 'given' | 'machine' | 'lan' | 'told'

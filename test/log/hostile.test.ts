@@ -1,7 +1,7 @@
 import { type Assert, test } from 'brittle'
 import { encodeEntry } from '../../src/format/entry-codec.ts'
 import { encodeHead, headKey } from '../../src/format/head-codec.ts'
-import { beeOf, changesOf, entriesOf, headOf, versionOf } from '../../src/log/entries.ts'
+import { beeOf, changesOf, entriesOf, headOf, versionOf } from '../../src/log/bee/entries.ts'
 import type { Version } from '../../src/tree/tree.ts'
 import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
 import { failureOf } from '../support/failure.ts'

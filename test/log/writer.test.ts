@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { test } from 'brittle'
-import { LogStore } from '../../src/log/store.ts'
+import { LogStore } from '../../src/log/hypercore/store.ts'
 import { LogWriter } from '../../src/log/writer.ts'
 import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
 import { collect, commit, openStore, openWriter } from '../support/log.ts'

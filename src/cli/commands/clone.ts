@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
 import type { ClonedFolder, KeepReplaced } from '../../index.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
+import { addExamples } from '../manual/examples.ts'
+import { addNetworkOptions, connectOptions, type NetworkOptions } from '../options/network-options.ts'
 import {
   addCommonOptions,
   type CommonOptions,
@@ -11,8 +10,9 @@ import {
   folderOptions,
   parseDuration,
   parseKeepReplaced
-} from '../options.ts'
-import { failure, forever, runFolder } from '../session.ts'
+} from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { failure, forever, runFolder } from '../run/session.ts'
 
 interface Options extends CommonOptions, NetworkOptions {
   readonly adopt?: boolean

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { pauseResting } from '../../sync/pause.ts'
-import { addExamples } from '../examples.ts'
-import { printJson } from '../print.ts'
-import { findRunning } from '../running.ts'
+import { pauseResting } from '../../folder/pause.ts'
+import { addExamples } from '../manual/examples.ts'
+import { printJson } from '../output/print.ts'
+import { findRunning } from '../run/running.ts'
 
 interface Options {
   readonly state?: string
