@@ -76,13 +76,13 @@ const table: Readonly<Record<string, readonly string[]>> = {
   format: ['tree'],
   chunk: [],
   tree: [],
-  memory: [],
-  steps: [],
+  'buffer-pool': [],
+  failpoints: [],
   errors: []
 }
 
 /** Modules that belong to no room. */
-const common = ['errors', 'memory', 'steps']
+const common = ['errors', 'buffer-pool', 'failpoints']
 
 /** The house's floors that never import each other. */
 const edges = ['disk', 'log', 'net']

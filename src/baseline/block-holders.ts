@@ -1,5 +1,5 @@
 import { RangeReader } from '../disk/read/range-reader.ts'
-import type { KeptBlocks, KeptFile } from '../disk/write/kept-files.ts'
+import type { KeptBlocks, KeptFile } from '../disk/write/kept-directory.ts'
 import type { StagedFile, StagedFiles } from '../disk/write/stage.ts'
 import type { BlockFiles, FoundBlock } from '../log/hypercore/block-places.ts'
 import type { BaselineRecord } from '../tree/diff.ts'

@@ -40,7 +40,7 @@ import {
   judgeUdp,
   ok,
   warning
-} from './check.ts'
+} from './checks.ts'
 import { check } from './run-check.ts'
 
 export interface DiagnoseOptions {

@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.ts'
-import { type Check, type Finding, failure, warning } from './check.ts'
+import { type Check, type Finding, failure, warning } from './checks.ts'
 
 /** No check takes longer, and all go on at the same time. */
 const checkMsMax = 5000

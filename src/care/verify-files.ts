@@ -1,7 +1,7 @@
 import type { LiveBaseline } from '../baseline/baseline.ts'
 import { checkFile, checkFiles } from '../disk/read/check-files.ts'
 import { observe } from '../disk/read/observe.ts'
-import { calm } from '../folder/calm.ts'
+import { calm } from '../folder/progress-gate.ts'
 import { type Entry, modeOf, sameContent, sameEntry } from '../tree/entry.ts'
 import type { FileSystemTraits } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Overwritten } from '../change/overwrite.ts'
 import { databaseFailure, messageOf, SyncError } from '../errors.ts'
-import { Patience } from '../folder/patience.ts'
+import { Patience } from '../folder/idle-timeout.ts'
 import { fetchDamaged } from '../log/check/damaged-blocks.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { DamagedBlock, DamagedFile, Findings, VerifyEvent } from './verify-events.ts'

@@ -1,6 +1,6 @@
 import { databaseFailure, messageOf, SyncError } from '../errors.ts'
-import { calm } from '../folder/calm.ts'
 import { assertMarker } from '../folder/folder.ts'
+import { calm } from '../folder/progress-gate.ts'
 import { type CoreFinding, checkCore } from '../log/check/check-core.ts'
 import type { LogCores } from '../log/check/damaged-blocks.ts'
 import { Findings, type VerifyEvent, type VerifyOptions } from './verify-events.ts'

@@ -5,8 +5,8 @@ import type { Entry } from '../tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { planPaths } from '../tree/plan.ts'
 import type { Problem } from '../tree/tree.ts'
-import { carryOut } from './carry-out.ts'
-import { lookAt, observedOf } from './look.ts'
+import { carryOut } from './apply-plan.ts'
+import { lookAt, observedOf } from './observe-folder.ts'
 
 export interface OverwriteOptions {
   /** Whether what stands at a path may go; else it is kept as a conflict copy. */

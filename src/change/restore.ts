@@ -2,14 +2,14 @@ import { SyncError } from '../errors.ts'
 import { assertMarker } from '../folder/folder.ts'
 import { concerns } from '../log/bee/history.ts'
 import { type Entry, sameContent } from '../tree/entry.ts'
+import { refuseHomeless } from '../tree/orphans.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { type Plan, planPaths, type Step } from '../tree/plan.ts'
 import { PartOfTree, wholePart } from '../tree/select.ts'
-import { refuseHomeless } from '../tree/target.ts'
 import type { Problem, Version } from '../tree/tree.ts'
-import { type CarryOutOptions, carryOut } from './carry-out.ts'
-import { type Look, lookAt, observedOf } from './look.ts'
-import { type Host, loggedAt, thoseOfTheLog, type Unrecorded, unrecordedIn } from './once-logged.ts'
+import { type CarryOutOptions, carryOut } from './apply-plan.ts'
+import { type Host, loggedAt, thoseOfTheLog, type Unrecorded, unrecordedIn } from './formerly-logged.ts'
+import { type Look, lookAt, observedOf } from './observe-folder.ts'
 
 export interface RestoreParams {
   /** As a user names it. */

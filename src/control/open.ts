@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
 import { findFolder, type KnownFolder } from '../folder/known-folder.ts'
-import type { ParamsOf, ReadName, RecordOf } from '../handle/table.ts'
+import type { ParamsOf, ReadName, RecordOf } from '../handle/operations.ts'
 import type { ConnectOptions } from '../peers/connections.ts'
 import type { ContentParams } from '../query/content.ts'
-import type { Source } from '../query/source.ts'
+import type { Source } from '../query/log-source.ts'
 import { ControlClient } from './client.ts'
 import { follow, untilSomebodyComes, type Watch } from './follow.ts'
 
@@ -92,7 +92,7 @@ async function* whenReady<T>(ask: () => AsyncIterable<T>, signal: AbortSignal): 
 
 async function openResting(folder: KnownFolder): Promise<OpenedLog> {
   // Much of what it takes is only for this.
-  const { RestingFolder } = await import('../handle/resting-folder.ts')
+  const { RestingFolder } = await import('../handle/closed-folder.ts')
   const resting = await RestingFolder.open(folder)
   const log = await reading(resting.source, folder, () => resting.close())
   return following(
@@ -113,7 +113,7 @@ async function reading(
   folder: KnownFolder | undefined,
   close: () => Promise<void>
 ): Promise<OpenedLog> {
-  const [{ ask }, { content }] = await Promise.all([import('../handle/table.ts'), import('../query/content.ts')])
+  const [{ ask }, { content }] = await Promise.all([import('../handle/operations.ts'), import('../query/content.ts')])
   return {
     folder,
     ask: (name, params, signal) => ask(source, name, params, signal),

@@ -1,6 +1,6 @@
 import type { KnownFolder } from '../folder/known-folder.ts'
-import type { AtRestOptions } from '../handle/at-rest.ts'
-import type { FolderName, ParamsOf, RecordOf } from '../handle/table.ts'
+import type { AtRestOptions } from '../handle/open-idle.ts'
+import type { FolderName, ParamsOf, RecordOf } from '../handle/operations.ts'
 import { ControlClient } from './client.ts'
 
 /**
@@ -22,8 +22,8 @@ export async function* operateOn<N extends FolderName>(
   }
   // Much of what it takes is only for this.
   const [{ openAtRest }, { operate }] = await Promise.all([
-    import('../handle/at-rest.ts'),
-    import('../handle/table.ts')
+    import('../handle/open-idle.ts'),
+    import('../handle/operations.ts')
   ])
   const handle = openAtRest(folder, options)
   try {

@@ -11,7 +11,7 @@ import {
   writeStateOwner
 } from '../disk/state/marker.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
-import { reached } from '../steps.ts'
+import { reached } from '../failpoints.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 
 /** A folder on disk that is ours while this is open. */

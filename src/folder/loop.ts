@@ -1,5 +1,5 @@
 import type { Folder } from './folder.ts'
-import type { Turns } from './turns.ts'
+import type { Turns } from './folder-queue.ts'
 import type { Workspace } from './workspace.ts'
 
 /** A publisher or a mirror, for what else works on its folder. */

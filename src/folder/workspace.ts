@@ -9,8 +9,8 @@ import type { TreePath } from '../tree/path.ts'
 import type { Part } from '../tree/select.ts'
 import type { Version } from '../tree/tree.ts'
 import type { Folder } from './folder.ts'
-import type { Keeper } from './keeper.ts'
 import type { Monitor } from './monitor.ts'
+import type { Keeper } from './replaced-files.ts'
 
 /** What works on a folder besides its loop takes hold of, for the turn in which it asked for it. */
 export interface Workspace {

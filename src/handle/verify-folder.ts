@@ -7,13 +7,13 @@ import { State } from '../disk/state/state.ts'
 import { Workers } from '../disk/threads/workers.ts'
 import { databaseFailure, SyncError } from '../errors.ts'
 import { openFolder } from '../folder/folder.ts'
+import { Turns } from '../folder/folder-queue.ts'
+import { Patience } from '../folder/idle-timeout.ts'
 import type { InPlaceOptions } from '../folder/in-place-options.ts'
-import { Patience } from '../folder/patience.ts'
-import { Turns } from '../folder/turns.ts'
 import type { ConnectOptions } from '../peers/connections.ts'
 import { exactFileSystem } from '../tree/file-system.ts'
-import { ClonedFolder, type CloneOptions } from './clone.ts'
-import { SharedFolder } from './share.ts'
+import { ClonedFolder, type CloneOptions } from './cloned-folder.ts'
+import { SharedFolder } from './shared-folder.ts'
 
 export interface VerifyFolderOptions extends VerifyOptions, ConnectOptions, InPlaceOptions {
   /** Where log and state are kept, if not in the folder. */

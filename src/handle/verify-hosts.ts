@@ -8,7 +8,7 @@ import type { LogStore } from '../log/hypercore/store.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { LogWriter } from '../log/writer.ts'
 import type { Mirror } from '../mirror/mirror.ts'
-import type { Publisher } from '../publish/publish.ts'
+import type { Publisher } from '../publish/publisher.ts'
 import { exactFileSystem, foldsNames } from '../tree/file-system.ts'
 
 interface Common {

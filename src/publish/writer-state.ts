@@ -1,8 +1,8 @@
 import { LiveBaseline } from '../baseline/baseline.ts'
 import type { BlockHolders } from '../baseline/block-holders.ts'
 import type { State, StateBatch } from '../disk/state/state.ts'
+import { reached } from '../failpoints.ts'
 import type { LogWriter } from '../log/writer.ts'
-import { reached } from '../steps.ts'
 import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { type Problem, sameVersion } from '../tree/tree.ts'
 

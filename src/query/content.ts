@@ -4,7 +4,7 @@ import type { FileEntry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
 import { noSuchPath } from './list.ts'
-import { pathOf, type Source, versionOf } from './source.ts'
+import { pathOf, type Source, versionOf } from './log-source.ts'
 
 export interface ContentParams {
   /** As a user names it; the latest when left out. */

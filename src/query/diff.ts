@@ -9,8 +9,8 @@ import { sortedAsLog, type TreePath } from '../tree/path.ts'
 import { type Change, isEarlier, type Problem, type Version } from '../tree/tree.ts'
 import { read } from './content.ts'
 import { folderTree } from './folder-tree.ts'
+import { pathOf, type Source, versionOf } from './log-source.ts'
 import { type ChangeRecord, changeRecord } from './records.ts'
-import { pathOf, type Source, versionOf } from './source.ts'
 
 export interface DiffParams {
   /** The version that changes are told from: the latest when left out, or the one before that where there is no folder. */

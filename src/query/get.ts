@@ -9,13 +9,13 @@ import {
   writeFailure
 } from '../disk/write/export.ts'
 import { isDiskFull, messageOf, SyncError, systemCode } from '../errors.ts'
-import { endingWith } from '../log/async/waiting.ts'
+import { endingWith } from '../log/async/wait-for.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
 import type { ContentParams } from './content.ts'
 import type { ListParams, list } from './list.ts'
+import { pathOf } from './log-source.ts'
 import type { EntryFields } from './records.ts'
-import { pathOf } from './source.ts'
 
 export interface GetParams {
   /** As a user names it; the latest when left out. */

@@ -1,5 +1,5 @@
 import type { LogRecord } from '../log/bee/records.ts'
-import type { Source } from './source.ts'
+import type { Source } from './log-source.ts'
 
 export interface InspectParams {
   /** The first block of the entries core; counted from its end where it is below 0. The last 20 when left out. */

@@ -1,8 +1,8 @@
 import { SyncError } from '../errors.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
+import { pathOf, type Source, versionOf } from './log-source.ts'
 import { type EntryRecord, fieldsOf, type VersionRecord, versionRecord } from './records.ts'
-import { pathOf, type Source, versionOf } from './source.ts'
 
 export interface ListParams {
   /** As a user names it; the latest when left out. */

@@ -2,8 +2,8 @@ import { concerns, type Told as Said } from '../log/bee/history.ts'
 import { mayBeMove, type Told, tellChanges } from '../tree/change.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Change } from '../tree/tree.ts'
+import { pathOf, type Source, versionOf } from './log-source.ts'
 import { type ChangeRecord, changeRecord, type VersionRecord, versionRecord } from './records.ts'
-import { pathOf, type Source, versionOf } from './source.ts'
 
 export interface LogParams {
   /** Only versions that change this path, or one beneath it, and only these changes. */

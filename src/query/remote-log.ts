@@ -5,7 +5,7 @@ import { Monitor } from '../folder/monitor.ts'
 import { LogStore, parseKey, printKey } from '../log/hypercore/store.ts'
 import { LogReader } from '../log/reader.ts'
 import { Connections, type ConnectOptions } from '../peers/connections.ts'
-import type { Source } from './source.ts'
+import type { Source } from './log-source.ts'
 
 export interface RemoteOptions extends ConnectOptions {
   /** Keeps what is fetched in this directory, for the next time; it is thrown away when left out. */

@@ -3,6 +3,7 @@ import { type Told, tellChanges } from '../tree/change.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Change, Version } from '../tree/tree.ts'
+import { pathOf, type Source, versionOf } from './log-source.ts'
 import {
   type ChangeRecord,
   changeRecord,
@@ -11,7 +12,6 @@ import {
   type VersionRecord,
   versionRecord
 } from './records.ts'
-import { pathOf, type Source, versionOf } from './source.ts'
 
 export interface WatchParams {
   /** A directory, or one path; the folder itself when left out. */

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Assert, test } from 'brittle'
-import { type StepName, stepNames } from '../../src/steps.ts'
+import { type StepName, stepNames } from '../../src/failpoints.ts'
 import { type Command, packageRoot, start } from '../support/cli.ts'
 import { type Looked, observe } from '../support/observe.ts'
 import { sealOf } from '../support/sealed.ts'

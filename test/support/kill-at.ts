@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { appendFileSync, readFileSync } from 'node:fs'
-import { stepChannel } from '../../src/steps.ts'
+import { stepChannel } from '../../src/failpoints.ts'
 
 /**
  * Loaded before the command line (`NODE_OPTIONS=--import …`): ends its own process by SIGKILL at a

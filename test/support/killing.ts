@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Assert } from 'brittle'
-import type { StepName } from '../../src/steps.ts'
+import type { StepName } from '../../src/failpoints.ts'
 import { packageRoot } from './cli.ts'
 
 /** The environment in which a command is killed when it reaches a step for the first time. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
-import type { RecordOf } from '../../handle/table.ts'
+import type { RecordOf } from '../../handle/operations.ts'
 import type { PatchRecord } from '../../query/diff.ts'
 import { addExamples } from '../manual/examples.ts'
 import { given } from '../options/options.ts'

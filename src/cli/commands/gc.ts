@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Collected } from '../../care/collect.ts'
+import type { Collected } from '../../care/collect-garbage.ts'
 import { addExamples } from '../manual/examples.ts'
 import { given, parseAge, parseCount } from '../options/options.ts'
 import { exitStatus } from '../output/exit-status.ts'

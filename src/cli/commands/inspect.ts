@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { RecordOf } from '../../handle/table.ts'
+import type { RecordOf } from '../../handle/operations.ts'
 import { addExamples } from '../manual/examples.ts'
 import { given } from '../options/options.ts'
 import { print, printJson } from '../output/print.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { RecordOf } from '../../handle/table.ts'
+import type { RecordOf } from '../../handle/operations.ts'
 import type { EntryRecord } from '../../query/records.ts'
 import { addExamples } from '../manual/examples.ts'
 import { given } from '../options/options.ts'

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { pauseResting } from '../../folder/pause.ts'
+import { pauseResting } from '../../folder/pause-closed.ts'
 import { addExamples } from '../manual/examples.ts'
 import { printJson } from '../output/print.ts'
-import { findRunning } from '../run/running.ts'
+import { findRunning } from '../run/find-running.ts'
 
 interface Options {
   readonly state?: string

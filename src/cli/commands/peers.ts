@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { addExamples } from '../manual/examples.ts'
 import { print, printJson } from '../output/print.ts'
 import { peerLine } from '../output/show-peer.ts'
-import { findRunning, notRunning } from '../run/running.ts'
+import { findRunning, notRunning } from '../run/find-running.ts'
 
 interface Options {
   readonly state?: string

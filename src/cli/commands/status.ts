@@ -7,7 +7,7 @@ import { exitStatus } from '../output/exit-status.ts'
 import { print, printJson } from '../output/print.ts'
 import { Screen } from '../output/screen.ts'
 import { statusLines } from '../output/show-status.ts'
-import { findRunning } from '../run/running.ts'
+import { findRunning } from '../run/find-running.ts'
 import { listenForSignals } from '../run/signals.ts'
 
 interface Options {
@@ -77,7 +77,7 @@ async function statusOf(directory: string, { state }: Options): Promise<StatusRe
       if (!(error instanceof SyncError) || error.code !== 'CLOSED') throw error
     }
   }
-  const { RestingFolder } = await import('../../handle/resting-folder.ts')
+  const { RestingFolder } = await import('../../handle/closed-folder.ts')
   const resting = await RestingFolder.open(folder)
   try {
     return await resting.status()

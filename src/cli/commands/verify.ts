@@ -6,7 +6,7 @@ import { addNetworkOptions, connectOptions, type NetworkOptions } from '../optio
 import { addCommonOptions, type CommonOptions, folderOptions, given, parseDuration } from '../options/options.ts'
 import { exitStatus } from '../output/exit-status.ts'
 import { showBytes, showCount, showJson, showMany, showName } from '../output/text.ts'
-import { findRunning } from '../run/running.ts'
+import { findRunning } from '../run/find-running.ts'
 import { listenForSignals } from '../run/signals.ts'
 
 interface Options extends CommonOptions, NetworkOptions {

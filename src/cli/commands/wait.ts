@@ -7,7 +7,7 @@ import { addExamples } from '../manual/examples.ts'
 import { given, parseDuration } from '../options/options.ts'
 import { exitStatus } from '../output/exit-status.ts'
 import { printJson } from '../output/print.ts'
-import { findRunning, notRunning } from '../run/running.ts'
+import { findRunning, notRunning } from '../run/find-running.ts'
 import { listenForSignals } from '../run/signals.ts'
 import { parseVersion } from '../run/where.ts'
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { operateOn } from '../../control/operate.ts'
 import { findFolder, type KnownFolder } from '../../folder/known-folder.ts'
-import type { AtRestOptions } from '../../handle/at-rest.ts'
-import type { FolderName, ParamsOf, RecordOf } from '../../handle/table.ts'
+import type { AtRestOptions } from '../../handle/open-idle.ts'
+import type { FolderName, ParamsOf, RecordOf } from '../../handle/operations.ts'
 import { listenForSignals } from './signals.ts'
 
 /** Options of the commands that have something done with a folder. */

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstat, openSync, read, type Stats } from 'node:fs'
 import { promisify } from 'node:util'
-import { Memory } from '../../memory.ts'
+import { Memory } from '../../buffer-pool.ts'
 import type { TreePath } from '../../tree/path.ts'
 import { Beneath } from '../path/beneath.ts'
 import { isRacy, signatureOf } from './seen.ts'

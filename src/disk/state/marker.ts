@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { messageOf, SyncError } from '../../errors.ts'
-import { reached } from '../../steps.ts'
+import { reached } from '../../failpoints.ts'
 import { stateDirectoryName } from '../../tree/path.ts'
 import { isAbsence } from '../path/beneath.ts'
 

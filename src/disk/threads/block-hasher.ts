@@ -1,4 +1,4 @@
-import { forThreads } from './for-threads.ts'
+import { forThreads } from './shared-bytes.ts'
 import type { Workers } from './workers.ts'
 
 /** Hashes blocks of the log, as it does, in worker threads. */

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
 import { systemCode } from '../../errors.ts'
-import { reached } from '../../steps.ts'
+import { reached } from '../../failpoints.ts'
 import type { Seen } from '../../tree/diff.ts'
 import type { Entry, FileEntry } from '../../tree/entry.ts'
 import { baseName, childPath, parentPath, type TreePath } from '../../tree/path.ts'
@@ -8,8 +8,8 @@ import { setMetadata } from '../path/metadata.ts'
 import type { Parents } from '../path/parents.ts'
 import { exchange, renameNew } from '../path/rename.ts'
 import { signatureOf } from '../read/seen.ts'
-import { keepAs } from './keep.ts'
-import type { Keeping } from './kept-files.ts'
+import type { Keeping } from './kept-directory.ts'
+import { keepAs } from './preserve.ts'
 import type { Staging } from './stage.ts'
 
 /** Somebody changed the path after the plan was made. */

@@ -18,13 +18,13 @@ import {
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemCode } from '../../errors.ts'
-import { reached } from '../../steps.ts'
+import { reached } from '../../failpoints.ts'
 import type { Entry, FileEntry, SymlinkEntry } from '../../tree/entry.ts'
 import { cutToBytes } from '../../tree/marked-name.ts'
 import { baseName, type TreePath } from '../../tree/path.ts'
 import type { Problem } from '../../tree/tree.ts'
 import { setMetadata } from '../path/metadata.ts'
-import { forThreads } from '../threads/for-threads.ts'
+import { forThreads } from '../threads/shared-bytes.ts'
 import { type Lane, nextSumId, type Workers } from '../threads/workers.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */

@@ -6,7 +6,7 @@ import { decodeHead, type Head, headKey } from '../../format/head-codec.ts'
 import type { Entry, Extent } from '../../tree/entry.ts'
 import { pathFault, type TreePath } from '../../tree/path.ts'
 import type { Problem, Version } from '../../tree/tree.ts'
-import { waitFor } from '../async/waiting.ts'
+import { waitFor } from '../async/wait-for.ts'
 import { BeeView, type Pair } from './bee-view.ts'
 
 /** A core of this length holds the Hyperbee's header alone: no version yet. */

@@ -1,6 +1,6 @@
 import type Hypercore from 'hypercore'
 import type { DataMessage, Peer, TreeNode } from 'hypercore'
-import { giveBack, lentWith, Memory, reunited } from '../../memory.ts'
+import { giveBack, lentWith, Memory, reunited } from '../../buffer-pool.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { setLeafHash } from './leaf-hash.ts'
 

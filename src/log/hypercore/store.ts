@@ -9,8 +9,8 @@ import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
 import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } from '../../errors.ts'
 import './missing-nodes.ts'
+import { followDrops } from './availability.ts'
 import { type CompactOptions, compact } from './compact.ts'
-import { followDrops } from './drops.ts'
 import { guardPeers } from './peer-guard.ts'
 
 /** A pair of Ed25519 keys. */

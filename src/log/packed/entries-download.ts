@@ -5,7 +5,7 @@ import type { Download } from 'hypercore'
 import type { Head } from '../../format/head-codec.ts'
 import type { SnapshotPointer, SnapshotRow } from '../../format/snapshot-codec.ts'
 import { type Problem, sameVersion, type Version } from '../../tree/tree.ts'
-import { waitFor } from '../async/waiting.ts'
+import { waitFor } from '../async/wait-for.ts'
 import { changesOf, headerLength, headOf, historyOf, type LogEntry } from '../bee/entries.ts'
 import { changesIn, deltaEntriesMin, deltasOf, type Stretch, stretchesOf } from './deltas.ts'
 import {

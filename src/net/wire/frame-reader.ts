@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { Memory } from '../../memory.ts'
+import { Memory } from '../../buffer-pool.ts'
 
 /** Frames from so many bytes on come whole, up to those of the largest block. */
 export const largeFrame = { min: 64 * 1024, max: 2 * 1024 * 1024 + 16 * 1024 } as const

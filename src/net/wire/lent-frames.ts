@@ -1,5 +1,5 @@
 import type SecretStream from '@hyperswarm/secret-stream'
-import { Memory } from '../../memory.ts'
+import { Memory } from '../../buffer-pool.ts'
 import { largeFrame } from './frame-reader.ts'
 
 /** What stands before a message in its frame, and all that is put around it. */

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import { giveBack, lentWith } from '../../memory.ts'
+import { giveBack, lentWith } from '../../buffer-pool.ts'
 import { plainHost } from '../address/address.ts'
 import { type Bucket, Tap } from './bucket.ts'
 import { FrameGuard, untrustedBytesMax } from './frame-guard.ts'

@@ -14,8 +14,8 @@ import {
 import { test } from 'brittle'
 import type { Step } from '../../../src/tree/plan.ts'
 import { directoryOf } from '../../support/entries.ts'
+import { step } from '../../support/failpoints.ts'
 import { Workshop } from '../../support/materialise.ts'
-import { step } from '../../support/steps.ts'
 
 /** Root writes where its mode forbids it. */
 const isRoot = process.getuid?.() === 0

@@ -2,9 +2,9 @@ import { chmodSync, lstatSync, mkdirSync, readFileSync, symlinkSync, utimesSync,
 import { test } from 'brittle'
 import { signatureOf } from '../../../src/disk/read/seen.ts'
 import { directoryOf, fileOf, hashOf, pathOf, someTimeMs, symlinkOf } from '../../support/entries.ts'
+import { step } from '../../support/failpoints.ts'
 import { failureOf } from '../../support/failure.ts'
 import { Workshop } from '../../support/materialise.ts'
-import { step } from '../../support/steps.ts'
 
 test('directories, files and links are made, and recorded as they stand on disk', async (t) => {
   const shop = await Workshop.open(t)

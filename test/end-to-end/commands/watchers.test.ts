@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
-import type { RecordOf } from '../../../src/handle/table.ts'
+import type { RecordOf } from '../../../src/handle/operations.ts'
 import { Dice } from '../../simulation/edits.ts'
 import { seedsWith } from '../../simulation/seeds.ts'
 import { start, startShare } from '../../support/cli.ts'
