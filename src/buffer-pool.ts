@@ -1,7 +1,7 @@
 /** Pieces that nobody used for so long are let go. */
 const idleMs = 10_000
 
-export interface MemoryOptions {
+export interface BufferPoolOptions {
   /** How much there is at most, in bytes; what is lent beyond it is memory like any other. */
   readonly bytesMax: number
   /**
@@ -12,7 +12,7 @@ export interface MemoryOptions {
 }
 
 interface Loan {
-  readonly owner: Memory
+  readonly owner: BufferPool
   readonly length: number
   /** Whether it may be given back. */
   isWhole: boolean
@@ -25,8 +25,8 @@ const loans = new WeakMap<ArrayBufferLike, Loan>()
  * collector go through all that is alive every few megabytes, as what lies outside its heap counts too: a quarter of
  * the time that a large file took. What is shared doesn't count, and so is never made without a bound.
  */
-export class Memory {
-  readonly #options: MemoryOptions
+export class BufferPool {
+  readonly #options: BufferPoolOptions
   /** By their sizes, which are powers of two: Hypercore copies a block that takes up less than half of its memory. */
   readonly #spares = new Map<number, ArrayBufferLike[]>()
   /** What there is, as far as the garbage collector has told. */
@@ -37,7 +37,7 @@ export class Memory {
   #timer: NodeJS.Timeout | undefined
   #wasUsed = false
 
-  constructor(options: MemoryOptions) {
+  constructor(options: BufferPoolOptions) {
     this.#options = options
   }
 

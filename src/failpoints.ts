@@ -4,9 +4,9 @@ import { channel } from 'node:diagnostics_channel'
  * The moments between which the order of what reaches a disk matters: a process may be killed, or the
  * power cut, at each of them. Named after what has just been done.
  */
-export type StepName = (typeof stepNames)[number]
+export type FailpointName = (typeof failpointNames)[number]
 
-export const stepNames = [
+export const failpointNames = [
   // Opening a folder, either role.
   /** A small file of ours is written beside the one that it replaces. */
   'file-prepared',
@@ -70,11 +70,11 @@ export const stepNames = [
  * The name of the `node:diagnostics_channel` on which every step is told as it is reached, as its
  * name, synchronously: whoever subscribes can log it, hold it up, or end the process right there.
  */
-export const stepChannel = 'p2psync:step'
+export const failpointChannel = 'p2psync:step'
 
-const steps = channel(stepChannel)
+const steps = channel(failpointChannel)
 
 /** Tells that a step was reached. Costs nothing while nobody listens. */
-export function reached(step: StepName): void {
+export function reached(step: FailpointName): void {
   if (steps.hasSubscribers) steps.publish(step)
 }

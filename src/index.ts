@@ -59,7 +59,7 @@ export function bootstrap(options: PrivateDhtOptions = {}): PrivateDht {
 
 /** Other processes of the user may ask it how it stands, and have it do things, as long as it is at work. */
 function controlled<Handle extends FolderHandle>(handle: Handle): Handle {
-  handle.accompany(async ({ home, marker }) => {
+  handle.attach(async ({ home, marker }) => {
     const server = new ControlServer(handle)
     await server.listen(home, marker.id)
     return server

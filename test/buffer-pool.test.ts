@@ -1,10 +1,10 @@
 import { test } from 'brittle'
-import { giveBack, lentWith, Memory, reunited } from '../src/buffer-pool.ts'
+import { BufferPool, giveBack, lentWith, reunited } from '../src/buffer-pool.ts'
 
 const kilobyte = 1024
 
 test('what is given back is lent again', (t) => {
-  const memory = new Memory({ bytesMax: 64 * kilobyte })
+  const memory = new BufferPool({ bytesMax: 64 * kilobyte })
   const first = memory.lend(9000)
   t.is(first.length, 9000)
   const { buffer } = first
@@ -16,7 +16,7 @@ test('what is given back is lent again', (t) => {
 })
 
 test('what is given back twice, or was never lent, is left alone', (t) => {
-  const memory = new Memory({ bytesMax: 64 * kilobyte })
+  const memory = new BufferPool({ bytesMax: 64 * kilobyte })
   const first = memory.lend(9000)
   giveBack(first)
   giveBack(first)
@@ -26,7 +26,7 @@ test('what is given back twice, or was never lent, is left alone', (t) => {
 })
 
 test('there is no more of it than there may be', (t) => {
-  const memory = new Memory({ bytesMax: 32 * kilobyte, shared: true })
+  const memory = new BufferPool({ bytesMax: 32 * kilobyte, shared: true })
   const buffers = [1, 2, 3].map(() => memory.lend(16 * kilobyte))
   t.alike(
     buffers.map(({ buffer }) => buffer instanceof SharedArrayBuffer),
@@ -37,7 +37,7 @@ test('there is no more of it than there may be', (t) => {
 })
 
 test('what others have parts of is given back only when it is whole again', (t) => {
-  const memory = new Memory({ bytesMax: 64 * kilobyte })
+  const memory = new BufferPool({ bytesMax: 64 * kilobyte })
   const frame = memory.lend(9000, { inParts: true })
   const part = frame.subarray(10, 20)
   giveBack(part)
@@ -49,7 +49,7 @@ test('what others have parts of is given back only when it is whole again', (t) 
 })
 
 test('a block takes up more than half of its memory, or Hypercore would copy it', (t) => {
-  const memory = new Memory({ bytesMax: 2 ** 30 })
+  const memory = new BufferPool({ bytesMax: 2 ** 30 })
   for (const length of [1, 2, 3, 65_535, 65_536, 65_537, 1_000_000, 2 ** 21]) {
     if (2 * length < memory.lend(length).buffer.byteLength) t.fail(`${length} bytes`)
   }

@@ -281,6 +281,20 @@ test('no module imports itself by way of others', (t) => {
   t.alike(circles, [])
 })
 
+test('one exported name has one meaning', (t) => {
+  const exported = /^export (?:abstract |async )?(?:class|function\*?|const|interface|type) (\w+)/gm
+  const homes = new Map<string, Set<string>>()
+  for (const { file, text } of modules) {
+    if (file === 'index.ts') continue
+    for (const [, name = ''] of text.matchAll(exported)) homes.set(name, (homes.get(name) ?? new Set()).add(file))
+  }
+  const shared = [...homes].filter(([, files]) => files.size > 1)
+  t.alike(
+    shared.map(([name, files]) => `${name}: ${[...files].join(', ')}`),
+    []
+  )
+})
+
 test('a glance takes in each room', (t) => {
   const filesIn = (room: string) => modules.filter((module) => module.room === room).length
   const crowded = Object.keys(table).filter((room) => filesIn(room) > (filesMaxOf[room] ?? filesMax))

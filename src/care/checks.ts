@@ -1,7 +1,7 @@
 import type { DiskFacts, Holder, NotificationFacts, SpaceFacts } from '../disk/path/probe.ts'
 import type { DhtFacts, MulticastFacts, UdpFacts } from '../net/probe.ts'
 import type { NetworkStatus, PeerStatus } from '../net/status.ts'
-import { whyAlone } from '../peers/explain-no-peers.ts'
+import { explainNoPeers } from '../peers/explain-no-peers.ts'
 
 /** What was found out about one thing that p2psync depends on. */
 export interface Check {
@@ -24,7 +24,7 @@ export function warning(message: string, advice?: string): Finding {
   return { state: 'warning', message, ...(advice === undefined ? {} : { advice }) }
 }
 
-export function failure(message: string, advice?: string): Finding {
+export function failed(message: string, advice?: string): Finding {
   return { state: 'failure', message, ...(advice === undefined ? {} : { advice }) }
 }
 
@@ -40,7 +40,7 @@ export interface PeerFacts {
 
 export function judgePeers({ peers, status }: PeerFacts, machine: string): Finding {
   if (peers.length === 0)
-    return failure('nobody was found who has this folder', whyAlone(status, { machine, isSource: false }))
+    return failed('nobody was found who has this folder', explainNoPeers(status, { machine, isSource: false }))
   const all = peers.map(({ address, transport, rttMs }) => {
     return `${address} by ${transport.toUpperCase()}, ${Math.round(rttMs * 10) / 10} ms away`
   })
@@ -50,11 +50,11 @@ export function judgePeers({ peers, status }: PeerFacts, machine: string): Findi
 export function judgeUdp({ from, reason }: UdpFacts, isOnlyLocal: boolean): Finding {
   if (from !== undefined) return ok(`packets leave from ${from}`)
   if (reason !== 'ENETUNREACH' && reason !== 'EHOSTUNREACH') {
-    return failure(`UDP doesn't work here: ${reason}`, "let this program open UDP sockets; check the system's firewall")
+    return failed(`UDP doesn't work here: ${reason}`, "let this program open UDP sockets; check the system's firewall")
   }
   const message = 'no route out of this network'
   if (isOnlyLocal) return warning(message, 'peers are found on this machine and on its local network only')
-  return failure(message, 'connect this machine to the network, or use --bootstrap none to do without the DHT')
+  return failed(message, 'connect this machine to the network, or use --bootstrap none to do without the DHT')
 }
 
 export function judgeDht({ nodes }: DhtFacts, isPublic: boolean): Finding {
@@ -66,7 +66,7 @@ export function judgeDht({ nodes }: DhtFacts, isPublic: boolean): Finding {
     return ok(silent === 0 ? message : `${message}; ${silent} of its first ${nodes.length} nodes did not answer`)
   }
   const names = nodes.map(({ node, reason }) => (reason === undefined ? node : `${node} (${reason})`)).join(', ')
-  return failure(
+  return failed(
     `none of the ${which} DHT's first nodes answers: ${names}`,
     isPublic
       ? 'let UDP out in the firewall; or run p2psync bootstrap on a machine that all reach, and give its address as --bootstrap'
@@ -107,7 +107,7 @@ export function judgeNat({ seenAs, open, nodes }: DhtFacts, isOwn: (host: string
 }
 
 export function judgeMulticast(all: readonly MulticastFacts[], isOnlyWay: boolean): Finding {
-  const bad = isOnlyWay ? failure : warning
+  const bad = isOnlyWay ? failed : warning
   if (all.length === 0) {
     return bad('no network but loopback', 'connect this machine; on one machine, peers find each other without')
   }
@@ -127,13 +127,13 @@ export function judgeMulticast(all: readonly MulticastFacts[], isOnlyWay: boolea
 export function judgeTcpPort(port: number | undefined, code: string | undefined, holder: Holder | undefined): Finding {
   if (code === undefined) return ok(port === undefined ? 'a port can be opened' : `${port} can be opened`)
   if (code === 'EADDRINUSE') {
-    if (holder === undefined) return failure(`${port} is in use by another process`, 'end it, or give another --port')
+    if (holder === undefined) return failed(`${port} is in use by another process`, 'end it, or give another --port')
     const who = `process ${holder.pid} (${holder.args.join(' ').slice(0, 100)})`
     if (isOurs(holder)) return ok(`${port} is in use by p2psync, ${who}`)
-    return failure(`${port} is in use by ${who}`, 'end it, or give another --port')
+    return failed(`${port} is in use by ${who}`, 'end it, or give another --port')
   }
-  if (code === 'EACCES') return failure(`${port} may not be opened by this user`, 'give a --port from 1024 on')
-  return failure(`no TCP port can be opened: ${code}`, 'let this program open TCP sockets')
+  if (code === 'EACCES') return failed(`${port} may not be opened by this user`, 'give a --port from 1024 on')
+  return failed(`no TCP port can be opened: ${code}`, 'let this program open TCP sockets')
 }
 
 /** Whether it runs the program p2psync, by itself or through Node. */
@@ -155,14 +155,14 @@ export function judgeNotifications(facts: NotificationFacts): Finding {
       : `; this one has ${isCounted ? '' : 'more than '}${directories} ${directories === 1 ? 'directory' : 'directories'}`
   if (reason === 'EMFILE') {
     const advice = `sysctl fs.inotify.max_user_instances=${Math.max(1024, 2 * (instancesMax ?? 0))}`
-    return failure(`no more programs can watch: all ${instancesMax} instances are in use`, advice)
+    return failed(`no more programs can watch: all ${instancesMax} instances are in use`, advice)
   }
-  if (reason === 'ENOSPC') return failure(`all ${watchesMax} watches are in use${needed}`, watchesAdvice(facts))
-  if (reason !== undefined) return failure(`directories can't be watched: ${reason}`, 'share --poll does without')
+  if (reason === 'ENOSPC') return failed(`all ${watchesMax} watches are in use${needed}`, watchesAdvice(facts))
+  if (reason !== undefined) return failed(`directories can't be watched: ${reason}`, 'share --poll does without')
   if (watchesMax === undefined) return ok('directories can be watched')
   // Others of the same user need some too.
   if (directories !== undefined && directories > 0.9 * watchesMax) {
-    return failure(`up to ${watchesMax} directories can be watched${needed}`, watchesAdvice(facts))
+    return failed(`up to ${watchesMax} directories can be watched${needed}`, watchesAdvice(facts))
   }
   return ok(`up to ${watchesMax} directories can be watched${needed}`)
 }
@@ -229,7 +229,7 @@ export function judgeClock({ nowMs, lastMs, jumpMs }: ClockFacts): Finding {
 export function judgeNode(version: string, [major, minor]: readonly [number, number]): Finding {
   const [has = 0, hasMinor = 0] = version.split('.').map(Number)
   if (has > major || (has === major && hasMinor >= minor)) return ok(`Node.js ${version}`)
-  return failure(`Node.js ${version}`, `install Node.js ${major}.${minor} or newer`)
+  return failed(`Node.js ${version}`, `install Node.js ${major}.${minor} or newer`)
 }
 
 const memoryMin = 256 * mb

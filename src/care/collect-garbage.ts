@@ -4,7 +4,7 @@ import type { State } from '../disk/state/state.ts'
 import { SyncError } from '../errors.ts'
 import { reached } from '../failpoints.ts'
 import type { Folder } from '../folder/folder.ts'
-import type { Turns } from '../folder/folder-queue.ts'
+import type { FolderQueue } from '../folder/folder-queue.ts'
 import { headerLength } from '../log/bee/entries.ts'
 import type { Relocations } from '../log/content/relocations.ts'
 import { BlockSet } from '../log/gc/block-set.ts'
@@ -51,7 +51,7 @@ export interface Collectable {
   readonly folder: Folder
   readonly store: LogStore
   readonly state: State
-  readonly turns: Turns
+  readonly queue: FolderQueue
   /** The newest version known, whole or not; `undefined` before the first. */
   readonly version: () => Version | undefined
   readonly garbage: () => Promise<Garbage>
@@ -193,7 +193,7 @@ function repack(
   garbageBytes: number,
   signal: AbortSignal
 ): Promise<boolean> {
-  return from.turns.run(async () => {
+  return from.queue.run(async () => {
     const newest = from.version()
     if (newest === undefined || from.repack === undefined) return false
     const sparse = await garbage.sparse({ since, newest }, garbageBytes, signal)
@@ -214,7 +214,7 @@ function repack(
 
 /** Clears what was found. A version that came meanwhile may name again what had been old. */
 async function clear(
-  { turns, version, complete }: Collectable,
+  { queue: turns, version, complete }: Collectable,
   { garbage, newest, found }: Marked,
   signal: AbortSignal
 ): Promise<void> {

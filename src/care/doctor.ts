@@ -24,7 +24,7 @@ import { stateDirectoryName } from '../tree/path.ts'
 import {
   type Check,
   type Finding,
-  failure,
+  failed,
   judgeClock,
   judgeCongestion,
   judgeDht,
@@ -118,7 +118,7 @@ async function targetOf(target: string | undefined): Promise<Target> {
 }
 
 function silentDisk(directory = process.cwd()): Finding {
-  return failure(
+  return failed(
     `the disk of ${directory} does not answer`,
     'is it a network disk whose server is away, or a USB disk that was unplugged? Bring it back, or unmount it'
   )
@@ -195,7 +195,7 @@ async function checkStore(root: string): Promise<Finding> {
       marker.role === 'reader'
         ? 'clone --rebuild sets it aside and fetches it anew; your files stay'
         : 'the files are untouched. Restore .p2psync from a backup and give share --moved; without one, the key is lost'
-    return failure(messageOf(error), advice)
+    return failed(messageOf(error), advice)
   }
 }
 

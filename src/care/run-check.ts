@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.ts'
-import { type Check, type Finding, failure, warning } from './checks.ts'
+import { type Check, type Finding, failed, warning } from './checks.ts'
 
 /** No check takes longer, and all go on at the same time. */
 const checkMsMax = 5000
@@ -12,8 +12,8 @@ export async function check(name: string, find: () => Promise<Finding>): Promise
     timer = setTimeout(() => settle(warning(what, 'try again; a disk or a network may be very slow')), checkMsMax)
   })
   // An error of the system's names what it couldn't do.
-  const failed = (error: unknown) => failure(messageOf(error))
-  const finding = await Promise.race([Promise.resolve().then(find).catch(failed), late])
+  const toFinding = (error: unknown) => failed(messageOf(error))
+  const finding = await Promise.race([Promise.resolve().then(find).catch(toFinding), late])
   clearTimeout(timer)
   return { name, ...finding }
 }

@@ -1,7 +1,7 @@
 import type { LiveBaseline } from '../baseline/baseline.ts'
 import { checkFile, checkFiles } from '../disk/read/check-files.ts'
 import { observe } from '../disk/read/observe.ts'
-import { calm } from '../folder/progress-gate.ts'
+import { progressGate } from '../folder/progress-gate.ts'
 import { type Entry, modeOf, sameContent, sameEntry } from '../tree/entry.ts'
 import type { FileSystemTraits } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -25,11 +25,11 @@ export async function* verifyFiles(
   { sample, signal }: CheckOptions
 ): AsyncGenerator<VerifyEvent> {
   const { counts } = findings
-  const { baseline, traits, entries } = await host.turns.run(() => host.recorded())
+  const { baseline, traits, entries } = await host.queue.run(() => host.recorded())
   let corrected = await correctionsOf(baseline, entries)
   // At work it goes on from version to version meanwhile; in a turn it doesn't.
   if (corrected.size > 0) {
-    corrected = await host.turns.run(async () => {
+    corrected = await host.queue.run(async () => {
       const now = await host.recorded()
       return correctionsOf(now.baseline, now.entries)
     })
@@ -50,7 +50,7 @@ export async function* verifyFiles(
   counts.filesTotal = files.length
   counts.bytesTotal = files.reduce((sum, { size }) => sum + size, 0)
   yield* verifyOthers(host.folder.root, others, entryAt, traits)
-  const tell = calm()
+  const tell = progressGate()
   for await (const [path, checked] of checkFiles(host.folder.root, sampleOf(files, sample), { ...host, signal })) {
     counts.files++
     counts.bytes += checked.type === 'read' ? checked.file.size : 0
@@ -82,7 +82,7 @@ export async function judgeAgain(
   corrected: Entry | undefined,
   signal: AbortSignal
 ): Promise<Verdict | undefined> {
-  return host.turns.run(async () => {
+  return host.queue.run(async () => {
     const { baseline, traits } = await host.recorded()
     const record = baseline.records.get(path)
     const entry = corrected ?? record?.entry

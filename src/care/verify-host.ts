@@ -3,8 +3,8 @@ import type { OverwriteOptions, Overwritten } from '../change/overwrite.ts'
 import type { State } from '../disk/state/state.ts'
 import type { Workers } from '../disk/threads/workers.ts'
 import type { Folder } from '../folder/folder.ts'
-import type { Turns } from '../folder/folder-queue.ts'
-import type { Patience } from '../folder/idle-timeout.ts'
+import type { FolderQueue } from '../folder/folder-queue.ts'
+import type { IdleTimeout } from '../folder/idle-timeout.ts'
 import type { LogCores } from '../log/check/damaged-blocks.ts'
 import type { LeafHasher } from '../log/hypercore/hash-ahead.ts'
 import type { LogStore } from '../log/hypercore/store.ts'
@@ -25,7 +25,7 @@ export interface Recorded {
 export interface FilesHost {
   readonly folder: Folder
   readonly workers: Workers
-  readonly turns: Turns
+  readonly queue: FolderQueue
   /** Asked for in a turn. */
   recorded(): Promise<Recorded>
 }
@@ -39,7 +39,7 @@ export interface VerifyHost extends FilesHost {
   cores(): Promise<LogCores>
   overwrite(paths: ReadonlySet<TreePath>, options: OverwriteOptions): Promise<Overwritten>
   /** Sets the store aside and fetches the log anew; `undefined` where it is written here. @returns why not, in words */
-  readonly rebuild: ((patience: Patience) => Promise<string | undefined>) | undefined
+  readonly rebuild: ((patience: IdleTimeout) => Promise<string | undefined>) | undefined
   /** Makes the state anew. */
-  renewState(patience: Patience): Promise<void>
+  renewState(patience: IdleTimeout): Promise<void>
 }

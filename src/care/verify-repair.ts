@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Overwritten } from '../change/overwrite.ts'
 import { databaseFailure, messageOf, SyncError } from '../errors.ts'
-import { Patience } from '../folder/idle-timeout.ts'
+import { IdleTimeout } from '../folder/idle-timeout.ts'
 import { fetchDamaged } from '../log/check/damaged-blocks.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { DamagedBlock, DamagedFile, Findings, VerifyEvent } from './verify-events.ts'
@@ -12,16 +12,16 @@ const peerTickMs = 100
 /** Waiting for peers that weren't there for one file isn't done anew for each. */
 const lessPatientMs = 1000
 
-export interface MendOptions {
+export interface RepairOptions {
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
 
 /** The store first: files are mended out of it. */
-export async function* mend(
+export async function* repairDamage(
   host: () => VerifyHost,
   findings: Findings,
-  options: MendOptions
+  options: RepairOptions
 ): AsyncGenerator<VerifyEvent> {
   const isAnew = findings.store.length > 0 && host().rebuild !== undefined
   if (findings.store.length > 0) yield* mendStore(host(), findings, options)
@@ -42,11 +42,11 @@ export async function* mend(
   yield* mendFiles(host(), findings, options)
 }
 
-function patienceOf({ received }: VerifyHost, { timeoutMs, signal }: MendOptions): Patience {
-  return new Patience(signal, { timeoutMs, received })
+function patienceOf({ received }: VerifyHost, { timeoutMs, signal }: RepairOptions): IdleTimeout {
+  return new IdleTimeout(signal, { timeoutMs, received })
 }
 
-async function* mendStore(host: VerifyHost, findings: Findings, options: MendOptions): AsyncGenerator<VerifyEvent> {
+async function* mendStore(host: VerifyHost, findings: Findings, options: RepairOptions): AsyncGenerator<VerifyEvent> {
   const patience = patienceOf(host, options)
   let failure: string | undefined = 'The log is written here, and nobody else can make its store anew'
   try {
@@ -65,7 +65,7 @@ async function* mendStore(host: VerifyHost, findings: Findings, options: MendOpt
   }
 }
 
-async function* mendBlocks(host: VerifyHost, findings: Findings, options: MendOptions): AsyncGenerator<VerifyEvent> {
+async function* mendBlocks(host: VerifyHost, findings: Findings, options: RepairOptions): AsyncGenerator<VerifyEvent> {
   let failures: Map<DamagedBlock, string | undefined>
   try {
     failures = await fetchBlocks(host, findings.blocks, options)
@@ -88,7 +88,7 @@ async function* mendBlocks(host: VerifyHost, findings: Findings, options: MendOp
 async function fetchBlocks(
   host: VerifyHost,
   blocks: readonly DamagedBlock[],
-  options: MendOptions
+  options: RepairOptions
 ): Promise<Map<DamagedBlock, string | undefined>> {
   const failures = new Map<DamagedBlock, string | undefined>()
   const cores = await host.cores()
@@ -109,12 +109,12 @@ async function fetchBlocks(
   }
 }
 
-async function* mendFiles(host: VerifyHost, { files }: Findings, options: MendOptions): AsyncGenerator<VerifyEvent> {
+async function* mendFiles(host: VerifyHost, { files }: Findings, options: RepairOptions): AsyncGenerator<VerifyEvent> {
   let { timeoutMs } = options
   const left = new Set(files)
   try {
     for (const { some, isHere } of await groupsOf(host, files)) {
-      const patience = new Patience(options.signal, { timeoutMs, received: host.received })
+      const patience = new IdleTimeout(options.signal, { timeoutMs, received: host.received })
       try {
         // What is looked for is given up here first: at a source, where nobody else may have it, not in vain.
         if (!isHere && host.rebuild === undefined) await untilPeers(host, patience.signal)
@@ -139,7 +139,7 @@ async function groupsOf(
   files: readonly DamagedFile[]
 ): Promise<{ readonly some: readonly DamagedFile[]; readonly isHere: boolean }[]> {
   if (files.length === 0) return []
-  const { baseline } = await host.turns.run(() => host.recorded())
+  const { baseline } = await host.queue.run(() => host.recorded())
   const here: DamagedFile[] = []
   const away: DamagedFile[] = []
   for (const file of files) {
@@ -168,7 +168,7 @@ async function isInStore(host: VerifyHost, entry: Entry | undefined): Promise<bo
 async function* mendSome(
   host: VerifyHost,
   files: readonly DamagedFile[],
-  { signal, active }: Patience,
+  { signal, active }: IdleTimeout,
   outer: AbortSignal
 ): AsyncGenerator<VerifyEvent> {
   const worthless = new Map(files.map(({ path, worthless }) => [path, worthless]))

@@ -1,12 +1,12 @@
 import { databaseFailure, messageOf, SyncError } from '../errors.ts'
 import { assertMarker } from '../folder/folder.ts'
-import { calm } from '../folder/progress-gate.ts'
+import { progressGate } from '../folder/progress-gate.ts'
 import { type CoreFinding, checkCore } from '../log/check/check-core.ts'
 import type { LogCores } from '../log/check/damaged-blocks.ts'
 import { Findings, type VerifyEvent, type VerifyOptions } from './verify-events.ts'
 import { type CheckOptions, verifyFiles } from './verify-files.ts'
 import type { VerifyHost } from './verify-host.ts'
-import { mend } from './verify-repair.ts'
+import { repairDamage } from './verify-repair.ts'
 
 /**
  * Compares what is on disk with the signed log: every file that is recorded, every block of the store, and the state. The
@@ -27,7 +27,7 @@ export async function* verify(host: () => VerifyHost, options: VerifyOptions = {
   ]
   for (const check of checks) for await (const event of check) yield findings.take(event)
   if (repair && findings.counts.damaged > 0) {
-    for await (const event of mend(host, findings, { timeoutMs, signal })) yield findings.take(event)
+    for await (const event of repairDamage(host, findings, { timeoutMs, signal })) yield findings.take(event)
   }
   yield findings.end(sample)
 }
@@ -45,7 +45,7 @@ async function* verifyStore(
     findings.store.push(message)
     return [{ type: 'damaged', what: 'store', message }]
   }
-  const tell = calm()
+  const tell = progressGate()
   let cores: LogCores
   try {
     cores = await host.cores()
@@ -73,7 +73,7 @@ async function* verifyStore(
 }
 
 /** What can't be told of a damaged log is damage that is found otherwise. */
-async function missingIn({ turns }: VerifyHost, { missing }: LogCores): Promise<readonly number[]> {
+async function missingIn({ queue: turns }: VerifyHost, { missing }: LogCores): Promise<readonly number[]> {
   try {
     return await turns.run(missing)
   } catch {

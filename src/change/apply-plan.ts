@@ -11,7 +11,7 @@ import type { TreePath } from '../tree/path.ts'
 import type { Step } from '../tree/plan.ts'
 import type { Problem, TreeView } from '../tree/tree.ts'
 
-export interface CarryOutInput {
+export interface ApplyPlanInput {
   readonly folder: Folder
   readonly staging: Staging
   readonly workers: Workers
@@ -28,7 +28,7 @@ export interface CarryOutInput {
   readonly content: ContentReader
 }
 
-export interface CarryOutOptions {
+export interface ApplyPlanOptions {
   readonly signal: AbortSignal
   readonly onApplied: (applied: Applied) => Promise<void>
   readonly onProblem: (problem: Problem) => void
@@ -42,9 +42,9 @@ export interface CarryOutOptions {
  * @returns the paths that were left out because they changed meanwhile
  * @throws {SyncError} HALTED, DISK_FULL; the signal's reason
  */
-export async function carryOut(
-  { folder, target, content, monitor, ...input }: CarryOutInput,
-  { signal, onApplied, onProblem, onConflict = () => {}, onBytes = () => {} }: CarryOutOptions
+export async function applyPlan(
+  { folder, target, content, monitor, ...input }: ApplyPlanInput,
+  { signal, onApplied, onProblem, onConflict = () => {}, onBytes = () => {} }: ApplyPlanOptions
 ): Promise<readonly TreePath[]> {
   // Closing it is what ends the wait for a block that nobody has.
   const end = () => void content.close().catch(() => {})

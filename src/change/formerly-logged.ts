@@ -11,12 +11,12 @@ import { wholePart } from '../tree/select.ts'
 import type { TreeView } from '../tree/tree.ts'
 
 /** An open folder, and its log. */
-export type Host = Workspace & { readonly view: LogView }
+export type LoggedFolder = Workspace & { readonly view: LogView }
 
 /** What stands in a folder at paths that nothing recorded is about. */
-export interface Unrecorded {
+export interface UnrecordedPaths {
   /** What the log once said of those paths that may be the log's, as far as that can be told without reading them. */
-  readonly once: ReadonlyMap<TreePath, readonly Entry[]>
+  readonly formerEntries: ReadonlyMap<TreePath, readonly Entry[]>
   /** How many others there are: the user's own. */
   readonly others: number
 }
@@ -29,11 +29,11 @@ export interface Unrecorded {
  * @param isKnown paths that are dealt with anyway
  */
 export async function unrecordedIn(
-  host: Host,
+  host: LoggedFolder,
   path: TreePath | '',
   isKnown: ReadonlySet<TreePath>,
   signal: AbortSignal
-): Promise<Unrecorded> {
+): Promise<UnrecordedPaths> {
   const found = await strangersIn(host, path, isKnown, signal)
   const once = new Map<TreePath, Entry[]>()
   try {
@@ -48,16 +48,16 @@ export async function unrecordedIn(
     if (!(error instanceof SyncError && error.code === 'NOT_HELD')) throw error
     once.clear()
   }
-  return { once, others: found.size - once.size }
+  return { formerEntries: once, others: found.size - once.size }
 }
 
 /**
  * Those of them that are the log's, with what it said: it holds the same content, and that can be had again. What `gc`
  * has made it forget is the user's own from then on.
  */
-export async function thoseOfTheLog(
+export async function formerlyLogged(
   view: LogView,
-  { once }: Unrecorded,
+  { formerEntries: once }: UnrecordedPaths,
   local: TreeView
 ): Promise<ReadonlyMap<TreePath, Entry>> {
   const ours = new Map<TreePath, Entry>()
@@ -70,7 +70,7 @@ export async function thoseOfTheLog(
 }
 
 async function strangersIn(
-  { folder, baseline, traits, rules, part = wholePart }: Host,
+  { folder, baseline, traits, rules, part = wholePart }: LoggedFolder,
   path: TreePath | '',
   isKnown: ReadonlySet<TreePath>,
   signal: AbortSignal

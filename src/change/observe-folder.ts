@@ -17,7 +17,7 @@ import type { Problem, TreeView } from '../tree/tree.ts'
 const coarseWaitMsMax = 2100
 
 /** What a mirror's folder holds where a plan is to be made. */
-export interface Look {
+export interface LocalState {
   /** Only what was looked at. */
   readonly local: TreeView
   readonly seen: { get(path: TreePath): Seen | undefined }
@@ -29,7 +29,7 @@ export interface Look {
   readonly unclear: ReadonlySet<TreePath>
 }
 
-export interface LookOptions {
+export interface ObserveOptions {
   readonly signal: AbortSignal
   readonly traits: FileSystemTraits
   /** Called with recorded paths that are called otherwise now, before anything is read; none where names are exact. */
@@ -41,7 +41,7 @@ export interface LookOptions {
   readonly onRead: () => void
 }
 
-export interface LookInput {
+export interface ObserveInput {
   readonly baseline: LiveBaseline
   readonly target: TreeView
   /** The paths that a plan is to be made for. */
@@ -56,7 +56,7 @@ export interface LookInput {
  * Looks at what a mirror's folder holds, and reads it where the baseline doesn't tell. The user's own
  * files, which neither baseline nor target know of, aren't read.
  */
-export async function lookAt(root: string, input: LookInput, options: LookOptions): Promise<Look> {
+export async function observeFolder(root: string, input: ObserveInput, options: ObserveOptions): Promise<LocalState> {
   const { baseline, target, paths, full, mayBeOurs } = input
   const unclear = new Set<TreePath>()
   const onProblem = (problem: Problem) => {
@@ -111,8 +111,8 @@ function seenOf(record: BaselineRecord | undefined): Seen | undefined {
 
 async function scanWhole(
   root: string,
-  { baseline, target, paths }: LookInput,
-  options: LookOptions,
+  { baseline, target, paths }: ObserveInput,
+  options: ObserveOptions,
   unclear: Set<TreePath>,
   unchanged: Unchanged | undefined
 ): Promise<ReadonlyMap<TreePath, Seen>> {
@@ -178,7 +178,7 @@ async function readLocal(
   root: string,
   path: TreePath,
   onProblem: (problem: Problem) => void,
-  options: LookOptions,
+  options: ObserveOptions,
   attempt = 1
 ): Promise<ReadFile | undefined> {
   const { signal, traits, onRead } = options
@@ -197,7 +197,7 @@ async function readLocal(
 }
 
 /** What stood at the paths of a plan when it was made. */
-export function observedOf({ steps }: Plan, seen: Look['seen']): ReadonlyMap<TreePath, Seen> {
+export function observedOf({ steps }: Plan, seen: LocalState['seen']): ReadonlyMap<TreePath, Seen> {
   const observed = new Map<TreePath, Seen>()
   for (const step of steps) {
     for (const path of step.op === 'move' ? [step.from, step.path] : [step.path]) {

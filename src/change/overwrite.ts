@@ -5,8 +5,8 @@ import type { Entry } from '../tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { planPaths } from '../tree/plan.ts'
 import type { Problem } from '../tree/tree.ts'
-import { carryOut } from './apply-plan.ts'
-import { lookAt, observedOf } from './observe-folder.ts'
+import { applyPlan } from './apply-plan.ts'
+import { observedOf, observeFolder } from './observe-folder.ts'
 
 export interface OverwriteOptions {
   /** Whether what stands at a path may go; else it is kept as a conflict copy. */
@@ -75,7 +75,7 @@ async function write(
   for (const path of paths) for (const above of ancestorsOf(path)) all.add(above)
   const target = { get: (path: TreePath) => baseline.entry(path) }
   const unread = new Set<TreePath>()
-  const look = await lookAt(
+  const look = await observeFolder(
     folder.root,
     { baseline, target, paths: all, full: false },
     {
@@ -113,7 +113,7 @@ async function write(
   const content = await workspace.content(patienceMs)
   const observed = observedOf(plan, look.seen)
   const { staging, workers, monitor } = workspace
-  const changed = await carryOut(
+  const changed = await applyPlan(
     { folder, staging, workers, monitor, steps: plan.steps, target, observed, conflicts, content },
     {
       signal,

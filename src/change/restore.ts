@@ -2,14 +2,14 @@ import { SyncError } from '../errors.ts'
 import { assertMarker } from '../folder/folder.ts'
 import { concerns } from '../log/bee/history.ts'
 import { type Entry, sameContent } from '../tree/entry.ts'
-import { refuseHomeless } from '../tree/orphans.ts'
+import { refuseOrphans } from '../tree/orphans.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { type Plan, planPaths, type Step } from '../tree/plan.ts'
 import { PartOfTree, wholePart } from '../tree/select.ts'
 import type { Problem, Version } from '../tree/tree.ts'
-import { type CarryOutOptions, carryOut } from './apply-plan.ts'
-import { type Host, loggedAt, thoseOfTheLog, type Unrecorded, unrecordedIn } from './formerly-logged.ts'
-import { type Look, lookAt, observedOf } from './observe-folder.ts'
+import { type ApplyPlanOptions, applyPlan } from './apply-plan.ts'
+import { formerlyLogged, type LoggedFolder, loggedAt, type UnrecordedPaths, unrecordedIn } from './formerly-logged.ts'
+import { type LocalState, observedOf, observeFolder } from './observe-folder.ts'
 
 export interface RestoreParams {
   /** As a user names it. */
@@ -53,7 +53,7 @@ export type RestoreRecord =
  * @throws {SyncError} NO_SUCH_PATH, HALTED, DISK_FULL, DAMAGED; the signal's reason
  */
 export async function restore(
-  host: Host,
+  host: LoggedFolder,
   version: Version,
   { path, dryRun }: { readonly path: TreePath | ''; readonly dryRun: boolean },
   signal: AbortSignal
@@ -65,11 +65,11 @@ export async function restore(
   const paths = new Set<TreePath>(target.wanted)
   for (const recorded of host.baseline.records.keys()) if (concerns(recorded, path)) paths.add(recorded)
   const unrecorded = await unrecordedIn(host, path, new Set(target.entries.keys()), signal)
-  if (paths.size === 0 && unrecorded.once.size === 0)
+  if (paths.size === 0 && unrecorded.formerEntries.size === 0)
     throw new SyncError('NO_SUCH_PATH', `Version ${version.length} has no ${path}, and neither has the folder`)
-  for (const at of unrecorded.once.keys()) paths.add(at)
+  for (const at of unrecorded.formerEntries.keys()) paths.add(at)
   const look = await lookFor(host, paths, target.entries, unrecorded, onProblem, signal)
-  const ours = await thoseOfTheLog(host.view, unrecorded, look.local)
+  const ours = await formerlyLogged(host.view, unrecorded, look.local)
   const matched = await matchedWithLog(host, look, paths, { ours, target: target.entries }, signal)
   const plan = planFor(host, look, paths, { matched, target: target.entries })
   for (const step of plan.steps) records.push(recordOf(step))
@@ -86,7 +86,7 @@ export async function restore(
     changes: plan.steps.length,
     conflicts: count('conflict'),
     problems: count('problem'),
-    others: unrecorded.others + unrecorded.once.size - ours.size
+    others: unrecorded.others + unrecorded.formerEntries.size - ours.size
   })
   return records
 }
@@ -98,7 +98,7 @@ interface Target {
 }
 
 async function targetOf(
-  { view, part = wholePart }: Host,
+  { view, part = wholePart }: LoggedFolder,
   version: Version,
   path: TreePath | '',
   onProblem: (problem: Problem) => void
@@ -115,24 +115,24 @@ async function targetOf(
     gathered.add(at, entry, () => true)
   }
   for (const [at, entry] of gathered.end()) entries.set(at, entry)
-  const refused = refuseHomeless([...entries.keys()].sort(), (at) => entries.get(at), onProblem)
+  const refused = refuseOrphans([...entries.keys()].sort(), (at) => entries.get(at), onProblem)
   for (const at of refused) entries.delete(at)
   return { entries, wanted: [...entries.keys()].filter((at) => concerns(at, path)) }
 }
 
 /** Looks at some paths, at those above them, and at what may be the log's though it isn't recorded. */
 export function lookFor(
-  { folder, baseline, traits }: Host,
+  { folder, baseline, traits }: LoggedFolder,
   paths: ReadonlySet<TreePath>,
   target: ReadonlyMap<TreePath, Entry>,
-  { once }: Unrecorded,
+  { formerEntries: once }: UnrecordedPaths,
   onProblem: (problem: Problem) => void,
   signal: AbortSignal
-): Promise<Look> {
+): Promise<LocalState> {
   const all = new Set(paths)
   for (const path of paths) for (const above of ancestorsOf(path)) all.add(above)
   const options = { signal, traits, onProblem, onRealigned: async () => {}, onScanned: () => {}, onRead: () => {} }
-  return lookAt(
+  return observeFolder(
     folder.root,
     { baseline, target, paths: all, full: false, mayBeOurs: (path) => once.has(path) },
     options
@@ -147,8 +147,8 @@ interface Sides {
 
 /** What the log has, will have or once had of what the folder holds. */
 async function matchedWithLog(
-  { baseline, view }: Host,
-  { local }: Look,
+  { baseline, view }: LoggedFolder,
+  { local }: LocalState,
   paths: ReadonlySet<TreePath>,
   { ours, target }: { readonly ours: ReadonlyMap<TreePath, Entry>; readonly target: ReadonlyMap<TreePath, Entry> },
   signal: AbortSignal
@@ -169,7 +169,12 @@ async function matchedWithLog(
 }
 
 /** The usual plan, for which whatever the log has ever said of a path counts as ours. */
-function planFor({ baseline }: Host, { local, unclear }: Look, paths: ReadonlySet<TreePath>, sides: Sides): Plan {
+function planFor(
+  { baseline }: LoggedFolder,
+  { local, unclear }: LocalState,
+  paths: ReadonlySet<TreePath>,
+  sides: Sides
+): Plan {
   const { matched, target } = sides
   return planPaths({
     base: { get: (path) => (matched.has(path) ? local.get(path) : undefined) },
@@ -182,17 +187,17 @@ function planFor({ baseline }: Host, { local, unclear }: Look, paths: ReadonlySe
 
 /** Carries out a plan of which nothing is recorded. @throws {SyncError} HALTED, DISK_FULL, DAMAGED; the signal's reason */
 export async function putBack(
-  host: Host,
+  host: LoggedFolder,
   plan: Plan,
-  look: Look,
+  look: LocalState,
   { matched, target }: Sides,
-  { signal, onProblem, onConflict }: Required<Pick<CarryOutOptions, 'signal' | 'onProblem' | 'onConflict'>>
+  { signal, onProblem, onConflict }: Required<Pick<ApplyPlanOptions, 'signal' | 'onProblem' | 'onConflict'>>
 ): Promise<void> {
   if (plan.steps.length === 0) return
-  const { folder, staging, workers, baseline, monitor, keeper } = host
+  const { folder, staging, workers, baseline, monitor, replacedFiles: keeper } = host
   const observed = observedOf(plan, look.seen)
   const common = { folder, staging, workers, monitor, steps: plan.steps, observed }
-  const changed = await carryOut(
+  const changed = await applyPlan(
     {
       ...common,
       target: { get: (path) => target.get(path) ?? baseline.entry(path) },

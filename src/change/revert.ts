@@ -5,8 +5,8 @@ import { type Entry, sameEntry } from '../tree/entry.ts'
 import { comparePaths, type TreePath } from '../tree/path.ts'
 import { type Divergence, planPaths } from '../tree/plan.ts'
 import type { Problem } from '../tree/tree.ts'
-import { type Host, thoseOfTheLog, unrecordedIn } from './formerly-logged.ts'
-import { type Look, lookAt } from './observe-folder.ts'
+import { formerlyLogged, type LoggedFolder, unrecordedIn } from './formerly-logged.ts'
+import { type LocalState, observeFolder } from './observe-folder.ts'
 import { overwrite } from './overwrite.ts'
 import { lookFor, putBack } from './restore.ts'
 
@@ -33,7 +33,7 @@ export type RevertRecord =
  * @throws {SyncError} NO_SUCH_PATH, HALTED, DISK_FULL, DAMAGED; the signal's reason
  */
 export async function revert(
-  host: Host,
+  host: LoggedFolder,
   { path, dryRun }: { readonly path: TreePath | ''; readonly dryRun: boolean },
   signal: AbortSignal
 ): Promise<readonly RevertRecord[]> {
@@ -61,24 +61,24 @@ export async function revert(
 }
 
 interface Added {
-  readonly look: Look
+  readonly look: LocalState
   readonly ours: ReadonlyMap<TreePath, Entry>
 }
 
 /** What stands here, isn't in the log any more, and was in it once. */
 async function addedTo(
-  host: Host,
+  host: LoggedFolder,
   path: TreePath | '',
   onProblem: (problem: Problem) => void,
   signal: AbortSignal
 ): Promise<Added> {
   const unrecorded = await unrecordedIn(host, path, new Set(), signal)
-  const look = await lookFor(host, new Set(unrecorded.once.keys()), new Map(), unrecorded, onProblem, signal)
-  return { look, ours: await thoseOfTheLog(host.view, unrecorded, look.local) }
+  const look = await lookFor(host, new Set(unrecorded.formerEntries.keys()), new Map(), unrecorded, onProblem, signal)
+  return { look, ours: await formerlyLogged(host.view, unrecorded, look.local) }
 }
 
 async function remove(
-  host: Host,
+  host: LoggedFolder,
   { look, ours }: Added,
   onProblem: (problem: Problem) => void,
   signal: AbortSignal
@@ -104,7 +104,7 @@ async function divergedIn(
 ): Promise<ReadonlyMap<TreePath, Divergence['kind']>> {
   const target = { get: (at: TreePath) => baseline.entry(at) }
   const options = { signal, traits, onProblem, onRealigned: async () => {}, onScanned: () => {}, onRead: () => {} }
-  const { local, unclear } = await lookAt(folder.root, { baseline, target, paths, full: false }, options)
+  const { local, unclear } = await observeFolder(folder.root, { baseline, target, paths, full: false }, options)
   const diverged = new Map<TreePath, Divergence['kind']>()
   for (const at of paths) {
     const [have, want] = [local.get(at), baseline.entry(at)]

@@ -5,9 +5,9 @@ import { findFolder, type KnownFolder } from '../folder/known-folder.ts'
 import type { ParamsOf, ReadName, RecordOf } from '../handle/operations.ts'
 import type { ConnectOptions } from '../peers/connections.ts'
 import type { ContentParams } from '../query/content.ts'
-import type { Source } from '../query/log-source.ts'
+import type { LogSource } from '../query/log-source.ts'
 import { ControlClient } from './client.ts'
-import { follow, untilSomebodyComes, type Watch } from './follow.ts'
+import { follow, untilSomebodyComes, type WatchFeed } from './follow.ts'
 
 /** A folder is open after this time, or something keeps it from being: a full disk, perhaps. */
 const readyMsMax = 10_000
@@ -66,7 +66,7 @@ function openRunning(folder: KnownFolder, client: ControlClient): OpenedLog {
 }
 
 /** A log that is watched across the ends of those who are at work on its folder. */
-function following(log: OpenedLog, folder: KnownFolder, watch: Watch): OpenedLog {
+function following(log: OpenedLog, folder: KnownFolder, watch: WatchFeed): OpenedLog {
   const ask = <N extends ReadName>(name: N, params: ParamsOf<N>, signal: AbortSignal): AsyncIterable<RecordOf<N>> =>
     name === 'watch'
       ? (follow(folder, watch, params as ParamsOf<'watch'>, signal) as AsyncIterable<RecordOf<N>>)
@@ -92,8 +92,8 @@ async function* whenReady<T>(ask: () => AsyncIterable<T>, signal: AbortSignal): 
 
 async function openResting(folder: KnownFolder): Promise<OpenedLog> {
   // Much of what it takes is only for this.
-  const { RestingFolder } = await import('../handle/closed-folder.ts')
-  const resting = await RestingFolder.open(folder)
+  const { ClosedFolder } = await import('../handle/closed-folder.ts')
+  const resting = await ClosedFolder.open(folder)
   const log = await reading(resting.source, folder, () => resting.close())
   return following(
     log,
@@ -109,7 +109,7 @@ async function openRemote(key: string, options: OpenOptions): Promise<OpenedLog>
 }
 
 async function reading(
-  source: Source,
+  source: LogSource,
   folder: KnownFolder | undefined,
   close: () => Promise<void>
 ): Promise<OpenedLog> {

@@ -1,5 +1,5 @@
 import type { KnownFolder } from '../folder/known-folder.ts'
-import type { AtRestOptions } from '../handle/open-idle.ts'
+import type { OpenIdleOptions } from '../handle/open-idle.ts'
 import type { FolderName, ParamsOf, RecordOf } from '../handle/operations.ts'
 import { ControlClient } from './client.ts'
 
@@ -12,7 +12,7 @@ export async function* operateOn<N extends FolderName>(
   folder: KnownFolder,
   name: N,
   params: ParamsOf<N>,
-  options: AtRestOptions,
+  options: OpenIdleOptions,
   signal: AbortSignal
 ): AsyncGenerator<RecordOf<N>> {
   const client = await ControlClient.find(folder.home, folder.id)
@@ -21,7 +21,7 @@ export async function* operateOn<N extends FolderName>(
     return
   }
   // Much of what it takes is only for this.
-  const [{ openAtRest }, { operate }] = await Promise.all([
+  const [{ openIdle: openAtRest }, { operate }] = await Promise.all([
     import('../handle/open-idle.ts'),
     import('../handle/operations.ts')
   ])

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import type { KeepOptions } from '../disk/write/preserve.ts'
+import type { ConflictNaming } from '../disk/write/preserve.ts'
 
 /** What conflict copies are named after. */
-export const naming: KeepOptions = { host: hostname(), now: () => new Date() }
+export const naming: ConflictNaming = { host: hostname(), now: () => new Date() }

@@ -1,5 +1,5 @@
 /** How a burst of events becomes one piece of work. */
-export interface ScheduleOptions {
+export interface DebounceOptions {
   /** Quiet that has to pass after the last event of a change that stands alone, in milliseconds. */
   readonly settleMs: number
   /** After this long a burst is taken up though it goes on, in milliseconds. */
@@ -21,8 +21,8 @@ const largeEvents = 1000
  * Waits for events to come and to settle: for `settleMs` where a change stands alone, for longer where
  * much changes, or again and again. Time is counted by a monotonic clock.
  */
-export class Schedule {
-  readonly #options: ScheduleOptions
+export class Debouncer {
+  readonly #options: DebounceOptions
   #firstMs = 0
   #lastMs = 0
   #due = false
@@ -32,7 +32,7 @@ export class Schedule {
   #notBeforeMs = 0
   #wake: (() => void) | undefined
 
-  constructor(options: ScheduleOptions) {
+  constructor(options: DebounceOptions) {
     this.#options = options
   }
 

@@ -20,7 +20,7 @@ export interface Rates {
 }
 
 /** Keeps what happened last in a folder, for whoever asks how it stands. */
-export class Account {
+export class FolderActivity {
   state: FolderState = 'starting'
   /** When the last version that was published or applied was on disk for good, in milliseconds since 1970. */
   durableMs: number | undefined

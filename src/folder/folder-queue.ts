@@ -1,5 +1,5 @@
 /** Lets one after the other work on a folder: the passes of its loop, and what somebody asks for in between. */
-export class Turns {
+export class FolderQueue {
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
   #held: Promise<void> | undefined

@@ -3,7 +3,7 @@ const receivedMin = 4096
 const ticks = 20
 
 /** Waits for something to come, and no longer than so long for nothing. */
-export class Patience {
+export class IdleTimeout {
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
   readonly #outer: AbortSignal

@@ -1,9 +1,9 @@
 import { isPaused, setPaused } from '../disk/state/pause-file.ts'
-import type { Turns } from './folder-queue.ts'
+import type { FolderQueue } from './folder-queue.ts'
 import type { Monitor } from './monitor.ts'
 
 /** A folder's rest: while it lasts, its loop makes no pass. */
-export class Rest {
+export class PauseGate {
   readonly #home: string
   readonly #monitor: Monitor
   #release: (() => void) | undefined
@@ -19,29 +19,29 @@ export class Rest {
   }
 
   /** Writes it down, and begins after what is being done. @throws the system's error */
-  begin(turns: Turns | undefined): void {
+  begin(queue: FolderQueue | undefined): void {
     setPaused(this.#home, true)
-    this.take(turns)
+    this.holdIfPaused(queue)
   }
 
   /** Holds the loop where the rest was written down. */
-  take(turns: Turns | undefined): void {
-    if (!this.isOn || this.#release !== undefined || turns === undefined) return
-    this.#release = turns.holdPasses()
+  holdIfPaused(queue: FolderQueue | undefined): void {
+    if (!this.isOn || this.#release !== undefined || queue === undefined) return
+    this.#release = queue.holdPasses()
     this.#monitor.emit({ type: 'paused', paused: true })
   }
 
-  /** @returns whether it was on. @throws the system's error */
+  /** @requeue whether it was on. @throws the system's error */
   end(): boolean {
     setPaused(this.#home, false)
     if (this.#release === undefined) return false
-    this.letGo()
+    this.release()
     this.#monitor.emit({ type: 'paused', paused: false })
     return true
   }
 
   /** Lets the loop go, so that it can end; what was written down stays. */
-  letGo(): void {
+  release(): void {
     this.#release?.()
     this.#release = undefined
   }

@@ -1,7 +1,7 @@
 const tellEveryMs = 200
 
 /** Whether it is time to tell again how far it has come. */
-export function calm(): () => boolean {
+export function progressGate(): () => boolean {
   let toldMs = performance.now()
   return () => {
     const nowMs = performance.now()

@@ -3,8 +3,8 @@ import type { BlockHolders } from '../baseline/block-holders.ts'
 import { diskBytes } from '../disk/path/space.ts'
 import { observe } from '../disk/read/observe.ts'
 import type { KeepReplaced } from '../disk/state/retention-file.ts'
-import { type Keeping, type KeptFile, KeptFiles, type Retention } from '../disk/write/kept-directory.ts'
-import { type Bytes, type KeepOptions, rescue } from '../disk/write/preserve.ts'
+import { type Keeping, KeptDirectory, type KeptFile, type Retention } from '../disk/write/kept-directory.ts'
+import { type Bytes, type ConflictNaming, rescue } from '../disk/write/preserve.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type Entry, type FileEntry, sameContent } from '../tree/entry.ts'
@@ -28,7 +28,7 @@ export interface KeptContent {
 const keepMsDefault = 7 * 24 * 3_600_000
 const diskShare = 0.1
 
-export interface KeeperOptions {
+export interface ReplacedFilesOptions {
   readonly root: string
   readonly blocks: BlockHolders
   /** The log, of which blocks are given up, and may be cut. */
@@ -36,20 +36,20 @@ export interface KeeperOptions {
   readonly keepReplaced: KeepReplaced
   /** Whether the content of a file is nowhere but in the folder. */
   readonly isInPlace: (entry: FileEntry) => boolean
-  readonly naming: KeepOptions
+  readonly naming: ConflictNaming
 }
 
 /** Keeps the contents that a mirror would lose to the log: those that lie in its folder alone. */
-export class Keeper {
-  readonly #options: KeeperOptions
-  readonly #files: KeptFiles
+export class ReplacedFiles {
+  readonly #options: ReplacedFilesOptions
+  readonly #files: KeptDirectory
   /** Records without files. */
   #bare: readonly KeptFile[] = []
   #retention: Retention = { keepMs: 0, bytesMax: 0 }
 
-  constructor(options: KeeperOptions) {
+  constructor(options: ReplacedFilesOptions) {
     this.#options = options
-    this.#files = new KeptFiles(options.root, options.blocks)
+    this.#files = new KeptDirectory(options.root, options.blocks)
     options.log.onContentCut = (block) => this.#files.cut(block)
   }
 

@@ -1,5 +1,5 @@
 /** Does one after the other, also after one that fails; then throws what the first has thrown. */
-export async function inTurn(acts: readonly (() => Promise<void> | undefined)[]): Promise<void> {
+export async function runInOrder(acts: readonly (() => Promise<void> | undefined)[]): Promise<void> {
   const failures: unknown[] = []
   for (const act of acts) {
     try {

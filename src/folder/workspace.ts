@@ -10,7 +10,7 @@ import type { Part } from '../tree/select.ts'
 import type { Version } from '../tree/tree.ts'
 import type { Folder } from './folder.ts'
 import type { Monitor } from './monitor.ts'
-import type { Keeper } from './replaced-files.ts'
+import type { ReplacedFiles } from './replaced-files.ts'
 
 /** What works on a folder besides its loop takes hold of, for the turn in which it asked for it. */
 export interface Workspace {
@@ -18,7 +18,7 @@ export interface Workspace {
   readonly monitor: Monitor
   readonly staging: Staging
   readonly workers: Workers
-  readonly keeper: Keeper
+  readonly replacedFiles: ReplacedFiles
   readonly baseline: LiveBaseline
   /** What the file system does to names, modes and times. */
   readonly traits: FileSystemTraits

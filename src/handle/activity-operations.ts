@@ -12,7 +12,7 @@ export async function* status(handle: FolderHandle, _: Nothing): AsyncGenerator<
 
 /** The connected peers. */
 export async function* peers(handle: FolderHandle, _: Nothing): AsyncGenerator<PeerRecord> {
-  for (const peer of handle.connections) yield peerRecord(peer, handle.account)
+  for (const peer of handle.connections) yield peerRecord(peer, handle.activity)
 }
 
 export interface WaitParams {
@@ -50,7 +50,7 @@ function held(
   timeoutMs: number | undefined,
   signal: AbortSignal
 ): Promise<number> {
-  const { account } = handle
+  const { activity: account } = handle
   return new Promise((resolve, reject) => {
     const end = () => {
       clearTimeout(timer)

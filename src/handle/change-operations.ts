@@ -4,7 +4,7 @@ import { type RestoreParams, type RestoreRecord, restore as restoreIn } from '..
 import { type RevertParams, type RevertRecord, revert as revertIn } from '../change/revert.ts'
 import { SyncError } from '../errors.ts'
 import type { Selected, SelectOptions } from '../mirror/change-selection.ts'
-import { pathOf, versionOf } from '../query/log-source.ts'
+import { pathOf, versionNamed } from '../query/log-source.ts'
 import { ClonedFolder } from './cloned-folder.ts'
 import type { FolderHandle } from './folder-handle.ts'
 
@@ -13,14 +13,14 @@ import type { FolderHandle } from './folder-handle.ts'
  *
  * @throws {SyncError} NO_SUCH_VERSION, NO_SUCH_PATH, USAGE, HALTED, DISK_FULL, DAMAGED
  */
-export async function* restore(
+export async function* restoreOperation(
   handle: FolderHandle,
   { version: name, path: text, dryRun = false }: RestoreParams,
   signal: AbortSignal
 ): AsyncGenerator<RestoreRecord> {
   const path = pathOf(text)
   const { source } = handle
-  const version = await versionOf(source, name, signal)
+  const version = await versionNamed(source, name, signal)
   const { view } = source
   yield* await handle.inTurn(signal, (workspace, ended) =>
     restoreIn({ ...workspace, view }, version, { path, dryRun }, ended)
@@ -28,7 +28,7 @@ export async function* restore(
 }
 
 /** Makes what was changed in a mirror alone as the log has it again. @throws {SyncError} FOLDER_ROLE, and as `restore` does */
-export async function* revert(
+export async function* revertOperation(
   handle: FolderHandle,
   { path: text, dryRun = false }: RevertParams,
   signal: AbortSignal
@@ -72,16 +72,20 @@ export interface VerifyParams {
 }
 
 /** Compares what is on disk with the signed log. Throws as `verify` of the handle does. */
-export function verify(handle: FolderHandle, params: VerifyParams, signal: AbortSignal): AsyncGenerator<VerifyEvent> {
+export function verifyOperation(
+  handle: FolderHandle,
+  params: VerifyParams,
+  signal: AbortSignal
+): AsyncGenerator<VerifyEvent> {
   return handle.verify({ ...params, signal })
 }
 
-export interface SelectionRecord extends Selected {
+export interface SelectionReport extends Selected {
   readonly type: 'selection'
 }
 
 /** Changes what a mirror holds, or only tells. @throws {SyncError} FOLDER_ROLE, USAGE, LOCKED */
-export async function* select(handle: FolderHandle, options: SelectOptions): AsyncGenerator<SelectionRecord> {
+export async function* select(handle: FolderHandle, options: SelectOptions): AsyncGenerator<SelectionReport> {
   if (!(handle instanceof ClonedFolder)) {
     throw new SyncError('FOLDER_ROLE', 'It is shared from here: it holds all that is in it. Select in a mirror')
   }

@@ -4,10 +4,10 @@ import type { Totals } from '../baseline/totals.ts'
 import type { Collectable } from '../care/collect-garbage.ts'
 import type { Findings, VerifyEvent } from '../care/verify-events.ts'
 import type { VerifyHost } from '../care/verify-host.ts'
-import { type MendOptions, mend as mendFound } from '../care/verify-repair.ts'
+import { type RepairOptions, repairDamage } from '../care/verify-repair.ts'
 import { setAside, takeBack } from '../disk/path/set-aside.ts'
 import { freeBytes } from '../disk/path/space.ts'
-import { IndexFile } from '../disk/state/index-file.ts'
+import { PathIndexFile } from '../disk/state/index-file.ts'
 import type { KeepReplaced } from '../disk/state/retention-file.ts'
 import { State } from '../disk/state/state.ts'
 import { BlockHasher } from '../disk/threads/block-hasher.ts'
@@ -15,21 +15,21 @@ import { Workers } from '../disk/threads/workers.ts'
 import { removeOldest } from '../disk/write/kept-directory.ts'
 import { SyncError } from '../errors.ts'
 import { type Folder, openFolder } from '../folder/folder.ts'
-import type { Patience } from '../folder/idle-timeout.ts'
+import type { IdleTimeout } from '../folder/idle-timeout.ts'
 import { type InPlaceOptions, inPlaceBytes } from '../folder/in-place-options.ts'
 import type { Loop } from '../folder/loop.ts'
 import { openStore } from '../folder/open-store.ts'
 import type { KeptContent } from '../folder/replaced-files.ts'
 import { retentionIn } from '../folder/replaced-retention.ts'
-import { inTurn, untilAborted } from '../folder/run-in-order.ts'
+import { runInOrder, untilAborted } from '../folder/run-in-order.ts'
 import { type LogStore, parseKey, printKey } from '../log/hypercore/store.ts'
 import { LogReader } from '../log/reader.ts'
 import { type Selected, type SelectOptions, selectIn, selectionChange } from '../mirror/change-selection.ts'
 import { Mirror } from '../mirror/mirror.ts'
-import { Aim } from '../mirror/mirror-selection.ts'
+import { MirrorSelection } from '../mirror/mirror-selection.ts'
 import type { ConnectOptions } from '../peers/connections.ts'
 import { Indexing } from '../query/indexing.ts'
-import type { Source } from '../query/log-source.ts'
+import type { LogSource } from '../query/log-source.ts'
 import { FolderHandle, notReady } from './folder-handle.ts'
 import { mirrorHost } from './verify-hosts.ts'
 
@@ -77,7 +77,7 @@ export class ClonedFolder extends FolderHandle {
   #roomBytes = roomBytesMin
   /** What it was told to hold when it was made, until that is stored. */
   #selection: SelectOptions | undefined
-  #aim: Aim | undefined
+  #aim: MirrorSelection | undefined
   #home: string | undefined
   #setAsideAs: string | undefined
   #store: LogStore | undefined
@@ -86,7 +86,7 @@ export class ClonedFolder extends FolderHandle {
   #reader: LogReader | undefined
   #state: State | undefined
   #mirror: Mirror | undefined
-  #source: Source | undefined
+  #source: LogSource | undefined
   #indexing: Indexing | undefined
 
   /** @throws {SyncError} BAD_KEY, USAGE */
@@ -144,12 +144,12 @@ export class ClonedFolder extends FolderHandle {
     return this.#mirror
   }
 
-  protected override get openSource(): Source | undefined {
+  protected override get openSource(): LogSource | undefined {
     return this.#source
   }
 
   override get kept(): readonly KeptContent[] {
-    return this.#mirror?.keeper.kept ?? []
+    return this.#mirror?.replacedFiles.kept ?? []
   }
 
   /** What was kept goes before work stops: more each time until all is done. */
@@ -176,7 +176,7 @@ export class ClonedFolder extends FolderHandle {
     return selected
   }
 
-  protected override get isStill(): boolean {
+  protected override get isIdle(): boolean {
     return this.#options.still === true
   }
 
@@ -201,12 +201,12 @@ export class ClonedFolder extends FolderHandle {
   }
 
   /** Mends what was found damaged. Throws as `verify` does. */
-  mend(findings: Findings, options: MendOptions): AsyncGenerator<VerifyEvent> {
-    return mendFound(() => this.verifyHost(), findings, options)
+  repair(findings: Findings, options: RepairOptions): AsyncGenerator<VerifyEvent> {
+    return repairDamage(() => this.verifyHost(), findings, options)
   }
 
   /** Fetches the log anew; when nobody has it, the old one comes back. @returns why not, in words */
-  async #rebuild(patience: Patience): Promise<string | undefined> {
+  async #rebuild(patience: IdleTimeout): Promise<string | undefined> {
     if (this.#options.offline) return 'It is made anew from peers'
     let keptAs: string | undefined
     await this.reopen(({ store }) => {
@@ -225,13 +225,13 @@ export class ClonedFolder extends FolderHandle {
   }
 
   /** Follows the log until the folder is in sync. @throws the reason when patience comes to an end */
-  async followOnce(patience: Patience): Promise<void> {
+  async followOnce(patience: IdleTimeout): Promise<void> {
     const inSync = this.inSync()
     inSync.catch(() => {}) // Closed first.
     const unsubscribe = this.subscribe(patience.active)
     try {
       await this.ready()
-      if (this.isStill) this.#mirror?.start()
+      if (this.isIdle) this.#mirror?.start()
       await untilAborted(inSync, patience.signal)
     } finally {
       unsubscribe()
@@ -272,7 +272,7 @@ export class ClonedFolder extends FolderHandle {
     if (this.#selection !== undefined) await selectIn(folder.home, this.#selection)
     this.#selection = undefined
     const onNotice = (message: string) => this.monitor.emit({ type: 'notice', message })
-    this.#aim = await Aim.open({ home: folder.home, state, onNotice })
+    this.#aim = await MirrorSelection.open({ home: folder.home, state, onNotice })
     if (this.#forgetLog) await state.commit((batch) => batch.forget('applied'))
     this.#forgetLog = false
     this.#mirror = new Mirror(folder, reader, state, this.monitor, {
@@ -283,7 +283,7 @@ export class ClonedFolder extends FolderHandle {
       workers,
       inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
       keepReplaced: retentionIn(folder.home, this.#options.keepReplaced, onNotice),
-      aim: this.#aim
+      selection: this.#aim
     })
     const { offline = false, still = false } = this.#options
     if (!offline) {
@@ -294,7 +294,7 @@ export class ClonedFolder extends FolderHandle {
       root: folder.root,
       view: reader.view(
         { received: () => this.traffic.received, patienceMs },
-        { alonePatienceMs: patienceMs, index: new IndexFile(folder.home) }
+        { alonePatienceMs: patienceMs, index: new PathIndexFile(folder.home) }
       ),
       records: () => state.records(),
       settled: async () => {},
@@ -303,7 +303,7 @@ export class ClonedFolder extends FolderHandle {
     }
     this.#indexing = new Indexing(this.#source)
     this.announce('reader')
-    this.restIfTold()
+    this.pauseIfStored()
     if (!still) this.#mirror.start()
   }
 
@@ -311,12 +311,12 @@ export class ClonedFolder extends FolderHandle {
     const [reader, store, state, blocks, mirror] = [this.#reader, this.#store, this.#state, this.#blocks, this.#mirror]
     if (!reader || !store || !state || !blocks || !mirror) throw notReady()
     // Which files hold which blocks is known from then on.
-    await mirror.turns.run(() => mirror.workspace())
+    await mirror.queue.run(() => mirror.workspace())
     return {
       folder,
       store,
       state,
-      turns: mirror.turns,
+      queue: mirror.queue,
       version: () => reader.version,
       garbage: () => reader.garbage(),
       complete: (version, signal) => reader.fetchLog(version, signal),
@@ -336,10 +336,10 @@ export class ClonedFolder extends FolderHandle {
     this.#aim = undefined
     this.#blocks?.close()
     const workers = this.#workers
-    await inTurn([
+    await runInOrder([
       () => {
         const closed = mirror?.close()
-        this.letGo()
+        this.releasePause()
         return closed
       },
       () => mirror?.close(),

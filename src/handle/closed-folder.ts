@@ -1,27 +1,27 @@
 import { join } from 'node:path'
 import { LiveBaseline } from '../baseline/baseline.ts'
 import { BlockHolders } from '../baseline/block-holders.ts'
-import { IndexFile } from '../disk/state/index-file.ts'
+import { PathIndexFile } from '../disk/state/index-file.ts'
 import { isPaused } from '../disk/state/pause-file.ts'
 import { State } from '../disk/state/state.ts'
 import { SyncError } from '../errors.ts'
 import type { KnownFolder } from '../folder/known-folder.ts'
 import type { BlockFiles } from '../log/hypercore/block-places.ts'
 import { StoredLog } from '../log/stored-log.ts'
-import type { Source } from '../query/log-source.ts'
+import type { LogSource } from '../query/log-source.ts'
 import { diskOf, type StatusRecord } from './status.ts'
 
 /** A folder that nobody is at work on, to be looked at. Nothing is written but an index, and others may look at it too. */
-export class RestingFolder {
+export class ClosedFolder {
   readonly folder: KnownFolder
-  readonly source: Source
+  readonly source: LogSource
   readonly state: State | undefined
   readonly #log: StoredLog
   readonly #blocks: BlockHolders
 
   private constructor(
     folder: KnownFolder,
-    source: Source,
+    source: LogSource,
     state: State | undefined,
     log: StoredLog,
     blocks: BlockHolders
@@ -34,14 +34,14 @@ export class RestingFolder {
   }
 
   /** @throws {SyncError} FOLDER_MISSING, DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE */
-  static async open(folder: KnownFolder): Promise<RestingFolder> {
+  static async open(folder: KnownFolder): Promise<ClosedFolder> {
     const { root, home, key } = folder
     if (key === undefined) throw new SyncError('FOLDER_MISSING', `${root} was never shared. p2psync share does it`)
     const state = await State.openReadOnly(join(home, 'state'))
     const blocks = new BlockHolders(root)
     try {
-      const log = await StoredLog.open(join(home, 'store'), key, filesOf(state, blocks), new IndexFile(home))
-      const source: Source = {
+      const log = await StoredLog.open(join(home, 'store'), key, filesOf(state, blocks), new PathIndexFile(home))
+      const source: LogSource = {
         key,
         root,
         view: log.view,
@@ -50,7 +50,7 @@ export class RestingFolder {
         onChange: () => () => {},
         carried: (version) => version
       }
-      return new RestingFolder(folder, source, state, log, blocks)
+      return new ClosedFolder(folder, source, state, log, blocks)
     } catch (error) {
       await state?.close()
       throw error

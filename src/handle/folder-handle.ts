@@ -8,21 +8,21 @@ import { State } from '../disk/state/state.ts'
 import { DatabaseFailure, databaseFailure, SyncError } from '../errors.ts'
 import { eventsOf } from '../folder/event-queue.ts'
 import type { Folder } from '../folder/folder.ts'
-import { Account } from '../folder/folder-activity.ts'
-import type { Accompany, Companion, Loop } from '../folder/loop.ts'
+import { FolderActivity } from '../folder/folder-activity.ts'
+import type { Attach, Attachment, Loop } from '../folder/loop.ts'
 import { Monitor, type SyncEvent } from '../folder/monitor.ts'
-import { Rest } from '../folder/pause-gate.ts'
+import { PauseGate } from '../folder/pause-gate.ts'
 import type { KeptContent } from '../folder/replaced-files.ts'
-import { inTurn } from '../folder/run-in-order.ts'
+import { runInOrder } from '../folder/run-in-order.ts'
 import { SpaceWait } from '../folder/space-wait.ts'
 import { Tasks } from '../folder/tasks.ts'
 import type { Workspace } from '../folder/workspace.ts'
 import type { LogStore } from '../log/hypercore/store.ts'
 import type { Limits, PeerStatus } from '../net/status.ts'
 import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic } from '../peers/connections.ts'
-import type { Source } from '../query/log-source.ts'
+import type { LogSource } from '../query/log-source.ts'
 import type { Problem } from '../tree/tree.ts'
-import { type StatusRecord, statusOf } from './status.ts'
+import { folderStatus, type StatusRecord } from './status.ts'
 
 /** Before a state is made anew, in milliseconds: a disk that breaks whatever is written mustn't keep us busy. */
 const reopenMs = 1000
@@ -31,26 +31,26 @@ const reopenMs = 1000
 export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   protected readonly monitor = new Monitor()
   /** How it stands. */
-  readonly account = new Account(this.monitor)
+  readonly activity = new FolderActivity(this.monitor)
   /** What was asked for besides following the folder. */
   protected readonly tasks = new Tasks()
   #gone: Traffic = { received: 0, sent: 0 }
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #folder: Folder | undefined
-  #accompany: Accompany | undefined
-  #companion: Companion | undefined
+  #accompany: Attach | undefined
+  #companion: Attachment | undefined
   #shutting: Promise<void> | undefined
-  #healing: Promise<void> | undefined
+  #recovering: Promise<void> | undefined
   #announced = false
   /** What stands in the way, and was told of. */
-  #told: string | undefined
+  #reported: string | undefined
   #limits: Limits | undefined
   readonly #stop = new AbortController()
   readonly #spaceWait = new SpaceWait()
   #connections: Connections | undefined
   #reconnect: () => Promise<void> = async () => {}
-  #rest: Rest | undefined
+  #pauseGate: PauseGate | undefined
   readonly #broken: Promise<never>
   #break: (error: unknown) => void = () => {}
 
@@ -60,7 +60,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     })
     this.#broken.catch(() => {}) // Who doesn't ask has the event.
     this.subscribe(({ type }) => {
-      if ((type === 'in-sync' || type === 'up-to-date') && this.#told !== undefined) this.#recovered()
+      if ((type === 'in-sync' || type === 'up-to-date') && this.#reported !== undefined) this.#recovered()
     })
   }
 
@@ -81,10 +81,10 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   protected abstract get loop(): Loop | undefined
 
   /** What reads the log, while it is open. */
-  protected abstract get openSource(): Source | undefined
+  protected abstract get openSource(): LogSource | undefined
 
   /** What the operations that read the log are carried out on. @throws {SyncError} NOT_READY */
-  get source(): Source {
+  get source(): LogSource {
     const source = this.openSource
     if (source === undefined) throw notReady()
     return source
@@ -104,7 +104,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   protected abstract verifyHost(): VerifyHost
 
   /** Whether it is open without being followed: what is damaged is no reason to end then. */
-  protected abstract readonly isStill: boolean
+  protected abstract readonly isIdle: boolean
 
   /**
    * Compares what is on disk with the signed log, and mends it where that is asked for; it may be followed meanwhile.
@@ -133,7 +133,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   }
 
   /** Has something start when the directory is claimed, and be closed with the folder. To be called before `ready`. */
-  accompany(start: Accompany): void {
+  attach(start: Attach): void {
     this.#accompany = start
   }
 
@@ -185,7 +185,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   }
 
   /** Why there is no peer, in a sentence for people. */
-  get whyAlone(): string {
+  get whyNoPeers(): string {
     return this.#connections?.whyAlone ?? 'It is not connected to any network.'
   }
 
@@ -208,42 +208,42 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   /** How it stands. @throws {SyncError} NOT_READY */
   status(): StatusRecord {
     if (this.#folder === undefined) throw notReady()
-    const { account, role, holds, newest, totals, problems, kept, connections, whyAlone } = this
+    const { activity: account, role, holds, newest, totals, problems, kept, connections, whyNoPeers: whyAlone } = this
     const { root, home, marker } = this.#folder
     const key = marker.key ?? this.knownKey
     const facts = { role, root, home, key, holds, newest, totals, problems, kept, connections, whyAlone }
-    return statusOf(account, facts)
+    return folderStatus(account, facts)
   }
 
   /** Whether it was told to rest: it neither looks for peers nor touches the folder, and can be read all the same. */
   get isPaused(): boolean {
-    return this.#rest?.isOn === true
+    return this.#pauseGate?.isOn === true
   }
 
   /** Has it rest, after what it is doing, until it is told to go on; also when it is started again. @throws {SyncError} NOT_READY */
   async pause(): Promise<void> {
-    this.#resting().begin(this.loop?.turns)
+    this.#openPauseGate().begin(this.loop?.queue)
     await this.disconnect()
   }
 
   /** Has it go on. @throws {SyncError} NOT_READY */
   async resume(): Promise<void> {
-    if (this.#resting().end()) await this.#reconnect()
+    if (this.#openPauseGate().end()) await this.#reconnect()
   }
 
-  #resting(): Rest {
-    if (this.#rest === undefined) throw notReady()
-    return this.#rest
+  #openPauseGate(): PauseGate {
+    if (this.#pauseGate === undefined) throw notReady()
+    return this.#pauseGate
   }
 
   /** To be called before the folder's loop takes its first turn: it rests where it was told to. */
-  protected restIfTold(): void {
-    this.#rest?.take(this.loop?.turns)
+  protected pauseIfStored(): void {
+    this.#pauseGate?.holdIfPaused(this.loop?.queue)
   }
 
   /** Lets go of the turn that is held meanwhile, so that the loop can end. */
-  protected letGo(): void {
-    this.#rest?.letGo()
+  protected releasePause(): void {
+    this.#pauseGate?.release()
   }
 
   /**
@@ -273,7 +273,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     await this.ready()
     const { loop } = this
     if (loop === undefined) throw notReady()
-    return this.tasks.run(signal, (ended) => loop.turns.run(async () => act(await loop.workspace(), ended)))
+    return this.tasks.run(signal, (ended) => loop.queue.run(async () => act(await loop.workspace(), ended)))
   }
 
   /** Resolves with the next event that `isIt` accepts. Rejects when the folder is closed first. */
@@ -339,10 +339,10 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   readonly onFailure = (error: unknown): boolean => {
     const failure = this.#failureOf(error)
     if (failure === undefined) return false
-    if (this.isStill && failure.code === 'DAMAGED') return true
+    if (this.isIdle && failure.code === 'DAMAGED') return true
     if (this.#closing === undefined) {
-      this.#healing ??= this.#heal(failure).finally(() => {
-        this.#healing = undefined
+      this.#recovering ??= this.#recover(failure).finally(() => {
+        this.#recovering = undefined
       })
     }
     return true
@@ -350,7 +350,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
 
   /** Closes all that works on the folder, does something, and opens it again. */
   protected async reopen(between: (folder: Folder) => void): Promise<void> {
-    await this.#healing
+    await this.#recovering
     const folder = this.#folder as Folder
     const reopening = (async () => {
       // What is damaged may fail to close, and is what this is for.
@@ -358,10 +358,10 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
       between(folder)
       await this.open(folder)
     })()
-    this.#healing = reopening
+    this.#recovering = reopening
       .catch(() => {})
       .finally(() => {
-        this.#healing = undefined
+        this.#recovering = undefined
       })
     await reopening
   }
@@ -372,7 +372,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     return databaseFailure('store', this.#folder?.store ?? 'the folder', error)
   }
 
-  async #heal(failure: SyncError): Promise<void> {
+  async #recover(failure: SyncError): Promise<void> {
     const folder = this.#folder as Folder
     const { signal } = this.#stop
     for (let reason: SyncError | undefined = failure; reason !== undefined; ) {
@@ -396,7 +396,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   }
 
   async #awaitSpace(folder: Folder): Promise<void> {
-    this.#tell(new SyncError('DISK_FULL', this.#spaceWait.describe(folder)))
+    this.#reportOnce(new SyncError('DISK_FULL', this.#spaceWait.describe(folder)))
     await this.#spaceWait.until(folder, this.#stop.signal)
   }
 
@@ -417,14 +417,14 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
     this.#break(advised)
   }
 
-  #tell(error: SyncError): void {
-    if (this.#told === error.code) return
-    this.#told = error.code
+  #reportOnce(error: SyncError): void {
+    if (this.#reported === error.code) return
+    this.#reported = error.code
     this.monitor.error(error)
   }
 
   #recovered(): void {
-    this.#told = undefined
+    this.#reported = undefined
     this.#spaceWait.reset()
     this.monitor.emit({ type: 'notice', message: `Going on with ${this.#folder?.root}` })
   }
@@ -432,7 +432,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   async #open(): Promise<void> {
     try {
       this.#folder = this.claim()
-      this.#rest = new Rest(this.#folder.home, this.monitor)
+      this.#pauseGate = new PauseGate(this.#folder.home, this.monitor)
       this.#companion = await this.#accompany?.(this.#folder)
       await this.#openFirst(this.#folder)
     } catch (error) {
@@ -464,7 +464,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
   }
 
   #shutOnce(): Promise<void> {
-    this.#shutting ??= inTurn([() => this.#companion?.close(), () => this.shut()]).finally(() =>
+    this.#shutting ??= runInOrder([() => this.#companion?.close(), () => this.shut()]).finally(() =>
       this.#folder?.lock.release()
     )
     return this.#shutting
@@ -476,7 +476,7 @@ export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
       () => true
     )
     this.#stop.abort()
-    await this.#healing
+    await this.#recovering
     try {
       if (failed) await this.#shutOnce().catch(() => {})
       else await this.#shutOnce()

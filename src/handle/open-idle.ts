@@ -5,7 +5,7 @@ import type { ConnectOptions } from '../peers/connections.ts'
 import { ClonedFolder } from './cloned-folder.ts'
 import { SharedFolder } from './shared-folder.ts'
 
-export interface AtRestOptions extends ConnectOptions, InPlaceOptions {
+export interface OpenIdleOptions extends ConnectOptions, InPlaceOptions {
   /** Where its state is, where its marker doesn't tell. */
   readonly state?: string
   /** Looks for peers. */
@@ -18,9 +18,9 @@ export interface AtRestOptions extends ConnectOptions, InPlaceOptions {
  *
  * @throws {SyncError} FOLDER_MISSING
  */
-export function openAtRest(
+export function openIdle(
   folder: KnownFolder,
-  { online = false, ...given }: AtRestOptions = {}
+  { online = false, ...given }: OpenIdleOptions = {}
 ): SharedFolder | ClonedFolder {
   const { root, role, key } = folder
   const options = { ...given, existing: true, still: true, offline: !online }

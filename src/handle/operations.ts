@@ -2,7 +2,7 @@ import { SyncError } from '../errors.ts'
 import { inspect } from '../query/inspect.ts'
 import { list } from '../query/list.ts'
 import { log } from '../query/log.ts'
-import type { Source } from '../query/log-source.ts'
+import type { LogSource } from '../query/log-source.ts'
 import { watch } from '../query/watch.ts'
 import { pause, peers, resume, status, wait } from './activity-operations.ts'
 import type { FolderHandle } from './folder-handle.ts'
@@ -29,7 +29,7 @@ export const readOperations = {
     params: { from: 'text?', to: 'text?', path: 'text?', patch: 'flag?' }
   },
   inspect: { run: inspect, params: { from: 'integer?', to: 'integer?' } }
-} as const satisfies Readonly<Record<string, Operation<Source>>>
+} as const satisfies Readonly<Record<string, Operation<LogSource>>>
 
 /** What can be asked of a folder at work, and be had done by it. */
 export const folderOperations = {
@@ -39,18 +39,22 @@ export const folderOperations = {
   pause: { run: pause, params: {}, acts: true },
   resume: { run: resume, params: {}, acts: true },
   restore: {
-    run: later(async () => (await acting()).restore),
+    run: later(async () => (await acting()).restoreOperation),
     params: { version: 'text', path: 'text?', dryRun: 'flag?' },
     acts: true
   },
-  revert: { run: later(async () => (await acting()).revert), params: { path: 'text?', dryRun: 'flag?' }, acts: true },
+  revert: {
+    run: later(async () => (await acting()).revertOperation),
+    params: { path: 'text?', dryRun: 'flag?' },
+    acts: true
+  },
   gc: {
     run: later(async () => (await acting()).gc),
     params: { keepMs: 'number', keepVersions: 'number?', dryRun: 'flag?' },
     acts: true
   },
   verify: {
-    run: later(async () => (await acting()).verify),
+    run: later(async () => (await acting()).verifyOperation),
     params: { sample: 'number?', repair: 'flag?', timeoutMs: 'number?' },
     acts: true
   },
@@ -98,12 +102,12 @@ export function operate(
   const operation = operationOf(name)
   if (operation === undefined) throw new SyncError('USAGE', `There is no operation ${name}`)
   const params = parseParams(operation.params, given) as never
-  if (name in readOperations) return (operation as Operation<Source>).run(handle.source, params, signal)
+  if (name in readOperations) return (operation as Operation<LogSource>).run(handle.source, params, signal)
   return (operation as Operation<FolderHandle>).run(handle, params, signal)
 }
 
-function operationOf(name: string): Operation<Source> | Operation<FolderHandle> | undefined {
-  const table: Readonly<Record<string, Operation<Source> | Operation<FolderHandle>>> = {
+function operationOf(name: string): Operation<LogSource> | Operation<FolderHandle> | undefined {
+  const table: Readonly<Record<string, Operation<LogSource> | Operation<FolderHandle>>> = {
     ...readOperations,
     ...folderOperations
   }
@@ -112,11 +116,11 @@ function operationOf(name: string): Operation<Source> | Operation<FolderHandle> 
 
 /** Asks a log itself, without anybody at work on it. */
 export function ask<N extends ReadName>(
-  source: Source,
+  source: LogSource,
   name: N,
   params: ParamsOf<N>,
   signal: AbortSignal
 ): AsyncIterable<RecordOf<N>> {
-  const { run } = readOperations[name] as Operation<Source>
+  const { run } = readOperations[name] as Operation<LogSource>
   return run(source, params as never, signal) as AsyncIterable<RecordOf<N>>
 }

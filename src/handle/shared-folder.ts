@@ -2,7 +2,7 @@ import { BlockHolders } from '../baseline/block-holders.ts'
 import type { Totals } from '../baseline/totals.ts'
 import type { Collectable } from '../care/collect-garbage.ts'
 import type { VerifyHost } from '../care/verify-host.ts'
-import { IndexFile } from '../disk/state/index-file.ts'
+import { PathIndexFile } from '../disk/state/index-file.ts'
 import { writeMarker } from '../disk/state/marker.ts'
 import { State } from '../disk/state/state.ts'
 import { BlockHasher } from '../disk/threads/block-hasher.ts'
@@ -15,15 +15,15 @@ import { type Folder, openFolder } from '../folder/folder.ts'
 import { type InPlaceOptions, inPlaceBytes } from '../folder/in-place-options.ts'
 import type { Loop } from '../folder/loop.ts'
 import { openStore } from '../folder/open-store.ts'
-import { Keeper, type KeptContent } from '../folder/replaced-files.ts'
-import { inTurn } from '../folder/run-in-order.ts'
+import { type KeptContent, ReplacedFiles } from '../folder/replaced-files.ts'
+import { runInOrder } from '../folder/run-in-order.ts'
 import { type LogStore, parseKey } from '../log/hypercore/store.ts'
 import { LogWriter } from '../log/writer.ts'
 import type { ConnectOptions } from '../peers/connections.ts'
 import { Publisher } from '../publish/publisher.ts'
 import { beginRun, noteWriter } from '../publish/writer-state.ts'
 import { Indexing } from '../query/indexing.ts'
-import type { Source } from '../query/log-source.ts'
+import type { LogSource } from '../query/log-source.ts'
 import type { FileEntry } from '../tree/entry.ts'
 import { FolderHandle, notReady } from './folder-handle.ts'
 import { sharedHost } from './verify-hosts.ts'
@@ -65,9 +65,9 @@ export class SharedFolder extends FolderHandle {
   #workers: Workers | undefined
   #state: State | undefined
   #writer: LogWriter | undefined
-  #keeper: Keeper | undefined
+  #replacedFiles: ReplacedFiles | undefined
   #publisher: Publisher | undefined
-  #source: Source | undefined
+  #source: LogSource | undefined
   #indexing: Indexing | undefined
   #host: VerifyHost | undefined
 
@@ -107,7 +107,7 @@ export class SharedFolder extends FolderHandle {
   }
 
   override get kept(): readonly KeptContent[] {
-    return this.#keeper?.kept ?? []
+    return this.#replacedFiles?.kept ?? []
   }
 
   protected override get totals(): Readonly<Totals> | undefined {
@@ -122,11 +122,11 @@ export class SharedFolder extends FolderHandle {
     return this.#publisher
   }
 
-  protected override get openSource(): Source | undefined {
+  protected override get openSource(): LogSource | undefined {
     return this.#source
   }
 
-  protected override get isStill(): boolean {
+  protected override get isIdle(): boolean {
     return this.#options.still === true
   }
 
@@ -174,8 +174,8 @@ export class SharedFolder extends FolderHandle {
     const inPlaceAbove = inPlaceBytes(this.#options.inPlaceAbove)
     const staging = new Staging(folder.staging, { inPlaceAbove, files: blocks, workers })
     const isInPlace = (entry: FileEntry) => staging.isInPlace(entry)
-    const keeper = new Keeper({ root: folder.root, blocks, log: writer, keepReplaced: {}, isInPlace, naming })
-    this.#keeper = keeper
+    const keeper = new ReplacedFiles({ root: folder.root, blocks, log: writer, keepReplaced: {}, isInPlace, naming })
+    this.#replacedFiles = keeper
     this.#publisher = new Publisher(folder, writer, stateDb, this.monitor, {
       poll,
       pollMs: pollIntervalMs,
@@ -185,14 +185,14 @@ export class SharedFolder extends FolderHandle {
       workers,
       inPlaceAbove,
       staging,
-      keeper,
+      replacedFiles: keeper,
       received: () => this.traffic.received,
       onFailure: this.onFailure
     })
     this.#source = {
       key: writer.key,
       root: folder.root,
-      view: writer.view({ received: () => this.traffic.received, patienceMs }, new IndexFile(folder.home)),
+      view: writer.view({ received: () => this.traffic.received, patienceMs }, new PathIndexFile(folder.home)),
       records: () => stateDb.records(),
       settled: async () => {},
       onChange: (listener) => writer.onChange(listener),
@@ -202,7 +202,7 @@ export class SharedFolder extends FolderHandle {
     const secret = parseKey(writer.key)
     if (!offline) await this.connect(store, { ...this.#options, home: folder.home, secret, sends: true })
     this.announce('writer')
-    this.restIfTold()
+    this.pauseIfStored()
     if (!still) this.#publisher.start()
   }
 
@@ -211,19 +211,19 @@ export class SharedFolder extends FolderHandle {
     const [blocks, publisher] = [this.#blocks, this.#publisher]
     if (!writer || !store || !state || !blocks || !publisher) throw notReady()
     // Which files hold which blocks is known from then on.
-    await publisher.turns.run(() => publisher.workspace())
+    await publisher.queue.run(() => publisher.workspace())
     return {
       folder,
       store,
       state,
-      turns: publisher.turns,
+      queue: publisher.queue,
       version: () => writer.version,
       garbage: async () => writer.garbage(),
       complete: async () => {}, // Who wrote it has it.
       isHeld: blocks.isHeld,
       repack: async (sparse, signal) => {
         // Each run that appends begins with a fork of its own.
-        if (this.isStill) await beginRun(state, writer, { isFirst: false, flush: () => store.flush() })
+        if (this.isIdle) await beginRun(state, writer, { isFirst: false, flush: () => store.flush() })
         const relocations = await writer.repack(sparse, Date.now(), signal)
         // Before anything is cleared for it.
         await store.flush()
@@ -244,10 +244,10 @@ export class SharedFolder extends FolderHandle {
     this.#store = undefined
     this.#blocks?.close()
     const workers = this.#workers
-    await inTurn([
+    await runInOrder([
       () => {
         const closed = publisher?.close()
-        this.letGo()
+        this.releasePause()
         return closed
       },
       () => publisher?.close(),

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { freeBytes } from '../disk/path/space.ts'
 import { diskUsage } from '../disk/path/usage.ts'
-import type { Account, FolderState, Rates } from '../folder/folder-activity.ts'
+import type { FolderActivity, FolderState, Rates } from '../folder/folder-activity.ts'
 import type { KeptContent } from '../folder/replaced-files.ts'
 import { printKey } from '../log/hypercore/store.ts'
 import type { PeerStatus } from '../net/status.ts'
@@ -58,7 +58,7 @@ export interface StatusRecord {
   readonly durableMs?: number
 }
 
-export function peerRecord(peer: PeerStatus, account: Account): PeerRecord {
+export function peerRecord(peer: PeerStatus, account: FolderActivity): PeerRecord {
   const { key, machine, address, transport, distance, rttMs, received, sent } = peer
   const { receiveRate, sendRate } = account.ratesOf(peer)
   const printed = machine === '' ? '' : printKey(Buffer.from(machine, 'hex'))
@@ -83,7 +83,7 @@ export interface FolderFacts {
 }
 
 /** How a folder at work stands. */
-export function statusOf(account: Account, facts: FolderFacts): StatusRecord {
+export function folderStatus(account: FolderActivity, facts: FolderFacts): StatusRecord {
   const { role, key, root, home, holds, newest, totals, problems, kept, connections } = facts
   const reason = account.isDone ? undefined : reasonOf(account, facts)
   return {
@@ -112,7 +112,7 @@ export function statusOf(account: Account, facts: FolderFacts): StatusRecord {
 }
 
 /** Why not all is done, in a sentence for people. */
-function reasonOf({ state, error, progress }: Account, { role, connections, whyAlone }: FolderFacts): string {
+function reasonOf({ state, error, progress }: FolderActivity, { role, connections, whyAlone }: FolderFacts): string {
   if (state === 'paused') return 'It is paused. p2psync resume has it go on.'
   if (error !== undefined) return error.message
   if (role === 'reader' && connections.length === 0) return `No peers: ${whyAlone}`
@@ -126,7 +126,7 @@ export function diskOf(home: string): StatusRecord['disk'] {
 }
 
 /** How much of what is to be done is done, and what is left. */
-function workOf({ state, progress }: Account): Pick<StatusRecord, 'percent' | 'missing'> {
+function workOf({ state, progress }: FolderActivity): Pick<StatusRecord, 'percent' | 'missing'> {
   if (state === 'done') return { percent: 100, missing: { files: 0, bytes: 0 } }
   if (progress === undefined || progress.phase === 'scan') return { percent: 0, missing: { files: 0, bytes: 0 } }
   const { files, filesTotal, bytes, bytesTotal } = progress

@@ -7,8 +7,8 @@ import { State } from '../disk/state/state.ts'
 import { Workers } from '../disk/threads/workers.ts'
 import { databaseFailure, SyncError } from '../errors.ts'
 import { openFolder } from '../folder/folder.ts'
-import { Turns } from '../folder/folder-queue.ts'
-import { Patience } from '../folder/idle-timeout.ts'
+import { FolderQueue } from '../folder/folder-queue.ts'
+import { IdleTimeout } from '../folder/idle-timeout.ts'
 import type { InPlaceOptions } from '../folder/in-place-options.ts'
 import type { ConnectOptions } from '../peers/connections.ts'
 import { exactFileSystem } from '../tree/file-system.ts'
@@ -109,12 +109,12 @@ async function* verifyWithoutStore(
   }
   const folder = handleOf(known, options, { rebuild: true, still: false }) as ClonedFolder
   let isAnew = false
-  const patience = new Patience(signal, { timeoutMs, received: () => folder.traffic.received })
+  const patience = new IdleTimeout(signal, { timeoutMs, received: () => folder.traffic.received })
   try {
     await folder.followOnce(patience)
     isAnew = true
     yield findings.take({ type: 'repaired', what: 'store' })
-    for await (const event of folder.mend(findings, { timeoutMs, signal })) yield findings.take(event)
+    for await (const event of folder.repair(findings, { timeoutMs, signal })) yield findings.take(event)
   } catch (error) {
     if (!patience.isOver) throw error
     yield { type: 'unrepaired', what: 'store', message: 'No peer was found that has the log' }
@@ -138,7 +138,7 @@ async function* verifyByState(
     state = await State.open(folder.state)
     const baseline = await LiveBaseline.of(state.records())
     const recorded = async () => ({ baseline, traits: exactFileSystem, entries: undefined })
-    yield* verifyFiles({ folder, workers, turns: new Turns(), recorded }, findings, { sample, signal })
+    yield* verifyFiles({ folder, workers, queue: new FolderQueue(), recorded }, findings, { sample, signal })
   } finally {
     await state?.close()
     await workers.close()

@@ -28,7 +28,7 @@ export function mirrorHost(
 ): VerifyHost {
   return {
     ...common,
-    turns: mirror.turns,
+    queue: mirror.queue,
     cores: () => reader.cores(),
     recorded: async () => {
       const { baseline, traits, part, version: whole } = await mirror.workspace()
@@ -38,7 +38,7 @@ export function mirrorHost(
       const isComparable = version !== undefined && part?.isAll !== false && !foldsNames(traits)
       return { baseline, traits, entries: isComparable ? await reader.entriesHere(version) : undefined }
     },
-    overwrite: (paths, options) => mirror.turns.run(async () => overwrite(paths, await mirror.workspace(), options))
+    overwrite: (paths, options) => mirror.queue.run(async () => overwrite(paths, await mirror.workspace(), options))
   }
 }
 
@@ -50,7 +50,7 @@ export function sharedHost(
 ): VerifyHost {
   return {
     ...common,
-    turns: publisher.turns,
+    queue: publisher.queue,
     cores: async () => writer.cores(),
     // What is recorded was read from this file system, whatever that is.
     recorded: async () => {
@@ -58,7 +58,7 @@ export function sharedHost(
       return { baseline, traits: exactFileSystem, entries: writer.entries(() => {}) }
     },
     overwrite: (paths, options) =>
-      publisher.turns.run(async () => overwrite(paths, await publisher.workspace(), options)),
+      publisher.queue.run(async () => overwrite(paths, await publisher.workspace(), options)),
     rebuild: undefined
   }
 }

@@ -6,7 +6,7 @@ import type { SnapshotRow } from '../format/snapshot-codec.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
 import { type Change, sameVersion, type Version } from '../tree/tree.ts'
-import { Shared } from './async/ref-counted.ts'
+import { RefCounted } from './async/ref-counted.ts'
 import { endingWith, waitFor } from './async/wait-for.ts'
 import { BeeView } from './bee/bee-view.ts'
 import type { Run } from './bee/blocks.ts'
@@ -16,11 +16,11 @@ import {
   endAtOrAfter,
   type HistoryOptions,
   previousEnd,
-  type Told,
+  type VersionReport,
   versionsBack,
   versionsSince
 } from './bee/history.ts'
-import { entryOf, keysIn, type ListOptions, listIn, listOf } from './bee/list.ts'
+import { keysIn, type ListOptions, listedEntry, listIn, listOf } from './bee/list.ts'
 import type { PathIndex, VersionsRun } from './bee/path-index.ts'
 import { type LogRecord, recordsOf } from './bee/records.ts'
 import { type ByteRange, extentsOf } from './content/byte-range.ts'
@@ -65,8 +65,8 @@ export interface VersionsOptions {
 /** A log as it can be read at any of its versions. Whatever isn't here is waited for, where anybody can send it. */
 export class LogView {
   readonly #parts: LogParts
-  readonly #view = new Shared<BeeView>()
-  readonly #reader = new Shared<ContentReader>()
+  readonly #view = new RefCounted<BeeView>()
+  readonly #reader = new RefCounted<ContentReader>()
   readonly #table = new RelocationTable()
   /** What the latest version says of itself, which is asked for again and again. */
   #head: { readonly version: Version; readonly head: Head } | undefined
@@ -151,7 +151,7 @@ export class LogView {
   async #look({ fork, length }: Version, path: TreePath): Promise<Entry | undefined> {
     const { item, end } = this.#view.use(`${fork} ${length}`, () => new BeeView(this.#parts.entries, length))
     try {
-      return await entryOf(item, path)
+      return await listedEntry(item, path)
     } finally {
       end()
     }
@@ -166,7 +166,7 @@ export class LogView {
   }
 
   /** What versions up to one have changed. @throws {SyncError} DAMAGED */
-  async *versions(to: Version, { after, path, newestFirst, signal }: VersionsOptions): AsyncGenerator<Told> {
+  async *versions(to: Version, { after, path, newestFirst, signal }: VersionsOptions): AsyncGenerator<VersionReport> {
     const ending = endingWith(signal)
     try {
       const runs = await this.#guarded(to, this.#runs(to, path, Math.max(after, headerLength), ending.signal), signal)

@@ -19,9 +19,9 @@ import { isHere, noRelocations, type Relocations, RelocationTable } from './cont
 import { Garbage } from './gc/garbage.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './hypercore/block-places.ts'
 import { Claims } from './hypercore/claims.ts'
-import { askAtOnce } from './hypercore/eager-request.ts'
+import { requestEagerly } from './hypercore/eager-request.ts'
 import { hashAhead, type LeafHasher } from './hypercore/hash-ahead.ts'
-import { Apportioner } from './hypercore/request-scheduler.ts'
+import { RequestScheduler } from './hypercore/request-scheduler.ts'
 import { StallWatch } from './hypercore/stall-watch.ts'
 import { type LogStore, parseKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
@@ -76,7 +76,7 @@ export class LogReader {
   #forks: readonly Version[] = []
   readonly #claims = new Claims()
   readonly #stalls = new StallWatch()
-  readonly #shares = new Apportioner()
+  readonly #shares = new RequestScheduler()
   readonly #download: EntriesDownload
   readonly #table = new RelocationTable()
   #moved: Download | undefined
@@ -98,7 +98,7 @@ export class LogReader {
    */
   static async open(store: LogStore, key: string, options: LogReaderOptions = {}): Promise<LogReader> {
     const entries = await store.keyed(parseKey(key))
-    if (options.sparse === true) askAtOnce(entries)
+    if (options.sparse === true) requestEagerly(entries)
     const reader = new LogReader(store, entries, options)
     await reader.#bee.ready()
     entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
@@ -454,7 +454,7 @@ export class LogReader {
       throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
     }
     const core = await this.#store.keyed(key)
-    if (this.#options.sparse === true) askAtOnce(core)
+    if (this.#options.sparse === true) requestEagerly(core)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
     core.on('truncate', (length: number) => this.onContentCut(length))

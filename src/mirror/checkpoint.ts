@@ -7,7 +7,7 @@ import { isEarlier, sameVersion, type Version } from '../tree/tree.ts'
 const partsMax = 8
 
 /** Where a mirror stands in its log, as far as it remembers. */
-export class Standing {
+export class Checkpoint {
   /** The version that was applied last, but for the paths that are owed. */
   applied: Version | undefined
   /** The version that the baseline stands for to the last path; it is noted. */

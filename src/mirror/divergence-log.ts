@@ -3,7 +3,7 @@ import type { TreePath } from '../tree/path.ts'
 import type { Divergence, Plan } from '../tree/plan.ts'
 
 /** Tells of what was changed in a mirror only. */
-export class Divergences {
+export class DivergenceLog {
   readonly #monitor: Monitor
   /** What the last whole pass found. */
   #known = new Map<TreePath, Divergence['kind']>()

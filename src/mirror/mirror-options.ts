@@ -1,7 +1,7 @@
 import type { BlockHolders } from '../baseline/block-holders.ts'
 import type { KeepReplaced } from '../disk/state/retention-file.ts'
 import type { Workers } from '../disk/threads/workers.ts'
-import type { Aim } from './mirror-selection.ts'
+import type { MirrorSelection } from './mirror-selection.ts'
 
 export interface MirrorOptions {
   /** Tells the bytes received from all peers so far. */
@@ -18,5 +18,5 @@ export interface MirrorOptions {
   /** Where files are written. */
   readonly workers: Workers
   /** What it is to hold. */
-  readonly aim: Aim
+  readonly selection: MirrorSelection
 }

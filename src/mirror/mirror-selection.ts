@@ -12,7 +12,7 @@ import { everything, type Part, partOf, sameSelection } from '../tree/select.ts'
 import { sameVersion, type Version } from '../tree/tree.ts'
 import { describeSelection } from './change-selection.ts'
 
-export interface AimOptions {
+export interface MirrorSelectionOptions {
   /** Where the file lies. */
   readonly home: string
   readonly state: State
@@ -22,8 +22,8 @@ export interface AimOptions {
 const lookMs = 1000
 
 /** What a mirror is to hold: which part of the folder, and of which version. Both may change while it is at work. */
-export class Aim {
-  readonly #options: AimOptions
+export class MirrorSelection {
+  readonly #options: MirrorSelectionOptions
   readonly #timer: NodeJS.Timeout
   #record: SelectionRecord
   #part: Part
@@ -36,7 +36,7 @@ export class Aim {
   /** Called when it has changed. */
   onChange: () => void = () => {}
 
-  private constructor(options: AimOptions, record: SelectionRecord) {
+  private constructor(options: MirrorSelectionOptions, record: SelectionRecord) {
     this.#options = options
     this.#record = record
     this.#part = partOf(record)
@@ -45,7 +45,7 @@ export class Aim {
   }
 
   /** @throws {SyncError} FOLDER_FORMAT when the file is damaged and it isn't known what it said */
-  static async open(options: AimOptions): Promise<Aim> {
+  static async open(options: MirrorSelectionOptions): Promise<MirrorSelection> {
     const { home, state, onNotice } = options
     const known = await state.note('selection')
     let record: SelectionRecord | undefined
@@ -59,7 +59,7 @@ export class Aim {
     // The file may have been lost, and it alone.
     const isLost = record === undefined && known !== undefined && !isDeepStrictEqual(known, everything)
     if (isLost) await changeSelection(home, (read) => read() ?? known)
-    const aim = new Aim(options, record ?? known ?? everything)
+    const aim = new MirrorSelection(options, record ?? known ?? everything)
     await state.commit((batch) => batch.note('selection', aim.#record))
     aim.#tell()
     return aim

@@ -4,8 +4,8 @@ import type { Head } from '../format/head-codec.ts'
 import type { LogReader } from '../log/reader.ts'
 import type { Entry } from '../tree/entry.ts'
 import { type FileSystemTraits, foldName, foldsNames } from '../tree/file-system.ts'
-import { localNames, type Twin } from '../tree/local-names.ts'
-import { refuseHomeless } from '../tree/orphans.ts'
+import { localNames, type NameCollision } from '../tree/local-names.ts'
+import { refuseOrphans } from '../tree/orphans.ts'
 import { ancestorsOf, parseTreePath, type TreePath } from '../tree/path.ts'
 import { linkFault } from '../tree/safe-link.ts'
 import { changesOfPart, type Part, PartOfTree } from '../tree/select.ts'
@@ -67,7 +67,7 @@ export async function wholeTarget(input: TargetInput): Promise<Wanted> {
   const accepts = (path: TreePath, entry: Entry) => refusal.accepts(path, entry)
   for await (const [path, entry] of reader.entriesAt(version, refusal.refuse)) wanted.add(path, entry, accepts)
   const target = wanted.end()
-  for (const path of refuseHomeless([...target.keys()].sort(), (path) => target.get(path), refusal.refuse)) {
+  for (const path of refuseOrphans([...target.keys()].sort(), (path) => target.get(path), refusal.refuse)) {
     target.delete(path)
   }
   const refused = [...refusal.known()]
@@ -114,7 +114,7 @@ function placed(
   return { local, of }
 }
 
-function twinProblem({ path, other, keptAs }: Twin): Problem {
+function twinProblem({ path, other, keptAs }: NameCollision): Problem {
   const message = `The file system here doesn't tell it from ${other}. It is kept as ${keptAs}`
   return { path, action: 'write', message }
 }
@@ -141,7 +141,7 @@ export async function changedTarget(
         entryAt: (path) => reader.entryAt(version, path, signal)
       })
   const entryAt = (path: TreePath) => (changes.has(path) ? changes.get(path) : baseline.entry(path))
-  for (const path of refuseHomeless([...changes.keys()].sort(), entryAt, refusal.refuse)) changes.delete(path)
+  for (const path of refuseOrphans([...changes.keys()].sort(), entryAt, refusal.refuse)) changes.delete(path)
 
   const paths = new Set<TreePath>()
   for (const path of changes.keys()) {

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
 import { LiveBaseline, settledBy, stateChanges, withoutFresh } from '../baseline/baseline.ts'
 import type { Totals } from '../baseline/totals.ts'
-import { carryOut } from '../change/apply-plan.ts'
-import { type Look, lookAt, observedOf } from '../change/observe-folder.ts'
+import { applyPlan } from '../change/apply-plan.ts'
+import { type LocalState, observedOf, observeFolder } from '../change/observe-folder.ts'
 import { probeFileSystem } from '../disk/path/capabilities.ts'
 import type { State } from '../disk/state/state.ts'
 import type { Keeping } from '../disk/write/kept-directory.ts'
@@ -12,11 +12,11 @@ import { Staging } from '../disk/write/stage.ts'
 import { messageOf, SyncError } from '../errors.ts'
 import { reached } from '../failpoints.ts'
 import { naming } from '../folder/conflict-naming.ts'
-import { Schedule } from '../folder/debouncer.ts'
+import { Debouncer } from '../folder/debouncer.ts'
 import { assertMarker, type Folder } from '../folder/folder.ts'
-import { Turns } from '../folder/folder-queue.ts'
+import { FolderQueue } from '../folder/folder-queue.ts'
 import { type Monitor, versionFields } from '../folder/monitor.ts'
-import { Keeper } from '../folder/replaced-files.ts'
+import { ReplacedFiles } from '../folder/replaced-files.ts'
 import type { Workspace } from '../folder/workspace.ts'
 import { UnfitSnapshot } from '../log/packed/snapshot.ts'
 import type { LogReader } from '../log/reader.ts'
@@ -27,14 +27,14 @@ import type { TreePath } from '../tree/path.ts'
 import type { Plan } from '../tree/plan.ts'
 import { everything, partOf } from '../tree/select.ts'
 import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
-import { Standing } from './checkpoint.ts'
-import { Divergences } from './divergence-log.ts'
+import { Checkpoint } from './checkpoint.ts'
+import { DivergenceLog } from './divergence-log.ts'
 import { countFetched } from './fetch-progress.ts'
 import type { MirrorOptions } from './mirror-options.ts'
 import { changedTarget, knownSince, type Wanted, wholeTarget } from './mirror-target.ts'
-import { PassWatch, Stalled } from './pass-watchdog.ts'
-import { Owed } from './pending-paths.ts'
-import { Past, planOver } from './unrecorded-writes.ts'
+import { PassStalled, PassWatchdog } from './pass-watchdog.ts'
+import { PendingPaths } from './pending-paths.ts'
+import { planOver, UnrecordedWrites } from './unrecorded-writes.ts'
 
 const trace = debuglog('p2psync:mirror')
 
@@ -57,15 +57,15 @@ export class Mirror {
   readonly #monitor: Monitor
   readonly #staging: Staging
   /** Keeps what is replaced or removed. */
-  readonly keeper: Keeper
+  readonly replacedFiles: ReplacedFiles
   readonly #options: MirrorOptions
   readonly #stop = new AbortController()
-  readonly #schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
+  readonly #debouncer = new Debouncer({ settleMs: 0, settleMsMax: 0 })
   /** Each pass is one; what else works on the folder comes in between. */
-  readonly turns = new Turns()
+  readonly queue = new FolderQueue()
   #baseline = new LiveBaseline()
   /** Where the mirror stands in the log. */
-  #standing: Standing
+  #checkpoint: Checkpoint
   /** The file system as it was when the folder was opened. */
   #traits: FileSystemTraits = exactFileSystem
   /** Whether what is remembered of the folder was read, and still counts. */
@@ -77,13 +77,13 @@ export class Mirror {
   /** Whether all is to be looked at, as at a start. */
   #whole = true
   /** Whether the folder may hold what an earlier run wrote and didn't record. */
-  #mayHoldMore = false
-  readonly #owed = new Owed()
-  readonly #diverged: Divergences
+  #mayHoldUnrecorded = false
+  readonly #pending = new PendingPaths()
+  readonly #diverged: DivergenceLog
   /** How long the last look at the folder took. */
-  #lookMs = 0
+  #observeMs = 0
   /** Watches over the pass that is being made. */
-  #watch: PassWatch | undefined
+  #watchdog: PassWatchdog | undefined
   /** When the last one ended. */
   #passedMs = 0
   #inSync: Version | undefined
@@ -101,29 +101,29 @@ export class Mirror {
     this.#state = state
     this.#monitor = monitor
     this.#options = options
-    this.#standing = new Standing(state)
-    this.#diverged = new Divergences(monitor)
+    this.#checkpoint = new Checkpoint(state)
+    this.#diverged = new DivergenceLog(monitor)
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     const isInPlace = (entry: FileEntry) => this.#staging.isInPlace(entry)
-    this.keeper = new Keeper({ ...options, root: folder.root, log: reader, isInPlace, naming })
+    this.replacedFiles = new ReplacedFiles({ ...options, root: folder.root, log: reader, isInPlace, naming })
     reader.onFailure = (error) => this.#report(error)
   }
 
   /** The version that was applied last, but for the paths that are owed, and what is recorded of the folder. */
   get stand(): { readonly applied: Version | undefined; readonly totals: Readonly<Totals> } {
-    return { applied: this.#standing.applied, totals: this.#baseline.totals }
+    return { applied: this.#checkpoint.applied, totals: this.#baseline.totals }
   }
 
   start(): void {
-    this.#options.aim.onChange = () => this.reopen()
+    this.#options.selection.onChange = () => this.reopen()
     this.#running = this.#run()
   }
 
   /** Begins anew, with a look at everything. */
   reopen(): void {
     this.#opened = false
-    this.#watch?.giveUp()
-    this.#schedule.poke()
+    this.#watchdog?.giveUp()
+    this.#debouncer.poke()
   }
 
   async close(): Promise<void> {
@@ -141,17 +141,17 @@ export class Mirror {
   /** What else works on the folder gets this; to be asked for in a turn. The log needn't be followed for that. */
   async workspace(): Promise<Workspace> {
     if (!this.#opened) await this.#open()
-    const version = this.#standing.whole
-    const [keeper, { workers }] = [this.keeper, this.#options]
+    const version = this.#checkpoint.whole
+    const [keeper, { workers }] = [this.replacedFiles, this.#options]
     const [folder, monitor, staging, baseline] = [this.#folder, this.#monitor, this.#staging, this.#baseline]
     return {
-      ...{ folder, monitor, staging, workers, keeper, baseline, part: this.#part, traits: this.#traits },
+      ...{ folder, monitor, staging, workers, replacedFiles: keeper, baseline, part: this.#part, traits: this.#traits },
       ...{ version, touched: () => this.reopen() },
       content: (patienceMs) => this.#reader.content(this.#options.received, { patienceMs }),
       record: (applied) => this.#record(applied),
       settled: async (paths) => {
         for (const path of paths) this.#diverged.forget(path)
-        if (version !== undefined) await this.#standing.apply(version, { whole: true })
+        if (version !== undefined) await this.#checkpoint.apply(version, { whole: true })
       }
     }
   }
@@ -160,10 +160,10 @@ export class Mirror {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
-    const unsubscribe = this.#reader.onChange(() => this.#schedule.poke())
+    const unsubscribe = this.#reader.onChange(() => this.#debouncer.poke())
     while (!signal.aborted) {
       try {
-        await this.turns.pass(async () => {
+        await this.queue.pass(async () => {
           if (!this.#opened) await this.#open()
           if (this.#damaged === undefined || !sameVersion(this.#damaged, this.#reader.version)) await this.#follow()
         })
@@ -171,13 +171,13 @@ export class Mirror {
           this.#failure = undefined
           this.#monitor.emit({ type: 'notice', message: `Going on with ${this.#folder.root}` })
         }
-        await this.#schedule.settled(this.#tickMs(), signal)
+        await this.#debouncer.settled(this.#tickMs(), signal)
       } catch (error) {
         if (signal.aborted) break
         // Everything is looked at anew: what was done is found done. What changed since the version that
         // was applied last wouldn't do: a path may be ahead of it, and the log have gone back since.
         this.#opened = false
-        if (error instanceof Stalled || error instanceof UnfitSnapshot) continue
+        if (error instanceof PassStalled || error instanceof UnfitSnapshot) continue
         this.#report(error)
         await sleep(retryMs, undefined, { signal }).catch(() => {})
       }
@@ -193,18 +193,18 @@ export class Mirror {
   async #open(): Promise<void> {
     // What changes from here on counts the next time.
     this.#opened = true
-    this.#part = this.#options.aim.part
+    this.#part = this.#options.selection.part
     assertMarker(this.#folder)
     const aside = this.#staging.open()
     reached('staging-emptied')
     this.#traits = probeFileSystem(this.#folder.staging)
     this.#baseline = await LiveBaseline.of(this.#state.records(), this.#options.blocks)
-    await this.keeper.open(aside, this.#baseline, this.#monitor)
-    await this.#standing.load()
-    await this.#standing.choose(this.#part)
+    await this.replacedFiles.open(aside, this.#baseline, this.#monitor)
+    await this.#checkpoint.load()
+    await this.#checkpoint.choose(this.#part)
     // Without either, nothing was ever written here.
-    this.#mayHoldMore = this.#standing.hasBegun || this.#baseline.records.size > 0
-    this.#owed.entries.clear()
+    this.#mayHoldUnrecorded = this.#checkpoint.hasBegun || this.#baseline.records.size > 0
+    this.#pending.entries.clear()
     this.#inSync = undefined
     this.#whole = true
   }
@@ -212,35 +212,38 @@ export class Mirror {
   async #follow(): Promise<void> {
     assertMarker(this.#folder)
     const { carried } = this.#reader
-    await this.#standing.carry(carried)
+    await this.#checkpoint.carry(carried)
     this.#inSync = this.#inSync && carried(this.#inSync)
     const version = await this.#finishedVersion()
-    const owes = this.#owed.isDue(foldsNames(this.#traits) ? this.#lookMs : 0)
-    if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#standing.applied))) {
+    const owes = this.#pending.isDue(foldsNames(this.#traits) ? this.#observeMs : 0)
+    if (version !== undefined && (this.#whole || owes || !sameVersion(version, this.#checkpoint.applied))) {
       if (this.#goesBack(version)) return
       // A new path may give others another name there, far from where anything changed.
-      const full = this.#whole || !isAhead(version, this.#standing.applied) || foldsNames(this.#traits)
-      const wasInSync = sameVersion(this.#inSync, this.#standing.applied)
+      const full = this.#whole || !isAhead(version, this.#checkpoint.applied) || foldsNames(this.#traits)
+      const wasInSync = sameVersion(this.#inSync, this.#checkpoint.applied)
       const news = await this.#pass(version, full)
       this.#whole = false
       if (!sameVersion(version, this.#inSync)) this.#inSync = !news && wasInSync ? version : undefined
-      this.#reader.fetchRest(version, () => this.#watch === undefined && performance.now() - this.#passedMs >= restMs)
+      this.#reader.fetchRest(
+        version,
+        () => this.#watchdog === undefined && performance.now() - this.#passedMs >= restMs
+      )
     }
-    await this.keeper.sweep()
+    await this.replacedFiles.sweep()
     await this.#checkInSync()
   }
 
   /** The latest version that is whole: what comes after it is waited for. */
   async #finishedVersion(): Promise<Version | undefined> {
     const { version } = this.#reader
-    const { aim } = this.#options
+    const { selection: aim } = this.#options
     this.#unfinished = undefined
     this.#pinned = undefined
     if (version !== undefined && aim.isPinned) {
       this.#pinned = await this.#watched(version, (signal) => aim.pinned(this.#reader, version, signal))
       return this.#pinned
     }
-    if (version === undefined || sameVersion(version, this.#standing.applied)) return version
+    if (version === undefined || sameVersion(version, this.#checkpoint.applied)) return version
     return this.#watched(version, async (signal) => {
       const finished = await this.#reader.finished(version, signal)
       if (!sameVersion(finished, version)) this.#unfinished = version
@@ -249,20 +252,20 @@ export class Mirror {
   }
 
   #goesBack(version: Version): boolean {
-    const rollback = this.#pinned === undefined ? this.#standing.rollback(version) : undefined
+    const rollback = this.#pinned === undefined ? this.#checkpoint.rollback(version) : undefined
     if (rollback !== undefined && this.#reader.isNewest(version)) this.#report(rollback)
     return rollback !== undefined
   }
 
   async #checkInSync(): Promise<void> {
-    if (this.#options.aim.isPinned) return this.#checkPinned()
+    if (this.#options.selection.isPinned) return this.#checkPinned()
     const version = this.#reader.version
     if (this.#inSync !== undefined && sameVersion(this.#inSync, version) && this.#reader.isNewest(version)) return
     this.#inSync = undefined
     const received = await this.#reader.received()
     if (received !== this.#arrivals.received) this.#arrivals = { received, atMs: performance.now() }
-    const applied = this.#standing.applied
-    if (version === undefined || applied === undefined || this.#owed.isHurried || !this.#reader.isNewest(version))
+    const applied = this.#checkpoint.applied
+    if (version === undefined || applied === undefined || this.#pending.isHurried || !this.#reader.isNewest(version))
       return
     const unfinished = sameVersion(version, this.#unfinished)
     if (!unfinished && !sameVersion(version, applied)) return
@@ -273,9 +276,9 @@ export class Mirror {
   }
 
   #checkPinned(): void {
-    const { applied } = this.#standing
+    const { applied } = this.#checkpoint
     if (this.#pinned === undefined || !sameVersion(this.#pinned, applied)) this.#inSync = undefined
-    else if (!sameVersion(this.#pinned, this.#inSync) && !this.#owed.isHurried) {
+    else if (!sameVersion(this.#pinned, this.#inSync) && !this.#pending.isHurried) {
       this.#inSync = this.#pinned
       this.#monitor.emit({ type: 'in-sync', ...versionFields(this.#pinned) })
     }
@@ -286,9 +289,9 @@ export class Mirror {
   /** @returns whether there was anything to be told of */
   async #pass(version: Version, full: boolean): Promise<boolean> {
     assertMarker(this.#folder)
-    const { applied, whole } = this.#standing
+    const { applied, whole } = this.#checkpoint
     return this.#watched(version, async (signal) => {
-      await this.#standing.see(version)
+      await this.#checkpoint.see(version)
       trace('version %d, fork %d: fetching its entries', version.length, version.fork)
       const known = full ? knownSince(whole, version, this.#traits) : applied
       if (known !== undefined) await this.#reader.fetchChanges(known, version, signal)
@@ -300,13 +303,13 @@ export class Mirror {
 
   /** Does what waits for peers, watched over. */
   async #watched<T>(version: Version, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const watch = new PassWatch({
+    const watch = new PassWatchdog({
       stop: this.#stop.signal,
       received: this.#options.received,
       isOutdated: () =>
-        this.turns.areWanted || (this.#pinned === undefined && !sameVersion(this.#reader.version, version))
+        this.queue.areWanted || (this.#pinned === undefined && !sameVersion(this.#reader.version, version))
     })
-    this.#watch = watch
+    this.#watchdog = watch
     try {
       return await act(watch.signal)
     } catch (error) {
@@ -315,7 +318,7 @@ export class Mirror {
       throw error
     } finally {
       watch.end()
-      this.#watch = undefined
+      this.#watchdog = undefined
       this.#passedMs = performance.now()
     }
   }
@@ -323,7 +326,7 @@ export class Mirror {
   async #apply(version: Version, full: boolean, signal: AbortSignal): Promise<boolean> {
     // Waiting may have taken long: the disk may have gone, the log may have another past.
     assertMarker(this.#folder)
-    if (this.#reader.version?.fork !== version.fork) throw new Stalled('The log has another past')
+    if (this.#reader.version?.fork !== version.fork) throw new PassStalled('The log has another past')
     const baseline = this.#baseline
     const onProblem = (problem: Problem) => this.#monitor.problem(problem)
     const from = {
@@ -331,21 +334,21 @@ export class Mirror {
       baseline,
       version,
       head: await this.#reader.head(version, signal),
-      applied: full ? this.#standing.whole : this.#standing.applied,
+      applied: full ? this.#checkpoint.whole : this.#checkpoint.applied,
       safeLinks: this.#options.safeLinks,
       part: this.#part,
       signal,
       traits: this.#traits,
       onProblem
     }
-    const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed.entries)
+    const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#pending.entries)
     trace('%d paths to plan for', wanted.paths.size)
     reached('target-made')
     if (!full && wanted.paths.size === 0) return this.#applyNothing(version)
-    const past = this.#mayHoldMore && full ? await this.#past(version, signal) : undefined
+    const past = this.#mayHoldUnrecorded && full ? await this.#unrecordedWrites(version, signal) : undefined
     const startMs = performance.now()
-    const { local, seen, signatures, isUnchanged, unclear } = await this.#look(wanted, full, past)
-    this.#lookMs = performance.now() - startMs
+    const { local, seen, signatures, isUnchanged, unclear } = await this.#observe(wanted, full, past)
+    this.#observeMs = performance.now() - startMs
     // What is recorded may be called otherwise since.
     const planned = foldsNames(this.#traits)
       ? { ...wanted, paths: new Set([...wanted.paths, ...baseline.records.keys()]) }
@@ -358,16 +361,16 @@ export class Mirror {
       paths: new Set([...planned.paths, ...(past?.paths ?? [])].filter((path) => !unclear.has(path) && !isDone(path))),
       holderOf: (hash: string) => baseline.holderOf(hash)
     }
-    const plan = await planOver(input, past, () => this.#past(version, signal))
+    const plan = await planOver(input, past, () => this.#unrecordedWrites(version, signal))
     trace('%d steps, %d conflicts, %d diverged', plan.steps.length, plan.conflicts.length, plan.diverged.length)
     reached('planned')
     const observed = observedOf(plan, seen)
     await this.#record(settledBy(plan, { target: wanted.target, signatures, records: baseline.records }))
     reached('settled')
     this.#diverged.tell(plan, full)
-    const keeping = this.keeper.of({ ...plan, local, observed }, baseline)
+    const keeping = this.replacedFiles.of({ ...plan, local, observed }, baseline)
     const { failed, changed, wrong } = await this.#materialise(plan, wanted.target, { observed, keeping }, signal)
-    if (full) this.#owed.entries.clear()
+    if (full) this.#pending.entries.clear()
     this.#keepAccount(
       { ...planned, refused: new Set([...wanted.refused, ...wrong]) },
       full,
@@ -385,8 +388,8 @@ export class Mirror {
     owed: ReadonlySet<TreePath>,
     changed: ReadonlySet<TreePath>
   ): void {
-    const again = this.#owed.tried(paths, target, owed, { hurried: changed.size > 0 })
-    this.#staging.prune(this.#owed.entries.values())
+    const again = this.#pending.tried(paths, target, owed, { hurried: changed.size > 0 })
+    this.#staging.prune(this.#pending.entries.values())
     // A whole pass has met all that is wrong, also with paths that nobody wants any more.
     const isPlanned = (path: string) => full || paths.has(path as TreePath)
     this.#monitor.solve(({ path }) => isPlanned(path) && !owed.has(path as TreePath) && !refused.has(path))
@@ -398,13 +401,19 @@ export class Mirror {
     }
   }
 
-  #past(version: Version, signal: AbortSignal): Promise<Past> {
-    const { since, parts } = this.#standing
-    return Past.read(this.#reader, since, this.#standing.latest(version, this.#reader.version), parts, signal)
+  #unrecordedWrites(version: Version, signal: AbortSignal): Promise<UnrecordedWrites> {
+    const { since, parts } = this.#checkpoint
+    return UnrecordedWrites.read(
+      this.#reader,
+      since,
+      this.#checkpoint.latest(version, this.#reader.version),
+      parts,
+      signal
+    )
   }
 
-  #look({ target, paths }: Wanted, full: boolean, past?: Past): Promise<Look> {
-    return lookAt(
+  #observe({ target, paths }: Wanted, full: boolean, past?: UnrecordedWrites): Promise<LocalState> {
+    return observeFolder(
       this.#folder.root,
       { baseline: this.#baseline, target, paths, full, mayBeOurs: past && ((path) => past.has(path)) },
       {
@@ -415,7 +424,7 @@ export class Mirror {
         onScanned: (files) => {
           this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
         },
-        onRead: () => this.#watch?.active()
+        onRead: () => this.#watchdog?.active()
       }
     )
   }
@@ -430,10 +439,10 @@ export class Mirror {
     // Their contents aren't what the log says: not worth another try before the log says something else.
     const wrong = new Set<TreePath>()
     if (plan.steps.length === 0) return { failed, changed: failed, wrong }
-    await this.#standing.begin()
+    await this.#checkpoint.begin()
     const content = await this.#reader.content(this.#options.received, { impatient: this.#pinned !== undefined })
     const notHad = new Set<TreePath>()
-    const counter = countFetched(plan, this.#monitor, () => this.#watch?.active())
+    const counter = countFetched(plan, this.#monitor, () => this.#watchdog?.active())
     const common = {
       folder: this.#folder,
       staging: this.#staging,
@@ -441,7 +450,7 @@ export class Mirror {
       workers: this.#options.workers
     }
     const conflicts = new Set(plan.conflicts.map(({ path }) => path))
-    const changed = await carryOut(
+    const changed = await applyPlan(
       { ...common, ...taking, steps: plan.steps, target, conflicts, content },
       {
         signal,
@@ -464,17 +473,19 @@ export class Mirror {
     const put = withoutFresh(written, this.#traits)
     for (const [path, record] of put) this.#baseline.put(path, record)
     for (const path of removed) this.#baseline.remove(path)
-    this.#standing.between()
+    this.#checkpoint.between()
     await this.#state.commitAll(stateChanges(put, removed))
     reached('baseline-recorded')
     await this.#reader.release(this.#options.blocks.takeDropped(), this.#options.blocks.isHeld)
-    await this.keeper.sweep(put)
+    await this.replacedFiles.sweep(put)
     onFiles?.(put.size + removed.size)
   }
 
   /** A version without changes is noted, and nothing said of it. */
   async #applyNothing(version: Version): Promise<false> {
-    await this.#standing.apply(version, { whole: this.#owed.entries.size === 0 && this.#monitor.problems.length === 0 })
+    await this.#checkpoint.apply(version, {
+      whole: this.#pending.entries.size === 0 && this.#monitor.problems.length === 0
+    })
     reached('applied-noted')
     return false
   }
@@ -484,9 +495,9 @@ export class Mirror {
     const changes = plan.steps.length
     const problems = this.#monitor.problems.length
     // With something owed or wrong, the next start has to look at all that the version wants.
-    const whole = this.#owed.entries.size === 0 && problems === 0
-    if (this.#owed.entries.size === 0) this.#mayHoldMore = false
-    const news = await this.#standing.apply(version, { whole })
+    const whole = this.#pending.entries.size === 0 && problems === 0
+    if (this.#pending.entries.size === 0) this.#mayHoldUnrecorded = false
+    const news = await this.#checkpoint.apply(version, { whole })
     reached('applied-noted')
     if (news || changes > 0) {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })

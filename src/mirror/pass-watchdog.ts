@@ -3,9 +3,9 @@ const stallMs = 5000
 const stallBytesMin = 4096
 
 /** A pass was given up in favour of a newer version, or of what somebody wants to be done with the folder. */
-export class Stalled extends Error {}
+export class PassStalled extends Error {}
 
-export interface StallOptions {
+export interface PassWatchdogOptions {
   /** Ends the pass whatever it does. */
   readonly stop: AbortSignal
   /** Tells the bytes received from all peers so far. */
@@ -15,17 +15,17 @@ export interface StallOptions {
 }
 
 /** Watches over one pass: whether it comes forward, by what it receives or by its own work. */
-export class PassWatch {
+export class PassWatchdog {
   /** Aborted at the end of all, or with `Stalled` when the pass waits for contents that a newer version may not need. */
   readonly signal: AbortSignal
-  readonly #options: StallOptions
+  readonly #options: PassWatchdogOptions
   // Not by `AbortSignal.any`: a signal that lasts would remember every pass.
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
   #received: number
   #activeMs = performance.now()
 
-  constructor(options: StallOptions) {
+  constructor(options: PassWatchdogOptions) {
     this.#options = options
     this.#received = options.received()
     this.signal = this.#controller.signal
@@ -41,7 +41,7 @@ export class PassWatch {
 
   /** What it is made for isn't wanted any more. */
   giveUp(): void {
-    this.#controller.abort(new Stalled('Something else is wanted'))
+    this.#controller.abort(new PassStalled('Something else is wanted'))
   }
 
   end(): void {
@@ -57,7 +57,7 @@ export class PassWatch {
       this.#received = received
       this.active()
     } else if (performance.now() - this.#activeMs >= stallMs && this.#options.isOutdated()) {
-      this.#controller.abort(new Stalled('Nothing comes for it, and something else is to be done'))
+      this.#controller.abort(new PassStalled('Nothing comes for it, and something else is to be done'))
     }
   }
 }

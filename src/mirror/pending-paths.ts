@@ -11,7 +11,7 @@ const retryMsMax = 600_000
 const hurryMax = 5
 
 /** What versions wanted and couldn't be done, as they wanted it. */
-export class Owed {
+export class PendingPaths {
   readonly entries = new Map<TreePath, Entry | undefined>()
   #triedMs = 0
   #hurry = 0

@@ -10,7 +10,7 @@ import type { TreeView, Version } from '../tree/tree.ts'
  * leaves in the folder what later versions wanted without a record of it. Measured against the record
  * alone that would look like the user's own doing, once the log has gone on.
  */
-export class Past {
+export class UnrecordedWrites {
   readonly #said = new Map<TreePath, (Entry | undefined)[]>()
 
   /**
@@ -23,8 +23,8 @@ export class Past {
     to: Version,
     parts: readonly Part[],
     signal: AbortSignal
-  ): Promise<Past> {
-    const past = new Past()
+  ): Promise<UnrecordedWrites> {
+    const past = new UnrecordedWrites()
     const fromLength = since?.fork === to.fork && since.length <= to.length ? since.length : 0
     for await (const [path, entry] of reader.history(fromLength, to, signal)) {
       const said = past.#said.get(path)
@@ -84,8 +84,8 @@ export interface MeasuredPlan extends Plan {
  */
 export async function planOver(
   input: PlanInput,
-  past: Past | undefined,
-  read: () => Promise<Past>
+  past: UnrecordedWrites | undefined,
+  read: () => Promise<UnrecordedWrites>
 ): Promise<MeasuredPlan> {
   const plan = measured({ ...input, base: past?.over(input) ?? input.base })
   if (past !== undefined || plan.conflicts.length === 0) return plan

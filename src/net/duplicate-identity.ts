@@ -5,7 +5,7 @@ const peersMax = 256
  * Tells two processes that have the same keys, as after a disk was copied with all that was on it, from one that was
  * started anew: a process that has ended doesn't come back.
  */
-export class Twins {
+export class DuplicateIdentity {
   /** The two processes that came last as a peer, the latest at the end. */
   readonly #runs = new Map<string, readonly string[]>()
 

@@ -5,7 +5,7 @@ import { type Act, Paths, type Transport } from './paths.ts'
 import type { BoundedStream } from './wire/bounded-stream.ts'
 
 /** How an address of a peer became known. */
-export type Source = 'given' | 'machine' | 'lan' | 'told'
+export type AddressSource = 'given' | 'machine' | 'lan' | 'told'
 
 export interface PeerOptions {
   /** The peer's public key, in hexadecimal. */
@@ -66,7 +66,7 @@ export class Peer {
   readonly #options: PeerOptions
   readonly #links = new Map<number, Link>()
   readonly #paths: Paths
-  readonly #addresses = new Map<Source, readonly Address[]>()
+  readonly #addresses = new Map<AddressSource, readonly Address[]>()
   #dialling: AbortController | undefined
   #attempts = 0
   #dialMs = 0
@@ -110,7 +110,7 @@ export class Peer {
   }
 
   /** Takes what one source says of its addresses; none is a farewell. */
-  reachableAt(source: Source, addresses: readonly Address[]): void {
+  reachableAt(source: AddressSource, addresses: readonly Address[]): void {
     const before = this.#addresses.get(source)
     if (addresses.length === 0) this.#addresses.delete(source)
     else this.#addresses.set(source, addresses)

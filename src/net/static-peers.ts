@@ -2,11 +2,11 @@ import { type Address, showAddress } from './address/address.ts'
 import type { Link } from './link.ts'
 
 /** A peer that was given by its address. With the public key of it or of its machine nobody else is taken for it. */
-export interface GivenPeer extends Address {
+export interface StaticPeer extends Address {
   readonly key?: Uint8Array | undefined
 }
 
-export interface GivenOptions {
+export interface StaticAddressOptions {
   /** Connects to whoever answers there, and goes on with nobody but who has the key, where there is one. */
   readonly dial: (address: Address, key: string | undefined) => Promise<Link | undefined>
   /** Whether a peer is connected, by its public key in hexadecimal. */
@@ -22,19 +22,19 @@ const pinnedFirstMs = 1000
 const strangerRetryMs = 15_000
 
 /** An address that was given. It is dialled whoever has it, and the key of the peer that turns out to be there is remembered. */
-export class GivenAddress {
+export class StaticAddress {
   /** The public key of the peer or its machine, in hexadecimal. */
   readonly key: string | undefined
   readonly address: Address
   /** Whether somebody with another secret was there last. */
   isStranger = false
-  readonly #options: GivenOptions
+  readonly #options: StaticAddressOptions
   #found: string | undefined
   #isBusy = false
   #dialMs = 0
   #isTold = false
 
-  constructor({ key, host, port }: GivenPeer, options: GivenOptions) {
+  constructor({ key, host, port }: StaticPeer, options: StaticAddressOptions) {
     this.key = key && Buffer.from(key).toString('hex')
     this.address = { host, port }
     this.#options = options

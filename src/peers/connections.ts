@@ -2,14 +2,14 @@ import type { Duplex } from 'node:stream'
 import { readIdentity } from '../disk/state/identity.ts'
 import { SyncError, systemCode } from '../errors.ts'
 import type { Monitor } from '../folder/monitor.ts'
-import { type KeyPair, type LogStore, parseKey, printKey } from '../log/hypercore/store.ts'
+import { type LogStore, parseKey, printKey, type StoreKeyPair } from '../log/hypercore/store.ts'
 import type { Address } from '../net/address/address.ts'
 import type { Refusal } from '../net/link.ts'
 import { Network } from '../net/network.ts'
-import type { GivenPeer } from '../net/static-peers.ts'
+import type { StaticPeer } from '../net/static-peers.ts'
 import type { Limits, NetworkEvent, PeerStatus } from '../net/status.ts'
 import { AllowList } from './allow-list.ts'
-import { describeNotAllowed, whyAlone } from './explain-no-peers.ts'
+import { describeNotAllowed, explainNoPeers } from './explain-no-peers.ts'
 import { isLanForbidden } from './lan-switch.ts'
 import { LiveLimits } from './live-limits.ts'
 
@@ -140,7 +140,7 @@ export class Connections {
   }
 
   get whyAlone(): string | undefined {
-    return this.#network && whyAlone(this.#network.status, { machine: this.#id, isSource: this.#options.sends })
+    return this.#network && explainNoPeers(this.#network.status, { machine: this.#id, isSource: this.#options.sends })
   }
 
   /** What counts now, also as it was changed since the start. */
@@ -163,7 +163,7 @@ export class Connections {
   }
 
   /** Without an identity of the machine the folder still finds its peers: those who list nobody. */
-  async #machine(): Promise<KeyPair> {
+  async #machine(): Promise<StoreKeyPair> {
     try {
       return readIdentity()
     } catch (error) {
@@ -277,7 +277,7 @@ const noStatus = { refusedBy: [], unreachable: 0, dht: 'off' } as const
 const refusedMax = 50
 
 /** @throws {SyncError} BAD_KEY */
-function givenPeer({ host, port, key }: PeerAddress): GivenPeer {
+function givenPeer({ host, port, key }: PeerAddress): StaticPeer {
   return { host, port, ...(key === undefined ? {} : { key: parseKey(key) }) }
 }
 

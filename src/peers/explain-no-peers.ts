@@ -1,6 +1,6 @@
 import type { NetworkStatus } from '../net/status.ts'
 
-export interface AloneOptions {
+export interface ExplainNoPeersOptions {
   /** This machine's public key, as `id` prints it. */
   readonly machine: string
   /** Whether the source is here: else it may be off, or away. */
@@ -8,7 +8,7 @@ export interface AloneOptions {
 }
 
 /** Why there is no peer, in a sentence or two for people, and what they can do about it. */
-export function whyAlone(status: NetworkStatus, { machine, isSource }: AloneOptions): string {
+export function explainNoPeers(status: NetworkStatus, { machine, isSource }: ExplainNoPeersOptions): string {
   const { dht, lan, tcp, unanswered, strangers, refusedBy, unreachable } = status
   const notAllowed = refusedBy.filter(({ reason }) => reason === 'not-allowed')
   if (notAllowed.length > 0) return describeNotAllowed(listed(notAllowed), machine)

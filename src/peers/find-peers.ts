@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { keyPair } from 'hypercore-crypto'
-import { type KeyPair, parseKey } from '../log/hypercore/store.ts'
+import { parseKey, type StoreKeyPair } from '../log/hypercore/store.ts'
 import type { Address } from '../net/address/address.ts'
 import { Network } from '../net/network.ts'
 import type { NetworkStatus, PeerStatus } from '../net/status.ts'
 
 export interface FindPeersOptions {
   readonly key: string
-  readonly machine: KeyPair
+  readonly machine: StoreKeyPair
   readonly bootstrap?: readonly Address[] | undefined
   readonly lan: boolean
   readonly ms: number

@@ -1,10 +1,10 @@
 import type { Depth } from '../disk/read/scan.ts'
-import { rootIdentity, Watch } from '../disk/watch/watch.ts'
-import { Schedule } from '../folder/debouncer.ts'
+import { FolderWatch, rootIdentity } from '../disk/watch/watch.ts'
+import { Debouncer } from '../folder/debouncer.ts'
 import type { Monitor } from '../folder/monitor.ts'
 import type { TreePath } from '../tree/path.ts'
 
-export interface LookoutOptions {
+export interface ChangeTrackerOptions {
   /** Between two looks at everything, in milliseconds. */
   readonly rescanMs: number
   /** Between two looks at everything where notifications don't work or aren't wanted, in milliseconds. */
@@ -28,20 +28,20 @@ const presenceMs = 2000
 const restartMsMin = 1000
 
 /** Says what of a folder to look at, and when: told by notifications, by polling, and all of it now and then. */
-export class Lookout {
+export class ChangeTracker {
   readonly #root: string
   readonly #monitor: Monitor
-  readonly #options: LookoutOptions
-  readonly #schedule = new Schedule({ settleMs, settleMsMax })
+  readonly #options: ChangeTrackerOptions
+  readonly #schedule = new Debouncer({ settleMs, settleMsMax })
   #paths = new Map<TreePath, Depth>()
   #everything = true
   #polling: boolean
-  #watch: Watch | undefined
+  #watch: FolderWatch | undefined
   #watched = ''
   #startedMs = Number.NEGATIVE_INFINITY
   #stale = false
 
-  constructor(root: string, monitor: Monitor, options: LookoutOptions) {
+  constructor(root: string, monitor: Monitor, options: ChangeTrackerOptions) {
     this.#root = root
     this.#monitor = monitor
     this.#options = options
@@ -57,7 +57,7 @@ export class Lookout {
     this.#watched = rootIdentity(this.#root)
     this.markAll()
     if (this.#polling) return
-    this.#watch = new Watch({
+    this.#watch = new FolderWatch({
       onDirty: (path, depth) => this.mark(path, depth),
       onLost: () => this.markAll(),
       onFailure: (message) => {

@@ -9,16 +9,16 @@ const batchedMin = 16
 const batchFilesMax = 512
 
 /** A file that is to be read by itself, with its size as it was seen. */
-export interface OneSuspect {
+export interface DirtyFile {
   readonly path: TreePath
   readonly size: number
 }
 
 /** What is to be read next: some small files together, or one. */
-export type Suspects = OneSuspect | { readonly small: readonly TreePath[] }
+export type DirtyFiles = DirtyFile | { readonly small: readonly TreePath[] }
 
 /** The files that a pass has to read, in the order in which it does: small ones in batches that make a pack each. */
-export class SuspectQueue {
+export class DirtyFileQueue {
   /** Bytes of them all, as they were seen. */
   readonly bytes: number
   readonly files: number
@@ -49,7 +49,7 @@ export class SuspectQueue {
     this.#others.push(path)
   }
 
-  next(): Suspects | undefined {
+  next(): DirtyFiles | undefined {
     const other = this.#others.pop()
     if (other !== undefined) return { path: other, size: this.#sizes.get(other) as number }
     const small: TreePath[] = []

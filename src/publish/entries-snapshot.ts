@@ -32,7 +32,7 @@ export function isSnapshotDue(
  * @returns `undefined` when it wasn't
  * @throws {RangeError} when an entry is too large for a snapshot
  */
-export async function makeSnapshot(
+export async function packSnapshot(
   records: PackedRecords,
   isWanted: () => boolean
 ): Promise<readonly Buffer[] | undefined> {

@@ -41,7 +41,7 @@ interface PendingFile {
 }
 
 /** A small file that was read into a buffer. */
-export type SmallFile = ReadFile & { readonly path: TreePath; readonly offset: number }
+export type SmallFileContent = ReadFile & { readonly path: TreePath; readonly offset: number }
 
 /** What is to be appended, and what can be used again after that. */
 interface Queued {
@@ -144,7 +144,7 @@ export class Ingest {
    *
    * @param buffer holds their contents, behind room for a pack's header; it isn't the caller's any more
    */
-  async addSmall(files: readonly SmallFile[], buffer: ArrayBuffer): Promise<void> {
+  async addSmall(files: readonly SmallFileContent[], buffer: ArrayBuffer): Promise<void> {
     const unknown = new Set<string>()
     for (const { hash, size } of files) if (size > 0 && !this.#fresh.has(hash)) unknown.add(hash)
     const stored = await this.#stored([...unknown])

@@ -16,21 +16,21 @@ import type { Staging } from '../disk/write/stage.ts'
 import { messageOf, SyncError, systemCode } from '../errors.ts'
 import { reached } from '../failpoints.ts'
 import { assertMarker, type Folder } from '../folder/folder.ts'
-import { Turns } from '../folder/folder-queue.ts'
+import { FolderQueue } from '../folder/folder-queue.ts'
 import { type Monitor, versionFields } from '../folder/monitor.ts'
-import type { Keeper } from '../folder/replaced-files.ts'
+import type { ReplacedFiles } from '../folder/replaced-files.ts'
 import type { Workspace } from '../folder/workspace.ts'
 import { packHeaderBytes } from '../format/pack-codec.ts'
 import type { LogWriter } from '../log/writer.ts'
 import { diffScan, type Scan, type ScanDiff } from '../tree/diff.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
 import type { TreePath } from '../tree/path.ts'
-import { Lookout, type LookoutOptions } from './change-tracker.ts'
-import { type OneSuspect, SuspectQueue } from './dirty-files.ts'
-import { isSnapshotDue, makeSnapshot } from './entries-snapshot.ts'
-import { Ingest, type SmallFile } from './ingest.ts'
+import { ChangeTracker, type ChangeTrackerOptions } from './change-tracker.ts'
+import { type DirtyFile, DirtyFileQueue } from './dirty-files.ts'
+import { isSnapshotDue, packSnapshot } from './entries-snapshot.ts'
+import { Ingest, type SmallFileContent } from './ingest.ts'
 import { PackBuffers } from './pack-buffers.ts'
-import { onlyDirectoryTimes, PassWork, stateChanges, type Taken } from './version-draft.ts'
+import { draftStateChanges, onlyDirectoryTimes, type Taken, VersionDraft } from './version-draft.ts'
 import { noteWriter, reconcileState } from './writer-state.ts'
 
 const trace = debuglog('p2psync:publish')
@@ -51,7 +51,7 @@ const parallelReads = 4
 const quietMs = 1000
 const unquietMsMax = 60_000
 
-export interface PublisherOptions extends LookoutOptions {
+export interface PublisherOptions extends ChangeTrackerOptions {
   /** Reads every file on the first look, whatever is recorded of it. */
   readonly checksum: boolean
   /** Files larger than this, in bytes, are kept in the folder alone, not in the store as well. */
@@ -63,7 +63,7 @@ export interface PublisherOptions extends LookoutOptions {
   /** Where files are written, when something is restored. */
   readonly staging: Staging
   /** Keeps what is lost when something is restored. */
-  readonly keeper: Keeper
+  readonly replacedFiles: ReplacedFiles
   /** Tells the bytes received from all peers so far. */
   readonly received: () => number
   /** Told of what keeps it from going on; answers whether it is closed for that. */
@@ -76,12 +76,12 @@ export class Publisher {
   readonly #writer: LogWriter
   readonly #state: State
   readonly #monitor: Monitor
-  readonly #lookout: Lookout
+  readonly #tracker: ChangeTracker
   readonly #options: PublisherOptions
   readonly #buffers = new PackBuffers()
   readonly #stop = new AbortController()
   /** Each pass is one; what else works on the folder comes in between. */
-  readonly turns = new Turns()
+  readonly queue = new FolderQueue()
   readonly #torn = new Map<TreePath, number>()
   #baseline = new LiveBaseline()
   #isLoaded = false
@@ -104,7 +104,7 @@ export class Publisher {
     this.#state = state
     this.#monitor = monitor
     this.#options = options
-    this.#lookout = new Lookout(folder.root, monitor, options)
+    this.#tracker = new ChangeTracker(folder.root, monitor, options)
     this.#distrust = options.checksum
   }
 
@@ -121,31 +121,31 @@ export class Publisher {
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#running
-    this.#lookout.close()
+    this.#tracker.close()
   }
 
   /** What else works on the folder gets this; to be asked for in a turn. The folder needn't be followed for that. */
   async workspace(): Promise<Workspace> {
     if (!this.#isLoaded) await this.#load()
     if (this.#rulesText === undefined) this.#loadRules()
-    const { staging, workers, keeper, received } = this.#options
+    const { staging, workers, replacedFiles: keeper, received } = this.#options
     const [folder, monitor, baseline] = [this.#folder, this.#monitor, this.#baseline]
     staging.make()
     return {
-      ...{ folder, monitor, staging, workers, keeper, baseline, rules: this.#rules },
+      ...{ folder, monitor, staging, workers, replacedFiles: keeper, baseline, rules: this.#rules },
       traits: probeFileSystem(this.#folder.staging),
       version: this.#writer.version,
       content: async (patienceMs) => this.#writer.contents(received, patienceMs),
       record: async ({ put }) => {
         for (const [path, record] of put) this.#baseline.put(path, record)
-        await this.#state.commitAll(stateChanges(new Map(put), new Map(), () => {}))
+        await this.#state.commitAll(draftStateChanges(new Map(put), new Map(), () => {}))
       },
-      ...{ settled: async () => {}, touched: () => this.#lookout.markAll() }
+      ...{ settled: async () => {}, touched: () => this.#tracker.markAll() }
     }
   }
 
   async #load(): Promise<void> {
-    const { blocks, keeper, staging } = this.#options
+    const { blocks, replacedFiles: keeper, staging } = this.#options
     this.#baseline = await reconcileState(this.#state, this.#writer, blocks, (it) => this.#monitor.problem(it))
     await keeper.open(staging.reopen(), this.#baseline, this.#monitor)
     await keeper.sweep()
@@ -158,7 +158,7 @@ export class Publisher {
     let failure: string | undefined
     while (!signal.aborted) {
       try {
-        await this.turns.pass(async () => {
+        await this.queue.pass(async () => {
           if (startup) await this.#open()
           await this.#pass(startup)
         })
@@ -166,7 +166,7 @@ export class Publisher {
         startup = false
         this.#distrust = false
         failure = undefined
-        if (await this.turns.pass(() => this.#catchUp())) await this.#lookout.wait(signal)
+        if (await this.queue.pass(() => this.#catchUp())) await this.#tracker.wait(signal)
       } catch (error) {
         if (signal.aborted) return
         // The log is the truth, and the folder: the baseline is made anew from the one, the other looked at whole.
@@ -187,16 +187,16 @@ export class Publisher {
     const head = await this.#writer.head()
     this.#partial = head?.partial === true || head?.unfinished === true
     this.#loadRules()
-    this.#lookout.start()
+    this.#tracker.start()
   }
 
   // One pass
 
   async #pass(startup: boolean): Promise<void> {
     assertMarker(this.#folder)
-    this.#lookout.renew()
-    if (this.#lookout.isDirty(ignoreFileName) && this.#loadRules()) this.#lookout.start()
-    const { everything, paths } = this.#lookout.take()
+    this.#tracker.renew()
+    if (this.#tracker.isDirty(ignoreFileName) && this.#loadRules()) this.#tracker.start()
+    const { everything, paths } = this.#tracker.take()
     if (!everything && paths.size === 0) return
     try {
       const scan = await this.#scan(everything ? undefined : paths)
@@ -209,7 +209,7 @@ export class Publisher {
       this.#followDirectories(scan, diff, everything)
       await this.#publish(scan, diff, { startup, everything })
     } catch (error) {
-      this.#lookout.markAll()
+      this.#tracker.markAll()
       throw error
     }
   }
@@ -223,7 +223,7 @@ export class Publisher {
       wasMounted: (path) => this.#baseline.records.get(path)?.signature.endsWith(mountedMark) ?? false,
       signal: this.#stop.signal,
       isKnown: (path, signature) => this.#baseline.records.get(path)?.signature === signature,
-      onDirectory: this.#lookout.watch,
+      onDirectory: this.#tracker.watch,
       onProblem: (problem) => {
         problems.add(problem.path)
         this.#monitor.problem(problem)
@@ -241,19 +241,19 @@ export class Publisher {
 
   /** What is no directory any more isn't watched; one that can be read again is to be, with all beneath it. */
   #followDirectories(scan: Scan, diff: ScanDiff, everything: boolean): void {
-    for (const paths of [diff.removals, diff.suspects]) for (const path of paths) this.#lookout.forget(path)
-    for (const [path] of diff.moves) this.#lookout.forget(path)
+    for (const paths of [diff.removals, diff.suspects]) for (const path of paths) this.#tracker.forget(path)
+    for (const [path] of diff.moves) this.#tracker.forget(path)
     for (const [path, { type }, signature] of diff.puts) {
       const known = this.#baseline.records.get(path)
       const isOther = known?.entry.type === 'directory' && known.signature !== '' && known.signature !== signature
-      if (type === 'symlink') this.#lookout.forget(path)
+      if (type === 'symlink') this.#tracker.forget(path)
       // It may be the same under another spelling, where names are folded: only a list of names tells.
-      else if (isOther && !everything) this.#lookout.markAll()
+      else if (isOther && !everything) this.#tracker.markAll()
     }
     const still = new Set(scan.unreadable)
     for (const path of this.#unreadable) {
       if (!scan.covers(path)) still.add(path)
-      else if (!still.has(path)) this.#lookout.doubtWatch()
+      else if (!still.has(path)) this.#tracker.doubtWatch()
     }
     this.#unreadable = still
   }
@@ -264,9 +264,9 @@ export class Publisher {
       workers: this.#options.workers,
       buffers: this.#buffers
     })
-    const work = new PassWork(ingest, diff, scan)
+    const work = new VersionDraft(ingest, diff, scan)
     const limits = startup ? early : whole
-    const todo = new SuspectQueue(diff, scan)
+    const todo = new DirtyFileQueue(diff, scan)
     const progress = new ReadProgress(todo, this.#monitor)
     while (!todo.isEmpty) {
       const startMs = performance.now()
@@ -293,7 +293,7 @@ export class Publisher {
     }
   }
 
-  async #read(ingest: Ingest, { path, size }: OneSuspect, progress: ReadProgress): Promise<void> {
+  async #read(ingest: Ingest, { path, size }: DirtyFile, progress: ReadProgress): Promise<void> {
     try {
       await ingest.add(path, size, {
         before: this.#baseline.entry(path),
@@ -308,12 +308,12 @@ export class Publisher {
   }
 
   /** Reads small files, all that can be at once, in a thread of their own. */
-  async #readSmall(ingest: Ingest, paths: readonly TreePath[], todo: SuspectQueue, progress: ReadProgress) {
+  async #readSmall(ingest: Ingest, paths: readonly TreePath[], todo: DirtyFileQueue, progress: ReadProgress) {
     const { signal } = this.#stop
     const buffer = this.#buffers.take()
     const request = { root: this.#folder.root, paths, buffer, start: packHeaderBytes }
     const answer = await this.#options.workers.run('read-files', request, { transfer: [buffer], signal, frugal: true })
-    const files: SmallFile[] = []
+    const files: SmallFileContent[] = []
     let bytes = 0
     for (const [i, outcome] of answer.outcomes.entries()) {
       const path = paths[i] as TreePath
@@ -352,11 +352,11 @@ export class Publisher {
       this.#monitor.problem({ path, action: 'read', message: `${message}; published when it settles` })
     }
     const afterMs = Math.min(tornRetryMs * 2 ** times, tornRetryMsMax)
-    setTimeout(() => this.#lookout.mark(path, 'shallow'), afterMs).unref()
+    setTimeout(() => this.#tracker.mark(path, 'shallow'), afterMs).unref()
   }
 
   async #commit(
-    work: PassWork,
+    work: VersionDraft,
     { startup, last, everything }: { readonly startup: boolean; readonly last: boolean; readonly everything: boolean }
   ): Promise<void> {
     const partial = startup && !last
@@ -378,14 +378,14 @@ export class Publisher {
     }
     if (isDue) await this.#append(changes, work, { partial, unfinished: !startup && !last })
     const writer = this.#writer
-    await this.#state.commitAll(stateChanges(records, chunks, (batch) => noteWriter(batch, writer)))
+    await this.#state.commitAll(draftStateChanges(records, chunks, (batch) => noteWriter(batch, writer)))
     reached('version-noted')
     await this.#writer.release(this.#options.blocks.takeDropped(), this.#options.blocks.isHeld)
   }
 
   async #append(
     changes: Taken['changes'],
-    work: PassWork,
+    work: VersionDraft,
     { partial, unfinished }: { readonly partial: boolean; readonly unfinished: boolean }
   ): Promise<void> {
     let { puts, removals } = work.unfinished ?? { puts: 0, removals: 0 }
@@ -424,14 +424,14 @@ export class Publisher {
     if (this.#dueMs === undefined) return true
     const { signal } = this.#stop
     const yields = nowMs - this.#dueMs < unquietMsMax
-    if (yields && !(await this.#lookout.isQuiet(quietMs, signal))) return false
-    await this.#snapshot(() => !signal.aborted && !(yields && this.#lookout.hasNews))
+    if (yields && !(await this.#tracker.isQuiet(quietMs, signal))) return false
+    await this.#snapshot(() => !signal.aborted && !(yields && this.#tracker.hasNews))
     return true
   }
 
   async #snapshot(isWanted: () => boolean): Promise<void> {
     const { records } = this.#baseline
-    const blocks = await makeSnapshot(records, isWanted).catch((error: unknown) => {
+    const blocks = await packSnapshot(records, isWanted).catch((error: unknown) => {
       if (!(error instanceof RangeError)) throw error
       this.#withoutSnapshot = true
     })
@@ -471,7 +471,7 @@ class ReadProgress {
   #bytes = 0
   #bytesTotal: number
 
-  constructor({ files, bytes }: SuspectQueue, monitor: Monitor) {
+  constructor({ files, bytes }: DirtyFileQueue, monitor: Monitor) {
     this.#monitor = monitor
     this.#filesTotal = files
     this.#bytesTotal = bytes

@@ -14,7 +14,7 @@ export interface Taken {
 }
 
 /** What one pass has to put into the log, and has put so far. */
-export class PassWork {
+export class VersionDraft {
   readonly ingest: Ingest
   /** What was put and removed so far by batches of a version that isn't finished. */
   unfinished: { readonly puts: number; readonly removals: number } | undefined
@@ -77,7 +77,7 @@ export function onlyDirectoryTimes(changes: ReadonlyMap<TreePath, Entry | undefi
 }
 
 /** The changes to the state that go with what was put into the log. */
-export function* stateChanges(
+export function* draftStateChanges(
   records: Taken['records'],
   chunks: Taken['chunks'],
   note: (batch: StateBatch) => void

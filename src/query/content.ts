@@ -4,7 +4,7 @@ import type { FileEntry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
 import { noSuchPath } from './list.ts'
-import { pathOf, type Source, versionOf } from './log-source.ts'
+import { type LogSource, pathOf, versionNamed } from './log-source.ts'
 
 export interface ContentParams {
   /** As a user names it; the latest when left out. */
@@ -27,10 +27,10 @@ export interface Content {
 }
 
 /** @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, USAGE, DAMAGED; NOT_HELD as it is read */
-export async function content(source: Source, params: ContentParams, signal: AbortSignal): Promise<Content> {
+export async function content(source: LogSource, params: ContentParams, signal: AbortSignal): Promise<Content> {
   const path = pathOf(params.path)
   if (path === '') throw new SyncError('USAGE', 'Give the path of a file within the folder')
-  const version = await versionOf(source, params.version, signal)
+  const version = await versionNamed(source, params.version, signal)
   const entry = await source.view.entry(version, path, signal)
   if (entry === undefined) throw noSuchPath(path, version.length)
   if (entry.type === 'directory') throw new SyncError('USAGE', `${path} is a directory. p2psync ls lists it`)
@@ -42,7 +42,7 @@ export async function content(source: Source, params: ContentParams, signal: Abo
 
 /** All bytes of a version's file. */
 export function read(
-  source: Source,
+  source: LogSource,
   file: { readonly path: TreePath; readonly version: Version; readonly entry: FileEntry },
   range: { readonly start: number; readonly end: number },
   signal: AbortSignal
@@ -51,7 +51,7 @@ export function read(
 }
 
 async function* told(
-  source: Source,
+  source: LogSource,
   { path, version, entry }: { readonly path: TreePath; readonly version: Version; readonly entry: FileEntry },
   range: { readonly start: number; readonly end: number },
   signal: AbortSignal
@@ -74,7 +74,7 @@ function rangeOf({ start = 0, end }: ContentParams, size: number): { readonly st
 }
 
 /** That nobody who can be reached has a content, and where it went. */
-async function notHeld(source: Source, path: TreePath, version: Version, signal: AbortSignal): Promise<SyncError> {
+async function notHeld(source: LogSource, path: TreePath, version: Version, signal: AbortSignal): Promise<SyncError> {
   const what = `Nobody who can be reached has the content of ${path} as of version ${version.length}`
   const to = await source.view.finished(signal)
   if (to !== undefined && to.length > version.length) {

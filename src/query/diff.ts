@@ -3,13 +3,13 @@ import { createTwoFilesPatch } from 'diff'
 import { readChunks } from '../disk/read/read.ts'
 import { messageOf, SyncError } from '../errors.ts'
 import { concerns } from '../log/bee/history.ts'
-import { type Told, tellChanges } from '../tree/change.ts'
+import { type ChangeReport, reportChanges } from '../tree/change.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import { sortedAsLog, type TreePath } from '../tree/path.ts'
 import { type Change, isEarlier, type Problem, type Version } from '../tree/tree.ts'
 import { read } from './content.ts'
 import { folderTree } from './folder-tree.ts'
-import { pathOf, type Source, versionOf } from './log-source.ts'
+import { type LogSource, pathOf, versionNamed } from './log-source.ts'
 import { type ChangeRecord, changeRecord } from './records.ts'
 
 export interface DiffParams {
@@ -43,17 +43,17 @@ const patchBytesMax = 1024 * 1024
  * @throws {SyncError} NO_SUCH_VERSION, USAGE, DAMAGED
  */
 export async function* diff(
-  source: Source,
+  source: LogSource,
   { from: fromName, to: toName, path: text, patch = false }: DiffParams,
   signal: AbortSignal
 ): AsyncGenerator<ChangeRecord | PatchRecord | ({ readonly type: 'problem' } & Problem)> {
   const path = pathOf(text)
   const hasFolder = source.root !== undefined && source.records !== undefined
-  const to: Side = toName === undefined && hasFolder ? 'folder' : await versionOf(source, toName, signal)
-  const from = await versionOf(source, fromName ?? (hasFolder ? undefined : '-1'), signal)
+  const to: Side = toName === undefined && hasFolder ? 'folder' : await versionNamed(source, toName, signal)
+  const from = await versionNamed(source, fromName ?? (hasFolder ? undefined : '-1'), signal)
   const problems: Problem[] = []
   const changes = to === 'folder' ? folderChanges(source, from, problems, signal) : between(source, from, to, signal)
-  const told = tellChanges(inOrder((await changes).filter((change) => concerns(change.path, path))))
+  const told = reportChanges(inOrder((await changes).filter((change) => concerns(change.path, path))))
   for (const change of told) {
     yield changeRecord(to === 'folder' ? 0 : to.length, change)
     if (patch) yield* patchOf(source, change, from, to, signal)
@@ -68,7 +68,7 @@ function inOrder(changes: readonly Change[]): readonly Change[] {
 }
 
 async function folderChanges(
-  source: Source,
+  source: LogSource,
   from: Version,
   problems: Problem[],
   signal: AbortSignal
@@ -94,7 +94,7 @@ function isSameDirectory(before: Entry, after: Entry | undefined): boolean {
 }
 
 /** What changed from one version to another, which may be the earlier of the two. */
-async function between(source: Source, from: Version, to: Version, signal: AbortSignal): Promise<readonly Change[]> {
+async function between(source: LogSource, from: Version, to: Version, signal: AbortSignal): Promise<readonly Change[]> {
   const isBack = isEarlier(to, from)
   const [early, late] = isBack ? [to, from] : [from, to]
   const latest = new Map<TreePath, Entry | undefined>()
@@ -107,8 +107,8 @@ async function between(source: Source, from: Version, to: Version, signal: Abort
 }
 
 async function* patchOf(
-  source: Source,
-  change: Told,
+  source: LogSource,
+  change: ChangeReport,
   from: Side,
   to: Side,
   signal: AbortSignal
@@ -144,7 +144,7 @@ async function* patchOf(
 }
 
 async function bytesOf(
-  source: Source,
+  source: LogSource,
   path: TreePath,
   entry: FileEntry,
   side: Side,

@@ -11,7 +11,7 @@ import type { VersionName } from '../tree/version-name.ts'
  * @param latest the latest version that is whole
  * @throws {SyncError} NO_SUCH_VERSION
  */
-export async function findVersion(
+export async function findNamedVersion(
   view: LogView,
   head: (version: Version) => Promise<Head>,
   latest: Version,

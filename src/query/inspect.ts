@@ -1,5 +1,5 @@
 import type { LogRecord } from '../log/bee/records.ts'
-import type { Source } from './log-source.ts'
+import type { LogSource } from './log-source.ts'
 
 export interface InspectParams {
   /** The first block of the entries core; counted from its end where it is below 0. The last 20 when left out. */
@@ -16,7 +16,7 @@ const blocksShown = 20
 
 /** What the blocks of the log say, raw. @throws {SyncError} DAMAGED, NOT_HELD */
 export async function* inspect(
-  source: Source,
+  source: LogSource,
   { from = -blocksShown, to }: InspectParams,
   signal: AbortSignal
 ): AsyncGenerator<LogRecordTold> {

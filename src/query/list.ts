@@ -1,7 +1,7 @@
 import { SyncError } from '../errors.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem } from '../tree/tree.ts'
-import { pathOf, type Source, versionOf } from './log-source.ts'
+import { type LogSource, pathOf, versionNamed } from './log-source.ts'
 import { type EntryRecord, fieldsOf, type VersionRecord, versionRecord } from './records.ts'
 
 export interface ListParams {
@@ -19,12 +19,12 @@ export interface ListParams {
  * @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, USAGE, DAMAGED
  */
 export async function* list(
-  source: Source,
+  source: LogSource,
   { version: name, path: text, recursive = false }: ListParams,
   signal: AbortSignal
 ): AsyncGenerator<VersionRecord | EntryRecord | ({ readonly type: 'problem' } & Problem)> {
   const path = pathOf(text)
-  const version = await versionOf(source, name, signal)
+  const version = await versionNamed(source, name, signal)
   const problems: Problem[] = []
   const onProblem = (problem: Problem) => void problems.push(problem)
   const rows = source.view.list(version, path, { recursive, onProblem, signal })

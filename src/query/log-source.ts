@@ -4,10 +4,10 @@ import type { LogView } from '../log/log-view.ts'
 import { parseTreePath, type TreePath } from '../tree/path.ts'
 import type { Version } from '../tree/tree.ts'
 import { parseVersionName } from '../tree/version-name.ts'
-import { findVersion } from './find-version.ts'
+import { findNamedVersion } from './find-version.ts'
 
 /** What the operations that read a log are carried out on: a folder at work, one that rests, or a log far away. */
-export interface Source {
+export interface LogSource {
   /** Printed form. */
   readonly key: string
   readonly view: LogView
@@ -27,7 +27,7 @@ export interface Source {
 const found = new WeakMap<LogView, Version>()
 
 /** The version that a text names, the latest whole one when there is none. @throws {SyncError} NO_SUCH_VERSION, USAGE */
-export async function versionOf(source: Source, name: string | undefined, signal: AbortSignal): Promise<Version> {
+export async function versionNamed(source: LogSource, name: string | undefined, signal: AbortSignal): Promise<Version> {
   await source.settled(signal)
   const latest = await source.view.finished(signal)
   if (latest === undefined) throw new SyncError('NO_SUCH_VERSION', 'The log has no version yet')
@@ -36,7 +36,7 @@ export async function versionOf(source: Source, name: string | undefined, signal
   const wanted = parseVersionName(name, Date.now())
   const known = found.get(source.view)
   if (wanted.by === 'number' && known?.length === wanted.number && known.fork === latest.fork) return known
-  const version = await findVersion(source.view, head, latest, wanted, signal)
+  const version = await findNamedVersion(source.view, head, latest, wanted, signal)
   found.set(source.view, version)
   return version
 }

@@ -1,8 +1,8 @@
-import { concerns, type Told as Said } from '../log/bee/history.ts'
-import { mayBeMove, type Told, tellChanges } from '../tree/change.ts'
+import { concerns, type VersionReport as Said } from '../log/bee/history.ts'
+import { type ChangeReport, mayBeMove, reportChanges } from '../tree/change.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Change } from '../tree/tree.ts'
-import { pathOf, type Source, versionOf } from './log-source.ts'
+import { type LogSource, pathOf, versionNamed } from './log-source.ts'
 import { type ChangeRecord, changeRecord, type VersionRecord, versionRecord } from './records.ts'
 
 export interface LogParams {
@@ -32,19 +32,19 @@ export type LoggedVersion = VersionRecord & {
  * @throws {SyncError} NO_SUCH_VERSION, USAGE, DAMAGED
  */
 export async function* log(
-  source: Source,
+  source: LogSource,
   { path: text, since, version: last, limit = Number.POSITIVE_INFINITY }: LogParams,
   signal: AbortSignal
 ): AsyncGenerator<LoggedVersion | ChangeRecord> {
   const path = pathOf(text)
-  const to = await versionOf(source, last, signal)
-  const after = since === undefined ? 0 : (await versionOf(source, since, signal)).length
+  const to = await versionNamed(source, last, signal)
+  const after = since === undefined ? 0 : (await versionNamed(source, since, signal)).length
   let left = limit
   if (left <= 0) return
   for await (const said of source.view.versions(to, { after, path, newestFirst: true, signal })) {
     signal.throwIfAborted()
     const { version, head } = said
-    const told = tellChanges(await changesAbout(source, said, path, signal)).filter((change) => isAbout(change, path))
+    const told = reportChanges(await changesAbout(source, said, path, signal)).filter((change) => isAbout(change, path))
     // A version of nothing but a snapshot, or that says again what is so, is none to a user.
     if (told.length === 0) continue
     yield { ...versionRecord(version, head), ...countsOf(told) }
@@ -55,7 +55,7 @@ export async function* log(
 
 /** What it takes to tell of a path: what else has changed only where that may be the other end of a move. */
 async function changesAbout(
-  { view }: Source,
+  { view }: LogSource,
   { changes, before }: Said,
   path: TreePath | '',
   signal: AbortSignal
@@ -65,11 +65,11 @@ async function changesAbout(
   return about.length === changes.length || !changed.some(mayBeMove) ? changed : view.before(changes, before, signal)
 }
 
-function isAbout(change: Told, path: ReturnType<typeof pathOf>): boolean {
+function isAbout(change: ChangeReport, path: ReturnType<typeof pathOf>): boolean {
   return concerns(change.path, path) || (change.type === 'moved' && concerns(change.from, path))
 }
 
-function countsOf(told: readonly Told[]) {
+function countsOf(told: readonly ChangeReport[]) {
   const counts = { added: 0, changed: 0, removed: 0, moved: 0, changedBytes: 0 }
   for (const change of told) {
     counts[change.type]++

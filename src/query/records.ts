@@ -1,5 +1,5 @@
 import type { Head } from '../format/head-codec.ts'
-import type { Told } from '../tree/change.ts'
+import type { ChangeReport } from '../tree/change.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { Version } from '../tree/tree.ts'
 
@@ -58,7 +58,7 @@ export function versionRecord({ length, fork }: Version, head: Head): VersionRec
   return { type: 'version', version: length, fork, timeMs, files, directories, symlinks, bytes }
 }
 
-export function changeRecord(version: number, told: Told): ChangeRecord {
+export function changeRecord(version: number, told: ChangeReport): ChangeRecord {
   const { type, path } = told
   const fields = { version, ...fieldsOf(path, told.type === 'removed' ? told.before : told.after) }
   if (type === 'moved') return { type, from: told.from, ...fields }

@@ -5,7 +5,7 @@ import { Monitor } from '../folder/monitor.ts'
 import { LogStore, parseKey, printKey } from '../log/hypercore/store.ts'
 import { LogReader } from '../log/reader.ts'
 import { Connections, type ConnectOptions } from '../peers/connections.ts'
-import type { Source } from './log-source.ts'
+import type { LogSource } from './log-source.ts'
 
 export interface RemoteOptions extends ConnectOptions {
   /** Keeps what is fetched in this directory, for the next time; it is thrown away when left out. */
@@ -22,7 +22,7 @@ const patienceMs = 10_000
 
 /** A log that others have, of which only what is asked for is fetched. */
 export class RemoteLog {
-  readonly source: Source
+  readonly source: LogSource
   readonly #store: LogStore
   readonly #reader: LogReader
   readonly #connections: Connections
@@ -33,7 +33,7 @@ export class RemoteLog {
     reader: LogReader,
     connections: Connections,
     temporary: string | undefined,
-    source: Source
+    source: LogSource
   ) {
     this.#store = store
     this.#reader = reader
@@ -74,7 +74,7 @@ export class RemoteLog {
       const opened = connections
       await opened.start()
       const settled = (signal: AbortSignal) => settle(reader, opened, timeoutMs, signal)
-      const source: Source = {
+      const source: LogSource = {
         key: printKey(secret),
         view: reader.view({ received: () => opened.traffic.received, patienceMs }),
         settled,

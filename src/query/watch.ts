@@ -1,9 +1,9 @@
 import { concerns } from '../log/bee/history.ts'
-import { type Told, tellChanges } from '../tree/change.ts'
+import { type ChangeReport, reportChanges } from '../tree/change.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Change, Version } from '../tree/tree.ts'
-import { pathOf, type Source, versionOf } from './log-source.ts'
+import { type LogSource, pathOf, versionNamed } from './log-source.ts'
 import {
   type ChangeRecord,
   changeRecord,
@@ -45,7 +45,7 @@ const tickMs = 60_000
  * @throws {SyncError} NO_SUCH_VERSION, USAGE, DAMAGED
  */
 export async function* watch(
-  given: Source,
+  given: LogSource,
   { path: text, since }: WatchParams,
   signal: AbortSignal
 ): AsyncGenerator<WatchRecord> {
@@ -54,7 +54,7 @@ export async function* watch(
   const path = pathOf(text)
   const news = new News(source)
   try {
-    const start = since === undefined ? await first(source, signal, news) : await versionOf(source, since, signal)
+    const start = since === undefined ? await first(source, signal, news) : await versionNamed(source, since, signal)
     const tree = new WatchedTree(path)
     for await (const [at, entry] of source.view.list(start, '', { recursive: true, onProblem: () => {}, signal })) {
       signal.throwIfAborted()
@@ -81,7 +81,7 @@ export async function* watch(
 }
 
 /** The first version, which may be yet to come. */
-async function first(source: Source, signal: AbortSignal, news: News): Promise<Version> {
+async function first(source: LogSource, signal: AbortSignal, news: News): Promise<Version> {
   await source.settled(signal)
   for (;;) {
     const version = await source.view.finished(signal)
@@ -91,7 +91,7 @@ async function first(source: Source, signal: AbortSignal, news: News): Promise<V
 }
 
 async function* listing(
-  source: Source,
+  source: LogSource,
   tree: WatchedTree,
   version: Version,
   signal: AbortSignal
@@ -106,7 +106,7 @@ async function* listing(
 }
 
 async function* changes(
-  source: Source,
+  source: LogSource,
   tree: WatchedTree,
   from: Version,
   to: Version,
@@ -124,7 +124,7 @@ async function* changes(
 
 /** A writer whose store was restored from a copy has another history: what counts is what there is now. */
 async function* rewound(
-  source: Source,
+  source: LogSource,
   tree: WatchedTree,
   to: Version,
   signal: AbortSignal
@@ -162,14 +162,14 @@ class WatchedTree {
   }
 
   /** Follows changes. @returns those that concern what is watched */
-  change(changes: readonly (readonly [TreePath, Entry | undefined])[]): readonly Told[] {
+  change(changes: readonly (readonly [TreePath, Entry | undefined])[]): readonly ChangeReport[] {
     const real: Change[] = []
     for (const [path, after] of changes) {
       real.push({ path, before: this.#entries.get(path), after })
       if (after === undefined) this.#entries.delete(path)
       else this.#entries.set(path, after)
     }
-    return tellChanges(real).filter(
+    return reportChanges(real).filter(
       (change) => concerns(change.path, this.#path) || (change.type === 'moved' && concerns(change.from, this.#path))
     )
   }
@@ -181,7 +181,7 @@ class News {
   #wake: () => void = () => {}
   readonly #end: () => void
 
-  constructor(source: Source) {
+  constructor(source: LogSource) {
     this.#end = source.onChange(() => {
       this.#isThere = true
       this.#wake()

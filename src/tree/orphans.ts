@@ -10,7 +10,7 @@ import type { Problem } from './tree.ts'
  * @param entryAt the log's entry at a path, as far as it was accepted
  * @returns the paths to refuse, each reported
  */
-export function refuseHomeless(
+export function refuseOrphans(
   paths: Iterable<TreePath>,
   entryAt: (path: TreePath) => Entry | undefined,
   onProblem: (problem: Problem) => void

@@ -1,25 +1,25 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'brittle'
-import { Schedule } from '../../src/folder/debouncer.ts'
+import { Debouncer } from '../../src/folder/debouncer.ts'
 
 // Long enough never to pass in a test: whoever waits for it is ended by something else, or hangs.
 const never = 3_600_000
 const open = new AbortController().signal
 
 test('a schedule times out without an event', async (t) => {
-  const schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
+  const schedule = new Debouncer({ settleMs: 0, settleMsMax: 0 })
   t.is(await schedule.settled(0, open), 'timeout')
   t.is(await schedule.settled(5, open), 'timeout')
 })
 
 test('an event before the wait ends it', async (t) => {
-  const schedule = new Schedule({ settleMs: 0, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs: 0, settleMsMax: never })
   schedule.poke()
   t.is(await schedule.settled(never, open), 'events')
 })
 
 test('an event during the wait ends it', async (t) => {
-  const schedule = new Schedule({ settleMs: 1, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs: 1, settleMsMax: never })
   const waiting = schedule.settled(never, open)
   await nextTurn()
   schedule.poke()
@@ -27,7 +27,7 @@ test('an event during the wait ends it', async (t) => {
 })
 
 test('a burst of events is one piece of work', async (t) => {
-  const schedule = new Schedule({ settleMs: 1, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs: 1, settleMsMax: never })
   for (let i = 0; i < 100; i++) schedule.poke()
   t.is(await schedule.settled(never, open), 'events')
   t.is(await schedule.settled(0, open), 'timeout')
@@ -35,7 +35,7 @@ test('a burst of events is one piece of work', async (t) => {
 
 test('each event starts the quiet anew', async (t) => {
   const settleMs = 20
-  const schedule = new Schedule({ settleMs, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs, settleMsMax: never })
   let lastMs = 0
   let pokes = 0
   const timer = setInterval(() => {
@@ -49,7 +49,7 @@ test('each event starts the quiet anew', async (t) => {
 })
 
 test('a burst that goes on is taken up all the same', async (t) => {
-  const schedule = new Schedule({ settleMs: never, settleMsMax: 20 })
+  const schedule = new Debouncer({ settleMs: never, settleMsMax: 20 })
   const timer = setInterval(() => schedule.poke(), 1)
   t.teardown(() => clearInterval(timer))
   t.is(await schedule.settled(never, open), 'events')
@@ -57,7 +57,7 @@ test('a burst that goes on is taken up all the same', async (t) => {
 
 test('events that have not settled keep the timeout from ending the wait', async (t) => {
   const stop = new AbortController()
-  const schedule = new Schedule({ settleMs: never, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs: never, settleMsMax: never })
   schedule.poke()
   const waiting = schedule.settled(0, stop.signal)
   await nextTurn()
@@ -67,7 +67,7 @@ test('events that have not settled keep the timeout from ending the wait', async
 
 test('an abort ends a wait at once, and one from before lets none begin', async (t) => {
   const stop = new AbortController()
-  const schedule = new Schedule({ settleMs: never, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs: never, settleMsMax: never })
   const waiting = schedule.settled(never, stop.signal)
   await nextTurn()
   stop.abort()
@@ -76,7 +76,7 @@ test('an abort ends a wait at once, and one from before lets none begin', async 
 })
 
 test('an abort loses no event', async (t) => {
-  const schedule = new Schedule({ settleMs: 0, settleMsMax: 0 })
+  const schedule = new Debouncer({ settleMs: 0, settleMsMax: 0 })
   schedule.poke()
   t.is(await schedule.settled(never, AbortSignal.abort()), 'aborted')
   t.is(await schedule.settled(never, open), 'events')
@@ -87,7 +87,7 @@ test('a wait longer than a timer can count is waited for in parts', async (t) =>
   const onWarning = (warning: Error) => warnings.push(warning)
   process.on('warning', onWarning)
   t.teardown(() => process.off('warning', onWarning))
-  const schedule = new Schedule({ settleMs: 1, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs: 1, settleMsMax: never })
   const waiting = schedule.settled(Number.POSITIVE_INFINITY, open)
   t.is(await Promise.race([waiting, nextTurn('still waiting')]), 'still waiting')
   t.alike(warnings, [], 'no timer overflows, to fire at once')
@@ -96,7 +96,7 @@ test('a wait longer than a timer can count is waited for in parts', async (t) =>
 })
 
 /** Takes up so many bursts, one right after the other. */
-async function takeUp(schedule: Schedule, bursts: number): Promise<void> {
+async function takeUp(schedule: Debouncer, bursts: number): Promise<void> {
   for (let i = 0; i < bursts; i++) {
     schedule.poke()
     await schedule.settled(never, open)
@@ -104,7 +104,7 @@ async function takeUp(schedule: Schedule, bursts: number): Promise<void> {
 }
 
 test('where one burst follows the other, they are given more and more quiet', async (t) => {
-  const schedule = new Schedule({ settleMs: 5, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs: 5, settleMsMax: never })
   await takeUp(schedule, 12)
   schedule.poke()
   const startMs = performance.now()
@@ -113,7 +113,7 @@ test('where one burst follows the other, they are given more and more quiet', as
 })
 
 test('after a pause a change is taken up as soon as it has settled, however many came before', async (t) => {
-  const schedule = new Schedule({ settleMs: 1, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs: 1, settleMsMax: never })
   await takeUp(schedule, 12)
   await sleep(300)
   schedule.poke()
@@ -122,7 +122,7 @@ test('after a pause a change is taken up as soon as it has settled, however many
 
 test('after a large burst the next one is given time to grow', async (t) => {
   const stop = new AbortController()
-  const schedule = new Schedule({ settleMs: 1, settleMsMax: never })
+  const schedule = new Debouncer({ settleMs: 1, settleMsMax: never })
   for (let i = 0; i < 1000; i++) schedule.poke()
   t.is(await schedule.settled(never, open), 'events')
   schedule.poke()

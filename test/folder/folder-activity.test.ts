@@ -1,11 +1,11 @@
 import { test } from 'brittle'
-import { Account } from '../../src/folder/folder-activity.ts'
+import { FolderActivity } from '../../src/folder/folder-activity.ts'
 import { Monitor, type SyncEvent } from '../../src/folder/monitor.ts'
 
 test('rates are told from the first second on, and are over when nothing comes', (t) => {
   const monitor = new Monitor()
   let nowMs = 1000
-  const account = new Account(monitor, () => nowMs)
+  const account = new FolderActivity(monitor, () => nowMs)
   const peer = (state: 'connected' | 'traffic' | 'disconnected', receiveRate = 0) => {
     const event = { type: 'peer', state, peer: 'them', machine: '', address: '', transport: 'tcp', distance: 'far' }
     monitor.emit({ ...event, rttMs: 1, receiveRate, sendRate: 0, peers: 1 } as SyncEvent)

@@ -1,8 +1,8 @@
 import { test } from 'brittle'
-import { Turns } from '../../src/folder/folder-queue.ts'
+import { FolderQueue } from '../../src/folder/folder-queue.ts'
 
 test('turns come one after the other, also after one that fails', async (t) => {
-  const turns = new Turns()
+  const turns = new FolderQueue()
   const said: string[] = []
   const turn = (name: string, fail = false) =>
     turns.run(async () => {
@@ -22,7 +22,7 @@ test('turns come one after the other, also after one that fails', async (t) => {
 })
 
 test('passes wait while they are held; what is asked for does not', async (t) => {
-  const turns = new Turns()
+  const turns = new FolderQueue()
   const said: string[] = []
   const release = turns.holdPasses()
   const pass = turns.pass(async () => said.push('pass'))

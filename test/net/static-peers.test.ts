@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { test } from 'brittle'
 import type { Link } from '../../src/net/link.ts'
-import { GivenAddress } from '../../src/net/static-peers.ts'
+import { StaticAddress } from '../../src/net/static-peers.ts'
 import { until } from '../support/until.ts'
 
 /** A link, as far as who has dialled it looks at it. */
@@ -21,7 +21,7 @@ class Dialled {
 /** An address that was given, who was found there, and what was said of it. */
 function openGiven(answer: () => Promise<Dialled | undefined>, key?: Uint8Array) {
   const scene = { dials: 0, strangers: [] as string[], connected: new Set<string>() }
-  const given = new GivenAddress(
+  const given = new StaticAddress(
     { host: '10.0.0.1', port: 1, key },
     {
       dial: async () => {

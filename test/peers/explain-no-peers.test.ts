@@ -1,6 +1,6 @@
 import { test } from 'brittle'
 import type { NetworkStatus } from '../../src/net/status.ts'
-import { whyAlone } from '../../src/peers/explain-no-peers.ts'
+import { explainNoPeers } from '../../src/peers/explain-no-peers.ts'
 
 const quiet: NetworkStatus = {
   dht: 'off',
@@ -79,14 +79,14 @@ const cases: ReadonlyArray<[name: string, status: Partial<NetworkStatus>, says: 
 ]
 for (const [name, status, says] of cases) {
   test(`being alone is explained where ${name}`, (t) => {
-    t.is(whyAlone({ ...quiet, ...status }, { machine: 'KEY', isSource: false }), says)
+    t.is(explainNoPeers({ ...quiet, ...status }, { machine: 'KEY', isSource: false }), says)
   })
 }
 
 test('the source is not asked whether it runs', (t) => {
   const options = { machine: 'KEY', isSource: true }
   t.is(
-    whyAlone({ ...quiet, dht: 'reachable', lan: 'heard' }, options),
+    explainNoPeers({ ...quiet, dht: 'reachable', lan: 'heard' }, options),
     'The DHT is reachable, but nobody who can be reached is there with this folder, other machines were heard on the ' +
       'local network, but none with this folder.'
   )

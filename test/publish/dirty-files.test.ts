@@ -1,19 +1,19 @@
 import { test } from 'brittle'
 import { chunkBytesMin } from '../../src/chunk/chunker.ts'
 import { packBytesTarget } from '../../src/format/pack-codec.ts'
-import { SuspectQueue } from '../../src/publish/dirty-files.ts'
+import { DirtyFileQueue } from '../../src/publish/dirty-files.ts'
 import type { Scan, ScanDiff, SeenFile } from '../../src/tree/diff.ts'
 import { pathOf } from '../support/entries.ts'
 
 /** A queue of files of these sizes, called by their numbers. */
-function queueOf(sizes: readonly number[]): SuspectQueue {
+function queueOf(sizes: readonly number[]): DirtyFileQueue {
   const suspects = sizes.map((_, i) => pathOf(String(i)))
   const seen = new Map(suspects.map((path, i) => [path, { type: 'file', size: sizes[i] } as SeenFile]))
-  return new SuspectQueue({ suspects } as unknown as ScanDiff, { seen } as unknown as Scan)
+  return new DirtyFileQueue({ suspects } as unknown as ScanDiff, { seen } as unknown as Scan)
 }
 
 /** All that comes out of a queue: a number for a file by itself. */
-function drained(queue: SuspectQueue): (number | number[])[] {
+function drained(queue: DirtyFileQueue): (number | number[])[] {
   const out: (number | number[])[] = []
   for (let next = queue.next(); next !== undefined; next = queue.next()) {
     out.push('small' in next ? next.small.map(Number) : Number(next.path))

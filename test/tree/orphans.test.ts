@@ -1,7 +1,7 @@
 import { test } from 'brittle'
 import fc from 'fast-check'
 import type { Entry } from '../../src/tree/entry.ts'
-import { refuseHomeless } from '../../src/tree/orphans.ts'
+import { refuseOrphans } from '../../src/tree/orphans.ts'
 import { comparePaths } from '../../src/tree/path.ts'
 import type { Problem } from '../../src/tree/tree.ts'
 import { directoryOf as directory, fileOf as file, symlinkOf as symlink } from '../support/entries.ts'
@@ -25,7 +25,7 @@ for (const [name, entries, expected] of cases) {
   test(`refuseHomeless ${name}`, (t) => {
     const log = tree(entries)
     const problems: Problem[] = []
-    const refused = refuseHomeless(
+    const refused = refuseOrphans(
       log.keys(),
       (path) => log.get(path),
       (problem) => problems.push(problem)
@@ -41,7 +41,7 @@ for (const [name, entries, expected] of cases) {
 
 test('refuseHomeless ignores paths that the log has no entry for', (t) => {
   const gone = tree({ 'a/b': file('v1') }).keys()
-  const refused = refuseHomeless(
+  const refused = refuseOrphans(
     gone,
     () => undefined,
     () => {}
@@ -53,7 +53,7 @@ test('refuseHomeless leaves a tree that a folder can hold', (t) =>
   holds(
     t,
     fc.property(anyBaseline, (log) => {
-      const refused = refuseHomeless(
+      const refused = refuseOrphans(
         [...log.keys()].sort(comparePaths),
         (path) => log.get(path),
         () => {}

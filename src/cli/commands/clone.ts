@@ -134,7 +134,7 @@ function failWithoutPeer(folder: ClonedFolder, timeoutMs: number): Promise<never
       if (folder.peers > 0) return
       timer = setTimeout(() => {
         if (isFull) return lookAgain()
-        const message = `No peer was found in ${Math.round(timeoutMs / 1000)} s. ${folder.whyAlone} Give --timeout for more time`
+        const message = `No peer was found in ${Math.round(timeoutMs / 1000)} s. ${folder.whyNoPeers} Give --timeout for more time`
         reject(new SyncError('NO_PEER', message))
       }, timeoutMs)
     }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { pauseResting } from '../../folder/pause-closed.ts'
+import { pauseClosedFolder } from '../../folder/pause-closed.ts'
 import { addExamples } from '../manual/examples.ts'
 import { printJson } from '../output/print.ts'
 import { findRunning } from '../run/find-running.ts'
@@ -46,7 +46,7 @@ function addCommand(program: Command, onStatus: (status: number) => void, texts:
       const paused = name === 'pause'
       const { folder, client } = await findRunning(directory, state)
       if (client === undefined) {
-        pauseResting(folder, paused)
+        pauseClosedFolder(folder, paused)
       } else {
         for await (const _ of client.call(name, {}, new AbortController().signal)) {
           // What it tells goes without saying.

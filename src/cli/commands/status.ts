@@ -77,8 +77,8 @@ async function statusOf(directory: string, { state }: Options): Promise<StatusRe
       if (!(error instanceof SyncError) || error.code !== 'CLOSED') throw error
     }
   }
-  const { RestingFolder } = await import('../../handle/closed-folder.ts')
-  const resting = await RestingFolder.open(folder)
+  const { ClosedFolder } = await import('../../handle/closed-folder.ts')
+  const resting = await ClosedFolder.open(folder)
   try {
     return await resting.status()
   } finally {

@@ -42,7 +42,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
 }
 
 /** The status with which a command ends that failed with `error`. */
-export function statusOf(error: unknown): number {
+export function exitStatusOf(error: unknown): number {
   return error instanceof SyncError ? byCode[error.code] : exitStatus.failure
 }
 

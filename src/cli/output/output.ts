@@ -8,12 +8,12 @@ export interface Output {
 }
 
 /** What an output may ask at any time. */
-export interface Source {
+export interface ActivitySource {
   readonly connections: readonly PeerStatus[]
   readonly traffic: Traffic
 }
 
 /** The one line on stdout. A mirror's key is known to whoever started it. */
-export function printKey(event: Extract<SyncEvent, { type: 'ready' }>): void {
+export function writeKey(event: Extract<SyncEvent, { type: 'ready' }>): void {
   if (event.role === 'writer') process.stdout.write(`${event.key}\n`)
 }

@@ -1,12 +1,12 @@
 import type { SyncEvent } from '../../index.ts'
-import { type Output, printKey } from './output.ts'
+import { type Output, writeKey } from './output.ts'
 import { showBytes, showLines, showMany, showName, showTransport } from './text.ts'
 
 /** Lines on stderr, for logs and for terminals that can't redraw. */
 export function plainOutput(verbose: boolean): Output {
   return {
     show: (event) => {
-      if (event.type === 'ready') printKey(event)
+      if (event.type === 'ready') writeKey(event)
       for (const line of linesOf(event, verbose)) process.stderr.write(`${line}\n`)
     },
     end: () => {}

@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import type { SyncEvent } from '../../index.ts'
-import type { Output, Source } from './output.ts'
-import { printKey } from './output.ts'
+import type { ActivitySource, Output } from './output.ts'
+import { writeKey } from './output.ts'
 import { linesOf } from './plain.ts'
 import { showBytes, showCount, showMany, showPeers, showSeconds } from './text.ts'
 
@@ -14,7 +14,7 @@ const statusMs = 1000
 const phaseNames = { scan: 'Scanning', publish: 'Publishing', fetch: 'Fetching' } as const
 
 /** A terminal: a bar while there is work, then one calm line of status; what matters scrolls by above. */
-export function terminalOutput(source: Source, verbose: boolean): Output {
+export function terminalOutput(source: ActivitySource, verbose: boolean): Output {
   const screen = new Screen(source)
   const quietTypes: readonly SyncEvent['type'][] = verbose ? [] : ['published', 'applied', 'in-sync', 'peer']
   return {
@@ -23,7 +23,7 @@ export function terminalOutput(source: Source, verbose: boolean): Output {
         screen.progress(event)
         return
       }
-      if (event.type === 'ready') screen.above(() => printKey(event))
+      if (event.type === 'ready') screen.above(() => writeKey(event))
       if (!quietTypes.includes(event.type)) screen.print(linesOf(event, verbose))
       screen.follow(event)
     },
@@ -32,7 +32,7 @@ export function terminalOutput(source: Source, verbose: boolean): Output {
 }
 
 class Screen {
-  readonly #source: Source
+  readonly #source: ActivitySource
   readonly #stream = process.stderr
   #bar: SingleBar | undefined
   #phase: Progress['phase'] | undefined
@@ -43,7 +43,7 @@ class Screen {
   #rates = { received: 0, sent: 0 }
   readonly #timer: NodeJS.Timeout
 
-  constructor(source: Source) {
+  constructor(source: ActivitySource) {
     this.#source = source
     this.#timer = setInterval(() => this.#tick(), statusMs)
     this.#timer.unref()

@@ -1,6 +1,6 @@
 import type { SyncEvent } from '../../index.ts'
 import type { CommonOptions } from '../options/options.ts'
-import { type Output, printKey, type Source } from '../output/output.ts'
+import { type ActivitySource, type Output, writeKey } from '../output/output.ts'
 import { plainOutput } from '../output/plain.ts'
 import { terminalOutput } from '../output/terminal.ts'
 import { showJson } from '../output/text.ts'
@@ -9,7 +9,7 @@ import { showJson } from '../output/text.ts'
 const progressMs = 100
 
 /** The output that the options and the terminal call for. */
-export function outputFor(options: CommonOptions, source: Source): Output {
+export function outputFor(options: CommonOptions, source: ActivitySource): Output {
   if (options.json) return withCalmProgress(jsonOutput())
   if (options.quiet) return quietOutput()
   if (process.stderr.isTTY) return withCalmProgress(terminalOutput(source, options.verbose === true))
@@ -29,7 +29,7 @@ function quietOutput(): Output {
   const always: readonly SyncEvent['type'][] = ['error', 'problem', 'conflict']
   return {
     show: (event) => {
-      if (event.type === 'ready') printKey(event)
+      if (event.type === 'ready') writeKey(event)
       else if (always.includes(event.type)) plain.show(event)
     },
     end: () => {}

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { operateOn } from '../../control/operate.ts'
 import { findFolder, type KnownFolder } from '../../folder/known-folder.ts'
-import type { AtRestOptions } from '../../handle/open-idle.ts'
+import type { OpenIdleOptions } from '../../handle/open-idle.ts'
 import type { FolderName, ParamsOf, RecordOf } from '../../handle/operations.ts'
 import { listenForSignals } from './signals.ts'
 
@@ -28,7 +28,7 @@ export type Ask = <N extends FolderName>(name: N, params: ParamsOf<N>) => AsyncI
  */
 export async function withFolder(
   directory: string,
-  options: AtRestOptions,
+  options: OpenIdleOptions,
   act: (ask: Ask, folder: KnownFolder) => Promise<number>
 ): Promise<number> {
   const folder = findFolder(directory, options.state)

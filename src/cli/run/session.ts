@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { type ErrorCode, SyncError } from '../../errors.ts'
 import type { ClonedFolder, SharedFolder, SyncEvent } from '../../index.ts'
 import type { CommonOptions } from '../options/options.ts'
-import { exitStatus, statusOf } from '../output/exit-status.ts'
+import { exitStatus, exitStatusOf } from '../output/exit-status.ts'
 import type { Output } from '../output/output.ts'
 import { outputFor } from './choose-output.ts'
 import { listenForSignals } from './signals.ts'
@@ -35,7 +35,7 @@ export async function runFolder(
     const work = folder.ready().then(until)
     work.catch(() => {}) // When a signal wins, nobody is left to hear of it.
     // What broke it was said by an event already.
-    const broken = folder.broken().catch(statusOf)
+    const broken = folder.broken().catch(exitStatusOf)
     status = await Promise.race([work, signals.received, broken])
   } finally {
     await endInTime(folder, output, () => status)

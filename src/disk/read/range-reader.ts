@@ -1,6 +1,6 @@
 import { closeSync, constants, fstat, openSync, read, type Stats } from 'node:fs'
 import { promisify } from 'node:util'
-import { Memory } from '../../buffer-pool.ts'
+import { BufferPool } from '../../buffer-pool.ts'
 import type { TreePath } from '../../tree/path.ts'
 import { Beneath } from '../path/beneath.ts'
 import { isRacy, signatureOf } from './seen.ts'
@@ -25,14 +25,14 @@ interface OpenFile {
 /** Reads ranges of files, for whoever asks for the blocks that lie in them. Never blocks on a slow disk. */
 export class RangeReader {
   readonly #root: string
-  readonly #memory: Memory
+  readonly #memory: BufferPool
   readonly #open = new Map<TreePath, OpenFile>()
   readonly #held = new Map<string, OpenFile>()
 
   /** @param options.shared whether what is read goes on to worker threads */
   constructor(root: string, { shared = false }: { readonly shared?: boolean } = {}) {
     this.#root = root
-    this.#memory = new Memory({ shared, bytesMax: memoryMax })
+    this.#memory = new BufferPool({ shared, bytesMax: memoryMax })
   }
 
   /**

@@ -6,7 +6,7 @@ const name = 'path-index'
 const partsAtOnce = 256
 
 /** A file in a state directory that can be made again at any time: what is wrong with it doesn't matter to anybody. */
-export class IndexFile {
+export class PathIndexFile {
   readonly #path: string
 
   /** @param home the state directory */

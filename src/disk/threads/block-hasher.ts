@@ -1,4 +1,4 @@
-import { forThreads } from './shared-bytes.ts'
+import { withSharedBytes } from './shared-bytes.ts'
 import type { Workers } from './workers.ts'
 
 /** Hashes blocks of the log, as it does, in worker threads. */
@@ -14,7 +14,9 @@ export class BlockHasher {
    * @throws what keeps the threads from it
    */
   async hash(block: Uint8Array, isOfMany: boolean): Promise<Buffer> {
-    const hash = await forThreads(block, (bytes) => this.#workers.run('hash-block', { bytes }, { frugal: !isOfMany }))
+    const hash = await withSharedBytes(block, (bytes) =>
+      this.#workers.run('hash-block', { bytes }, { frugal: !isOfMany })
+    )
     return Buffer.from(hash)
   }
 }

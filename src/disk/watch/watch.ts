@@ -33,7 +33,7 @@ export function rootIdentity(root: string): string {
  * no directory by itself. Whoever lists one gives it here before, so that what comes into it is seen by the
  * one or by the other. An event says no more than that something happened at a path.
  */
-export class Watch {
+export class FolderWatch {
   readonly #options: WatchOptions
   readonly #watchDirectory: WatchDirectory
   readonly #watchers = new Map<TreePath | '', { readonly identity: string; readonly watcher: { close(): void } }>()

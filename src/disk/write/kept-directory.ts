@@ -68,7 +68,7 @@ const keptPath = childPath(childPath('', stateDirectoryName), 'kept')
  * A record is durable before its file comes, and goes after it. So a file without a record isn't ours, and stays; and a
  * record without a file is of one that never came, or has gone.
  */
-export class KeptFiles {
+export class KeptDirectory {
   readonly directory: string
   readonly #blocks: KeptBlocks
   /** By hash, the oldest first. */

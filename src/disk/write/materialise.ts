@@ -13,13 +13,13 @@ import { makeDurable } from '../path/durable.ts'
 import { setMetadata } from '../path/metadata.ts'
 import { Parents } from '../path/parents.ts'
 import { readChunks } from '../read/read.ts'
-import { forThreads } from '../threads/shared-bytes.ts'
+import { withSharedBytes } from '../threads/shared-bytes.ts'
 import { unpackError } from '../threads/worker-port.ts'
 import type { Workers } from '../threads/workers.ts'
 import type { Keeping } from './kept-directory.ts'
 import { ChangedMeanwhile, Placer } from './placer.ts'
 import { type ContentSource, type Staging, stagingFault, WrongContent } from './stage.ts'
-import type { SmallFile } from './stage-files.ts'
+import type { SmallFileToStage } from './stage-files.ts'
 import { type StageGroup, stageGroups, type WriteStep } from './stage-groups.ts'
 
 const trace = debuglog('p2psync:disk')
@@ -287,7 +287,7 @@ class Work {
     const { source, staging } = this.#input
     const bytes = pack === 'nothing' ? nothing : await source.pack(pack, signal)
     const files = steps.map(({ entry }) => smallFileOf(entry as FileEntry, staging.nextName()))
-    const failures = await forThreads(bytes, (seen) => {
+    const failures = await withSharedBytes(bytes, (seen) => {
       const request = { directory: staging.directory, bytes: seen, files }
       return this.#input.workers.run('stage-files', request, { signal, frugal: true })
     })
@@ -296,7 +296,7 @@ class Work {
     for (const [i, step] of steps.entries()) {
       const failed = failures[i]
       if (!failed) {
-        staged.push({ step, at: join(staging.directory, (files[i] as SmallFile).name) })
+        staged.push({ step, at: join(staging.directory, (files[i] as SmallFileToStage).name) })
         received += (step.entry as FileEntry).size
         continue
       }
@@ -412,7 +412,7 @@ function costOf({ steps, source }: StageGroup): number {
   return entry.type === 'file' ? Math.min(entry.size, fileBytesInFlight) : 0
 }
 
-function smallFileOf({ size, hash, mode, mtimeMs, extents: [extent] }: FileEntry, name: string): SmallFile {
+function smallFileOf({ size, hash, mode, mtimeMs, extents: [extent] }: FileEntry, name: string): SmallFileToStage {
   return { name, entry: { size, hash, mode, mtimeMs }, offset: extent?.offset ?? 0 }
 }
 

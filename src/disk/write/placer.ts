@@ -9,7 +9,7 @@ import type { Parents } from '../path/parents.ts'
 import { exchange, renameNew } from '../path/rename.ts'
 import { signatureOf } from '../read/seen.ts'
 import type { Keeping } from './kept-directory.ts'
-import { keepAs } from './preserve.ts'
+import { preserveAs } from './preserve.ts'
 import type { Staging } from './stage.ts'
 
 /** Somebody changed the path after the plan was made. */
@@ -259,7 +259,7 @@ export class Placer {
 
   /** Gives something of the user's the name of a conflict copy of `path`. */
   #keep(path: TreePath, at: string, parent: string): void {
-    const name = keepAs(at, parent, baseName(path), this.#options)
+    const name = preserveAs(at, parent, baseName(path), this.#options)
     reached('set-aside')
     this.#parents.release()
     this.#options.onConflict(path, childPath(parentPath(path), name))

@@ -7,7 +7,7 @@ import { conflictName } from './conflict-name.ts'
 import { nameOfAside } from './stage.ts'
 
 /** What the name of a conflict copy is made from. */
-export interface KeepOptions {
+export interface ConflictNaming {
   readonly host: string
   readonly now: () => Date
 }
@@ -19,7 +19,7 @@ export interface KeepOptions {
  * @returns the new name
  * @throws the system's error; then it is still where it was
  */
-export function keepAs(at: string, parent: string, name: string, { host, now }: KeepOptions): string {
+export function preserveAs(at: string, parent: string, name: string, { host, now }: ConflictNaming): string {
   for (let attempt = 1; ; attempt++) {
     const kept = conflictName(name, now(), host, attempt)
     // Nobody else makes up such a name: this look is only for those that we have made before.
@@ -49,14 +49,14 @@ export async function rescue(
   root: string,
   aside: readonly string[],
   isKnown: IsKnown,
-  options: KeepOptions
+  options: ConflictNaming
 ): Promise<readonly (readonly [was: TreePath, keptAs: TreePath])[]> {
   const kept: (readonly [TreePath, TreePath])[] = []
   for (const path of aside) {
     if (await isDispensable(path, isKnown)) rmSync(path, { recursive: true, force: true })
     else {
       const name = nameOfAside(path)
-      kept.push([childPath('', name), childPath('', keepAs(path, root, name, options))])
+      kept.push([childPath('', name), childPath('', preserveAs(path, root, name, options))])
     }
   }
   return kept

@@ -15,7 +15,7 @@ declare module '../threads/jobs.ts' {
 }
 
 /** A small file whose content is part of what was received. */
-export interface SmallFile {
+export interface SmallFileToStage {
   /** Its name in the staging directory, that nothing there has. */
   readonly name: string
   readonly entry: Pick<FileEntry, 'size' | 'hash' | 'mode' | 'mtimeMs'>
@@ -27,7 +27,7 @@ export interface StageFilesRequest {
   /** The staging directory. */
   readonly directory: string
   readonly bytes: Uint8Array
-  readonly files: readonly SmallFile[]
+  readonly files: readonly SmallFileToStage[]
 }
 
 /** Why a file wasn't staged; `isWrong` where its content isn't what its entry promises. */
@@ -54,7 +54,7 @@ export function stageFiles({ directory, bytes, files }: StageFilesRequest): Repl
   return { answer }
 }
 
-function stageFile(path: string, entry: SmallFile['entry'], content: Uint8Array): void {
+function stageFile(path: string, entry: SmallFileToStage['entry'], content: Uint8Array): void {
   if (content.length !== entry.size) throw new WrongContent('an extent that reaches beyond its pack')
   if (hash('sha256', content, 'hex') !== entry.hash) throw new WrongContent(wrongHash)
   const fd = createStaged(path)

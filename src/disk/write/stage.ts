@@ -24,7 +24,7 @@ import { cutToBytes } from '../../tree/marked-name.ts'
 import { baseName, type TreePath } from '../../tree/path.ts'
 import type { Problem } from '../../tree/tree.ts'
 import { setMetadata } from '../path/metadata.ts'
-import { forThreads } from '../threads/shared-bytes.ts'
+import { withSharedBytes } from '../threads/shared-bytes.ts'
 import { type Lane, nextSumId, type Workers } from '../threads/workers.ts'
 
 /** Where a reader gets the bytes of a file from; the log, in the end. */
@@ -203,7 +203,7 @@ export class Staging {
     to: { readonly id: number; readonly fd: number; readonly offset: number },
     bytes: Uint8Array
   ): Promise<void> {
-    await forThreads(bytes, (seen) => lane.run('write-chunk', { ...to, bytes: seen }))
+    await withSharedBytes(bytes, (seen) => lane.run('write-chunk', { ...to, bytes: seen }))
   }
 
   /** What was staged lies elsewhere now, and is known there. */

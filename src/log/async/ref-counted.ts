@@ -19,7 +19,7 @@ interface Held<T> {
 }
 
 /** Something that is made for whoever comes first, and used by all at the same time; the next is likely to want what it has read. */
-export class Shared<T extends Closable> {
+export class RefCounted<T extends Closable> {
   #held: Held<T> | undefined
   #timer: NodeJS.Timeout | undefined
 

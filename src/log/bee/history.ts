@@ -8,7 +8,7 @@ import { blocksOf, keyIn, piecesOf, type RawBlock, type Run } from './blocks.ts'
 import { headerLength, isOurs, type LogEntry, readEntry, readPath } from './entries.ts'
 
 /** What a version says of itself, and of the paths that it changes, each once. */
-export interface Told {
+export interface VersionReport {
   readonly version: Version
   readonly head: Head
   /** Length of the log at the version before it, or at its header's end. */
@@ -50,7 +50,7 @@ export async function* versionsSince(
   from: number,
   to: Version,
   { fetch, path = '', parts }: HistoryOptions
-): AsyncGenerator<Told> {
+): AsyncGenerator<VersionReport> {
   const start = Math.max(from, headerLength)
   if (start >= to.length) return
   await fetch(start, to.length)
@@ -95,24 +95,24 @@ class Teller {
   }
 
   /** A head that comes before what its version changes. */
-  *begin(of: Head, length: number): Generator<Told> {
+  *begin(of: Head, length: number): Generator<VersionReport> {
     yield* this.finish(length)
     this.#begun = of
   }
 
   /** A head that comes behind what its version changes. */
-  *end(of: Head, length: number): Generator<Told> {
+  *end(of: Head, length: number): Generator<VersionReport> {
     yield* this.finish(of.before)
     yield* this.#tell(of, length)
   }
 
   /** No more is said of what was begun. */
-  *finish(length: number): Generator<Told> {
+  *finish(length: number): Generator<VersionReport> {
     if (this.#begun !== undefined) yield* this.#tell(this.#begun, length)
     this.#begun = undefined
   }
 
-  *#tell(of: Head, length: number): Generator<Told> {
+  *#tell(of: Head, length: number): Generator<VersionReport> {
     const [mine, rest] = split(this.#said, length)
     const isWanted = this.#path === undefined || this.#wanted.some((seq) => seq < length)
     if (isWanted) {
@@ -137,7 +137,7 @@ export async function* versionsBack(
   after: number,
   from: Version,
   { fetch, path = '', ...options }: HistoryOptions
-): AsyncGenerator<Told> {
+): AsyncGenerator<VersionReport> {
   let here = from.length
   const first = Math.max(after, headerLength)
   for (let end = from.length; end > first; ) {
@@ -148,7 +148,7 @@ export async function* versionsBack(
     // What changed a path, or where a version begins, isn't known before all was looked at.
     const isAll = path !== '' || (await isOfEarlierWriter(core, end))
     const start = isAll ? first : await previousEnd(core, end, fetch)
-    const told: Told[] = []
+    const told: VersionReport[] = []
     const to = { fork: from.fork, length: end }
     for await (const one of versionsSince(core, start, to, { fetch, path, ...options })) told.push(one)
     yield* told.reverse()

@@ -68,7 +68,7 @@ export async function* listIn(
 }
 
 /** What a version has at a path; `undefined` also where that is no valid entry. */
-export async function entryOf(view: BeeView, path: TreePath): Promise<Entry | undefined> {
+export async function listedEntry(view: BeeView, path: TreePath): Promise<Entry | undefined> {
   const key = Buffer.from(path)
   for await (const [pair] of pairsIn(view, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })) {
     return pair && readPair(pair, () => {})?.[1]

@@ -19,7 +19,7 @@ export type CoreFinding =
   /** So many blocks were read since this was last said, with so many bytes. */
   | { readonly type: 'read'; readonly blocks: number; readonly bytes: number }
 
-export interface CheckOptions {
+export interface CoreCheckOptions {
   /** The share of it that is read, over 0 to 1. */
   readonly sample: number
   /** Gives numbers from 0 to 1 that pick the sample. */
@@ -46,7 +46,11 @@ const pageBlocks = 32_768
  * Blocks in place are not read here: their bytes are those of files. A core at work may be written to meanwhile: what
  * seems wrong is looked at twice.
  */
-export async function* checkCore(name: CoreName, core: Hypercore, options: CheckOptions): AsyncGenerator<CoreFinding> {
+export async function* checkCore(
+  name: CoreName,
+  core: Hypercore,
+  options: CoreCheckOptions
+): AsyncGenerator<CoreFinding> {
   if (core.length === 0) return
   const told = new Set<string>()
   for await (const finding of findings(name, core, options)) {
@@ -56,7 +60,7 @@ export async function* checkCore(name: CoreName, core: Hypercore, options: Check
   }
 }
 
-async function* findings(name: CoreName, core: Hypercore, options: CheckOptions): AsyncGenerator<CoreFinding> {
+async function* findings(name: CoreName, core: Hypercore, options: CoreCheckOptions): AsyncGenerator<CoreFinding> {
   if (!isSigned(core)) yield { type: 'store', message: `The ends of the ${name} core don't match its signature` }
   for (const root of core.core.state.roots) {
     const [node] = await readAll(core, (rx) => [rx.getTreeNode(root.index)])
@@ -94,7 +98,7 @@ async function readAll<T>(core: Hypercore, ask: (rx: BlockRead) => readonly Prom
 
 // Blocks
 
-async function* checkBlocks(name: CoreName, core: Hypercore, options: CheckOptions): AsyncGenerator<CoreFinding> {
+async function* checkBlocks(name: CoreName, core: Hypercore, options: CoreCheckOptions): AsyncGenerator<CoreFinding> {
   const { bitfield } = core.core
   let batch: number[] = []
   for (let block = bitfield.findFirst(true, 0); block >= 0 && block < core.length; ) {
@@ -112,7 +116,7 @@ async function* checkSome(
   name: CoreName,
   core: Hypercore,
   blocks: readonly number[],
-  options: CheckOptions
+  options: CoreCheckOptions
 ): AsyncGenerator<CoreFinding> {
   const leaves = await readAll(core, (rx) => blocks.map((block) => rx.getTreeNode(2 * block)))
   let next = 0
@@ -144,7 +148,7 @@ async function judge(
   block: number,
   leaf: Outcome<TreeNode | null>,
   value: Outcome<Uint8Array | null> | undefined,
-  options: CheckOptions,
+  options: CoreCheckOptions,
   isAgain = false
 ): Promise<readonly CoreFinding[]> {
   const found = await blockFault(name, block, leaf, value, options)
@@ -162,7 +166,7 @@ async function blockFault(
   block: number,
   leaf: Outcome<TreeNode | null>,
   read: Outcome<Uint8Array | null> | undefined,
-  { hasher }: CheckOptions
+  { hasher }: CoreCheckOptions
 ): Promise<CoreFinding | undefined> {
   if (leaf.error !== undefined) return { type: 'store', message: messageOf(leaf.error) }
   if (!leaf.value) return { type: 'store', message: `The hash of block ${block} of the ${name} core is gone` }
@@ -185,7 +189,7 @@ async function blockFault(
 // Nodes
 
 /** Compares each node that is here with those beneath it, where both are here too. */
-async function* checkNodes(name: CoreName, core: Hypercore, options: CheckOptions): AsyncGenerator<CoreFinding> {
+async function* checkNodes(name: CoreName, core: Hypercore, options: CoreCheckOptions): AsyncGenerator<CoreFinding> {
   const end = 2 * core.length - 1
   let batch: number[] = []
   for (let parent = 1; parent < end; parent += 2) {

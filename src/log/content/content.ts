@@ -37,7 +37,7 @@ export interface Arrivals {
   readonly impatient?: boolean
 }
 
-export interface ReadOptions {
+export interface ContentReadOptions {
   readonly inPlace?: boolean
   readonly doubtful?: boolean
 }
@@ -102,7 +102,7 @@ export class ContentReader {
    * @throws {RangeError} when an extent reaches beyond its blocks
    * @throws {NotToBeHad} when no peer sends a block for long
    */
-  async *read(entry: FileEntry, signal: AbortSignal, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
+  async *read(entry: FileEntry, signal: AbortSignal, options: ContentReadOptions = {}): AsyncGenerator<Uint8Array> {
     const { extents } = entry
     for (const [i, extent] of extents.entries()) {
       signal.throwIfAborted()
@@ -198,7 +198,7 @@ export class ContentReader {
     return pack
   }
 
-  async *#run(extent: Extent, options: ReadOptions): AsyncGenerator<Uint8Array> {
+  async *#run(extent: Extent, options: ContentReadOptions): AsyncGenerator<Uint8Array> {
     const blockBytes = Math.ceil(extent.length / extent.blocks)
     const ahead = Math.min(inFlightBlocksMax, Math.max(2, Math.floor(inFlightBytesMax / blockBytes)))
     const waiting: Promise<Uint8Array>[] = []
@@ -224,7 +224,7 @@ export class ContentReader {
     if (left > 0) throw new RangeError('an extent that reaches beyond its blocks')
   }
 
-  async #get(index: number, options: ReadOptions = {}): Promise<Uint8Array> {
+  async #get(index: number, options: ContentReadOptions = {}): Promise<Uint8Array> {
     while (this.#inFlight >= this.#inFlightMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
     if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: performance.now() }
     let giveUp: (error: Error) => void = () => {}
@@ -247,7 +247,7 @@ export class ContentReader {
     }
   }
 
-  async #ask(index: number, { inPlace = false, doubtful = false }: ReadOptions): Promise<Uint8Array | null> {
+  async #ask(index: number, { inPlace = false, doubtful = false }: ContentReadOptions): Promise<Uint8Array | null> {
     if (!(await this.#core.has(index))) {
       if (inPlace) this.#place(index)
     } else if ((await this.#places.lengthOf(index)) !== undefined) {

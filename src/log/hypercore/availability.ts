@@ -12,7 +12,7 @@ const askEveryMs = 500
  * that one drops it. The hashes that tell where another fork begins it wants only of peers that have those blocks, and
  * there may be none: any peer of that fork may have the hashes.
  */
-export function followDrops(core: Hypercore): void {
+export function trackAvailability(core: Hypercore): void {
   core.on('peer-add', (peer: Peer) => follow(core, peer))
 }
 

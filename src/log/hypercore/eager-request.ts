@@ -6,7 +6,7 @@ import type { Peer } from 'hypercore'
  * to be told which blocks a peer has: one or two round trips more for whoever looks at a log from far away. Each peer is
  * asked so once: who hasn't got the block says so, and all goes on as usual.
  */
-export function askAtOnce(core: Hypercore): void {
+export function requestEagerly(core: Hypercore): void {
   core.on('peer-add', (peer: Peer) => {
     const { _requestBlock, _remoteHasBlock } = peer
     let isAsked = false

@@ -1,6 +1,6 @@
 import type Hypercore from 'hypercore'
 import type { DataMessage, Peer, TreeNode } from 'hypercore'
-import { giveBack, lentWith, Memory, reunited } from '../../buffer-pool.ts'
+import { BufferPool, giveBack, lentWith, reunited } from '../../buffer-pool.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { setLeafHash } from './leaf-hash.ts'
 
@@ -21,7 +21,7 @@ const bytesMax = 2 * 1024 * 1024
 const messageAt = 4
 
 /** Where blocks are until they are written: worker threads hash and write them. For as many as are on their way, and some. */
-const memory = new Memory({ bytesMax: 24 * 1024 * 1024, shared: true })
+const memory = new BufferPool({ bytesMax: 24 * 1024 * 1024, shared: true })
 
 /**
  * Has the blocks that come from peers hashed before Hypercore verifies them: most of what it takes to receive them. What

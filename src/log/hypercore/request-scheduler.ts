@@ -33,7 +33,7 @@ interface Pace {
  * peer, up to hundreds, so that slow ones hold up what fast ones wait for; and has whoever is idle ask for what the
  * others are about to send, so that of three peers each sends nearly everything.
  */
-export class Apportioner {
+export class RequestScheduler {
   readonly #paces = new WeakMap<Peer, Pace>()
   readonly #cores = new Set<Hypercore>()
   readonly #timer: NodeJS.Timeout

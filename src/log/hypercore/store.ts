@@ -9,12 +9,12 @@ import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
 import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } from '../../errors.ts'
 import './missing-nodes.ts'
-import { followDrops } from './availability.ts'
+import { trackAvailability } from './availability.ts'
 import { type CompactOptions, compact } from './compact.ts'
 import { guardPeers } from './peer-guard.ts'
 
 /** A pair of Ed25519 keys. */
-export interface KeyPair {
+export interface StoreKeyPair {
   readonly publicKey: Buffer
   readonly secretKey: Buffer
 }
@@ -22,7 +22,7 @@ export interface KeyPair {
 /** Nodes and keys that each view of a Hyperbee keeps in memory. Its own choice is 65,536 of each view, 40 MB. */
 const cachedNodesMax = 8192
 
-export interface OpenOptions {
+export interface StoreOptions {
   readonly copied?: 'refuse' | 'only' | 'one-of-many'
   readonly inodesLast?: boolean
 }
@@ -45,7 +45,7 @@ export class LogStore {
    *   one and only, or take it as one of many, under an identity of its own
    * @throws {SyncError} LOCKED, DAMAGED, DISK_FULL, STORE_COPIED, FOLDER_FORMAT, FOLDER_UNREADABLE
    */
-  static async open(directory: string, { copied = 'refuse', inodesLast = true }: OpenOptions = {}): Promise<LogStore> {
+  static async open(directory: string, { copied = 'refuse', inodesLast = true }: StoreOptions = {}): Promise<LogStore> {
     refuseForeign(directory)
     if (!inodesLast) recognise(join(directory, deviceFileName))
     refuseHeadless(directory)
@@ -120,7 +120,7 @@ export class LogStore {
   }
 
   async #ready(core: Hypercore): Promise<Hypercore> {
-    followDrops(core)
+    trackAvailability(core)
     guardPeers(core)
     try {
       await core.ready()
@@ -131,12 +131,12 @@ export class LogStore {
   }
 
   /** The pair of keys by which other peers know this one; the same for the life of the store. */
-  identity(): Promise<KeyPair> {
+  identity(): Promise<StoreKeyPair> {
     return this.#corestore.createKeyPair('p2psync/peer')
   }
 
   /** A pair of keys for a machine that can't keep an identity of its own. */
-  machine(): Promise<KeyPair> {
+  machine(): Promise<StoreKeyPair> {
     return this.#corestore.createKeyPair('p2psync/machine')
   }
 

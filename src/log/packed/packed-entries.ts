@@ -7,7 +7,7 @@ import { changesOf, headerLength, headOf } from '../bee/entries.ts'
 import { changesIn, deltasOf, stretchesOf } from './deltas.ts'
 import { readPacked, readSnapshot, snapshotOf, UnfitSnapshot, withChanges } from './snapshot.ts'
 
-export interface PackedParts {
+export interface PackedEntriesParts {
   readonly entries: Hypercore
   readonly bee: Hyperbee
   readonly content: () => Promise<{ readonly core: Hypercore }>
@@ -18,7 +18,7 @@ export interface PackedParts {
  * only later. `undefined` where the tree is here, or they aren't.
  */
 export async function packedEntries(
-  { entries, bee, content }: PackedParts,
+  { entries, bee, content }: PackedEntriesParts,
   version: Version
 ): Promise<AsyncGenerator<SnapshotRow> | undefined> {
   if (await entries.has(headerLength, version.length)) return undefined

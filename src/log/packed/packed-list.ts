@@ -9,7 +9,7 @@ import { changesOf, headOf, versionOf } from '../bee/entries.ts'
 import { fetchPacked, readRows, snapshotOf, UnfitSnapshot, withChanges } from './snapshot.ts'
 
 /** What it takes to read a part of a snapshot. */
-export interface PackedParts {
+export interface PackedListParts {
   readonly entries: Hypercore
   readonly bee: Hyperbee
   readonly content: () => Promise<Hypercore>
@@ -36,7 +36,7 @@ const blocksMax = 32
  * @param wanted how many blocks of the snapshot the range may take
  */
 export async function rowsInSnapshot(
-  parts: PackedParts,
+  parts: PackedListParts,
   version: Version,
   keys: Keys,
   wanted = blocksMax
@@ -70,7 +70,7 @@ export async function rowsInSnapshot(
 }
 
 /** The snapshot that tells of a version: the latest, as those before it are cleared. */
-async function usable({ entries, bee }: PackedParts, version: Version): Promise<SnapshotPointer | undefined> {
+async function usable({ entries, bee }: PackedListParts, version: Version): Promise<SnapshotPointer | undefined> {
   const latest = versionOf(entries)
   if (latest === undefined || (await entries.has(0, version.length))) return undefined
   const [head, newest] = await Promise.all([headOf(bee, version), headOf(bee, latest)])

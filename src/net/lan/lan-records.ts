@@ -53,7 +53,7 @@ export function announce(service: Service, ttlSeconds = ttlSecondsMax): mdns.Res
 }
 
 /** Asks who serves. @param known whom we needn't hear of again, by their public keys */
-export function ask(id: string, known: readonly string[]): mdns.QueryOutgoingPacket {
+export function queryFor(id: string, known: readonly string[]): mdns.QueryOutgoingPacket {
   const answers = known.slice(0, knownMax).map(
     (publicKey): Answer => ({
       name: serviceName,

@@ -4,7 +4,7 @@ import { debuglog } from 'node:util'
 import { type Address, plainHost } from '../address/address.ts'
 import type { Interfaces, LocalAddress } from '../address/interfaces.ts'
 import { LanPeers } from './lan-peers.ts'
-import { announce, ask, asksFor, type IncomingPacket, readAnnouncements, ttlSecondsMax } from './lan-records.ts'
+import { announce, asksFor, type IncomingPacket, queryFor, readAnnouncements, ttlSecondsMax } from './lan-records.ts'
 import { LanSocket } from './lan-socket.ts'
 
 export interface LanOptions {
@@ -147,7 +147,7 @@ export class Lan {
     if (station.greetings === 0 || this.#closed !== undefined) return
     station.greetings--
     if (!this.#options.isHidden) void station.socket.respond(announce(this.#options))
-    void station.socket.query(ask(this.#options.id, []))
+    void station.socket.query(queryFor(this.#options.id, []))
   }
 
   #queryLater(): void {
@@ -155,7 +155,7 @@ export class Lan {
     this.#queryTimer = setTimeout(() => {
       // Whoever was heard lately needn't answer; half of the time, so that an answer may get lost.
       const known = this.#peers.recent((ttlSecondsMax * 1000) / 2, performance.now())
-      const query = ask(this.#options.id, known)
+      const query = queryFor(this.#options.id, known)
       for (const { socket } of this.#stations.values()) void socket.query(query)
       this.#queryLater()
     }, ms)

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { Memory } from '../../buffer-pool.ts'
+import { BufferPool } from '../../buffer-pool.ts'
 
 /** Frames from so many bytes on come whole, up to those of the largest block. */
 export const largeFrame = { min: 64 * 1024, max: 2 * 1024 * 1024 + 16 * 1024 } as const
@@ -9,7 +9,7 @@ const headerBytes = 3
 /** How much is read at a time where frames are small; less at first after a large one, as another may follow. */
 const scanBytes = { min: 4 * 1024, max: 64 * 1024 } as const
 
-const memory = new Memory({ bytesMax: 8 * 1024 * 1024 })
+const memory = new BufferPool({ bytesMax: 8 * 1024 * 1024 })
 
 /**
  * Reads the frames of a secret-stream, each a length of three bytes (little-endian) and as many bytes, into memory that

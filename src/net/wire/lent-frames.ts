@@ -1,12 +1,12 @@
 import type SecretStream from '@hyperswarm/secret-stream'
-import { Memory } from '../../buffer-pool.ts'
+import { BufferPool } from '../../buffer-pool.ts'
 import { largeFrame } from './frame-reader.ts'
 
 /** What stands before a message in its frame, and all that is put around it. */
 const messageAt = 4
 const aroundBytes = 20
 
-const memory = new Memory({ bytesMax: 16 * 1024 * 1024 })
+const memory = new BufferPool({ bytesMax: 16 * 1024 * 1024 })
 
 /** What of a stream is its own. */
 interface Writing {

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import { type Depth, scanFolder } from '../../../src/disk/read/scan.ts'
-import { Watch } from '../../../src/disk/watch/watch.ts'
+import { FolderWatch } from '../../../src/disk/watch/watch.ts'
 import { watchPortably } from '../../../src/disk/watch/watch-portably.ts'
 import { parseIgnoreRules } from '../../../src/tree/ignore.ts'
 import type { TreePath } from '../../../src/tree/path.ts'
@@ -25,7 +25,7 @@ class Watched {
   readonly dirty = new Map<string, Depth>()
   readonly failures: string[] = []
   lost = 0
-  readonly watch: Watch
+  readonly watch: FolderWatch
   readonly #rules: string
   #scanning: Promise<unknown> = Promise.resolve()
 
@@ -45,7 +45,7 @@ class Watched {
       },
       onFailure: (message: string) => this.failures.push(message)
     }
-    this.watch = portably ? new Watch(options, watchPortably) : new Watch(options)
+    this.watch = portably ? new FolderWatch(options, watchPortably) : new FolderWatch(options)
   }
 
   /** Looks at the folder, or a part of it, after what is being looked at. */

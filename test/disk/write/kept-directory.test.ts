@@ -4,8 +4,8 @@ import { type Assert, test } from 'brittle'
 import {
   type Keeping,
   type KeptBlocks,
+  KeptDirectory,
   type KeptFile,
-  KeptFiles,
   removeOldest
 } from '../../../src/disk/write/kept-directory.ts'
 import type { FileEntry } from '../../../src/tree/entry.ts'
@@ -40,12 +40,12 @@ function entryOf(content: string): FileEntry {
 class Scene {
   readonly root: string
   readonly blocks = new Blocks()
-  readonly kept: KeptFiles
+  readonly kept: KeptDirectory
   nowMs = 1_700_000_000_000
 
   constructor(root: string) {
     this.root = root
-    this.kept = new KeptFiles(root, this.blocks)
+    this.kept = new KeptDirectory(root, this.blocks)
   }
 
   static async open(t: Assert): Promise<Scene> {

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { test } from 'brittle'
-import type { StepName } from '../../../src/failpoints.ts'
+import type { FailpointName } from '../../../src/failpoints.ts'
 import { type Command, packageRoot, startClone, startShare } from '../../support/cli.ts'
 import { becomeSame } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
@@ -63,7 +63,7 @@ test('a snapshot is there when the folder is, and one of what came later follows
 })
 
 /** Where the writer is killed as it publishes a snapshot, and the reader as it takes it. */
-const kills: ReadonlyArray<[writer: StepName, reader: StepName]> = [
+const kills: ReadonlyArray<[writer: FailpointName, reader: FailpointName]> = [
   ['blocks-appended', 'entries-fetched'],
   ['version-ready', 'target-made'],
   ['version-made', 'baseline-recorded']
@@ -73,7 +73,7 @@ for (const [writerStep, readerStep] of kills) {
     const { text: bootstrap } = await startTestnet(t)
     const [source, home] = [await t.tmp(), await t.tmp()]
     fill(source, 'first')
-    const killAt = (step: StepName, times: number) => {
+    const killAt = (step: FailpointName, times: number) => {
       const order = join(home, `${step}`)
       writeFileSync(order, `${step} ${times}`)
       const preload = pathToFileURL(join(packageRoot, 'dist/test/support/kill-at.js')).href

@@ -5,7 +5,7 @@ import type { Assert } from 'brittle'
 import Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
 import CorestoreStorage from 'hypercore-storage'
-import type { StepName } from '../../../src/failpoints.ts'
+import type { FailpointName } from '../../../src/failpoints.ts'
 import { clone, share } from '../../../src/index.ts'
 import { parseKey } from '../../../src/log/hypercore/store.ts'
 import type { FileEntry } from '../../../src/tree/entry.ts'
@@ -209,10 +209,10 @@ async function killable(t: Assert) {
   const order = join(await t.tmp(), 'order')
   const preload = pathToFileURL(join(packageRoot, 'dist/test/support/kill-at.js')).href
   const env = { NODE_OPTIONS: `--import ${preload}`, P2PSYNC_KILL_AT: order }
-  return { env, arm: (step: StepName) => writeFileSync(order, `${step} 1`) }
+  return { env, arm: (step: FailpointName) => writeFileSync(order, `${step} 1`) }
 }
 
-const edits: ReadonlyArray<[what: string, edit: (path: string) => void, steps: readonly StepName[]]> = [
+const edits: ReadonlyArray<[what: string, edit: (path: string) => void, steps: readonly FailpointName[]]> = [
   [
     'replaced',
     (path) => writeFileSync(path, bytesOf(3 * mb, 4)),

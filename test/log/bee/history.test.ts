@@ -7,12 +7,12 @@ import {
   type Fetch,
   type HistoryOptions,
   previousEnd,
-  type Told,
+  type VersionReport,
   versionsBack,
   versionsSince
 } from '../../../src/log/bee/history.ts'
 import { LogWriter } from '../../../src/log/writer.ts'
-import { findVersion } from '../../../src/query/find-version.ts'
+import { findNamedVersion } from '../../../src/query/find-version.ts'
 import type { Entry } from '../../../src/tree/entry.ts'
 import type { Version } from '../../../src/tree/tree.ts'
 import { parseVersionName } from '../../../src/tree/version-name.ts'
@@ -25,14 +25,14 @@ import { commit, headOf, openStore, openWriter } from '../../support/log.ts'
 const all: Fetch = async () => {}
 const directory = directoryOf()
 
-async function gathered(versions: AsyncIterable<Told>) {
-  const told: Told[] = []
+async function gathered(versions: AsyncIterable<VersionReport>) {
+  const told: VersionReport[] = []
   for await (const version of versions) told.push(version)
   return told
 }
 
 /** Versions as `length<before: paths`, a minus before those that go. */
-function lines(told: readonly Told[]): string[] {
+function lines(told: readonly VersionReport[]): string[] {
   return told.map(({ version, before, changes }) => {
     const paths = changes.map(([path, entry]) => (entry === undefined ? `-${path}` : path))
     return `${version.length}<${before}: ${paths.join(' ')}`
@@ -188,7 +188,7 @@ test('a log of an earlier writer that a later one goes on with is told in one', 
       `${length}`
     )
   const view = writer.view({ received: () => 0 })
-  t.is((await findVersion(view, (version) => view.head(version), three, { by: 'back', count: 2 })).length, 10)
+  t.is((await findNamedVersion(view, (version) => view.head(version), three, { by: 'back', count: 2 })).length, 10)
 })
 
 test('a version is found by its number, by how far back it is, and by its time', async (t) => {
@@ -200,7 +200,7 @@ test('a version is found by its number, by how far back it is, and by its time',
   const view = writer.view({ received: () => 0 })
   const latest = versions.at(-1) as Version
   const find = (text: string, nowMs = 0) =>
-    findVersion(view, (version) => view.head(version), latest, parseVersionName(text, nowMs))
+    findNamedVersion(view, (version) => view.head(version), latest, parseVersionName(text, nowMs))
   const at = (i: number) => versions.at(i) as Version
 
   for (const version of versions) t.alike(await find(`${version.length}`), version)
@@ -234,7 +234,7 @@ test('where the writer’s clock went back, a version at or before the time is f
   const view = writer.view({ received: () => 0 })
   const latest = versions.at(-1) as Version
   for (let timeMs = 1000; timeMs <= 8000; timeMs += 500) {
-    const found = await findVersion(view, (version) => view.head(version), latest, { by: 'time', timeMs }).catch(
+    const found = await findNamedVersion(view, (version) => view.head(version), latest, { by: 'time', timeMs }).catch(
       (error: { readonly code: string }) => error.code
     )
     if (typeof found === 'string') t.is(found, 'NO_SUCH_VERSION')

@@ -5,7 +5,7 @@ import type Hypercore from 'hypercore'
 import { pairsIn, type Range } from '../../../src/log/bee/bee-range.ts'
 import { BeeView } from '../../../src/log/bee/bee-view.ts'
 import { beeOf, entriesOf, versionOf } from '../../../src/log/bee/entries.ts'
-import { entryOf, listOf } from '../../../src/log/bee/list.ts'
+import { listedEntry, listOf } from '../../../src/log/bee/list.ts'
 import type { LogWriter } from '../../../src/log/writer.ts'
 import type { Entry } from '../../../src/tree/entry.ts'
 import { isBeneath, parentPath, type TreePath } from '../../../src/tree/path.ts'
@@ -92,7 +92,7 @@ async function mustList(core: Hypercore, bee: Hyperbee, version: Version): Promi
   }
   for (const path of [...all, pathOf('none'), pathOf('a/none')])
     must(
-      ((await entryOf(new BeeView(core, version.length), path)) !== undefined) === all.includes(path),
+      ((await listedEntry(new BeeView(core, version.length), path)) !== undefined) === all.includes(path),
       `entry ${path}`
     )
 }
@@ -152,7 +152,7 @@ test('an empty version lists nothing, and an invalid entry is a problem of its o
     ['good']
   )
   t.alike(problems.list.map(({ path }) => path).sort(), ['../up', 'bad'])
-  t.is(await entryOf(new BeeView(core, version.length), pathOf('bad')), undefined)
+  t.is(await listedEntry(new BeeView(core, version.length), pathOf('bad')), undefined)
 })
 
 let cores = 0

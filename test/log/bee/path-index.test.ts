@@ -5,7 +5,7 @@ import { type IndexFile, PathIndex } from '../../../src/log/bee/path-index.ts'
 import type { LogView } from '../../../src/log/log-view.ts'
 import type { LogWriter } from '../../../src/log/writer.ts'
 import { log } from '../../../src/query/log.ts'
-import type { Source } from '../../../src/query/log-source.ts'
+import type { LogSource } from '../../../src/query/log-source.ts'
 import type { Entry } from '../../../src/tree/entry.ts'
 import { parentPath } from '../../../src/tree/path.ts'
 import { Dice } from '../../simulation/edits.ts'
@@ -106,7 +106,7 @@ async function openEdits(t: Assert, seed: number) {
 async function toldBy(view: LogView, path: string, since: string | undefined) {
   const records: unknown[] = []
   for await (const record of log(
-    { view, settled: async () => {} } as unknown as Source,
+    { view, settled: async () => {} } as unknown as LogSource,
     { path, ...(since && { since }) },
     signal
   ))

@@ -1,6 +1,6 @@
 import { test } from 'brittle'
 import type { Peer } from 'hypercore'
-import { Apportioner } from '../../../src/log/hypercore/request-scheduler.ts'
+import { RequestScheduler } from '../../../src/log/hypercore/request-scheduler.ts'
 import { link, openStore } from '../../support/log.ts'
 import { until } from '../../support/until.ts'
 
@@ -9,7 +9,7 @@ async function openPair(t: Parameters<typeof openStore>[0], narrow: boolean) {
   const [near, far] = [await openStore(t), await openStore(t)]
   const source = await near.named('content')
   const copy = await far.keyed(source.key)
-  const apportioner = new Apportioner()
+  const apportioner = new RequestScheduler()
   t.teardown(() => apportioner.close())
   // What is taken hold of is private: it has to be there, or nothing of this would work.
   t.is(typeof copy.replicator.hotswaps.pick, 'function')

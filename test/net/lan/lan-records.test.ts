@@ -1,6 +1,6 @@
 import { test } from 'brittle'
 import fc from 'fast-check'
-import { announce, ask, asksFor, readAnnouncements, ttlSecondsMax } from '../../../src/net/lan/lan-records.ts'
+import { announce, asksFor, queryFor, readAnnouncements, ttlSecondsMax } from '../../../src/net/lan/lan-records.ts'
 import { fuzzRuns, holds, must } from '../../support/property.ts'
 
 const id = '0123456789abcdef0123456789abcdef'
@@ -71,9 +71,9 @@ test('an announcement of another folder is none', (t) => {
 })
 
 test('a query is answered when it is for the service, and does not know us', (t) => {
-  t.ok(asksFor(ask(id, []), service))
-  t.ok(asksFor(ask(id, ['cd'.repeat(32)]), service), 'knows another')
-  t.absent(asksFor(ask(id, ['cd'.repeat(32), publicKey]), service), 'knows us')
+  t.ok(asksFor(queryFor(id, []), service))
+  t.ok(asksFor(queryFor(id, ['cd'.repeat(32)]), service), 'knows another')
+  t.absent(asksFor(queryFor(id, ['cd'.repeat(32), publicKey]), service), 'knows us')
   t.ok(asksFor({ questions: [{ name: serviceName, type: 'ANY' }] }, service))
   t.absent(asksFor({ questions: [{ name: serviceName, type: 'A' }] }, service))
   t.absent(asksFor({ questions: [{ name: '_http._tcp.local', type: 'PTR' }] }, service))
@@ -83,7 +83,7 @@ test('a query is answered when it is for the service, and does not know us', (t)
 
 test('a query never grows beyond a datagram', (t) => {
   const known = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(64, '0'))
-  t.ok(JSON.stringify(ask(id, known)).length < 2000)
+  t.ok(JSON.stringify(queryFor(id, known)).length < 2000)
 })
 
 test('whatever a packet holds is read without harm', async (t) => {
