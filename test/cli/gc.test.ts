@@ -12,6 +12,7 @@ import type { Version } from '../../src/tree/tree.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { type Command, packageRoot, start, startClone, startShare } from '../support/cli.ts'
 import { hashOf } from '../support/entries.ts'
+import { hangMs } from '../support/hang.ts'
 import { link, openStore } from '../support/log.ts'
 import { says } from '../support/says.ts'
 import { becomeSame, differences } from '../support/snapshot.ts'
@@ -64,7 +65,7 @@ async function gc(t: Assert, folder: string, ...args: readonly string[]): Promis
 async function contentsAt(reader: LogReader, version: Version): Promise<Contents> {
   const contents: Record<string, string> = {}
   const content = await reader.content(() => 0)
-  const signal = AbortSignal.timeout(30_000)
+  const signal = AbortSignal.timeout(hangMs)
   signal.addEventListener('abort', () => void content.close())
   await reader.fetch(version, signal)
   const files: (readonly [TreePath, Entry])[] = []

@@ -191,8 +191,7 @@ test('what the user does in a mirror is never lost', async (t) => {
   await until(
     () => existsSync(here('new on both sides')) && readFileSync(here('new on both sides'), 'utf8') === 'theirs',
     {
-      what: 'the new file',
-      ms: 30_000
+      what: 'the new file'
     }
   )
   await second.event('in-sync')
