@@ -6,6 +6,7 @@ import { giveBack } from '../memory.ts'
 import type { Extent, FileEntry } from '../tree/entry.ts'
 import type { BlockPlaces } from './block-places.ts'
 import { movesMax, type Relocations, restored } from './relocations.ts'
+import { WatchedTime } from './watched-time.ts'
 
 /** Bytes that may be on their way for one extent. */
 const inFlightBytesMax = 8 * 1024 * 1024
@@ -63,6 +64,7 @@ export class ContentReader {
   #queue: (() => void)[] = []
   #inFlight = 0
   #inFlightMax = inFlightBlocksMin
+  readonly #time = new WatchedTime(quietTickMs)
   #before = { received: 0, atMs: 0 }
   #patienceMs: number
   /** When a first block was seen to be waited for. */
@@ -226,7 +228,7 @@ export class ContentReader {
 
   async #get(index: number, options: ReadOptions = {}): Promise<Uint8Array> {
     while (this.#inFlight >= this.#inFlightMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
-    if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: performance.now() }
+    if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: this.#time.nowMs }
     let giveUp: (error: Error) => void = () => {}
     try {
       const block = await new Promise<Uint8Array | null>((resolve, reject) => {
@@ -278,7 +280,7 @@ export class ContentReader {
   /** Gives up what is waited for when peers are there and stay silent. */
   #listen(): void {
     const received = this.#arrivals.received()
-    const nowMs = performance.now()
+    const nowMs = this.#time.look()
     if (received - this.#before.received >= silenceBytesMax || !this.#arrivals.hasPeers()) {
       this.#before = { received, atMs: nowMs }
       this.#patienceMs = this.#patienceMsMax

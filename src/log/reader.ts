@@ -26,6 +26,7 @@ import { isHere, noRelocations, type Relocations, RelocationTable } from './relo
 import { StallWatch } from './stalls.ts'
 import { type LogStore, parseKey } from './store.ts'
 import { waitFor } from './waiting.ts'
+import { WatchedTime } from './watched-time.ts'
 
 // A Hyperbee's blocks are one entry each, so a cold reader needs a wide window.
 const entriesInFlight = [512, 2048] as const
@@ -37,6 +38,8 @@ const forksMax = 100
 const stepsMax = 8
 /** The rest of a log is waited for no longer, in milliseconds. It comes at leisure too. */
 const logMsMax = 60_000
+/** Whoever waits for the newest version looks at what peers claim at least this often. */
+const claimLookMs = 1000
 /** How long a table of what was moved is waited for, in milliseconds. */
 const tableMsMax = 10_000
 
@@ -75,6 +78,7 @@ export class LogReader {
   /** The forks that have come, each with the length of what it has in common with the one before. */
   #forks: readonly Version[] = []
   readonly #claims = new Claims()
+  readonly #claimTime = new WatchedTime(claimLookMs)
   readonly #stalls = new StallWatch()
   readonly #shares = new Apportioner()
   readonly #download: EntriesDownload
@@ -181,7 +185,7 @@ export class LogReader {
   isNewest(version: Version | undefined): boolean {
     const peers = this.#entries.peers.filter((peer) => peer.remoteOpened && peer.remoteSynced)
     const ours = version ?? { fork: 0, length: 0 }
-    const nowMs = performance.now()
+    const nowMs = this.#claimTime.look()
     // Each is weighed, whatever comes of the others: doubts begin with the claim.
     const more = peers.filter((peer) => this.#claims.hasMore(peer, ours, nowMs))
     return peers.length > 0 && more.length === 0
