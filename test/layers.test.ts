@@ -78,11 +78,12 @@ const table: Readonly<Record<string, readonly string[]>> = {
   tree: [],
   'buffer-pool': [],
   failpoints: [],
+  'watched-time': [],
   errors: []
 }
 
 /** Modules that belong to no room. */
-const common = ['errors', 'buffer-pool', 'failpoints']
+const common = ['errors', 'buffer-pool', 'failpoints', 'watched-time']
 
 /** The house's floors that never import each other. */
 const edges = ['disk', 'log', 'net']

@@ -1,80 +1,144 @@
 /**
- * Runs all tests, several files at a time, as most of them wait for processes, disks and networks of their own most of
- * the time. Each file gets a process; the output of each is printed whole when it ends, and that of the failed ones at
- * the end once more. Exits with 1 when any failed.
+ * Runs a tier of the tests: `node dist/test/run.js [unit|default|heavy]`; see `tiers.ts`.
+ *
+ * As many processes at a time as the machine has cores. Each end-to-end file gets a process, and the unit tests share one
+ * for each directory. The output of each process is printed whole when it ends, and that of the failed ones at the end once
+ * more: of a long log often only the end is kept. Exits with 1 when any failed, 2 when there is no such tier.
  */
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, sep } from 'node:path'
+import { testHangMs } from './support/hang.ts'
+import { needsQuiet, rankOf, type Tier, tierOf, tiers } from './tiers.ts'
 
-const timeoutMs = 240_000
-// Nothing may be sent by multicast on the networks of whoever runs the tests.
-process.env.P2PSYNC_NO_LAN = '1'
-const workers = Number(process.env.P2PSYNC_TEST_WORKERS) || availableParallelism() + 1
+interface Job {
+  readonly name: string
+  readonly files: readonly string[]
+}
+
+interface Result extends Job {
+  readonly passed: boolean
+  readonly seconds: number
+  /** What the process, and all processes that it has waited for, used of the processor. */
+  readonly cpuSeconds: number
+  readonly printed: string
+}
+
+const slowestShown = 10
 const root = import.meta.dirname
 const packageRoot = join(root, '../..')
 const brittle = join(packageRoot, 'node_modules/brittle/brittle-node.js')
+// Nothing may be sent by multicast on the networks of whoever runs the tests.
+process.env.P2PSYNC_NO_LAN = '1'
+const workers = Number(process.env.P2PSYNC_TEST_WORKERS) || availableParallelism()
 
-/** Those that start processes, or wait for long, take a process each; the others share one for each directory. */
-const apart = ['end-to-end', 'simulation', 'net']
-
-/** The longest are begun first, so that none goes on alone at the end. */
-const long = [
-  'end-to-end/follow/many-files',
-  'end-to-end/follow/odd-file-systems',
-  'simulation/kills',
-  'end-to-end/network/dht',
-  'end-to-end/network/swarm',
-  'end-to-end/hostile/attack'
-]
-
-const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.test.js'))
-  .sort()
-const isApart = (file: string) => apart.includes(file.split(sep)[0] as string)
-const isLong = (file: string) => long.some((name) => file.split(sep).join('/') === `${name}.test.js`)
-const others = new Map<string, string[]>()
-for (const file of files.filter((file) => !isApart(file))) {
-  const directory = file.split(sep).slice(0, -1).join('/')
-  others.set(directory, [...(others.get(directory) ?? []), file])
+function filesOf(tier: Tier): string[] {
+  const isWanted = (file: string) => tierOf(file) === tier || (tier === 'default' && tierOf(file) === 'unit')
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.js'))
+    .map((name) => name.slice(0, -'.test.js'.length).split(sep).join('/'))
+    .filter(isWanted)
+    .sort()
 }
-// Taken from the end.
-const groups = [
-  ...files.filter((file) => isApart(file) && !isLong(file)).map((file) => [file]),
-  ...others.values(),
-  ...files.filter(isLong).map((file) => [file])
-]
 
-/** Runs some files in one process, and gives what it printed when one of them failed. */
-async function run(group: readonly string[]): Promise<string | undefined> {
+/** A process for each file; for the unit tests of a directory one together. */
+function jobsOf(files: readonly string[]): Job[] {
+  const jobs: Job[] = []
+  const shared = new Map<string, string[]>()
+  for (const file of files) {
+    const directory = file.slice(0, Math.max(0, file.lastIndexOf('/')))
+    if (tierOf(file) !== 'unit' || needsQuiet(file)) jobs.push({ name: file, files: [file] })
+    else shared.set(directory, [...(shared.get(directory) ?? []), file])
+  }
+  for (const [directory, together] of shared) {
+    jobs.push({ name: `${together.length} unit tests of ${directory || 'test'}`, files: together })
+  }
+  return jobs.sort((a, b) => rankOf(a.files[0] ?? '') - rankOf(b.files[0] ?? ''))
+}
+
+let cpuSecondsSeen = 0
+
+/** What the children that have ended since the last call used of the processor; 0 where nothing tells. */
+function cpuSecondsSince(): number {
+  let fields: string[]
+  try {
+    fields = readFileSync('/proc/self/stat', 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+  } catch {
+    return 0
+  }
+  // `cutime` and `cstime`, in ticks of which Linux tells every process that a second has 100.
+  const seconds = (Number(fields[13]) + Number(fields[14])) / 100
+  const since = seconds - cpuSecondsSeen
+  cpuSecondsSeen = seconds
+  return since
+}
+
+async function run(job: Job): Promise<Result> {
   const startMs = performance.now()
-  const args = [brittle, '--timeout', String(timeoutMs), ...group.map((file) => join('dist/test', file))]
+  const args = [brittle, '--timeout', String(testHangMs), ...job.files.map((file) => `dist/test/${file}.test.js`)]
   const child = spawn(process.execPath, args, { cwd: packageRoot, stdio: ['ignore', 'pipe', 'pipe'] })
   const output: Buffer[] = []
   child.stdout.on('data', (data: Buffer) => output.push(data))
   child.stderr.on('data', (data: Buffer) => output.push(data))
-  const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
-  const name = group.length === 1 ? group[0] : `${group.length} files of ${group[0]?.split(sep)[0]}`
-  const seconds = Math.round((performance.now() - startMs) / 1000)
-  const printed = `${Buffer.concat(output)}\n# ${status === 0 ? 'passed' : 'FAILED'}: ${name}, ${seconds} s\n\n`
+  let cpuSeconds = 0
+  child.once('exit', () => {
+    cpuSeconds = cpuSecondsSince()
+  })
+  const passed = (await new Promise<number | null>((resolve) => child.once('close', resolve))) === 0
+  const seconds = (performance.now() - startMs) / 1000
+  const result = { ...job, passed, seconds, cpuSeconds }
+  const printed = `${Buffer.concat(output)}\n# ${passed ? 'passed' : 'FAILED'}: ${described(result)}\n\n`
   process.stdout.write(printed)
-  return status === 0 ? undefined : printed
+  return { ...result, printed }
 }
 
-const failed: string[] = []
-const failures: string[] = []
-const note = async (group: readonly string[]) => {
-  const printed = await run(group)
-  if (printed === undefined) return
-  failed.push(...group)
-  failures.push(printed)
+function described({ name, seconds, cpuSeconds }: Omit<Result, 'printed'>): string {
+  return `${name}, ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of processor time`
 }
-const worker = async () => {
-  for (let group = groups.pop(); group !== undefined; group = groups.pop()) await note(group)
+
+async function runAll(jobs: readonly Job[], atOnce: number): Promise<Result[]> {
+  const left = [...jobs].reverse()
+  const results: Result[] = []
+  const worker = async () => {
+    for (let job = left.pop(); job !== undefined; job = left.pop()) results.push(await run(job))
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+  return results
 }
-await Promise.all(Array.from({ length: workers }, worker))
-// Of a long log often only the end is kept.
-process.stdout.write(failures.join(''))
-process.stdout.write(failed.length === 0 ? `# all ${files.length} files passed\n` : `# FAILED: ${failed.join(', ')}\n`)
-process.exitCode = failed.length === 0 ? 0 : 1
+
+function report(tier: Tier, results: readonly Result[]): void {
+  const failed = results.filter(({ passed }) => !passed)
+  for (const { printed } of failed) process.stdout.write(printed)
+  const slowest = [...results].sort((a, b) => b.seconds - a.seconds).slice(0, slowestShown)
+  const cpuSeconds = results.reduce((sum, each) => sum + each.cpuSeconds, 0)
+  const files = results.flatMap((each) => each.files)
+  const failedFiles = failed.flatMap((each) => each.files)
+  const lines = [
+    `# The slowest of the tier ${tier}, which took ${process.uptime().toFixed(0)} s, ${cpuSeconds.toFixed(0)} s of processor time:`,
+    ...slowest.map((result) => `#   ${described(result)}`),
+    failed.length === 0 ? `# all ${files.length} files passed` : `# FAILED: ${failedFiles.join(', ')}`,
+    `${files.length - failedFiles.length} passed, ${failedFiles.length} failed`
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+  process.exitCode = failed.length === 0 ? 0 : 1
+}
+
+const tier = tiers.find((each) => each === (process.argv[2] ?? 'default'))
+if (tier === undefined) {
+  process.stderr.write(`No tier ${process.argv[2]}. There are: ${tiers.join(', ')}\n`)
+  process.exitCode = 2
+} else {
+  const jobs = jobsOf(filesOf(tier))
+  const isQuiet = ({ files }: Job) => files.some(needsQuiet)
+  const results = [
+    ...(await runAll(
+      jobs.filter((job) => !isQuiet(job)),
+      workers
+    )),
+    ...(await runAll(jobs.filter(isQuiet), 1))
+  ]
+  report(tier, results)
+}

@@ -17,12 +17,28 @@ const busyFactor = 2.5
 /** After one of so many events the next has `settleMsMax` to grow. */
 const largeEvents = 1000
 
+/** Tells the time, and wakes whoever waits for it; in milliseconds, and never going back. */
+export interface DebounceClock {
+  now(): number
+  /** Calls `act` once after a time. @returns what keeps it from being called */
+  after(ms: number, act: () => void): () => void
+}
+
+const systemClock: DebounceClock = {
+  now: () => performance.now(),
+  after(ms, act) {
+    const timer = setTimeout(act, ms)
+    return () => clearTimeout(timer)
+  }
+}
+
 /**
  * Waits for events to come and to settle: for `settleMs` where a change stands alone, for longer where
  * much changes, or again and again. Time is counted by a monotonic clock.
  */
 export class Debouncer {
   readonly #options: DebounceOptions
+  readonly #clock: DebounceClock
   #firstMs = 0
   #lastMs = 0
   #due = false
@@ -32,13 +48,14 @@ export class Debouncer {
   #notBeforeMs = 0
   #wake: (() => void) | undefined
 
-  constructor(options: DebounceOptions) {
+  constructor(options: DebounceOptions, clock = systemClock) {
     this.#options = options
+    this.#clock = clock
   }
 
   /** Something happened. */
   poke(): void {
-    const nowMs = performance.now()
+    const nowMs = this.#clock.now()
     if (nowMs - this.#lastMs >= pauseMs) this.#inRow = 0
     if (!this.#due) this.#firstMs = nowMs
     this.#lastMs = nowMs
@@ -49,10 +66,10 @@ export class Debouncer {
 
   /** Resolves when events have come and settled, or after `timeoutMs` without any; at once when aborted. */
   async settled(timeoutMs: number, signal: AbortSignal): Promise<'events' | 'timeout' | 'aborted'> {
-    const startMs = performance.now()
+    const startMs = this.#clock.now()
     for (;;) {
       if (signal.aborted) return 'aborted'
-      const nowMs = performance.now()
+      const nowMs = this.#clock.now()
       const waitMs = this.#due ? this.#settlesInMs(nowMs) : timeoutMs - (nowMs - startMs)
       if (waitMs <= 0) {
         if (!this.#due) return 'timeout'
@@ -88,12 +105,12 @@ export class Debouncer {
   #sleep(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const end = () => {
-        clearTimeout(timer)
+        cancel()
         signal.removeEventListener('abort', end)
         this.#wake = undefined
         resolve()
       }
-      const timer = setTimeout(end, Math.min(Math.ceil(ms), 2 ** 31 - 1))
+      const cancel = this.#clock.after(Math.min(Math.ceil(ms), 2 ** 31 - 1), end)
       signal.addEventListener('abort', end)
       if (!this.#due) this.#wake = end
     })

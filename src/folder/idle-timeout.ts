@@ -1,3 +1,5 @@
+import { WatchedTime } from '../watched-time.ts'
+
 /** Less than this is what keeps connections alive. */
 const receivedMin = 4096
 const ticks = 20
@@ -9,14 +11,17 @@ export class IdleTimeout {
   readonly #outer: AbortSignal
   readonly #options: { readonly timeoutMs: number; readonly received: () => number }
   #received: number
-  #sinceMs = performance.now()
+  readonly #time: WatchedTime
+  #sinceMs = 0
 
   /** @param options.received tells the bytes received so far */
   constructor(outer: AbortSignal, options: { readonly timeoutMs: number; readonly received: () => number }) {
     this.#outer = outer
     this.#options = options
     this.#received = options.received()
-    this.#timer = setInterval(() => this.#look(), Math.max(1, options.timeoutMs / ticks))
+    const lookMs = Math.max(1, options.timeoutMs / ticks)
+    this.#time = new WatchedTime(lookMs)
+    this.#timer = setInterval(() => this.#look(), lookMs)
     outer.addEventListener('abort', this.#onAbort)
     if (outer.aborted) this.#onAbort()
   }
@@ -33,7 +38,7 @@ export class IdleTimeout {
 
   /** Something came forward without anything being received. */
   readonly active = (): void => {
-    this.#sinceMs = performance.now()
+    this.#sinceMs = this.#time.nowMs
   }
 
   end(): void {
@@ -45,10 +50,11 @@ export class IdleTimeout {
 
   #look(): void {
     const received = this.#options.received()
+    const nowMs = this.#time.look()
     if (received - this.#received >= receivedMin) {
       this.#received = received
-      this.#sinceMs = performance.now()
-    } else if (performance.now() - this.#sinceMs >= this.#options.timeoutMs) {
+      this.#sinceMs = nowMs
+    } else if (nowMs - this.#sinceMs >= this.#options.timeoutMs) {
       this.#controller.abort(new Error('Nothing came in time'))
     }
   }

@@ -9,6 +9,7 @@ import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
 import type { VersionName } from '../tree/version-name.ts'
+import { WatchedTime } from '../watched-time.ts'
 import { waitFor } from './async/wait-for.ts'
 import { damaged } from './bee/damaged.ts'
 import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './bee/entries.ts'
@@ -38,6 +39,8 @@ const forksMax = 100
 const stepsMax = 8
 /** The rest of a log is waited for no longer, in milliseconds. It comes at leisure too. */
 const logMsMax = 60_000
+/** Whoever waits for the newest version looks at what peers claim at least this often. */
+const claimLookMs = 1000
 /** How long a table of what was moved is waited for, in milliseconds. */
 const tableMsMax = 10_000
 
@@ -76,6 +79,7 @@ export class LogReader {
   /** The forks that have come, each with the length of what it has in common with the one before. */
   #forks: readonly Version[] = []
   readonly #claims = new Claims()
+  readonly #claimTime = new WatchedTime(claimLookMs)
   readonly #stalls = new StallWatch()
   readonly #shares = new RequestScheduler()
   readonly #download: EntriesDownload
@@ -182,7 +186,7 @@ export class LogReader {
   isNewest(version: Version | undefined): boolean {
     const peers = this.#entries.peers.filter((peer) => peer.remoteOpened && peer.remoteSynced)
     const ours = version ?? { fork: 0, length: 0 }
-    const nowMs = performance.now()
+    const nowMs = this.#claimTime.look()
     // Each is weighed, whatever comes of the others: doubts begin with the claim.
     const more = peers.filter((peer) => this.#claims.hasMore(peer, ours, nowMs))
     return peers.length > 0 && more.length === 0

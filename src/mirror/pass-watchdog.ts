@@ -1,6 +1,9 @@
+import { WatchedTime } from '../watched-time.ts'
+
 /** A pass that gets no more bytes than keep a connection alive is given up when a newer version is there. */
 const stallMs = 5000
 const stallBytesMin = 4096
+const lookMs = stallMs / 5
 
 /** A pass was given up in favour of a newer version, or of what somebody wants to be done with the folder. */
 export class PassStalled extends Error {}
@@ -22,8 +25,9 @@ export class PassWatchdog {
   // Not by `AbortSignal.any`: a signal that lasts would remember every pass.
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
+  readonly #time = new WatchedTime(lookMs)
   #received: number
-  #activeMs = performance.now()
+  #activeMs = 0
 
   constructor(options: PassWatchdogOptions) {
     this.#options = options
@@ -31,12 +35,12 @@ export class PassWatchdog {
     this.signal = this.#controller.signal
     options.stop.addEventListener('abort', this.#onStop)
     if (options.stop.aborted) this.#onStop()
-    this.#timer = setInterval(() => this.#look(), stallMs / 5)
+    this.#timer = setInterval(() => this.#look(), lookMs)
   }
 
   /** The pass has done something. */
   active(): void {
-    this.#activeMs = performance.now()
+    this.#activeMs = this.#time.nowMs
   }
 
   /** What it is made for isn't wanted any more. */
@@ -53,10 +57,11 @@ export class PassWatchdog {
 
   #look(): void {
     const received = this.#options.received()
+    const nowMs = this.#time.look()
     if (received - this.#received >= stallBytesMin) {
       this.#received = received
       this.active()
-    } else if (performance.now() - this.#activeMs >= stallMs && this.#options.isOutdated()) {
+    } else if (nowMs - this.#activeMs >= stallMs && this.#options.isOutdated()) {
       this.#controller.abort(new PassStalled('Nothing comes for it, and something else is to be done'))
     }
   }

@@ -98,14 +98,14 @@ test('what was dialled too late to be of use is let go, and what carries stays',
   t.alike([...late.states, ...other.states], ['connected', 'connected'])
 })
 
-test('when TCP dies UDX takes over at once, and TCP comes back', { timeout: 90_000 }, async (t) => {
+test('when TCP dies UDX takes over at once, and TCP comes back', async (t) => {
   const { addresses: bootstrap } = await startTestnet(t)
   const a = await open(t, { bootstrap })
   const b = await open(t, { bootstrap, peers: [{ ...a.address, key: a.keys.publicKey }] })
   const isTcp = (transport: string) => transport === 'tcp'
   await Promise.all([a.connected(isTcp), b.connected(isTcp)])
   // The spare, which never carried, stays.
-  await until(() => a.network.spares > 0 && b.network.spares > 0, { what: 'a spare', ms: 30_000 })
+  await until(() => a.network.spares > 0 && b.network.spares > 0, { what: 'a spare' })
   const before = b.carriers.length
   const dying = b.carriers.at(-1) as Duplex
   const died = once(dying, 'close')
@@ -116,7 +116,7 @@ test('when TCP dies UDX takes over at once, and TCP comes back', { timeout: 90_0
   t.absent(moves.includes('disconnected tcp'), moves.join(', '))
   await Promise.all([a.connected(isTcp), b.connected(isTcp)])
   // And has a spare again.
-  await until(() => a.network.spares > 0 && b.network.spares > 0, { what: 'a new spare', ms: 30_000 })
+  await until(() => a.network.spares > 0 && b.network.spares > 0, { what: 'a new spare' })
 })
 
 test('processes of one machine find each other also where one listens at another address than the usual one', async (t) => {
@@ -147,7 +147,7 @@ test('two peers with the same keys are told of, and one that is started anew is 
   }
   t.absent(isTold(), 'one after the other')
   await Promise.all([openTwin(), openTwin()])
-  await until(isTold, { what: 'to be told of them', ms: 30_000 })
+  await until(isTold, { what: 'to be told of them' })
 })
 
 test('the bytes per second are bounded, and the bounds can be changed', async (t) => {
@@ -171,12 +171,14 @@ test('the bytes per second are bounded, and the bounds can be changed', async (t
   }
   const limitedMs = await timeToSend()
   t.ok(limitedMs > 1500, `1 MiB at 512 KiB/s took ${Math.round(limitedMs)} ms`)
+  // At this rate it would take far longer than anything is waited for.
+  a.network.limit({ up: 1024 })
+  const sent = timeToSend()
   a.network.limit({})
-  const freeMs = await timeToSend()
-  t.ok(freeMs < limitedMs / 2, `without a limit ${Math.round(freeMs)} ms`)
+  t.comment(`without a limit ${Math.round(await sent)} ms`)
 })
 
-test('a limit that spreads what came at once over many seconds ends no connection', { timeout: 60_000 }, async (t) => {
+test('a limit that spreads what came at once over many seconds ends no connection', async (t) => {
   const a = await open(t, { limits: { down: 5000 } })
   const b = await open(t, { peers: [a.address] })
   await Promise.all([a.connected(), b.connected()])
@@ -187,7 +189,7 @@ test('a limit that spreads what came at once over many seconds ends no connectio
   const message = openTestChannel(b.carriers.at(-1) as Duplex, () => {})
   // Each is whole only seconds after it has left the socket.
   for (let i = 0; i < 2; i++) message.send(Buffer.alloc(32_000, i))
-  await until(() => received === 64_000, { what: 'both messages', ms: 40_000 })
+  await until(() => received === 64_000, { what: 'both messages' })
   t.alike(
     [...a.states, ...b.states].filter((state) => state !== 'traffic'),
     ['connected', 'connected']

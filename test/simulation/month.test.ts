@@ -6,6 +6,7 @@ import type { Entry } from '../../src/tree/entry.ts'
 import { isBeneath, parentPath, type TreePath } from '../../src/tree/path.ts'
 import { start, startShare } from '../support/cli.ts'
 import { hashOf } from '../support/entries.ts'
+import { longTestHangMs } from '../support/hang.ts'
 import { Month, type SimulatedVersion } from '../support/month.ts'
 import { snapshot } from '../support/snapshot.ts'
 import { Dice } from './edits.ts'
@@ -18,7 +19,7 @@ const samples = Number(process.env.P2PSYNC_SAMPLES ?? 3)
 
 for (const seed of seedsWith()) {
   const what = `${versions} versions of ${files} files are read as they were`
-  test(`${what}, at rest and at work (seed ${seed})`, { timeout: 3_600_000 }, async (t) => {
+  test(`${what}, at rest and at work (seed ${seed})`, { timeout: longTestHangMs }, async (t) => {
     const folder = await t.tmp()
     const startMs = performance.now()
     const month = await Month.make(folder, { files, versions, seed })

@@ -10,7 +10,7 @@ const seeds = seedsWith(4711)
 const rounds = roundsOr(12)
 
 for (const seed of seeds) {
-  test(`random edits and restarts leave two equal trees (seed ${seed})`, { timeout: 600_000 }, async (t) => {
+  test(`random edits and restarts leave two equal trees (seed ${seed})`, async (t) => {
     await simulate(t, seed)
   })
 }

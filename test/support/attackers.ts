@@ -168,7 +168,7 @@ export async function findThroughDht(t: Assert, bootstrap: readonly Address[], f
       for await (const { peers } of dht.lookup(topic)) for (const { publicKey } of peers) return publicKey
       return undefined
     },
-    { what: 'a peer in the DHT', ms: 30_000 }
+    { what: 'a peer in the DHT' }
   )
   return { dht, key }
 }

@@ -12,8 +12,6 @@ import { until } from './until.ts'
 export const packageRoot = join(import.meta.dirname, '../../..')
 
 const program = join(packageRoot, 'dist/bin/p2psync.js')
-/** Everything a test waits for must come in this time, in milliseconds. */
-const deadlineMs = 60_000
 
 /** What ends the commands that were started for it: a test, or a benchmark. */
 export type Scope = Pick<Assert, 'teardown'>
@@ -98,7 +96,7 @@ export class Command {
 
   /** Resolves with the exit status when it has ended; -1 when a signal killed it. */
   async exit(): Promise<number> {
-    await until(() => !this.running, { what: `the end of the command\n${this.stderr}`, ms: deadlineMs })
+    await until(() => !this.running, { what: `the end of the command\n${this.stderr}` })
     await this.#closed
     return this.#child.exitCode ?? -1
   }
@@ -120,7 +118,7 @@ export class Command {
       found = this.events.slice(from).find((event) => event.type === type && isIt(event as EventOf<T>))
       return found !== undefined || !this.running
     }
-    await until(look, { what: `an event ${type}\n${this.stderr}`, ms: deadlineMs })
+    await until(look, { what: `an event ${type}\n${this.stderr}` })
     if (found === undefined) throw new Error(`The command ended without an event ${type}\n${this.stderr}`)
     return found as EventOf<T>
   }

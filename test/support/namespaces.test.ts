@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { hangMs } from '../support/hang.ts'
 import { startClone, startShare } from './cli.ts'
 import { type Host, namespaceTest, openLan, openNat, startDht } from './namespaces.ts'
 import { until } from './until.ts'
@@ -31,7 +32,7 @@ async function startEcho(host: Host): Promise<void> {
 }
 
 /** Whether an answer comes from a host that echoes, within `ms`. */
-async function reaches(from: Host, to: string, { ms = 10_000, port: local = 0 } = {}): Promise<boolean> {
+async function reaches(from: Host, to: string, { ms = hangMs, port: local = 0 } = {}): Promise<boolean> {
   const child = from.spawn([process.execPath, '-e', ask(to, local)])
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const timer = setTimeout(() => child.kill('SIGKILL'), ms)
@@ -76,7 +77,7 @@ for (const kind of ['full-cone', 'port-restricted'] as const) {
     const [a, b] = inside
     await Promise.all([startEcho(outside), startEcho(a)])
     t.ok(await reaches(b, outside.address), 'out')
-    t.is(await reaches(outside, boxes[0], { ms: kind === 'full-cone' ? 10_000 : silenceMs }), kind === 'full-cone')
+    t.is(await reaches(outside, boxes[0], { ms: kind === 'full-cone' ? hangMs : silenceMs }), kind === 'full-cone')
     t.absent(await reaches(outside, a.address, { ms: silenceMs }), 'nobody outside knows the way in')
     t.absent(await reaches(b, a.address, { ms: silenceMs }), 'nor does the other home')
   })

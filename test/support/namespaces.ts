@@ -17,7 +17,7 @@ export function namespaceTest(
   options: { readonly byItself?: boolean } = {}
 ): void {
   const why = noNamespaces === false ? '' : ` (${noNamespaces})`
-  test(`${name}${why}`, { skip: !canNamespaces, timeout: 300_000, ...options }, body)
+  test(`${name}${why}`, { skip: !canNamespaces, ...options }, body)
 }
 
 /** A machine of a test: a network namespace with one interface, `eth0`, and loopback. */
@@ -101,7 +101,7 @@ export async function startDht(host: Host): Promise<string> {
   child.stderr?.on('data', (data: Buffer) => {
     stderr += data
   })
-  await until(() => stdout.includes('\n') || child.exitCode !== null, { what: 'the DHT', ms: 30_000 })
+  await until(() => stdout.includes('\n') || child.exitCode !== null, { what: 'the DHT' })
   if (!stdout.includes('\n')) throw new Error(`The DHT ended: ${stderr}`)
   return stdout.trim()
 }

@@ -23,7 +23,7 @@ const packages: Readonly<Record<OddKind, string>> = { exfat: 'exfatprogs and exf
 /** A test that needs a file system of an odd kind; it is skipped, and says why, where there can be none. */
 export function oddTest(name: string, kind: OddKind | 'memory', body: (t: Assert) => Promise<void>): void {
   const why = whyNot(kind)
-  test(`${name} (${kind}${why === false ? '' : `: ${why}`})`, { skip: why !== false, timeout: 300_000 }, body)
+  test(`${name} (${kind}${why === false ? '' : `: ${why}`})`, { skip: why !== false }, body)
 }
 
 function whyNot(kind: OddKind | 'memory'): string | false {

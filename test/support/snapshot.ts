@@ -42,7 +42,7 @@ export async function becomeSame(
   t: Assert,
   a: string,
   b: string,
-  { ms = 30_000, directoryTimes = false }: { readonly ms?: number; readonly directoryTimes?: boolean } = {}
+  { directoryTimes = false }: { readonly directoryTimes?: boolean } = {}
 ): Promise<void> {
   let left: readonly string[] = []
   const areSame = () => {
@@ -53,6 +53,6 @@ export async function becomeSame(
     }
     return left.length === 0
   }
-  await until(areSame, { what: 'the same trees', ms }).catch(() => {})
+  await until(areSame, { what: 'the same trees' }).catch(() => {})
   t.alike(left.slice(0, 10), [], 'the trees are the same')
 }

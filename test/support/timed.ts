@@ -12,7 +12,7 @@ export function arrives(mirror: string, text: string): Promise<unknown> {
       return false
     }
   }
-  return until(isThere, { what: `${text} in the mirror`, ms: 60_000 })
+  return until(isThere, { what: `${text} in the mirror` })
 }
 
 /** Tells how long something took: a figure to read, not to test. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { type Assert, test as brittleTest, type TestOptions } from 'brittle'
+import { longTestHangMs, testHangMs } from './hang.ts'
 
 export interface TogetherOptions extends TestOptions {
   /** Not at the same time as others, but after them: it takes the whole machine, or suffers from who does. */
@@ -14,9 +15,6 @@ interface Together {
 
 /** So many tests of a file go on at once. They wait most of the time: for timeouts, slow links and other processes. */
 const atOnceMax = availableParallelism() + 1
-const timeoutMs = 240_000
-/** Of all tests of a file together. */
-const timeoutMsMax = 600_000
 
 /** The tests of this file, which is a process of its own. */
 let todo: Together[] | undefined
@@ -39,7 +37,7 @@ export function test(
   if (todo === undefined) {
     todo = []
     // It starts when the file has been read to its end.
-    brittleTest('at the same time', { timeout: timeoutMsMax }, runAll)
+    brittleTest('at the same time', { timeout: longTestHangMs }, runAll)
   }
   todo.push({ name, options, body })
 }
@@ -55,6 +53,6 @@ async function runAll(t: Assert): Promise<void> {
 
 async function run(t: Assert, { name, options, body }: Together): Promise<void> {
   const startMs = performance.now()
-  await t.test(name, { timeout: timeoutMs, ...options }, body)
+  await t.test(name, { timeout: testHangMs, ...options }, body)
   t.comment(`${name}: ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
 }

@@ -30,7 +30,7 @@ export async function becomes(t: Assert, root: string, contents: Record<string, 
     } catch {} // Something went while it was looked at, such as a directory that has just become empty.
     return seen === wanted
   }
-  await until(isThere, { what: 'these files', ms: 30_000 }).catch(() => {})
+  await until(isThere, { what: 'these files' }).catch(() => {})
   t.is(seen, wanted) // What was seen, not what is there by now: a mirror may be at work on what comes next.
 }
 

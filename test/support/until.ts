@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { hangMs } from './hang.ts'
 
 const tickMs = 5
 /** A condition that takes long to tell is asked less often: who waits is not to keep others from working. */
@@ -7,7 +8,7 @@ const tickMsMax = 500
 export interface UntilOptions {
   /** What is waited for, for the message of the failure. */
   readonly what: string
-  /** How long at most, in milliseconds. */
+  /** How long at most, in milliseconds: only for what need not come at all. Where it must, `hangMs`. */
   readonly ms?: number
 }
 
@@ -19,7 +20,7 @@ export interface UntilOptions {
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { what, ms = 10_000 }: UntilOptions
+  { what, ms = hangMs }: UntilOptions
 ): Promise<Exclude<T, undefined | null | false>> {
   const endMs = performance.now() + ms
   for (;;) {

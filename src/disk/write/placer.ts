@@ -39,6 +39,9 @@ export interface PlacerOptions {
  * replaced changes places with it at one instant; what goes is first taken aside. What has come out
  * that way is looked at again, where no name leads to it any more, and kept when it isn't what was seen.
  *
+ * Only a file or link that matched the log when it was looked at is taken aside. Anything of the user's stays in sight: it
+ * goes from its path to its conflict name by one rename.
+ *
  * A program that holds the replaced file open and writes to it later still writes to what is gone.
  */
 export class Placer {
@@ -64,8 +67,10 @@ export class Placer {
     const made = lstatSync(staged)
     if (!this.#placeNew(path, staged)) {
       const before = this.#clear(path)
-      if (before === undefined) this.#create(path, (at) => renameNew(staged, at))
-      else this.#replace(path, staged, before)
+      if (before === undefined || before.isDirectory()) {
+        if (before !== undefined) this.#removeOrKeep(path)
+        this.#create(path, (at) => renameNew(staged, at))
+      } else this.#replace(path, staged, before)
     }
     reached('placed')
     const after = lstatSync(this.#parents.locate(path))
@@ -165,6 +170,23 @@ export class Placer {
     return undefined
   }
 
+  /**
+   * Makes room where a directory stands: removes it when it is empty. Else it holds the user's own, which must be in
+   * sight at every moment: the directory gets its new name by one rename. For a moment nothing is at the path.
+   */
+  #removeOrKeep(path: TreePath): void {
+    this.#parents.within(path, (at, parent) => {
+      try {
+        rmdirSync(at)
+      } catch (error) {
+        if (systemCode(error) === 'ENOTDIR' || systemCode(error) === 'ENOENT') throw new ChangedMeanwhile()
+        if (!isNotEmpty(error)) throw error
+        this.#keep(path, at, parent)
+      }
+    })
+    this.#parents.release()
+  }
+
   #create(path: TreePath, make: (at: string) => void): void {
     try {
       this.#parents.within(path, make)
@@ -174,6 +196,7 @@ export class Placer {
     }
   }
 
+  /** Puts what was staged where a file or a link of the log's stands. */
   #replace(path: TreePath, staged: string, before: Stats): void {
     const aside = this.#staging.asidePath(path)
     renameSync(staged, aside)
@@ -233,16 +256,9 @@ export class Placer {
 
   /** Drops what has come out of a path, or keeps it when it isn't what was seen there. */
   #discard(path: TreePath, taken: string, before: Stats): void {
-    if (isSame(before, lstatSync(taken))) {
-      try {
-        if (before.isDirectory()) rmdirSync(taken)
-        else if (!this.#input.keeping?.take(path, taken)) unlinkSync(taken)
-        return
-      } catch (error) {
-        if (!isNotEmpty(error)) throw error // The user's own files are in it.
-      }
-    }
-    this.#parents.within(path, (_at, parent) => this.#keep(path, taken, parent))
+    if (!isSame(before, lstatSync(taken))) {
+      this.#parents.within(path, (_at, parent) => this.#keep(path, taken, parent))
+    } else if (!this.#input.keeping?.take(path, taken)) unlinkSync(taken)
   }
 
   #giveBack(path: TreePath, taken: string): void {
@@ -277,9 +293,8 @@ export class Placer {
   }
 }
 
-/** Whether two looks were at the same thing, unchanged. A rename changes the ctime, so it doesn't count. */
+/** Whether two looks were at the same file or link, unchanged. A rename changes the ctime, so it doesn't count. */
 function isSame(before: Stats, after: Stats): boolean {
-  if (before.isDirectory()) return after.isDirectory()
   return before.ino === after.ino && before.size === after.size && before.mtimeMs === after.mtimeMs
 }
 

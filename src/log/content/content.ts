@@ -5,6 +5,7 @@ import { decodePack } from '../../format/pack-codec.ts'
 import type { Relocation } from '../../format/relocation-codec.ts'
 import type { BlockRef } from '../../tree/block-ref.ts'
 import type { Extent, FileEntry } from '../../tree/entry.ts'
+import { WatchedTime } from '../../watched-time.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
 import { movesMax, type Relocations, restored } from './relocations.ts'
 
@@ -64,6 +65,7 @@ export class ContentReader {
   #queue: (() => void)[] = []
   #inFlight = 0
   #inFlightMax = inFlightBlocksMin
+  readonly #time = new WatchedTime(quietTickMs)
   #before = { received: 0, atMs: 0 }
   #patienceMs: number
   /** When a first block was seen to be waited for. */
@@ -227,7 +229,7 @@ export class ContentReader {
 
   async #get(index: number, options: ContentReadOptions = {}): Promise<Uint8Array> {
     while (this.#inFlight >= this.#inFlightMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
-    if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: performance.now() }
+    if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: this.#time.nowMs }
     let giveUp: (error: Error) => void = () => {}
     try {
       const block = await new Promise<Uint8Array | null>((resolve, reject) => {
@@ -279,7 +281,7 @@ export class ContentReader {
   /** Gives up what is waited for when peers are there and stay silent. */
   #listen(): void {
     const received = this.#arrivals.received()
-    const nowMs = performance.now()
+    const nowMs = this.#time.look()
     if (received - this.#before.received >= silenceBytesMax || !this.#arrivals.hasPeers()) {
       this.#before = { received, atMs: nowMs }
       this.#patienceMs = this.#patienceMsMax

@@ -1,5 +1,6 @@
 import type Hypercore from 'hypercore'
 import type { Peer } from 'hypercore'
+import { WatchedTime } from '../../watched-time.ts'
 
 /** A peer that was asked and says nothing for so long is let go, so that others are asked. */
 const silentMsMax = 5000
@@ -29,6 +30,7 @@ export class StallWatch {
   readonly #waiting = new WeakMap<Peer, Waiting>()
   readonly #shunned = new Map<string, { readonly untilMs: number; readonly nextMs: number }>()
   readonly #cores = new Set<Hypercore>()
+  readonly #time = new WatchedTime(tickMs)
   readonly #timer: NodeJS.Timeout
 
   constructor() {
@@ -46,7 +48,7 @@ export class StallWatch {
   }
 
   #look(): void {
-    const nowMs = performance.now()
+    const nowMs = this.#time.look()
     for (const core of this.#cores) {
       for (const peer of [...core.peers]) {
         forgive(core, peer)
@@ -54,12 +56,13 @@ export class StallWatch {
         this.#waiting.set(peer, now)
         const isStalled = nowMs - now.receivedMs >= silentMsMax || nowMs - now.answeredMs >= answerlessMsMax
         // Alone it keeps nobody else from answering.
-        if (isStalled && core.peers.length > 1) this.#shun(peer, nowMs)
+        if (isStalled && core.peers.length > 1) this.#shun(peer)
       }
     }
   }
 
-  #shun(peer: Peer, nowMs: number): void {
+  #shun(peer: Peer): void {
+    const nowMs = performance.now()
     const key = peer.remotePublicKey.toString('hex')
     const ms = this.#shunned.get(key)?.nextMs ?? shunMsMin
     this.#shunned.delete(key)

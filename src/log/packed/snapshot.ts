@@ -10,6 +10,7 @@ import {
 } from '../../format/snapshot-codec.ts'
 import type { TreePath } from '../../tree/path.ts'
 import type { Version } from '../../tree/tree.ts'
+import { WatchedTime } from '../../watched-time.ts'
 import { headerLength, type LogEntry } from '../bee/entries.ts'
 
 /** Blocks asked for at once; a hostile writer's may have 15 MiB each. */
@@ -56,19 +57,20 @@ export async function fetchPacked(
   // Closing it is what ends the wait for a block.
   const session = content.session()
   const done = new AbortController()
-  let arrivedMs = performance.now()
+  const time = new WatchedTime(tickMs)
+  let arrivedMs = time.nowMs
   let next = block
   const fetchBlocks = async () => {
     while (next < block + blocks) {
       const bytes = await session.get(next++)
       if (bytes === null || bytes.length > snapshotLimits.blockBytes) throw new UnfitSnapshot('A block is too large')
-      arrivedMs = performance.now()
+      arrivedMs = time.nowMs
     }
   }
   const ends = AbortSignal.any([signal, done.signal])
   try {
     const all = Promise.all(Array.from({ length: inFlightMax }, fetchBlocks))
-    await Promise.race([all, silence(content, hasPeers, () => arrivedMs, ends)])
+    await Promise.race([all, silence(content, { hasPeers, time, arrivedMs: () => arrivedMs }, ends)])
   } finally {
     done.abort()
     await session.close()
@@ -78,15 +80,18 @@ export async function fetchPacked(
 /** Rejects when peers are there and stay silent, or send none of what is waited for; or when `signal` is aborted. */
 async function silence(
   core: Hypercore,
-  hasPeers: () => boolean,
-  arrivedMs: () => number,
+  {
+    hasPeers,
+    time,
+    arrivedMs
+  }: { readonly hasPeers: () => boolean; readonly time: WatchedTime; readonly arrivedMs: () => number },
   signal: AbortSignal
 ): Promise<never> {
   let heard = bytesFrom(core)
-  let [heardMs, aloneMs] = [performance.now(), performance.now()]
+  let [heardMs, aloneMs] = [time.nowMs, time.nowMs]
   for (;;) {
     await sleep(tickMs, undefined, { signal })
-    const [bytes, nowMs] = [bytesFrom(core), performance.now()]
+    const [bytes, nowMs] = [bytesFrom(core), time.look()]
     if (!hasPeers()) aloneMs = nowMs
     if (Math.abs(bytes - heard) >= silenceBytesMax) [heard, heardMs] = [bytes, nowMs]
     const blocklessMs = nowMs - Math.max(arrivedMs(), aloneMs)

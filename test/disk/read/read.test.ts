@@ -177,7 +177,7 @@ test('a file that is changed all the time is torn', async (t) => {
   t.ok((await failureOf(() => hashFile(root, name))) instanceof TornRead)
 })
 
-test('what is no regular file is not read', { timeout: 5000 }, async (t) => {
+test('what is no regular file is not read', async (t) => {
   const root = await t.tmp()
   const outside = await t.tmp()
   writeFileSync(join(outside, 'file'), 'secret')

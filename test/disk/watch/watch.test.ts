@@ -87,7 +87,7 @@ class Watched {
   async expect(what: string, act: () => void, ...paths: readonly string[]): Promise<void> {
     this.dirty.clear()
     act()
-    await until(() => paths.every((path) => this.#covers(path)), { what: `${what}: ${paths.join(', ')}`, ms: 5000 })
+    await until(() => paths.every((path) => this.#covers(path)), { what: `${what}: ${paths.join(', ')}` })
   }
 
   #covers(path: string): boolean {

@@ -106,7 +106,7 @@ for (const shell of ['bash', 'zsh', 'fish'] as const) {
     writeFileSync(file, completion)
     const lines = cases.map(([typed]) => typed)
     const [command = '', ...args] = drivers[shell](file, lines)
-    const { stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 60_000 })
+    const { stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' })
     t.is(stderr, '')
     const offers = offersIn(stdout)
     for (const [typed, offered] of cases) t.alike(offers.get(typed), [...offered].sort(), `${typed}⇥`)

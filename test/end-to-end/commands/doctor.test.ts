@@ -106,9 +106,7 @@ test('doctor prints a table', async (t) => {
 namespaceTest('a machine without a network is told so', async (t) => {
   const [host] = openLan(t, 1) as [Host]
   host.run('ip', 'link', 'delete', 'eth0')
-  const began = performance.now()
   const { status, of, summary } = await diagnosis(t, [], { host, bootstrap: '10.77.0.1:49737,nas.invalid:49737' })
-  t.ok(performance.now() - began < 20_000, 'in good time')
   t.is(status, 1)
   t.is(summary.failures, 2)
   isFinding(t, of('udp'), 'failure', /no route out.*→ connect this machine/)
@@ -125,7 +123,7 @@ namespaceTest('a machine without a network is told so', async (t) => {
 namespaceTest('on a local network with a private DHT all is well', async (t) => {
   const [nas, laptop] = openLan(t, 2) as [Host, Host]
   const dht = start(t, ['bootstrap'], { host: nas })
-  await until(() => dht.stdout.includes('10.77.0.1:49737'), { what: 'the DHT', ms: 30_000 })
+  await until(() => dht.stdout.includes('10.77.0.1:49737'), { what: 'the DHT' })
   // A new IPv6 address can't be used before the system knows that nobody else has it.
   await until(() => !laptop.run('ip', 'address').includes('tentative'), { what: 'the addresses' })
   const options = { host: laptop, bootstrap: '10.77.0.1:49737' }
@@ -151,7 +149,7 @@ test('a TCP port that is taken is a failure, and who has it is named', async (t)
   isFinding(t, of('tcp-port'), 'failure', new RegExp(`${port} is in use by process ${process.pid} .*→ end it`))
 })
 
-test('the store of a folder is looked at, and nothing is changed', { timeout: 120_000 }, async (t) => {
+test('the store of a folder is looked at, and nothing is changed', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const root = await t.tmp()
   mkdirSync(join(root, 'a/b'), { recursive: true })
@@ -229,7 +227,7 @@ for (const [kind, state, text] of [
   namespaceTest(`a ${kind} network address translator is known by the ports that it gives`, async (t) => {
     const { outside, inside } = openNat(t, { kind: [kind, 'none'] })
     const dht = start(t, ['bootstrap'], { host: outside })
-    await until(() => dht.stdout.includes('10.1.0.1:49737'), { what: 'the DHT', ms: 30_000 })
+    await until(() => dht.stdout.includes('10.1.0.1:49737'), { what: 'the DHT' })
     const { of } = await diagnosis(t, ['--no-lan'], { host: inside[0], bootstrap: '10.1.0.1:49737' })
     isFinding(t, of('nat'), state, text)
   })

@@ -13,14 +13,14 @@ test('the examples share a directory and clone it', async (t) => {
   const example = (name: string) => join(packageRoot, `dist/examples/${name}.js`)
 
   const writer = new Command(t, example('share'), [source, text])
-  await until(() => /key .*\n/.test(writer.stdout) && /version/.test(writer.stdout), { what: 'the key', ms: 30_000 })
+  await until(() => /key .*\n/.test(writer.stdout) && /version/.test(writer.stdout), { what: 'the key' })
   const key = /key (.*)\n/.exec(writer.stdout)?.[1] ?? ''
   const reader = new Command(t, example('clone'), [key, mirror, text])
   t.is(await reader.exit(), 0)
   says(t, reader.stdout, /^version \d+: 1 files\n$/)
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'content')
   writeFileSync(join(source, 'file'), 'content that is new')
-  await until(() => writer.stdout.match(/^version/gm)?.length === 2, { what: 'the second version', ms: 30_000 })
+  await until(() => writer.stdout.match(/^version/gm)?.length === 2, { what: 'the second version' })
   for (const where of [key, source]) {
     const history = new Command(t, example('history'), [where, 'file', text])
     t.is(await history.exit(), 0)

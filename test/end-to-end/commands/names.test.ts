@@ -130,7 +130,7 @@ test('a terminal is left as it was by the names on it', { skip: !hasTmux() }, as
   const command = [process.execPath, program, 'share', source, '--bootstrap', bootstrap]
   tmux('new-session', '-d', '-x', '120', '-y', '50', ...command)
   const screen = () => tmux('capture-pane', '-p', '-e')
-  await until(() => screen().includes('Published'), { what: 'the status line', ms: 30_000 })
+  await until(() => screen().includes('Published'), { what: 'the status line' })
   for (const text of ['red\\x1b[31mred', 'clear\\x1b[2J\\x1b[H', 'line\\nfeed', 'txt.\\u{202e}gpj.exe', 'c1\\x9b31m']) {
     t.ok(screen().includes(text), text)
   }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { start, startClone, startShare } from '../../support/cli.ts'
+import { patient } from '../../support/hang.ts'
 import { run, socketsOf, type Told } from '../../support/reading.ts'
 import { says } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
@@ -41,14 +42,12 @@ test('a paused folder rests, also after a restart, and catches up when it goes o
   const again = startClone(t, writer.key, mirror, { bootstrap })
   await again.event('paused' as never)
   t.is((await statusOf(mirror)).state, 'paused')
-  const stopMs = performance.now()
   t.is(await again.kill('SIGINT'), 130)
-  t.ok(performance.now() - stopMs < 4000, 'not cut off')
   const third = startClone(t, writer.key, mirror, { bootstrap })
   await third.event('paused' as never)
   t.is(held(), '1')
   t.alike((await run(t, ['resume', mirror, '--json'])).records, [{ type: 'paused', paused: false }])
-  t.is((await run(t, ['wait', mirror, '--version', String(second.version), '--timeout', '30s'])).status, 0)
+  t.is((await run(t, ['wait', mirror, '--version', String(second.version), ...patient])).status, 0)
   t.is(held(), '2')
   t.alike((await run(t, ['wait', mirror, '--json'])).records, [{ type: 'held', version: second.version }])
 
@@ -62,8 +61,8 @@ test('a paused folder rests, also after a restart, and catches up when it goes o
   t.is((await statusOf(source)).state, 'paused')
   t.is((await run(t, ['resume', source])).status, 0)
   await writer.event('published', () => true, from)
-  await until(() => held() === '3' && existsSync(join(mirror, 'new')), { what: 'the mirror to follow', ms: 30_000 })
-  t.is((await run(t, ['wait', source, '--timeout', '20s'])).status, 0)
+  await until(() => held() === '3' && existsSync(join(mirror, 'new')), { what: 'the mirror to follow' })
+  t.is((await run(t, ['wait', source, ...patient])).status, 0)
 })
 
 test('a resting folder is paused, and to wait for one lasts until somebody is at work on it', async (t) => {
@@ -74,7 +73,7 @@ test('a resting folder is paused, and to wait for one lasts until somebody is at
   await first.kill('SIGTERM')
   t.is((await run(t, ['pause', source])).status, 0)
   writeFileSync(join(source, 'file'), 'content')
-  const waiting = start(t, ['wait', source, '--json', '--timeout', '40s'])
+  const waiting = start(t, ['wait', source, '--json', ...patient])
   const second = await startShare(t, source, { bootstrap: 'none' })
   await second.event('paused' as never)
   t.ok(waiting.running)
@@ -135,7 +134,7 @@ test('status tells of role, versions, what differs, and why it is not done', asy
   const from = writer.events.length
   writeFileSync(join(source, 'conflict'), 'another')
   const { version: second } = await writer.event('published', () => true, from)
-  t.is((await run(t, ['wait', mirror, '--version', String(second), '--timeout', '30s'])).status, 0)
+  t.is((await run(t, ['wait', mirror, '--version', String(second), ...patient])).status, 0)
   const after = await statusOf(mirror)
   t.alike(
     (after.conflicts as Told[]).map(({ path }) => path),

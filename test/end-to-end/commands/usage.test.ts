@@ -152,6 +152,6 @@ test('an unreadable directory is refused', { skip: process.getuid?.() === 0 }, a
 })
 
 async function shows(t: Assert, command: ReturnType<typeof start>, what: RegExp): Promise<void> {
-  await until(() => what.test(command.stderr), { what: String(what), ms: 30_000 })
+  await until(() => what.test(command.stderr), { what: String(what) })
   t.ok(what.test(command.stderr))
 }

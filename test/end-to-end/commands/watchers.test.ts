@@ -6,6 +6,7 @@ import { Dice } from '../../simulation/edits.ts'
 import { seedsWith } from '../../simulation/seeds.ts'
 import { start, startShare } from '../../support/cli.ts'
 import { hashOf } from '../../support/entries.ts'
+import { longTestHangMs } from '../../support/hang.ts'
 import { snapshot } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { until } from '../../support/until.ts'
@@ -15,11 +16,10 @@ const clientCount = Number(process.env.P2PSYNC_CLIENTS ?? 6)
 const changeCount = Number(process.env.P2PSYNC_CHANGES ?? 300)
 const changesPerRound = 20
 const [fileCount, directoryCount] = [300, 6]
-const waitMs = 120_000
 
 for (const seed of seedsWith()) {
   const what = `${clientCount} watchers are told of ${changeCount} changes once, in order, across restarts of the source`
-  test(`${what} (seed ${seed})`, { timeout: 1_800_000 }, (t) => watchAll(t, seed))
+  test(`${what} (seed ${seed})`, { timeout: longTestHangMs }, (t) => watchAll(t, seed))
 }
 
 async function watchAll(t: Assert, seed: number): Promise<void> {
@@ -36,7 +36,7 @@ async function watchAll(t: Assert, seed: number): Promise<void> {
   // From far, and through who is at work on the folder; all of it, and one directory.
   const watchers = [watch(folder), watch(folder, 'd0'), watch(source.key, 'd0'), watch(source.key)]
   while (watchers.length < clientCount - 1) watchers.push(watch(source.key))
-  await until(() => watchers.every((each) => each.read().start !== undefined), { what: 'the listings', ms: waitMs })
+  await until(() => watchers.every((each) => each.read().start !== undefined), { what: 'the listings' })
   for (const { tree, directory } of watchers) {
     t.is(tree.size, directory === '' ? fileCount + directoryCount : fileCount / directoryCount + 1)
   }
@@ -52,8 +52,8 @@ async function watchAll(t: Assert, seed: number): Promise<void> {
     user.change(changesPerRound / 2)
     if (signal !== undefined) source = await share()
     // No path changes again before it was told of: each change is one to be told.
-    await until(() => watchers[3]?.has(user.fresh), { what: `the changes of round ${round}`, ms: waitMs }).catch(
-      (error: Error) => t.fail(`${error.message}: ${user.fresh.filter((line) => !watchers[3]?.has([line]))}`)
+    await until(() => watchers[3]?.has(user.fresh), { what: `the changes of round ${round}` }).catch((error: Error) =>
+      t.fail(`${error.message}: ${user.fresh.filter((line) => !watchers[3]?.has([line]))}`)
     )
     user.rest()
   }
@@ -70,7 +70,7 @@ async function watchAll(t: Assert, seed: number): Promise<void> {
       directory !== undefined
     )
   }
-  await until(() => watchers.every(isDone), { what: 'the same trees', ms: waitMs }).catch(() => {})
+  await until(() => watchers.every(isDone), { what: 'the same trees' }).catch(() => {})
   const [, , , reference] = watchers
   const told = reference?.told ?? []
   for (const [i, each] of watchers.entries()) {

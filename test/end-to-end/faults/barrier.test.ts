@@ -36,7 +36,7 @@ exit ${exitStatus}
   }
 
   async called(times: number): Promise<void> {
-    await until(() => this.calls >= times, { what: `barrier ${times}`, ms: 30_000 })
+    await until(() => this.calls >= times, { what: `barrier ${times}` })
   }
 
   /** Lets one call end, or all from now on. */

@@ -4,6 +4,7 @@ import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { freePort } from '../../support/free-port.ts'
+import { patient } from '../../support/hang.ts'
 import { noLoopDevices, type SmallDisk, smallDisk } from '../../support/loop-device.ts'
 import { says } from '../../support/says.ts'
 import { becomeSame } from '../../support/snapshot.ts'
@@ -11,7 +12,7 @@ import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-const needsDisks = { skip: noLoopDevices !== false, timeout: 120_000 }
+const needsDisks = { skip: noLoopDevices !== false }
 
 function fill(directory: string, prefix: string, files: number): void {
   mkdirSync(directory, { recursive: true })
@@ -106,7 +107,7 @@ test(
     // Room for the files, but not for the log of them too.
     disk.fill(32_000_000)
     fill(source, 'b', 150)
-    await until(() => fullErrors(writer) > 0, { what: 'the full disk to be met', ms: 30_000 })
+    await until(() => fullErrors(writer) > 0, { what: 'the full disk to be met' })
     await writer.kill('SIGKILL')
     disk.fill(0)
 
@@ -126,7 +127,8 @@ test('a mirror that is made once gives a full disk up in time', needsDisks, asyn
   fill(source, 'a', 100)
   const disk = await smallDisk(t, 32)
   const writer = await startShare(t, source, { bootstrap })
-  const args = ['--once', '--timeout', '3s']
+  // Enough to find the source on a busy machine too; then it is waited for.
+  const args = ['--once', '--timeout', '20s']
   const reader = startClone(t, writer.key, join(disk.path, 'mirror'), { bootstrap, args })
   t.is(await reader.exit(), 1)
   says(t, reader.stderr, /\[DISK_FULL\]/)
@@ -141,10 +143,10 @@ test('a mirror that is made once goes on when there is space in time', needsDisk
   await writer.event('up-to-date')
   // Enough to begin with.
   disk.fill(30_000_000)
-  const args = ['--once', '--timeout', '50s']
+  const args = ['--once', ...patient]
   const mirror = join(disk.path, 'mirror')
   const reader = startClone(t, writer.key, mirror, { bootstrap: 'none', args })
-  await until(() => fullErrors(reader) > 0, { what: 'the full disk to be met', ms: 30_000 })
+  await until(() => fullErrors(reader) > 0, { what: 'the full disk to be met' })
   disk.empty()
   t.is(await reader.exit(), 0)
   await becomeSame(t, source, mirror)

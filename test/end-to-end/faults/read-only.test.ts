@@ -40,7 +40,7 @@ test('an immutable file is reported and stays, and the rest goes on', { skip: !c
   // In one version or in several.
   const removals = () =>
     writer.events.reduce((sum, event) => sum + (event.type === 'published' ? event.removals : 0), 0)
-  await until(() => removals() >= 2, { what: 'both removals', ms: 30_000 })
+  await until(() => removals() >= 2, { what: 'both removals' })
 
   const once = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
   t.is(await once.exit(), 3)
@@ -59,8 +59,7 @@ test('an immutable file is reported and stays, and the rest goes on', { skip: !c
 })
 
 test('a folder that becomes read-only is said, and is followed again when it can be written to', {
-  skip: !canMount,
-  timeout: 120_000
+  skip: !canMount
 }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const base = await t.tmp()

@@ -86,7 +86,7 @@ test('a folder whose root was replaced by a copy of itself is watched', async (t
   await becomeSame(t, source, mirror)
 })
 
-test('directories that change places keep being watched', { timeout: 120_000 }, async (t) => {
+test('directories that change places keep being watched', async (t) => {
   const { source, mirror } = await startPair(t, (source) => {
     for (let i = 0; i < 20; i++) {
       mkdirSync(join(source, `d${i}/sub`), { recursive: true })
@@ -159,7 +159,7 @@ test('a peer that goes before all is there is waited for no longer than told', a
   writeFileSync(join(source, 'big'), bytesOf(100_000_000))
   const writer = await startShare(t, source, { bootstrap, args: ['--limit-up', '20M'] })
   await writer.event('up-to-date')
-  const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--once', '--timeout', '1s'] })
+  const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--once', '--timeout', '15s'] })
   await reader.event('progress', ({ phase }) => phase === 'fetch')
   await writer.kill('SIGTERM')
   t.is(await reader.exit(), 13)
@@ -193,6 +193,6 @@ test('an ignore file that cannot be read publishes nothing', { skip: process.get
   const writer = await startShare(t, source, { bootstrap })
   t.is((await writer.event('error')).code, 'HALTED')
   chmodSync(join(source, '.p2psyncignore'), 0o600)
-  await until(() => writer.events.some(({ type }) => type === 'published'), { what: 'the first version', ms: 30_000 })
+  await until(() => writer.events.some(({ type }) => type === 'published'), { what: 'the first version' })
   t.absent(writer.events.some((event) => event.type === 'published' && event.files > 1))
 })

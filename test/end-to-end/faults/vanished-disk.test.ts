@@ -55,8 +55,7 @@ test('a disk that is unplugged has deleted nothing, and is followed again when i
 })
 
 test('a disk that comes and goes while it is looked at has deleted nothing', {
-  skip: !canMount,
-  timeout: 60_000
+  skip: !canMount
 }, async (t) => {
   const { disk, source, mirror, mount, writer } = await onADisk(t, ['--poll', '10ms'], many)
   for (let i = 0; i < 60; i++) {

@@ -23,11 +23,11 @@ test('ignore rules leave out what they list, travel themselves, and are taken up
   t.absent(has('draft~'), 'a default')
 
   writeFileSync(at('.p2psyncignore'), '*.log\n')
-  await until(() => has('build/deep/output'), { what: 'what is no longer ignored', ms: 30_000 })
+  await until(() => has('build/deep/output'), { what: 'what is no longer ignored' })
   rmSync(at('note.log'))
   writeFileSync(at('new.log'), 'new')
   writeFileSync(at('last'), 'last')
-  await until(() => has('last'), { what: 'the last file', ms: 30_000 })
+  await until(() => has('last'), { what: 'the last file' })
   t.ok(has('note.log'), 'what is newly ignored is not deleted')
   t.absent(has('new.log'), 'nor published')
 })

@@ -82,7 +82,7 @@ async function becomeAlike(t: Assert, a: string, b: string): Promise<void> {
       return false // Something went while it was looked at.
     }
   }
-  await until(same, { what: 'the same trees', ms: 30_000 }).catch(() => {})
+  await until(same, { what: 'the same trees' }).catch(() => {})
   t.alike(differences(a, b), [])
 }
 
@@ -92,7 +92,7 @@ function overwrite(path: string, bytes: Uint8Array, at: number): void {
   closeSync(fd)
 }
 
-test('a large file takes its space once, on either side', { timeout: 60_000 }, async (t) => {
+test('a large file takes its space once, on either side', async (t) => {
   const { source, mirror } = await openPair(t)
   t.alike(differences(source, mirror), [])
   for (const folder of [source, mirror]) {
@@ -102,13 +102,13 @@ test('a large file takes its space once, on either side', { timeout: 60_000 }, a
   t.alike(readdirSync(join(mirror, '.p2psync/staging')), [])
 })
 
-test('with all in the log it takes it twice', { timeout: 60_000 }, async (t) => {
+test('with all in the log it takes it twice', async (t) => {
   const { source, mirror } = await openPair(t, { inPlaceAbove: Number.POSITIVE_INFINITY })
   t.alike(differences(source, mirror), [])
   for (const folder of [source, mirror]) t.ok(bytesIn(join(folder, '.p2psync')) > 40 * mib)
 })
 
-test('what is kept in the log is compressed, each chunk by itself', { timeout: 60_000 }, async (t) => {
+test('what is kept in the log is compressed, each chunk by itself', async (t) => {
   const { source, mirror, received } = await openPair(t, { inPlaceAbove: Number.POSITIVE_INFINITY })
   const numbers = new Uint32Array(bytesOf(400_000).buffer)
   const lines = Array.from(numbers, (number) => `${number % 100_000} of the same words, again and again\n`)
@@ -141,7 +141,7 @@ const edits: ReadonlyArray<[what: string, edit: (path: string) => void, mibMax: 
     6
   ]
 ]
-test('of a large file only what is new travels', { timeout: 120_000 }, async (t) => {
+test('of a large file only what is new travels', async (t) => {
   const { source, mirror, received } = await openPair(t)
   for (const [what, edit, mibMax] of edits) {
     edit(join(source, 'large'))
@@ -151,7 +151,7 @@ test('of a large file only what is new travels', { timeout: 120_000 }, async (t)
   }
 })
 
-test('renamed and copied, it travels no more, and another mirror gets it', { timeout: 120_000 }, async (t) => {
+test('renamed and copied, it travels no more, and another mirror gets it', async (t) => {
   const { source, mirror, shared, received } = await openPair(t)
   mkdirSync(join(source, 'directory'))
   renameSync(join(source, 'large'), join(source, 'directory/renamed'))
@@ -177,7 +177,7 @@ test('renamed and copied, it travels no more, and another mirror gets it', { tim
   t.alike(differences(source, other), [], 'also from one who was started again')
 })
 
-test('a mirror serves what lies in its folder, without the source', { timeout: 120_000 }, async (t) => {
+test('a mirror serves what lies in its folder, without the source', async (t) => {
   const { source, mirror, shared, cloned } = await openPair(t)
   const { key } = shared
   await shared.close()
@@ -196,7 +196,7 @@ test('a mirror serves what lies in its folder, without the source', { timeout: 1
   await becomeAlike(t, source, other)
 })
 
-test('what was edited in a mirror is given to nobody', { timeout: 120_000 }, async (t) => {
+test('what was edited in a mirror is given to nobody', async (t) => {
   const { source, mirror, shared } = await openPair(t)
   const { key } = shared
   await shared.close()
@@ -213,7 +213,7 @@ test('what was edited in a mirror is given to nobody', { timeout: 120_000 }, asy
   t.ok(differences(source, mirror).length > 0)
 })
 
-test('a file that changes while it is fetched arrives as it is in the end', { timeout: 120_000 }, async (t) => {
+test('a file that changes while it is fetched arrives as it is in the end', async (t) => {
   const { source, mirror, cloned } = await openPair(t)
   writeFileSync(join(source, 'second'), bytesOf(60 * mib, 3))
   cloned.limit({ down: 30 * mib })

@@ -11,8 +11,7 @@ const files = 10_000
 const peakMax = Number(process.versions.node.split('.')[0]) < 22 ? 260 : 420
 
 test('a directory of very many files is shared and renamed in little memory, by few watches, without transfer', {
-  skip: !tellsDescriptors,
-  timeout: 240_000
+  skip: !tellsDescriptors
 }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [folder, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]

@@ -188,7 +188,7 @@ oddTest('a change of the same second and size is found, and kept aside', 'exfat'
   const { mirror, at, here, follow } = await startSource(t, 'exfat', (at) => {
     writeFileSync(at('file'), 'one')
     // However long it takes to get there, it has been changed just now.
-    const soon = String(Math.floor(Date.now() / 1000) + 60)
+    const soon = String(Math.floor(Date.now() / 1000) + 600)
     utimesSync(at('file'), soon, soon)
   })
   const reader = follow()

@@ -76,7 +76,7 @@ test('a link at the path of a target is replaced, and what it points to is untou
   // For a moment nothing is there, while what was is kept under another name.
   const stats = (name: string) => lstatSync(join(mirror, name), { throwIfNoEntry: false })
   const isThere = () => stats('file')?.isFile() && stats('directory')?.isDirectory()
-  await until(isThere, { what: 'both in the place of the links', ms: 60_000 }).catch(() => {})
+  await until(isThere, { what: 'both in the place of the links' }).catch(() => {})
   untouched()
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'changed')
 })
@@ -122,7 +122,7 @@ test('what a user has in a directory survives its becoming a file, and a file it
     const [file, child] = [join(mirror, 'directory'), join(mirror, 'file/child')]
     return lstatSync(file, { throwIfNoEntry: false })?.isFile() && lstatSync(child, { throwIfNoEntry: false })
   }
-  await until(arrived, { what: 'both in the place of the others', ms: 60_000 })
+  await until(arrived, { what: 'both in the place of the others' })
   t.is(readFileSync(join(mirror, 'directory'), 'utf8'), 'a file now')
   t.is(readFileSync(join(mirror, 'file/child'), 'utf8'), 'a child now')
 

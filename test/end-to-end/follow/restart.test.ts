@@ -9,34 +9,12 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Assert } from 'brittle'
-import { State } from '../../../src/disk/state/state.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { startClone, startShare } from '../../support/cli.ts'
+import { fill, startFolders } from '../../support/restart.ts'
 import { becomeSame } from '../../support/snapshot.ts'
-import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
-
-async function startFolders(t: Assert) {
-  const { text: bootstrap } = await startTestnet(t)
-  const source = await t.tmp()
-  const mirror = join(await t.tmp(), 'mirror')
-  return {
-    bootstrap,
-    source,
-    mirror,
-    at: (path: string) => join(source, path),
-    here: (path: string) => join(mirror, path)
-  }
-}
-
-/** Enough that it takes a while. */
-function fill(source: string, files: number): void {
-  mkdirSync(join(source, 'many'), { recursive: true })
-  for (let i = 0; i < files; i++) writeFileSync(join(source, `many/${i}`), bytesOf(5000 + i, i + 1))
-  writeFileSync(join(source, 'large'), bytesOf(40_000_000, 7))
-}
 
 test('what changed while the writer was not running is found when it starts', async (t) => {
   const { bootstrap, source, mirror, at } = await startFolders(t)
@@ -69,78 +47,6 @@ test('what changed while the reader was not running is made good when it starts'
   const second = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
   t.is(await second.exit(), 0)
   await becomeSame(t, source, mirror)
-})
-
-test('a reader killed in the middle goes on where it was', async (t) => {
-  const { bootstrap, source, mirror } = await startFolders(t)
-  fill(source, 300)
-  const writer = await startShare(t, source, { bootstrap })
-  for (let round = 0; round < 3; round++) {
-    // Slowly, so that each is killed before it has all.
-    const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--limit-down', '10M'] })
-    await reader.event('progress', ({ phase, bytes }) => phase === 'fetch' && bytes > round * 1_000_000)
-    await reader.kill('SIGKILL')
-    for (const name of existsSync(mirror) ? readdirSync(mirror) : []) {
-      if (name === 'large')
-        t.ok(readFileSync(join(mirror, name)).equals(readFileSync(join(source, name))), 'whole or not at all')
-    }
-  }
-  t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  await becomeSame(t, source, mirror)
-  t.alike(readdirSync(join(mirror, '.p2psync/staging')), [], 'nothing is left of what was cut off')
-})
-
-test('a reader killed between two versions does not take what it holds for the older', async (t) => {
-  const { bootstrap, source, mirror, at } = await startFolders(t)
-  writeFileSync(at('small'), 'small')
-  const writer = await startShare(t, source, { bootstrap })
-  const first = startClone(t, writer.key, mirror, { bootstrap })
-  const { version } = await first.event('in-sync')
-  await first.kill('SIGTERM')
-  // Each is a batch of its own, recorded before the next.
-  const names = ['a', 'b', 'c'] as const
-  for (const [i, name] of names.entries()) writeFileSync(at(name), bytesOf(70_000_000, i + 1))
-  await writer.event('published', ({ files }) => files === 4)
-  const second = startClone(t, writer.key, mirror, { bootstrap })
-  await second.event('progress', ({ phase, files }) => phase === 'fetch' && files > 0)
-  await second.kill('SIGKILL')
-
-  const state = await State.open(join(mirror, '.p2psync/state'))
-  const baseline = await state.baseline()
-  const applied = await state.note('applied')
-  await state.close()
-  t.ok(
-    [...baseline.keys()].some((path) => path === 'a'),
-    'it had begun'
-  )
-  t.ok(applied?.length !== version, 'the older version is not noted any more')
-  t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  await becomeSame(t, source, mirror)
-})
-
-test('a writer killed in the middle goes on, and its readers follow', async (t) => {
-  const { bootstrap, source, mirror, at } = await startFolders(t)
-  fill(source, 300)
-  let writer = await startShare(t, source, { bootstrap })
-  const { key } = writer
-  const reader = startClone(t, key, mirror, { bootstrap })
-  await reader.event('applied')
-  for (let round = 0; round < 3; round++) {
-    writeFileSync(at('rewritten'), bytesOf(20_000_000, round))
-    await writer.event('progress', ({ phase, bytesTotal }) => phase === 'publish' && bytesTotal >= 20_000_000)
-    await writer.kill('SIGKILL')
-    writer = await startShare(t, source, { bootstrap })
-    t.is(writer.key, key)
-  }
-  await becomeSame(t, source, mirror)
-  writeFileSync(at('after'), 'all that')
-  await becomeSame(t, source, mirror)
-  const { fork } = await reader.event('applied', ({ fork }) => fork > 0)
-  t.ok(fork > 0, 'each cut-off run has led to a new fork')
-  t.absent(
-    reader.events.some(({ type }) => type === 'error'),
-    'nothing was the matter at the reader'
-  )
 })
 
 test('a reader gets all from another reader when the writer has gone', async (t) => {
@@ -191,8 +97,7 @@ test('what the user does in a mirror is never lost', async (t) => {
   await until(
     () => existsSync(here('new on both sides')) && readFileSync(here('new on both sides'), 'utf8') === 'theirs',
     {
-      what: 'the new file',
-      ms: 30_000
+      what: 'the new file'
     }
   )
   await second.event('in-sync')

@@ -51,7 +51,7 @@ async function becomes(t: Assert, root: string, paths: readonly string[]): Promi
       return false // Something went while it was looked at.
     }
   }
-  await until(isSo, { what: 'these paths', ms: 30_000 }).catch(() => {})
+  await until(isSo, { what: 'these paths' }).catch(() => {})
   t.alike(pathsOf(root), [...paths].sort())
 }
 

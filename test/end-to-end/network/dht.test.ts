@@ -40,7 +40,7 @@ async function openScene<T extends Hosts>(t: Assert, hosts: T) {
 
 async function startDht(t: Assert, host: Host): Promise<Command> {
   const dht = start(t, ['bootstrap', '--quiet'], { host })
-  await until(() => dht.stdout.includes(host.address), { what: `the DHT\n${dht.stderr}`, ms: 30_000 })
+  await until(() => dht.stdout.includes(host.address), { what: `the DHT\n${dht.stderr}` })
   return dht
 }
 

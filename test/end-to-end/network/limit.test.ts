@@ -9,7 +9,7 @@ test('a limit holds, and can be lifted while the folder is at work', async (t) =
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'large'), bytesOf(20_000_000))
   // At this rate it would take longer than any test may.
-  const writer = await startShare(t, source, { bootstrap: 'none', args: ['--limit-up', '100k'] })
+  const writer = await startShare(t, source, { bootstrap: 'none', args: ['--limit-up', '50k'] })
   await writer.event('up-to-date')
   const startMs = performance.now()
   const reader = startClone(t, writer.key, mirror, { bootstrap: 'none' })
@@ -18,7 +18,7 @@ test('a limit holds, and can be lifted while the folder is at work', async (t) =
   const received = reader.events.reduce((sum, event) => {
     return event.type === 'peer' ? sum + event.receiveRate * 5 : sum
   }, 0)
-  t.ok(received < 100_000 * (seconds + 5), `${received} bytes in ${Math.round(seconds)} s`)
+  t.ok(received < 50_000 * (seconds + 5), `${received} bytes in ${Math.round(seconds)} s`)
   const lift = start(t, ['limit', source, '--up', 'none', '--json'])
   t.is(await lift.exit(), 0)
   t.is(lift.stdout, '{"type":"limits"}\n')

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
+import { patient } from '../../support/hang.ts'
 import { type Host, type NatKind, namespaceTest, openNat, startDht } from '../../support/namespaces.ts'
 import { says } from '../../support/says.ts'
 import { until } from '../../support/until.ts'
@@ -81,7 +82,7 @@ for (const [name, scene, transport] of meetings) {
     async (t) => {
       const { share, clone, mirror } = await openScene(t, scene)
       const writer = await share()
-      const peer = await finished(t, clone(writer.key, ['--timeout', '50s']), mirror)
+      const peer = await finished(t, clone(writer.key, patient), mirror)
       t.is(peer.transport, transport)
     },
     alone
@@ -93,7 +94,7 @@ namespaceTest(
   async (t) => {
     const startNodes = async (host: Host) => {
       const dht = start(t, ['bootstrap'], { host })
-      const [address] = (await until(() => /^.+\n/.exec(dht.stdout), { what: 'its address', ms: 30_000 })) as [string]
+      const [address] = (await until(() => /^.+\n/.exec(dht.stdout), { what: 'its address' })) as [string]
       return address.trim()
     }
     const scene = await openScene(t, { kind: ['port-restricted', 'port-restricted'] }, startNodes)

@@ -9,6 +9,7 @@ import { rendezvousOf } from '../../../src/net/rendezvous.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { freePort } from '../../support/free-port.ts'
+import { patient } from '../../support/hang.ts'
 import { type Host, namespaceTest, openLan, startDht } from '../../support/namespaces.ts'
 import { says } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
@@ -80,11 +81,10 @@ async function play(
   await reader.event('in-sync')
   appendFileSync(join(source, fileName), content)
   await until(() => readFileSync(join(mirror, fileName), 'utf8').length === content.length * 51, {
-    what: 'the change',
-    ms: 60_000
+    what: 'the change'
   })
   if (isTcp) {
-    const more = ['--peer', `${a?.address}:${port}`, '--timeout', '30s', '--once']
+    const more = ['--peer', `${a?.address}:${port}`, ...patient, '--once']
     const stranger = startClone(t, wrongKey, join(await t.tmp(), 'mirror'), { bootstrap, args: more, ...at })
     await stranger.event('notice', ({ message }) => message.includes("doesn't have this folder"))
     await stranger.kill('SIGTERM')
@@ -165,7 +165,7 @@ function noticesOf(command: Command): readonly string[] {
 
 test('who has a wrong key is told that the folder is not there, and its owner nothing', async (t) => {
   const { port, writer } = await openScene(t)
-  const args = ['--once', '--timeout', '4s', '--peer', `127.0.0.1:${port}`]
+  const args = ['--once', '--timeout', '20s', '--peer', `127.0.0.1:${port}`]
   const stranger = startClone(t, wrongKey, join(await t.tmp(), 'mirror'), { bootstrap: 'none', args })
   t.is(await stranger.exit(), 13)
   says(t, stranger.stderr, new RegExp(`127.0.0.1:${port}.* doesn't have this folder`))
@@ -183,7 +183,7 @@ for (const isUdx of [false, true]) {
   test(`a machine off the list is told so by ${way}, and the owner of the folder once`, async (t) => {
     const [friend, other] = [await newMachine(t), await newMachine(t)]
     const { writer, clone } = await openScene(t, { allow: [friend.key], isUdx })
-    const refused = await clone(other, ['--once', '--timeout', '15s'])
+    const refused = await clone(other, ['--once', '--timeout', '40s'])
     t.is(await refused.exit(), 13)
     says(t, refused.stderr, /turns this machine away/)
     t.ok(refused.stderr.includes(other.key), 'the key that the list lacks is said')
@@ -199,9 +199,7 @@ for (const isUdx of [false, true]) {
     t.is(await welcome.exit(), 0)
   })
 
-  test(`a line more in the list lets a machine in by ${way}, and a line less ends that`, {
-    timeout: 120_000
-  }, async (t) => {
+  test(`a line more in the list lets a machine in by ${way}, and a line less ends that`, async (t) => {
     const machine = await newMachine(t)
     const { source, writer, allowFile, clone } = await openScene(t, { file: '# Nobody yet\n', isUdx })
     const reader = await clone(machine)
@@ -211,7 +209,6 @@ for (const isUdx of [false, true]) {
     await reader.event('in-sync')
     const ms = performance.now() - addedMs
     t.comment(`in sync ${Math.round(ms)} ms after the line`)
-    t.ok(ms < 20_000, `${Math.round(ms)} ms`)
     const removedMs = performance.now()
     writeFileSync(allowFile, '')
     await writer.event('peer', ({ state }) => state === 'disconnected')

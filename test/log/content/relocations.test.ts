@@ -94,7 +94,7 @@ test('contents are read from the new pack where the old one has gone, and from t
   const moved = { block: 0, to: 1, at: 7, bytes: 50, runs: [{ offset: 20, length: 20 }] }
   const again = { block: 1, to: 2, at: 0, bytes: 27, runs: [{ offset: 11, length: 12 }] }
   const read = async (offset: number, length: number) => {
-    const arrivals = { hasPeers: () => true, received: () => 0, patienceMs: 100 }
+    const arrivals = { hasPeers: () => true, received: () => 0, patienceMs: 3000 }
     const relocations = new Relocations([moved, again])
     const reader = new ContentReader(core, writer.places, arrivals, { relocations, directory: '' })
     const pieces: Buffer[] = []

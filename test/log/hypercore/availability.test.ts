@@ -1,6 +1,7 @@
 import { type Assert, test } from 'brittle'
 import { BlockPlaces, noFiles } from '../../../src/log/hypercore/block-places.ts'
 import { bytesOf } from '../../support/bytes.ts'
+import { hangMs } from '../../support/hang.ts'
 import { link, openStore } from '../../support/log.ts'
 import { until } from '../../support/until.ts'
 
@@ -23,11 +24,11 @@ async function openPair(t: Assert) {
 test('that a peer gives one block up is no word of those behind it', async (t) => {
   const { writer, reader } = await openPair(t)
   // Asked for what nobody has, a reader has said what it wants to hear of.
-  const nobodys = reader.get(1001, { timeout: 60_000 }).catch(() => undefined)
+  const nobodys = reader.get(1001, { timeout: hangMs }).catch(() => undefined)
   for (const block of [500, 10]) {
     await writer.clear(block)
     await until(() => reader.peers[0]?.remoteContiguousLength === block, { what: 'word that it went' })
-    const read = await reader.get(block + 20, { timeout: 5000 }).catch(() => null)
+    const read = await reader.get(block + 20, { timeout: hangMs }).catch(() => null)
     t.ok(read?.equals(blocks[block + 20] as Buffer))
   }
   await reader.download({ start: 600, end: 999 }).done()
@@ -47,7 +48,7 @@ test('a block that came back while the other side had it can be had once it has 
   const nothing = { hash: null, seek: null, upgrade: null, manifest: null }
   await writer.applyProof({ fork: writer.fork, block: { index: 999, value, nodes: [] }, ...nothing })
   await reader.clear(999)
-  const read = await reader.get(999, { timeout: 5000 }).catch(() => null)
+  const read = await reader.get(999, { timeout: hangMs }).catch(() => null)
   t.ok(read?.equals(value))
 })
 
@@ -66,7 +67,7 @@ test('a writer that begins a fork where only contents were that it gave up is fo
   await writer.truncate(37, { fork: 5 })
   await writer.append(Buffer.from('new'))
   await link(t, near, far)
-  const read = await reader.get(37, { timeout: 10_000 }).catch(() => null)
+  const read = await reader.get(37, { timeout: hangMs }).catch(() => null)
   t.is(read?.toString(), 'new')
   t.is(reader.fork, 5)
 })

@@ -136,7 +136,7 @@ test('only what lies in no file any more is released, and what is left can be pr
   t.absent(await placed.core.has(3), 'beyond the end there is nothing')
 })
 
-test('a peer that had not what it said is asked again', { timeout: 20_000 }, async (t) => {
+test('a peer that had not what it said is asked again', async (t) => {
   const source = await openCore(t)
   const blocks = await appendPlaced(
     source,

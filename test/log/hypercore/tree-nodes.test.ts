@@ -3,6 +3,7 @@ import { BlockPlaces, noFiles } from '../../../src/log/hypercore/block-places.ts
 import { missingNodes } from '../../../src/log/hypercore/missing-nodes.ts'
 import { treeNodesOf } from '../../../src/log/hypercore/tree-nodes.ts'
 import { bytesOf } from '../../support/bytes.ts'
+import { hangMs } from '../../support/hang.ts'
 import { link, openStore } from '../../support/log.ts'
 import { until } from '../../support/until.ts'
 
@@ -44,7 +45,7 @@ test('what is remembered of one fork is no proof in another', async (t) => {
   await writer.append(blocksOf(40, 1000))
   await until(() => reader.fork === 1 && reader.length === 61, { what: 'the fork' })
   const expected = [...blocksOf(21, 1), ...blocksOf(40, 1000)]
-  for (const [i, block] of expected.entries()) t.alike(await reader.get(i, { timeout: 10_000 }), block)
+  for (const [i, block] of expected.entries()) t.alike(await reader.get(i, { timeout: hangMs }), block)
   unlink()
   await near.close()
 
@@ -53,5 +54,5 @@ test('what is remembered of one fork is no proof in another', async (t) => {
   const other = await third.keyed(reader.key)
   new BlockPlaces(other, noFiles)
   await link(t, far, third)
-  for (const i of [60, 0, 33, 20, 21, 59]) t.alike(await other.get(i, { timeout: 10_000 }), expected[i] ?? null)
+  for (const i of [60, 0, 33, 20, 21, 59]) t.alike(await other.get(i, { timeout: hangMs }), expected[i] ?? null)
 })

@@ -108,7 +108,7 @@ test('a reader takes the snapshot and what changed since; the rest comes at leis
   t.alike(await collect(reader.changes(version, next, mustBeFine)), [['d5', undefined]])
 
   reader.fetchRest(next, () => true)
-  await until(async () => (await heldBy(own, writer.key)) === next.length, { what: 'the rest', ms: 30_000 })
+  await until(async () => (await heldBy(own, writer.key)) === next.length, { what: 'the rest' })
   unlink()
   await writer.close()
   await store.close()

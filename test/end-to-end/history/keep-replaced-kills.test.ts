@@ -1,0 +1,47 @@
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { startClone } from '../../support/cli.ts'
+import { hashOf } from '../../support/entries.ts'
+import { blocksHad, keeps, killable, large, openScene, versionOf } from '../../support/keep-replaced.ts'
+import { PastReader } from '../../support/past-reader.ts'
+import { becomeSame } from '../../support/snapshot.ts'
+import { test } from '../../support/together.ts'
+
+for (const step of ['taken-out', 'moved'] as const) {
+  test(`killed at ${step} while a file is moved, it is there and nothing stays behind`, async (t) => {
+    const { source, mirror, clone } = await openScene(t)
+    const { env, arm } = await killable(t)
+    const reader = await clone([], env)
+    arm(step)
+    mkdirSync(join(source, 'd'))
+    renameSync(join(source, 'large'), join(source, 'd/large'))
+    t.is(await reader.exit(), -1, 'killed')
+    const again = await clone()
+    await becomeSame(t, source, mirror)
+    await keeps(t, mirror)
+    t.alike(readdirSync(join(mirror, '.p2psync/staging')), [])
+    const said = again.events.filter(({ type }) => type === 'conflict' || type === 'problem')
+    t.alike(said, [])
+  })
+}
+
+test('killed while it is given up, it goes all the same', async (t) => {
+  const { source, mirror, writer, addresses, clone } = await openScene(t)
+  const { env, arm } = await killable(t)
+  const reader = await clone()
+  const before = versionOf(writer)
+  rmSync(join(source, 'large'))
+  await becomeSame(t, source, mirror)
+  await keeps(t, mirror, large)
+  const past = await PastReader.open(t, addresses, writer.key)
+  const entry = await past.entry('large', before)
+  await reader.kill('SIGTERM')
+  arm('kept-removed')
+  const killed = startClone(t, writer.key, mirror, { env, args: ['--keep-replaced', 'none'] })
+  t.is(await killed.exit(), -1, 'killed')
+  t.alike(readdirSync(join(mirror, '.p2psync/kept')), [`${hashOf(large)}.json`])
+  const again = await clone()
+  await keeps(t, mirror)
+  await again.kill('SIGTERM')
+  t.is(await blocksHad(mirror, writer.key, entry), 0)
+})

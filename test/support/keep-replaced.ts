@@ -1,0 +1,95 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Assert } from 'brittle'
+import Corestore from 'corestore'
+import Hyperbee from 'hyperbee'
+import CorestoreStorage from 'hypercore-storage'
+import type { FailpointName } from '../../src/failpoints.ts'
+import { parseKey } from '../../src/log/hypercore/store.ts'
+import type { FileEntry } from '../../src/tree/entry.ts'
+import type { Version } from '../../src/tree/tree.ts'
+import { bytesOf } from './bytes.ts'
+import { type Command, packageRoot, startClone, startShare } from './cli.ts'
+import { hashOf } from './entries.ts'
+import { startTestnet } from './testnet.ts'
+import { until } from './until.ts'
+
+export const mb = 1_000_000
+export const large = bytesOf(3 * mb, 1)
+export const other = bytesOf(3 * mb, 2)
+
+interface Scene {
+  readonly source: string
+  readonly mirror: string
+  readonly writer: Command & { key: string }
+  readonly addresses: { host: string; port: number }[]
+  readonly bootstrap: string
+  /** Starts the mirror, and waits until it has all. */
+  clone(args?: readonly string[], env?: NodeJS.ProcessEnv): Promise<Command>
+}
+
+/** A source with two large files and a small one. */
+export async function openScene(t: Assert, { mirror }: { readonly mirror?: string } = {}): Promise<Scene> {
+  const { addresses, text: bootstrap } = await startTestnet(t)
+  const source = await t.tmp()
+  const at = mirror ?? join(await t.tmp(), 'mirror')
+  writeFileSync(join(source, 'large'), large)
+  writeFileSync(join(source, 'other'), other)
+  writeFileSync(join(source, 'small'), bytesOf(1000, 3))
+  const writer = await startShare(t, source, { bootstrap })
+  await writer.event('up-to-date')
+  const clone = async (args: readonly string[] = [], env: NodeJS.ProcessEnv = {}) => {
+    const reader = startClone(t, writer.key, at, { bootstrap, args, env })
+    await reader.event('in-sync')
+    return reader
+  }
+  return { source, mirror: at, writer, addresses, bootstrap, clone }
+}
+
+/** Where the log stood when the writer last said that all is published. */
+export function versionOf({ events }: Command): Version {
+  const said = events.findLast((event) => event.type === 'up-to-date')
+  if (said?.type !== 'up-to-date') throw new Error('Nothing was published')
+  return { fork: said.fork, length: said.version }
+}
+
+/** Waits until a mirror keeps these contents and no others, each whole and with a record. */
+export async function keeps(t: Assert, mirror: string, ...contents: readonly Uint8Array[]): Promise<void> {
+  const directory = join(mirror, '.p2psync/kept')
+  const hashes = contents.map(hashOf)
+  const names = hashes.flatMap((hash) => [hash, `${hash}.json`]).sort()
+  // There is none before something is kept.
+  const there = () => (existsSync(directory) ? readdirSync(directory).sort() : [])
+  const areThere = () => there().join() === names.join()
+  await until(areThere, { what: 'what is to be kept' }).catch(() => {})
+  t.alike(there(), names, 'it keeps what it should')
+  for (const hash of hashes) t.is(hashOf(readFileSync(join(directory, hash))), hash, 'it is whole')
+}
+
+/** How many blocks of a file a mirror that doesn't run says to have. */
+export async function blocksHad(mirror: string, key: string, { extents }: FileEntry): Promise<number> {
+  const corestore = new Corestore(new CorestoreStorage(join(mirror, '.p2psync/store')))
+  try {
+    const entries = corestore.get({ key: parseKey(key) })
+    await entries.ready()
+    const header = await new Hyperbee(entries, { extension: false }).getHeader()
+    const content = corestore.get({ key: header.metadata?.contentFeed as Buffer })
+    await content.ready()
+    let had = 0
+    for (const { block, blocks } of extents) {
+      for (let i = block; i < block + blocks; i++) if (await content.has(i)) had++
+    }
+    return had
+  } finally {
+    await corestore.close()
+  }
+}
+
+/** A process that ends by SIGKILL when it comes to a step for the first time after it was armed. */
+export async function killable(t: Assert) {
+  const order = join(await t.tmp(), 'order')
+  const preload = pathToFileURL(join(packageRoot, 'dist/test/support/kill-at.js')).href
+  const env = { NODE_OPTIONS: `--import ${preload}`, P2PSYNC_KILL_AT: order }
+  return { env, arm: (step: FailpointName) => writeFileSync(order, `${step} 1`) }
+}
