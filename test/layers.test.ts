@@ -11,6 +11,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   memory: [],
   steps: [],
+  lateness: [],
+  'attended-clock': ['lateness'],
   format: ['tree'],
   disk: ['tree', 'chunk'],
   log: ['tree', 'format'],
@@ -23,7 +25,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** What belongs to no layer. */
-const common = ['errors', 'memory', 'steps']
+const common = ['errors', 'memory', 'steps', 'lateness', 'attended-clock']
 
 /** Packages that belong to one layer alone. */
 const owners: Readonly<Record<string, string>> = {
