@@ -3,12 +3,13 @@ import { Lateness } from './lateness.ts'
 /** How often the clock makes sure that the process runs. Of a longer pause it counts this much, in milliseconds. */
 const tickMs = 250
 
+/** Real time. No timer keeps the process from ending: whatever a time limit is for does. */
 export interface Timers {
   /** Milliseconds since any moment; never goes back. */
   now(): number
   /** Calls `act` after so many whole milliseconds, unless the function that it returns is called before. */
   after(ms: number, act: () => void): () => void
-  /** Calls `act` every `ms` milliseconds, without keeping the process from ending. */
+  /** Calls `act` every `ms` milliseconds. */
   every(ms: number, act: () => void): void
   /** Calls `act` when whatever had come from outside until now was handed on. */
   afterInput(act: () => void): void
@@ -17,7 +18,7 @@ export interface Timers {
 const systemTimers: Timers = {
   now: () => performance.now(),
   after(ms, act) {
-    const timer = setTimeout(act, ms)
+    const timer = setTimeout(act, ms).unref()
     return () => clearTimeout(timer)
   },
   every: (ms, act) => void setInterval(act, ms).unref(),
@@ -68,6 +69,13 @@ export class AttendedClock {
       isCancelled = true
       cancelTimer()
     }
+  }
+
+  /** Like `AbortSignal.timeout`, of attended time. */
+  timeout(ms: number): AbortSignal {
+    const controller = new AbortController()
+    this.after(ms, () => controller.abort(new DOMException(`Waited ${ms} ms in vain`, 'TimeoutError')))
+    return controller.signal
   }
 
   #sinceTickMs(): number {
