@@ -79,11 +79,13 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'buffer-pool': [],
   failpoints: [],
   'watched-time': [],
+  'attended-clock': ['lateness'],
+  lateness: [],
   errors: []
 }
 
 /** Modules that belong to no room. */
-const common = ['errors', 'buffer-pool', 'failpoints', 'watched-time']
+const common = ['errors', 'buffer-pool', 'failpoints', 'lateness', 'attended-clock', 'watched-time']
 
 /** The house's floors that never import each other. */
 const edges = ['disk', 'log', 'net']

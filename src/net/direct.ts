@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import SecretStream from '@hyperswarm/secret-stream'
+import { attendedClock } from '../attended-clock.ts'
 import { messageOf, SyncError } from '../errors.ts'
+import { patienceMs, type TimeLimit } from '../lateness.ts'
 import { type Address, plainHost } from './address/address.ts'
 import type { BoundedStream } from './wire/bounded-stream.ts'
 import { readFrames } from './wire/frame-reader.ts'
@@ -28,8 +30,8 @@ export interface ListenOptions {
 const patterns = { IK: 1, XX: 2 } as const
 const patternBytes = 1
 
-const handshakeMsMax = 5000
-const connectMsMax = 3000
+const handshakeLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
+const connectLimit: TimeLimit = { minMs: 3000, maxMs: 15_000 }
 /** Connections that haven't proven anything yet, in all and of one address. Beyond it the oldest goes: real ones take milliseconds. */
 const pendingMax = 64
 const pendingPerHostMax = 8
@@ -164,7 +166,8 @@ export class Direct {
     }
     this.#keep(socket)
     this.#admit(socket)
-    socket.setTimeout(handshakeMsMax, () => socket.destroy())
+    const cancelEnd = after(handshakeLimit, () => socket.destroy())
+    socket.once('close', cancelEnd)
     socket.once('data', (data: Buffer) => {
       socket.pause()
       const pattern = data[0] === patterns.IK ? 'IK' : data[0] === patterns.XX ? 'XX' : undefined
@@ -173,17 +176,17 @@ export class Direct {
         return
       }
       socket.unshift(data.subarray(patternBytes))
-      this.#answer(socket, pattern).catch(() => socket.destroy())
+      this.#answer(socket, pattern, cancelEnd).catch(() => socket.destroy())
     })
   }
 
-  async #answer(socket: Socket, pattern: 'IK' | 'XX'): Promise<void> {
+  async #answer(socket: Socket, pattern: 'IK' | 'XX', onOpen: () => void): Promise<void> {
     const wire = new Wire(socket, this.#options.throttles)
     const stream = new SecretStream(false, wire, { pattern, keyPair: this.#options.keyPair })
     stream.on('error', () => {})
     sendFromLent(stream)
     await opened(stream)
-    socket.setTimeout(0)
+    onOpen()
     const trust = () => {
       this.#pending.delete(socket)
       wire.trust()
@@ -209,14 +212,19 @@ export class Direct {
   }
 }
 
+/** Calls `act` when a limit has passed, which is the longer the busier this machine is. @returns what cancels it */
+function after(limit: TimeLimit, act: () => void): () => void {
+  return attendedClock.after(patienceMs(limit, attendedClock.lateMs), act)
+}
+
 /** Resolves when the handshake has come to its end. */
 async function opened(stream: SecretStream): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
+  let cancel = () => {}
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), handshakeMsMax)
+    cancel = after(handshakeLimit, () => resolve(false))
   })
   const isOpen = await Promise.race([stream.opened, late])
-  clearTimeout(timer)
+  cancel()
   if (isOpen && !stream.destroyed) return
   stream.destroy()
   throw new Error('The handshake failed')
@@ -229,7 +237,9 @@ async function firstToConnect(
 ): Promise<{ readonly socket: Socket; readonly address: Address }> {
   const attempts = addresses.map((address) => ({ address, socket: connect({ ...address, noDelay: true }) }))
   for (const { socket } of attempts) socket.on('error', () => {})
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(connectMsMax)])
+  const late = new AbortController()
+  const cancel = after(connectLimit, () => late.abort())
+  const deadline = AbortSignal.any([signal, late.signal])
   try {
     const winner = await Promise.any(
       attempts.map(async (attempt) => {
@@ -242,5 +252,7 @@ async function firstToConnect(
   } catch (error) {
     for (const { socket } of attempts) socket.destroy()
     throw error
+  } finally {
+    cancel()
   }
 }

@@ -3,9 +3,12 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import * as c from 'compact-encoding'
 import { sign, verify } from 'hypercore-crypto'
 import Protomux, { type Channel, type Message } from 'protomux'
+import { attendedClock } from '../attended-clock.ts'
+import { type Lateness, patienceMs, type TimeLimit } from '../lateness.ts'
 import { decodeIntroduction, encodeIntroduction, type Introduction } from './introduction.ts'
 import type { Transport } from './paths.ts'
 import { proofOf } from './rendezvous.ts'
+import { keepAliveMs, Silence } from './silence.ts'
 import type { KeyPair } from './wire/key-pair.ts'
 
 /** Why a peer that knows the secret is turned away all the same. */
@@ -26,6 +29,8 @@ export interface LinkOptions {
   readonly self: () => Self
   /** Whether the peer may stay; asked when it has proven all. */
   readonly admit: (link: Link) => Refusal | undefined
+  /** Whether the kernel would tell of the other end's end: silence means nothing there. */
+  readonly isLocal: (link: Link) => boolean
   /** It is proven, introduced and admitted, and an answer has come. */
   readonly onUp: (link: Link) => void
   readonly onRtt: (link: Link, rttMs: number) => void
@@ -40,17 +45,15 @@ export interface LinkOptions {
 }
 
 const protocol = 'p2psync/link/1'
-/** Proof, introduction and first answer must come in this time. */
-const openMsMax = 5000
-/** A connection that says nothing for so long is dead; so often something is said, and so often it is looked at. */
-const silentMsMax = 5000
-const keepAliveMs = 1500
+/** Proof, introduction and first answer must come in this time; more of it on a machine that is busy. */
+const openLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
+/** How often to check whether the other end is still there. */
 const lookMs = 1000
 /** Round trips are measured a few times at once, since other work makes single ones look long, and then now and then. */
 const morePingsMs = [40, 120, 300] as const
 const pingMs = 5000
 /** After something happened to the network, an answer must come in this time. */
-const answerMsMax = 1500
+const answerLimit: TimeLimit = { minMs: 1500, maxMs: 30_000 }
 const refusals: readonly Refusal[] = ['not-allowed', 'full']
 
 const trace = debuglog('p2psync:link')
@@ -89,7 +92,9 @@ export class Link {
   readonly #refuse: Message<number>
   readonly #lost: Message<null>
   readonly #pings = new Map<number, number>()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #cancels = new Set<() => void>()
+  readonly #openedMs = attendedClock.now()
+  readonly #silence = new Silence(this.#openedMs)
   /** How often anything has come. */
   #heard = 0
   #lastPing = 0
@@ -103,10 +108,10 @@ export class Link {
     this.dialledBy = options.dialledBy
     this.#options = options
     // A connection that breaks is normal; its end is what counts.
-    stream.on('error', () => {})
+    stream.on('error', (error) => this.#trace('breaks: %s', error))
     stream.once('close', () => this.#onClose())
     stream.setKeepAlive(keepAliveMs)
-    this.#watchSilence()
+    this.#watch()
     const channel = Protomux.from(stream).createChannel<Uint8Array>({
       protocol,
       handshake: c.fixed32,
@@ -124,9 +129,6 @@ export class Link {
     this.#pong = message(c.uint, (number) => this.#onPong(number))
     this.#refuse = message(c.uint, (reason) => this.#onRefused(reason))
     this.#lost = message(c.none, () => this.isUp && options.onLost(this))
-    this.#after(openMsMax, () => {
-      if (!this.isUp) stream.destroy()
-    })
     channel.open(this.#proof(stream.isInitiator))
     this.#trace('opened, dialled by %s, to %s:%d', options.dialledBy, this.remoteHost, this.remotePort)
   }
@@ -167,26 +169,45 @@ export class Link {
   probe(): void {
     const heard = this.#heard
     this.#sendPing()
-    this.#after(answerMsMax, () => {
-      if (this.#heard === heard) this.stream.destroy()
+    this.#after(patienceMs(answerLimit, this.#lateMs), () => {
+      if (this.#heard !== heard || this.#options.isLocal(this)) return
+      this.#trace('does not answer')
+      this.stream.destroy()
     })
   }
 
-  /**
-   * Ends the connection when nothing comes for long. Looks are counted, not seconds: a process that was held up finds
-   * what came meanwhile only after its timers have run, and would take all its peers for dead.
-   */
-  #watchSilence(): void {
+  /** Waits for it as for other connections to the same peer, and the other way round. */
+  shareLateness(lateness: Lateness): void {
+    this.#silence.share(lateness, attendedClock.now())
+  }
+
+  /** Ends the connection when it doesn't come up, or nothing comes for long. */
+  #watch(): void {
     // Not the bytes of the wire: under a limit those that came at once are handed on for many seconds.
     this.stream.rawStream.on('data', () => {
       this.#heard++
+      this.#silence.heard(attendedClock.now())
     })
-    let [heard, looks] = [0, 0]
     this.#every(lookMs, () => {
-      looks = this.#heard === heard ? looks + 1 : 0
-      heard = this.#heard
-      if (looks * lookMs >= silentMsMax) this.stream.destroy()
+      if (!(this.isUp ? this.#isSilent : this.#isLateToOpen)) return
+      this.#trace(this.isUp ? 'is silent' : 'does not come up')
+      this.stream.destroy()
     })
+  }
+
+  get #isSilent(): boolean {
+    return this.#silence.isOver(attendedClock.now(), attendedClock.lateMs) && !this.#options.isLocal(this)
+  }
+
+  /** Of a stranger's own lateness nothing is believed: it could stay by it. */
+  get #isLateToOpen(): boolean {
+    const lateMs = this.isProven ? this.#lateMs : attendedClock.lateMs
+    return attendedClock.now() - this.#openedMs >= patienceMs(openLimit, lateMs)
+  }
+
+  /** How late either end has been lately. */
+  get #lateMs(): number {
+    return Math.max(attendedClock.lateMs, this.#silence.lateMs(attendedClock.now()))
   }
 
   /** Bytes on the wire so far. */
@@ -303,6 +324,8 @@ export class Link {
     if (this.isUp) this.#options.onRtt(this, rttMs)
     else {
       this.isUp = true
+      // Nothing else is on its way yet: it tells how fast the other end answers.
+      this.#silence.answered(rttMs, attendedClock.now())
       this.#options.onUp(this)
     }
   }
@@ -330,7 +353,7 @@ export class Link {
   #onClose(): void {
     this.#closed = true
     this.#trace('closed, %s', this.reason ?? (this.isUp ? 'was up' : this.isProven ? 'was proven' : 'was not proven'))
-    for (const timer of this.#timers) clearTimeout(timer)
+    for (const cancel of this.#cancels) cancel()
     this.#options.onClose(this)
   }
 
@@ -339,11 +362,11 @@ export class Link {
   }
 
   #after(ms: number, act: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
+    const cancel = attendedClock.after(ms, () => {
+      this.#cancels.delete(cancel)
       if (!this.#closed) act()
-    }, ms)
-    this.#timers.add(timer)
+    })
+    this.#cancels.add(cancel)
   }
 
   #every(ms: number, act: () => void): void {

@@ -226,6 +226,7 @@ export class Network {
       self: () => this.#self(),
       onTrusted: trust,
       admit: (each) => this.#admit(each),
+      isLocal: (each) => this.#isLocal(each),
       onUp: (each) => peerOf(each)?.up(each),
       onRtt: (each, rttMs) => peerOf(each)?.measured(each, rttMs),
       onCarry: (each) => peerOf(each)?.told(each),
@@ -367,6 +368,12 @@ export class Network {
 
   #distance({ remoteHost }: Link): Distance {
     return this.#interfaces.distance(plainHost(remoteHost))
+  }
+
+  /** By its address alone it could be the end of a tunnel, whose other end may vanish without a word. */
+  #isLocal(link: Link): boolean {
+    const isOurMachine = this.#options.machine.publicKey.equals(link.introduction?.machine ?? Buffer.alloc(0))
+    return link.transport === 'tcp' && isOurMachine && this.#distance(link) === 'machine'
   }
 
   #addressOf({ remoteHost, remotePort }: Link): string {

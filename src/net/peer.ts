@@ -1,4 +1,6 @@
 import { debuglog } from 'node:util'
+import { attendedClock } from '../attended-clock.ts'
+import { Lateness } from '../lateness.ts'
 import { type Address, isUnicast, showAddress } from './address/address.ts'
 import type { Link } from './link.ts'
 import { type Act, Paths, type Transport } from './paths.ts'
@@ -67,6 +69,7 @@ export class Peer {
   readonly #links = new Map<number, Link>()
   readonly #paths: Paths
   readonly #addresses = new Map<AddressSource, readonly Address[]>()
+  readonly #lateness = new Lateness()
   #dialling: AbortController | undefined
   #attempts = 0
   #dialMs = 0
@@ -75,7 +78,7 @@ export class Peer {
   #isReachable = false
   #dialTimer: NodeJS.Timeout | undefined
   #decideTimer: NodeJS.Timeout | undefined
-  #lostTimer: NodeJS.Timeout | undefined
+  #cancelLost = () => {}
   #closed = false
 
   constructor(options: PeerOptions) {
@@ -140,6 +143,7 @@ export class Peer {
   /** A link was made to it or from it; it proves itself yet. */
   add(link: Link): void {
     this.#links.set(link.id, link)
+    link.shareLateness(this.#lateness)
     // One that decides may let as many stand as it likes.
     if (this.#links.size > linksMax) this.links.find((other) => other !== this.carrier)?.close()
   }
@@ -195,10 +199,10 @@ export class Peer {
 
   /** Not at once: the other end may have ended it for another, and word of that comes over another connection. */
   #sayLostSoon(): void {
-    clearTimeout(this.#lostTimer)
-    this.#lostTimer = setTimeout(() => {
+    this.#cancelLost()
+    this.#cancelLost = attendedClock.after(crossingMs, () => {
       if (this.carrier === undefined) for (const link of this.links) link.sayLost()
-    }, crossingMs)
+    })
   }
 
   /** After a change of the network, what doesn't answer is let go. */
@@ -210,7 +214,7 @@ export class Peer {
     this.#closed = true
     clearTimeout(this.#dialTimer)
     clearTimeout(this.#decideTimer)
-    clearTimeout(this.#lostTimer)
+    this.#cancelLost()
     this.#addresses.clear()
     this.#dialling?.abort()
     const { links } = this

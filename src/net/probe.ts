@@ -3,9 +3,9 @@ import { createSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { createServer, isIPv4 } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import DHT, { type Reply } from 'hyperdht'
 import makeMdns, { type MulticastDNS } from 'multicast-dns'
+import { attendedClock } from '../attended-clock.ts'
 import { messageOf, systemCode } from '../errors.ts'
 import { type Address, showAddress } from './address/address.ts'
 import { Interfaces, type LocalAddress } from './address/interfaces.ts'
@@ -74,7 +74,7 @@ async function sendToSelf(): Promise<void> {
   try {
     socket.bind(0, '127.0.0.1')
     await once(socket, 'listening')
-    const arrived = once(socket, 'message', { signal: AbortSignal.timeout(answersMs) })
+    const arrived = once(socket, 'message', { signal: attendedClock.timeout(answersMs) })
     socket.send('p2psync', socket.address().port, '127.0.0.1')
     await arrived.catch(() => {
       throw new Error('a packet that this machine sent to itself did not arrive')
@@ -86,7 +86,7 @@ async function sendToSelf(): Promise<void> {
 
 /** Asks the first nodes of a DHT, and as whom they and others see this machine. Takes no longer than `msMax`. */
 export async function probeDht(nodes: readonly Address[], msMax: number): Promise<DhtFacts> {
-  const signal = AbortSignal.timeout(msMax)
+  const signal = attendedClock.timeout(msMax)
   const addresses = await Promise.all(nodes.map((node) => resolved(node, signal)))
   const bootstrap = addresses.filter((address) => address !== undefined)
   const dht = new DHT({ bootstrap })
@@ -122,7 +122,7 @@ export async function probeDht(nodes: readonly Address[], msMax: number): Promis
       open: !dht.firewalled
     }
   } finally {
-    await inTime(dht.destroy({ force: true }), AbortSignal.timeout(closeMsMax))
+    await inTime(dht.destroy({ force: true }), attendedClock.timeout(closeMsMax))
   }
 }
 
@@ -185,7 +185,7 @@ async function callOn(address: LocalAddress, own: ReadonlySet<string>): Promise<
     })
     await Promise.race([once(mdns, 'ready'), failed])
     const sent = ask(mdns, [token, '_p2psync._tcp.local', '_services._dns-sd._udp.local'])
-    const answers = sleep(answersMs)
+    const answers = new Promise<void>((resolve) => void attendedClock.after(answersMs, resolve))
     await Promise.race([sent, failed])
     const isHeard = await Promise.race([echo.then(() => true), failed, answers.then(() => false)])
     await answers

@@ -8,6 +8,7 @@ export class SlowRelay {
   to: Address = { host: '127.0.0.1', port: 0 }
   readonly #server = createServer((socket) => this.#take(socket))
   readonly #sockets = new Set<Socket>()
+  readonly #onward = new Set<Socket>()
 
   static async open(t: Assert): Promise<SlowRelay> {
     const relay = new SlowRelay()
@@ -32,10 +33,22 @@ export class SlowRelay {
   letGo(): void {
     for (const socket of this.#sockets) {
       const onward = connect(this.to)
+      this.#onward.add(onward)
       onward.on('error', () => socket.destroy())
       socket.once('close', () => onward.destroy())
-      onward.once('close', () => socket.destroy())
+      onward.once('close', () => {
+        this.#onward.delete(onward)
+        socket.destroy()
+      })
       socket.pipe(onward).pipe(socket)
+    }
+  }
+
+  /** Hands nothing on any more, in either direction, and closes nothing. */
+  freeze(): void {
+    for (const socket of [...this.#sockets, ...this.#onward]) {
+      socket.unpipe()
+      socket.pause()
     }
   }
 

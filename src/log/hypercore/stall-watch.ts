@@ -1,25 +1,31 @@
 import type Hypercore from 'hypercore'
 import type { Peer } from 'hypercore'
-import { WatchedTime } from '../../watched-time.ts'
+import { attendedClock } from '../../attended-clock.ts'
+import { Lateness, patienceMs, type TimeLimit } from '../../lateness.ts'
 
-/** A peer that was asked and says nothing for so long is let go, so that others are asked. */
-const silentMsMax = 5000
+/** A peer that was asked and says nothing for so long is let go, so that others are asked; later where it has been late. */
+const silenceLimit: TimeLimit = { minMs: 5000, maxMs: 60_000 }
 /** A peer that sends, but answers nothing: it may be on a slow line, behind a large block. */
 const answerlessMsMax = 120_000
 /** What keeps a connection alive, and is no more than that. */
 const silenceBytesMax = 4096
 const tickMs = 1000
-/** It comes back, and is let go at once for so long, each time longer. */
+/** A peer keeps its connection alive more often than this. */
+const aliveMs = 2000
+/** It comes back, and is asked for nothing for so long, each time longer. */
 const shunMsMin = 60_000
 const shunMsMax = 3_600_000
 /** Peers remembered. */
 const peersMax = 1000
 
+/** What was seen of a peer, and when it changed, by attended time. */
 interface Waiting {
   readonly answers: number
   readonly answeredMs: number
   readonly received: number
   readonly receivedMs: number
+  readonly bytes: number
+  readonly aliveMs: number
 }
 
 /**
@@ -29,8 +35,11 @@ interface Waiting {
 export class StallWatch {
   readonly #waiting = new WeakMap<Peer, Waiting>()
   readonly #shunned = new Map<string, { readonly untilMs: number; readonly nextMs: number }>()
+  /** How late each peer has been, by its public key in hexadecimal. */
+  readonly #lateness = new Map<string, Lateness>()
+  /** Those that are paused by this. */
+  readonly #paused = new WeakSet<Peer>()
   readonly #cores = new Set<Hypercore>()
-  readonly #time = new WatchedTime(tickMs)
   readonly #timer: NodeJS.Timeout
 
   constructor() {
@@ -40,7 +49,7 @@ export class StallWatch {
 
   add(core: Hypercore): void {
     this.#cores.add(core)
-    core.on('peer-add', (peer: Peer) => this.#greet(core, peer))
+    core.on('peer-add', (peer: Peer) => this.#pause(core, peer, attendedClock.now()))
   }
 
   close(): void {
@@ -48,21 +57,34 @@ export class StallWatch {
   }
 
   #look(): void {
-    const nowMs = this.#time.look()
+    const nowMs = attendedClock.now()
     for (const core of this.#cores) {
       for (const peer of [...core.peers]) {
         forgive(core, peer)
-        const now = waitingFor(peer, this.#waiting.get(peer), nowMs)
+        this.#pause(core, peer, nowMs)
+        const lateness = this.#latenessOf(peer)
+        const now = waitingFor(peer, this.#waiting.get(peer), nowMs, lateness)
         this.#waiting.set(peer, now)
-        const isStalled = nowMs - now.receivedMs >= silentMsMax || nowMs - now.answeredMs >= answerlessMsMax
+        // It may share our machine.
+        const silentMs = patienceMs(silenceLimit, Math.max(lateness.at(now.receivedMs), attendedClock.lateMs))
+        const isStalled = nowMs - now.receivedMs >= silentMs || nowMs - now.answeredMs >= answerlessMsMax
         // Alone it keeps nobody else from answering.
-        if (isStalled && core.peers.length > 1) this.#shun(peer)
+        if (isStalled && core.peers.length > 1) this.#shun(peer, nowMs)
       }
     }
   }
 
-  #shun(peer: Peer): void {
-    const nowMs = performance.now()
+  #latenessOf({ remotePublicKey }: Peer): Lateness {
+    const key = remotePublicKey.toString('hex')
+    const lateness = this.#lateness.get(key) ?? new Lateness()
+    this.#lateness.delete(key)
+    this.#lateness.set(key, lateness)
+    const oldest = this.#lateness.keys().next().value
+    if (this.#lateness.size > peersMax && oldest !== undefined) this.#lateness.delete(oldest)
+    return lateness
+  }
+
+  #shun(peer: Peer, nowMs: number): void {
     const key = peer.remotePublicKey.toString('hex')
     const ms = this.#shunned.get(key)?.nextMs ?? shunMsMin
     this.#shunned.delete(key)
@@ -72,9 +94,16 @@ export class StallWatch {
     peer.stream.destroy()
   }
 
-  #greet(core: Hypercore, peer: Peer): void {
+  /** One that was let go stays when it comes back, and is asked for nothing until its time is over or nobody else is there. */
+  #pause(core: Hypercore, peer: Peer, nowMs: number): void {
     const untilMs = this.#shunned.get(peer.remotePublicKey.toString('hex'))?.untilMs ?? 0
-    if (performance.now() < untilMs && core.peers.length > 1) peer.stream.destroy()
+    if (nowMs < untilMs && core.peers.length > 1) {
+      if (!peer.paused) this.#paused.add(peer)
+      peer.paused = true
+    } else if (this.#paused.delete(peer)) {
+      peer.paused = false
+      core.replicator.updatePeer(peer)
+    }
   }
 }
 
@@ -90,10 +119,20 @@ function forgive(core: Hypercore, peer: Peer): void {
   core.replicator.updatePeer(peer)
 }
 
-function waitingFor({ inflight, stats, stream }: Peer, before: Waiting | undefined, nowMs: number): Waiting {
-  const [answers, received] = [stats.wireData.rx, stream.rawStream.bytesReceived ?? 0]
-  if (before === undefined || inflight === 0 || answers !== before.answers) {
-    return { answers, answeredMs: nowMs, received, receivedMs: nowMs }
-  }
-  return received - before.received >= silenceBytesMax ? { ...before, received, receivedMs: nowMs } : before
+function waitingFor(
+  { inflight, stats, stream }: Peer,
+  before: Waiting | undefined,
+  nowMs: number,
+  lateness: Lateness
+): Waiting {
+  const [answers, bytes] = [stats.wireData.rx, stream.rawStream.bytesReceived ?? 0]
+  const fresh = { answers, answeredMs: nowMs, received: bytes, receivedMs: nowMs, bytes, aliveMs: nowMs }
+  if (before === undefined) return fresh
+  if (bytes !== before.bytes) lateness.note(nowMs - before.aliveMs - aliveMs, nowMs)
+  const isAnswer = answers !== before.answers
+  const hasReceived = isAnswer || bytes - before.received >= silenceBytesMax
+  if (hasReceived) lateness.note(nowMs - before.receivedMs - tickMs, nowMs)
+  if (isAnswer || inflight === 0) return { ...fresh, aliveMs: bytes === before.bytes ? before.aliveMs : nowMs }
+  const now = bytes === before.bytes ? before : { ...before, bytes, aliveMs: nowMs }
+  return hasReceived ? { ...now, received: bytes, receivedMs: nowMs } : now
 }

@@ -1,6 +1,7 @@
 import type { RemoteInfo } from 'node:dgram'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { debuglog } from 'node:util'
+import { attendedClock } from '../../attended-clock.ts'
 import { type Address, plainHost } from '../address/address.ts'
 import type { Interfaces, LocalAddress } from '../address/interfaces.ts'
 import { LanPeers } from './lan-peers.ts'
@@ -122,7 +123,7 @@ export class Lan {
       if (station === undefined) this.#open(id, address)
       else this.#greet(station)
     }
-    this.#peers.expire(performance.now())
+    this.#peers.expire(attendedClock.now())
   }
 
   #open(id: string, address: LocalAddress): void {
@@ -154,7 +155,7 @@ export class Lan {
     const ms = queryMs + (Math.random() - 0.5) * queryJitterMs
     this.#queryTimer = setTimeout(() => {
       // Whoever was heard lately needn't answer; half of the time, so that an answer may get lost.
-      const known = this.#peers.recent((ttlSecondsMax * 1000) / 2, performance.now())
+      const known = this.#peers.recent((ttlSecondsMax * 1000) / 2, attendedClock.now())
       const query = queryFor(this.#options.id, known)
       for (const { socket } of this.#stations.values()) void socket.query(query)
       this.#queryLater()
@@ -184,7 +185,7 @@ export class Lan {
 
   #onResponse(response: IncomingPacket, from: RemoteInfo): void {
     if (this.#closed !== undefined) return
-    const [host, nowMs] = [plainHost(from.address), performance.now()]
+    const [host, nowMs] = [plainHost(from.address), attendedClock.now()]
     for (const { publicKey, port, ttlSeconds } of readAnnouncements(response, this.#options.id)) {
       if (publicKey === this.#options.publicKey) continue
       if (ttlSeconds === 0) this.#peers.left(publicKey, host, nowMs)

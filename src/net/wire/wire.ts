@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
+import { attendedClock } from '../../attended-clock.ts'
 import { giveBack, lentWith } from '../../buffer-pool.ts'
+import { patienceMs, type TimeLimit } from '../../lateness.ts'
 import { plainHost } from '../address/address.ts'
 import { type Bucket, Tap } from './bucket.ts'
 import { FrameGuard, untrustedBytesMax } from './frame-guard.ts'
@@ -14,7 +16,7 @@ export interface Throttles {
 }
 
 /** How long what came too early for a stranger waits for the end of the handshake. */
-const trustMsMax = 5000
+const trustLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
 
 /**
  * A TCP connection as the raw stream of a secret-stream. Until `trust()` a peer can send no more than a handshake
@@ -35,8 +37,8 @@ export class Wire extends EventEmitter {
   #guard: FrameGuard | undefined = new FrameGuard()
   /** Whether data are wanted by who uses the wire; unknown at first. */
   #wanted: boolean | undefined
-  /** Runs while what came waits for trust. */
-  #trustTimer: NodeJS.Timeout | undefined
+  /** Cancels the end of a wire whose data wait for trust. */
+  #cancelEnd: (() => void) | undefined
   #ending = false
 
   constructor(socket: Socket, throttles?: Throttles) {
@@ -70,8 +72,8 @@ export class Wire extends EventEmitter {
   trust(): void {
     this.#guard = undefined
     trustFrames(this.#socket, () => this.#throttles?.down.limited !== true)
-    clearTimeout(this.#trustTimer)
-    this.#trustTimer = undefined
+    this.#cancelEnd?.()
+    this.#cancelEnd = undefined
     this.#flow()
   }
 
@@ -137,11 +139,11 @@ export class Wire extends EventEmitter {
     const refuse = (): void => this.destroy(new Error(`More than ${untrustedBytesMax} bytes from a stranger`))
     // No handshake is over before its first frame.
     if (this.#guard?.frames === 0) refuse()
-    else this.#trustTimer ??= setTimeout(refuse, trustMsMax)
+    else this.#cancelEnd ??= attendedClock.after(patienceMs(trustLimit, attendedClock.lateMs), refuse)
   }
 
   #flow(): void {
-    const flowing = this.#wanted === true && this.#tap?.waiting !== true && this.#trustTimer === undefined
+    const flowing = this.#wanted === true && this.#tap?.waiting !== true && this.#cancelEnd === undefined
     if (flowing) this.#socket.resume()
     else this.#socket.pause()
   }
@@ -168,7 +170,7 @@ export class Wire extends EventEmitter {
 
   /** Leaves nothing behind that would call the wire. */
   #release(): void {
-    clearTimeout(this.#trustTimer)
+    this.#cancelEnd?.()
     this.#tap?.stop()
     this.#pacer?.stop()
   }

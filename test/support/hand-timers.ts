@@ -1,0 +1,77 @@
+import type { Timers } from '../../src/attended-clock.ts'
+
+interface Timer {
+  dueMs: number
+  readonly everyMs: number | undefined
+  readonly act: () => void
+}
+
+/** Timers of a process that runs, or is stopped, as it is told to. */
+export class HandTimers implements Timers {
+  #nowMs = 0
+  #timers: Timer[] = []
+  #afterInput: (() => void)[] = []
+  /** What comes from outside, and when; a process that is stopped reads it later. */
+  #inputs: { readonly atMs: number; readonly act: () => void }[] = []
+
+  now(): number {
+    return this.#nowMs
+  }
+
+  after(ms: number, act: () => void): () => void {
+    return this.#add(ms, undefined, act)
+  }
+
+  every(ms: number, act: () => void): void {
+    this.#add(ms, ms, act)
+  }
+
+  afterInput(act: () => void): void {
+    this.#afterInput.push(act)
+  }
+
+  /** Something comes in so many milliseconds. */
+  input(ms: number, act: () => void): void {
+    this.#inputs.push({ atMs: this.#nowMs + ms, act })
+  }
+
+  /** The process runs for so long, and does all in time. */
+  run(ms: number): void {
+    const endMs = this.#nowMs + ms
+    for (;;) {
+      const next = Math.min(...[...this.#timers.map(({ dueMs }) => dueMs), ...this.#inputs.map(({ atMs }) => atMs)])
+      if (next > endMs) break
+      this.#nowMs = Math.max(this.#nowMs, next)
+      this.#turn()
+    }
+    this.#nowMs = endMs
+    this.#turn()
+  }
+
+  /** The process is stopped for so long. */
+  stop(ms: number): void {
+    this.#nowMs += ms
+  }
+
+  #add(ms: number, everyMs: number | undefined, act: () => void): () => void {
+    const timer = { dueMs: this.#nowMs + ms, everyMs, act }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+    }
+  }
+
+  /** One turn of Node's event loop: the timers, then what has come, then what waits for that. */
+  #turn(): void {
+    for (const timer of this.#timers.filter(({ dueMs }) => dueMs <= this.#nowMs)) {
+      if (!this.#timers.includes(timer)) continue
+      if (timer.everyMs === undefined) this.#timers = this.#timers.filter((other) => other !== timer)
+      else timer.dueMs = this.#nowMs + timer.everyMs
+      timer.act()
+    }
+    const inputs = this.#inputs.filter(({ atMs }) => atMs <= this.#nowMs)
+    this.#inputs = this.#inputs.filter(({ atMs }) => atMs > this.#nowMs)
+    for (const { act } of inputs) act()
+    for (const act of this.#afterInput.splice(0)) act()
+  }
+}
