@@ -29,7 +29,7 @@ export interface ListenOptions {
 const patterns = { IK: 1, XX: 2 } as const
 const patternBytes = 1
 
-const handshakeLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
+const handshakeLimit: TimeLimit = { minMs: 5000, maxMs: 15_000 }
 const connectLimit: TimeLimit = { minMs: 3000, maxMs: 15_000 }
 /** Connections that haven't proven anything yet, in all and of one address. Beyond it the oldest goes: real ones take milliseconds. */
 const pendingMax = 64

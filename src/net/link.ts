@@ -56,8 +56,10 @@ export interface LinkOptions {
 }
 
 const protocol = 'p2psync/link/1'
-/** Proof, introduction and first answer must come in this time; more of it on a machine that is busy. */
+/** Introduction and first answer must come in this time; more of it on a machine that is busy. */
 const openLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
+/** The proof in this. */
+const proofLimit: TimeLimit = { minMs: 5000, maxMs: 15_000 }
 /** How often to check whether the other end is still there. */
 const lookMs = 1000
 /** Round trips are measured a few times at once, since other work makes single ones look long, and then now and then. */
@@ -212,8 +214,8 @@ export class Link {
 
   /** Of a stranger's own lateness nothing is believed: it could stay by it. */
   get #isLateToOpen(): boolean {
-    const lateMs = this.isProven ? this.#lateMs : attendedClock.lateMs
-    return attendedClock.now() - this.#openedMs >= patienceMs(openLimit, lateMs)
+    const limitMs = this.isProven ? patienceMs(openLimit, this.#lateMs) : patienceMs(proofLimit, attendedClock.lateMs)
+    return attendedClock.now() - this.#openedMs >= limitMs
   }
 
   /** How late either end has been lately. */

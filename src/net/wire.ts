@@ -16,7 +16,7 @@ export interface Throttles {
 }
 
 /** How long what came too early for a stranger waits for the end of the handshake. */
-const trustLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
+const trustLimit: TimeLimit = { minMs: 5000, maxMs: 15_000 }
 
 /**
  * A TCP connection as the raw stream of a secret-stream. Until `trust()` a peer can send no more than a handshake
