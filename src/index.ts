@@ -1,27 +1,27 @@
 import { ControlServer } from './control/server.ts'
-import { PrivateDht, type PrivateDhtOptions } from './net/bootstrap.ts'
-import { ClonedFolder, type CloneOptions } from './sync/clone.ts'
-import type { FolderHandle } from './sync/handle.ts'
-import { SharedFolder, type ShareOptions } from './sync/share.ts'
+import { ClonedFolder, type CloneOptions } from './handle/cloned-folder.ts'
+import type { FolderHandle } from './handle/folder-handle.ts'
+import { SharedFolder, type ShareOptions } from './handle/shared-folder.ts'
+import { PrivateDht, type PrivateDhtOptions } from './net/dht/bootstrap.ts'
 
+export type { Check } from './care/checks.ts'
+export type { Collected, CollectOptions } from './care/collect-garbage.ts'
+export { type DiagnoseOptions, diagnose } from './care/doctor.ts'
+export type { DamagedThing, VerifyEvent, VerifyOptions } from './care/verify-events.ts'
 export { type OpenedLog, type OpenOptions, openLog } from './control/open.ts'
 export { type ErrorCode, SyncError } from './errors.ts'
-export type { PrivateDht, PrivateDhtOptions } from './net/bootstrap.ts'
-export type { Check } from './sync/check.ts'
-export type { ClonedFolder, CloneOptions } from './sync/clone.ts'
-export type { Collected, CollectOptions } from './sync/collect.ts'
-export type { Address, ConnectOptions, Limits, PeerAddress, PeerStatus, Traffic } from './sync/connections.ts'
-export { type DiagnoseOptions, diagnose } from './sync/doctor.ts'
-export type { InPlaceOptions } from './sync/in-place-options.ts'
-export type { KeptContent } from './sync/keeper.ts'
-export { limitFolder } from './sync/limit.ts'
-export { machineKey } from './sync/machine-key.ts'
-export type { SyncEvent } from './sync/monitor.ts'
-export type { KeepReplaced } from './sync/retention.ts'
-export { type Selected, type SelectOptions, selectFolder } from './sync/select.ts'
-export type { SharedFolder, ShareOptions } from './sync/share.ts'
-export type { DamagedThing, VerifyEvent, VerifyOptions } from './sync/verify-events.ts'
-export { type VerifyFolderOptions, verifyFolder } from './sync/verify-folder.ts'
+export type { InPlaceOptions } from './folder/in-place-options.ts'
+export type { SyncEvent } from './folder/monitor.ts'
+export type { KeptContent } from './folder/replaced-files.ts'
+export type { KeepReplaced } from './folder/replaced-retention.ts'
+export type { ClonedFolder, CloneOptions } from './handle/cloned-folder.ts'
+export type { SharedFolder, ShareOptions } from './handle/shared-folder.ts'
+export { type VerifyFolderOptions, verifyFolder } from './handle/verify-folder.ts'
+export { type Selected, type SelectOptions, selectFolder } from './mirror/change-selection.ts'
+export type { PrivateDht, PrivateDhtOptions } from './net/dht/bootstrap.ts'
+export type { Address, ConnectOptions, Limits, PeerAddress, PeerStatus, Traffic } from './peers/connections.ts'
+export { limitFolder } from './peers/limit-folder.ts'
+export { machineKey } from './peers/machine-key.ts'
 export type { Problem } from './tree/tree.ts'
 export type { VersionName } from './tree/version-name.ts'
 
@@ -59,7 +59,7 @@ export function bootstrap(options: PrivateDhtOptions = {}): PrivateDht {
 
 /** Other processes of the user may ask it how it stands, and have it do things, as long as it is at work. */
 function controlled<Handle extends FolderHandle>(handle: Handle): Handle {
-  handle.accompany(async ({ home, marker }) => {
+  handle.attach(async ({ home, marker }) => {
     const server = new ControlServer(handle)
     await server.listen(home, marker.id)
     return server

@@ -3,60 +3,126 @@ import { dirname, join, posix, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'brittle'
 
-/** Who may import whom: the table of the design. A layer may always import itself, and what is `common`. */
+/**
+ * Who may import whom, from the top of the house to its ground: a room imports itself, rooms that stand below it here and
+ * that it names, and the modules of `common`. A room is a folder of `src`; `src/index.ts` stands for itself.
+ */
 const table: Readonly<Record<string, readonly string[]>> = {
-  tree: [],
-  chunk: [],
-  net: [],
-  errors: [],
-  memory: [],
-  steps: [],
-  lateness: [],
-  'attended-clock': ['lateness'],
+  cli: ['cli/commands', 'cli/manual', 'cli/output'],
+  'cli/commands': [
+    ...['cli/completion', 'cli/manual', 'cli/options', 'cli/output', 'cli/run', 'control', 'index', 'handle', 'care'],
+    ...['query', 'change', 'folder', 'tree']
+  ],
+  'cli/run': ['cli/options', 'cli/manual', 'cli/output', 'control', 'index', 'handle', 'folder', 'tree'],
+  'cli/completion': ['cli/manual'],
+  'cli/options': ['cli/manual', 'index'],
+  'cli/manual': ['cli/output'],
+  'cli/output': ['index', 'handle', 'query'],
+  // The public API also gives out types of the tree, and a private DHT, which has nothing to do with folders.
+  index: ['control', 'handle', 'care', 'mirror', 'peers', 'folder', 'net/dht', 'tree'],
+  // Carries what `handle` offers to other processes.
+  control: ['handle', 'query', 'peers', 'folder'],
+  handle: [
+    ...['care', 'query', 'mirror', 'publish', 'change', 'peers', 'folder', 'baseline', 'net', 'log', 'log/hypercore'],
+    ...['disk/write', 'disk/state', 'disk/threads', 'disk/path', 'tree']
+  ],
+  care: [
+    ...['change', 'peers', 'folder', 'baseline', 'net', 'net/address', 'log/check', 'log/gc', 'log/packed'],
+    ...['log/content', 'log/bee', 'log/hypercore', 'disk/read', 'disk/state', 'disk/threads', 'disk/path', 'tree']
+  ],
+  query: [
+    ...['peers', 'folder', 'log', 'log/content', 'log/bee', 'log/hypercore', 'log/async', 'disk/write', 'disk/read'],
+    ...['disk/state', 'disk/path', 'format', 'tree']
+  ],
+  mirror: [
+    ...['change', 'folder', 'baseline', 'log', 'log/packed', 'disk/write', 'disk/state', 'disk/threads', 'disk/path'],
+    ...['format', 'tree']
+  ],
+  publish: [
+    ...['folder', 'baseline', 'log', 'log/hypercore', 'disk/watch', 'disk/write', 'disk/read', 'disk/state'],
+    ...['disk/threads', 'disk/path', 'chunk', 'format', 'tree']
+  ],
+  change: ['folder', 'baseline', 'log', 'log/content', 'log/bee', 'disk/write', 'disk/read', 'disk/threads', 'tree'],
+  peers: ['folder', 'net', 'net/address', 'log/hypercore', 'disk/state', 'tree'],
+  folder: [
+    ...['baseline', 'net', 'log', 'log/content', 'log/hypercore', 'disk/write', 'disk/read', 'disk/state'],
+    ...['disk/threads', 'disk/path', 'chunk', 'tree']
+  ],
+  // Holds the interface by which the log finds blocks that lie in files.
+  baseline: ['log/hypercore', 'disk/write', 'disk/read', 'disk/state', 'format', 'tree'],
+  net: ['net/dht', 'net/lan', 'net/wire', 'net/address'],
+  'net/dht': ['net/wire', 'net/address'],
+  'net/lan': ['net/address'],
+  'net/wire': ['net/address'],
+  'net/address': [],
+  log: [
+    ...['log/check', 'log/gc', 'log/content', 'log/packed', 'log/bee', 'log/hypercore', 'log/async', 'format', 'tree']
+  ],
+  'log/check': ['log/content', 'log/bee', 'log/hypercore', 'format', 'tree'],
+  'log/gc': ['log/content', 'log/bee', 'log/hypercore', 'format', 'tree'],
+  'log/content': ['log/packed', 'log/hypercore', 'format', 'tree'],
+  'log/packed': ['log/bee', 'log/async', 'format', 'tree'],
+  'log/bee': ['log/async', 'format', 'tree'],
+  'log/hypercore': ['tree'],
+  'log/async': [],
+  // What runs in a worker thread.
+  disk: ['disk/write', 'disk/read', 'disk/threads'],
+  'disk/write': ['disk/read', 'disk/threads', 'disk/path', 'chunk', 'tree'],
+  'disk/watch': ['disk/read', 'tree'],
+  'disk/read': ['disk/threads', 'disk/path', 'chunk', 'tree'],
+  'disk/threads': [],
+  'disk/state': ['disk/path', 'tree'],
+  'disk/path': ['tree'],
   format: ['tree'],
-  disk: ['tree', 'chunk'],
-  log: ['tree', 'format'],
-  sync: ['tree', 'chunk', 'format', 'disk', 'log', 'net'],
-  // Speaks of what `sync` does with other processes.
-  control: ['sync', 'tree'],
-  // The public API gives out types of the tree, and a private DHT, which has nothing to do with folders.
-  index: ['sync', 'control', 'tree', 'net'],
-  cli: ['sync', 'control', 'index', 'tree']
+  chunk: [],
+  tree: [],
+  'attended-clock': ['lateness'],
+  lateness: [],
+  'buffer-pool': [],
+  failpoints: [],
+  errors: []
 }
 
-/** What belongs to no layer. */
-const common = ['errors', 'memory', 'steps', 'lateness', 'attended-clock']
+/** Modules that belong to no room. */
+const common = ['errors', 'buffer-pool', 'failpoints', 'attended-clock', 'lateness']
 
-/** Packages that belong to one layer alone. */
+/** The house's floors that never import each other. */
+const edges = ['disk', 'log', 'net']
+
+/** Packages that belong to one room, or to a room and those inside it. */
 const owners: Readonly<Record<string, string>> = {
   hypercore: 'log',
   hyperbee: 'log',
   'hyperbee/lib/messages.js': 'log',
-  corestore: 'log',
-  'hypercore-storage': 'log',
+  corestore: 'log/hypercore',
+  'hypercore-storage': 'log/hypercore',
   hyperswarm: 'net',
   hyperdht: 'net',
-  chokidar: 'disk',
-  'rocksdb-native': 'disk',
+  chokidar: 'disk/watch',
+  'rocksdb-native': 'disk/state',
   'fs-native-extensions': 'disk',
-  'node:worker_threads': 'disk',
+  'node:worker_threads': 'disk/threads',
   'node:fs': 'disk',
   'node:fs/promises': 'disk'
 }
 
 /** Imports that the rules above forbid, and why they are allowed. */
 const allowed: ReadonlyArray<[file: string, imported: string, why: string]> = [
-  ['log/store.ts', 'node:fs', 'refuses a directory that is not its own, whose files Corestore would move'],
-  ['net/same-machine.ts', 'node:fs', 'leaves records for the other processes of this machine'],
-  ['sync/folder.ts', 'node:fs', 'looks at the directory that the user names, before it is a folder'],
+  ['log/hypercore/store.ts', 'node:fs', 'refuses a directory that is not its own, whose files Corestore would move'],
+  ['net/lan/same-machine.ts', 'node:fs', 'leaves records for the other processes of this machine'],
+  ['folder/folder.ts', 'node:fs', 'looks at the directory that the user names, before it is a folder'],
   ['net/congestion.ts', 'node:fs', 'asks the kernel which congestion control its TCP has'],
   ['control/server.ts', 'node:fs', 'sets the mode of its socket, and removes it'],
   ['control/socket-path.ts', 'node:fs', 'has a short name for a socket that lies deep'],
   ['control/client.ts', 'node:fs', 'tells whose socket it is'],
   ['control/open.ts', 'node:fs', 'tells a directory from a key'],
-  ['cli/where.ts', 'node:fs', 'tells a directory from a name with a version'],
+  ['cli/run/where.ts', 'node:fs', 'tells a directory from a name with a version'],
   ['cli/main.ts', 'node:fs', 'reads its version from package.json']
 ]
+
+/** A folder of more files can't be taken in at a glance; `cli/commands` has one for each command. */
+const filesMax = 21
+const filesMaxOf: Readonly<Record<string, number>> = { 'cli/commands': 30 }
 
 const linesMax = 500
 
@@ -64,8 +130,8 @@ interface Source {
   /** Path beneath src, with `/`. */
   readonly file: string
   readonly text: string
-  /** The first directory, or the name of a file that lies in src itself. */
-  readonly layer: string
+  /** The folder it lies in, or its own name where it lies in src itself. */
+  readonly room: string
 }
 
 const root = join(packageRoot(), 'src')
@@ -73,9 +139,9 @@ const sources: readonly Source[] = readdirSync(root, { recursive: true, encoding
   .filter((name) => name.endsWith('.ts'))
   .map((name) => {
     const file = name.split(sep).join('/')
-    return { file, text: readFileSync(join(root, name), 'utf8'), layer: layerOf(file) }
+    return { file, text: readFileSync(join(root, name), 'utf8'), room: roomOf(file) }
   })
-const modules = sources.filter(({ layer }) => layer !== 'types')
+const modules = sources.filter(({ room }) => room !== 'types')
 
 /** The directory of package.json, from wherever the tests are built to. */
 function packageRoot(): string {
@@ -85,8 +151,9 @@ function packageRoot(): string {
   }
 }
 
-function layerOf(file: string): string {
-  return (file.split('/')[0] as string).replace(/\.ts$/, '')
+function roomOf(file: string): string {
+  const folder = posix.dirname(file)
+  return folder === '.' ? file.replace(/\.ts$/, '') : folder
 }
 
 const commentOrString = /\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g
@@ -108,17 +175,26 @@ function importsOf({ text }: Source): string[] {
   return [...code.matchAll(named), ...code.matchAll(bare)].map((match) => match[1] as string)
 }
 
-/** The layer that a relative import leads to, or the name of the package. */
+/** The module that a relative import leads to, as its path beneath src. */
+function moduleOf({ file }: Source, specifier: string): string {
+  return posix.join(posix.dirname(file), specifier)
+}
+
+/** The room that a relative import leads to, or the name of the package. */
 function importedFrom(source: Source, specifier: string): string {
   if (!specifier.startsWith('.')) return specifier
-  return layerOf(posix.join(posix.dirname(source.file), specifier))
+  return roomOf(moduleOf(source, specifier))
+}
+
+function isInside(room: string, owner: string): boolean {
+  return room === owner || room.startsWith(`${owner}/`)
 }
 
 function isForbidden(source: Source, specifier: string): boolean {
   const imported = importedFrom(source, specifier)
-  if (!specifier.startsWith('.')) return (owners[imported] ?? source.layer) !== source.layer
-  if (imported === source.layer || common.includes(imported)) return false
-  return !(table[source.layer] ?? []).includes(imported)
+  if (!specifier.startsWith('.')) return !isInside(source.room, owners[imported] ?? source.room)
+  if (imported === source.room || common.includes(imported)) return false
+  return !(table[source.room] ?? []).includes(imported)
 }
 
 const forbidden = modules.flatMap((source) =>
@@ -128,17 +204,17 @@ const forbidden = modules.flatMap((source) =>
 )
 const exceptions = allowed.map(([file, imported]) => `${file} → ${imported}`)
 
-test('every module lies in a layer of the table', (t) => {
+test('every module lies in a room of the table', (t) => {
   t.ok(modules.length > 20, `${modules.length} modules found`)
   t.alike(
-    modules.filter(({ layer }) => table[layer] === undefined).map(({ file }) => file),
+    modules.filter(({ room }) => table[room] === undefined).map(({ file }) => file),
     []
   )
 })
 
-test('every import of every module is seen', (t) => {
+test('the scan sees every import of every module', (t) => {
   const missed = modules.filter(
-    ({ text }) => (text.match(/^import\b/gm) ?? []).length > importsOf({ file: '', text, layer: '' }).length
+    ({ text }) => (text.match(/^import\b/gm) ?? []).length > importsOf({ file: '', text, room: '' }).length
   )
   t.alike(
     missed.map(({ file }) => file),
@@ -146,7 +222,7 @@ test('every import of every module is seen', (t) => {
   )
 })
 
-test('a layer imports only what the table allows, and no package of another layer', (t) => {
+test('a room imports only rooms that the table allows, and no package of another room', (t) => {
   t.alike(
     forbidden.filter((it) => !exceptions.includes(it)),
     []
@@ -160,23 +236,81 @@ test('every exception to the table is still needed', (t) => {
   )
 })
 
-test('the table itself keeps the edges apart and has no circles', (t) => {
-  const edges = ['disk', 'log', 'net']
-  for (const edge of edges)
-    t.absent(
-      table[edge]?.some((imported) => edges.includes(imported)),
-      edge
-    )
-  const reaches = (from: string, to: string): boolean =>
-    table[from]?.some((next) => next === to || reaches(next, to)) ?? false
-  for (const layer of Object.keys(table)) t.absent(reaches(layer, layer), layer)
+test('every permission of the table is used', (t) => {
+  const used = new Set(modules.flatMap((it) => importsOf(it).map((to) => `${it.room} → ${importedFrom(it, to)}`)))
+  const permissions = Object.entries(table).flatMap(([room, below]) => below.map((each) => `${room} → ${each}`))
+  t.alike(
+    permissions.filter((it) => !used.has(it)),
+    []
+  )
+})
+
+test('all arrows point down, and the edges never import each other', (t) => {
+  const rooms = Object.keys(table)
+  for (const [at, room] of rooms.entries()) {
+    const upwards = table[room]?.filter((below) => rooms.indexOf(below) <= at)
+    t.alike(upwards, [], room)
+  }
+  for (const edge of edges) {
+    const rest = edges.filter((it) => it !== edge)
+    const inside = Object.entries(table).filter(([room]) => isInside(room, edge))
+    for (const [room, below] of inside)
+      t.absent(
+        below.some((it) => rest.some((other) => isInside(it, other))),
+        room
+      )
+  }
+})
+
+test('no module imports itself by way of others', (t) => {
+  const imports = new Map(
+    modules.map((it) => [
+      it.file,
+      importsOf(it)
+        .filter((to) => to.startsWith('.'))
+        .map((to) => moduleOf(it, to))
+    ])
+  )
+  const done = new Set<string>()
+  const circles: string[] = []
+  const visit = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(' → '))
+    if (way.includes(file) || done.has(file)) return
+    for (const next of imports.get(file) ?? []) visit(next, [...way, file])
+    done.add(file)
+  }
+  for (const file of imports.keys()) visit(file, [])
+  t.alike(circles, [])
+})
+
+test('one exported name has one meaning', (t) => {
+  const exported = /^export (?:abstract |async )?(?:class|function\*?|const|interface|type) (\w+)/gm
+  const homes = new Map<string, Set<string>>()
+  for (const { file, text } of modules) {
+    if (file === 'index.ts') continue
+    for (const [, name = ''] of text.matchAll(exported)) homes.set(name, (homes.get(name) ?? new Set()).add(file))
+  }
+  const shared = [...homes].filter(([, files]) => files.size > 1)
+  t.alike(
+    shared.map(([name, files]) => `${name}: ${[...files].join(', ')}`),
+    []
+  )
+})
+
+test('a glance takes in each room', (t) => {
+  const filesIn = (room: string) => modules.filter((module) => module.room === room).length
+  const crowded = Object.keys(table).filter((room) => filesIn(room) > (filesMaxOf[room] ?? filesMax))
+  t.alike(
+    crowded.map((room) => `${room}: ${filesIn(room)}`),
+    []
+  )
 })
 
 const rules: ReadonlyArray<[name: string, breaks: (source: Source) => boolean]> = [
   ['any stands in no code but ambient types', ({ text }) => /(?<!\.)\bany\b/.test(codeOf(text))],
   [
     'nothing but the command line writes to the console',
-    ({ text, layer }) => layer !== 'cli' && /\bconsole\b/.test(codeOf(text))
+    ({ text, room }) => !isInside(room, 'cli') && /\bconsole\b/.test(codeOf(text))
   ],
   ['no module has a default export', ({ text }) => /^export default\b/m.test(codeOf(text))],
   ['no module assumes that a value is there', ({ text }) => /[\w)\]]!(?![=\w])/.test(codeOf(text))],

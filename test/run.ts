@@ -17,10 +17,17 @@ const packageRoot = join(root, '../..')
 const brittle = join(packageRoot, 'node_modules/brittle/brittle-node.js')
 
 /** Those that start processes, or wait for long, take a process each; the others share one for each directory. */
-const apart = ['cli', 'simulation', 'net']
+const apart = ['end-to-end', 'simulation', 'net']
 
 /** The longest are begun first, so that none goes on alone at the end. */
-const long = ['cli/many-files', 'cli/odd-file-systems', 'simulation/kills', 'cli/dht', 'cli/swarm', 'cli/attack']
+const long = [
+  'end-to-end/follow/many-files',
+  'end-to-end/follow/odd-file-systems',
+  'simulation/kills',
+  'end-to-end/network/dht',
+  'end-to-end/network/swarm',
+  'end-to-end/hostile/attack'
+]
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.js'))

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { SyncError } from '../errors.ts'
 import { commandGroups, commandNamed } from './commands.ts'
-import { addExamples } from './examples.ts'
-import { exitStatus, statusOf, statusTexts } from './exit-status.ts'
-import { helpStyle } from './help-style.ts'
-import { ClosedOutput, flushed } from './print.ts'
-import { showJson, showLines, showName } from './text.ts'
+import { addExamples } from './manual/examples.ts'
+import { helpStyle } from './manual/help-style.ts'
+import { exitStatus, exitStatusOf, statusTexts } from './output/exit-status.ts'
+import { ClosedOutput, flushed } from './output/print.ts'
+import { showJson, showLines, showName } from './output/text.ts'
 
 /**
  * Runs the command line.
@@ -77,7 +77,7 @@ function report(error: unknown, json: boolean): number {
   if (json) process.stdout.write(`${showJson({ type: 'error', code, message })}\n`)
   process.stderr.write(`p2psync: ${showName(message)} [${code}]\n`)
   if (code === 'UNEXPECTED' && error instanceof Error) process.stderr.write(`${showLines(String(error.stack))}\n`)
-  return statusOf(error)
+  return exitStatusOf(error)
 }
 
 /** `p2psync share dir | head -1` closes our stdout: no reason to end. */

@@ -2,8 +2,8 @@ import { lstatSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { type ErrorCode, SyncError } from '../errors.ts'
-import type { ContentParams } from '../sync/operations/content.ts'
-import type { OperationName, ParamsOf, RecordOf } from '../sync/operations/table.ts'
+import type { OperationName, ParamsOf, RecordOf } from '../handle/operations.ts'
+import type { ContentParams } from '../query/content.ts'
 import { socketPaths, withShortName } from './socket-path.ts'
 
 const newline = 0x0a

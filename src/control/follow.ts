@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
-import type { KnownFolder } from '../sync/known-folder.ts'
-import type { WatchParams, WatchRecord } from '../sync/operations/watch.ts'
+import type { KnownFolder } from '../folder/known-folder.ts'
+import type { WatchParams, WatchRecord } from '../query/watch.ts'
 import { ControlClient } from './client.ts'
 
 /** Tells what there is, then what changes, for as long as it can. */
-export type Watch = (params: WatchParams, signal: AbortSignal) => AsyncIterable<WatchRecord>
+export type WatchFeed = (params: WatchParams, signal: AbortSignal) => AsyncIterable<WatchRecord>
 
 /** How often it is looked whether somebody is at work again, in milliseconds. */
 const lookMs = 200
@@ -19,7 +19,7 @@ const lookMs = 200
  */
 export async function* follow(
   folder: KnownFolder,
-  watch: Watch,
+  watch: WatchFeed,
   params: WatchParams,
   signal: AbortSignal
 ): AsyncGenerator<WatchRecord> {
@@ -40,7 +40,7 @@ export async function* follow(
 }
 
 /** A watch that ends as soon as somebody is at work on the folder. */
-export function untilSomebodyComes(folder: KnownFolder, watch: Watch): Watch {
+export function untilSomebodyComes(folder: KnownFolder, watch: WatchFeed): WatchFeed {
   return async function* (params, signal) {
     const end = new AbortController()
     const abort = () => end.abort()

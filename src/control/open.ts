@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
-import type { ConnectOptions } from '../sync/connections.ts'
-import { findFolder, type KnownFolder } from '../sync/known-folder.ts'
-import type { ContentParams } from '../sync/operations/content.ts'
-import type { Source } from '../sync/operations/source.ts'
-import type { ParamsOf, ReadName, RecordOf } from '../sync/operations/table.ts'
+import { findFolder, type KnownFolder } from '../folder/known-folder.ts'
+import type { ParamsOf, ReadName, RecordOf } from '../handle/operations.ts'
+import type { ConnectOptions } from '../peers/connections.ts'
+import type { ContentParams } from '../query/content.ts'
+import type { LogSource } from '../query/log-source.ts'
 import { ControlClient } from './client.ts'
-import { follow, untilSomebodyComes, type Watch } from './follow.ts'
+import { follow, untilSomebodyComes, type WatchFeed } from './follow.ts'
 
 /** A folder is open after this time, or something keeps it from being: a full disk, perhaps. */
 const readyMsMax = 10_000
@@ -66,7 +66,7 @@ function openRunning(folder: KnownFolder, client: ControlClient): OpenedLog {
 }
 
 /** A log that is watched across the ends of those who are at work on its folder. */
-function following(log: OpenedLog, folder: KnownFolder, watch: Watch): OpenedLog {
+function following(log: OpenedLog, folder: KnownFolder, watch: WatchFeed): OpenedLog {
   const ask = <N extends ReadName>(name: N, params: ParamsOf<N>, signal: AbortSignal): AsyncIterable<RecordOf<N>> =>
     name === 'watch'
       ? (follow(folder, watch, params as ParamsOf<'watch'>, signal) as AsyncIterable<RecordOf<N>>)
@@ -92,8 +92,8 @@ async function* whenReady<T>(ask: () => AsyncIterable<T>, signal: AbortSignal): 
 
 async function openResting(folder: KnownFolder): Promise<OpenedLog> {
   // Much of what it takes is only for this.
-  const { RestingFolder } = await import('../sync/resting-folder.ts')
-  const resting = await RestingFolder.open(folder)
+  const { ClosedFolder } = await import('../handle/closed-folder.ts')
+  const resting = await ClosedFolder.open(folder)
   const log = await reading(resting.source, folder, () => resting.close())
   return following(
     log,
@@ -103,20 +103,17 @@ async function openResting(folder: KnownFolder): Promise<OpenedLog> {
 }
 
 async function openRemote(key: string, options: OpenOptions): Promise<OpenedLog> {
-  const { RemoteLog } = await import('../sync/remote-log.ts')
+  const { RemoteLog } = await import('../query/remote-log.ts')
   const remote = await RemoteLog.open(key, options)
   return reading(remote.source, undefined, () => remote.close())
 }
 
 async function reading(
-  source: Source,
+  source: LogSource,
   folder: KnownFolder | undefined,
   close: () => Promise<void>
 ): Promise<OpenedLog> {
-  const [{ ask }, { content }] = await Promise.all([
-    import('../sync/operations/table.ts'),
-    import('../sync/operations/content.ts')
-  ])
+  const [{ ask }, { content }] = await Promise.all([import('../handle/operations.ts'), import('../query/content.ts')])
   return {
     folder,
     ask: (name, params, signal) => ask(source, name, params, signal),

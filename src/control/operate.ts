@@ -1,6 +1,6 @@
-import type { AtRestOptions } from '../sync/at-rest.ts'
-import type { KnownFolder } from '../sync/known-folder.ts'
-import type { FolderName, ParamsOf, RecordOf } from '../sync/operations/table.ts'
+import type { KnownFolder } from '../folder/known-folder.ts'
+import type { OpenIdleOptions } from '../handle/open-idle.ts'
+import type { FolderName, ParamsOf, RecordOf } from '../handle/operations.ts'
 import { ControlClient } from './client.ts'
 
 /**
@@ -12,7 +12,7 @@ export async function* operateOn<N extends FolderName>(
   folder: KnownFolder,
   name: N,
   params: ParamsOf<N>,
-  options: AtRestOptions,
+  options: OpenIdleOptions,
   signal: AbortSignal
 ): AsyncGenerator<RecordOf<N>> {
   const client = await ControlClient.find(folder.home, folder.id)
@@ -21,9 +21,9 @@ export async function* operateOn<N extends FolderName>(
     return
   }
   // Much of what it takes is only for this.
-  const [{ openAtRest }, { operate }] = await Promise.all([
-    import('../sync/at-rest.ts'),
-    import('../sync/operations/table.ts')
+  const [{ openIdle: openAtRest }, { operate }] = await Promise.all([
+    import('../handle/open-idle.ts'),
+    import('../handle/operations.ts')
   ])
   const handle = openAtRest(folder, options)
   try {

@@ -1,13 +1,15 @@
-import { cutChunks, hashBlock, hashChunks, sumRange, takeSum, writeChunk } from './large-file-jobs.ts'
-import { readFiles } from './read-files.ts'
-import { stageFiles } from './stage-files.ts'
-import { serveJobs } from './worker-port.ts'
+import { cutChunks, hashChunks, sumRange, takeSum, writeChunk } from './read/large-file-jobs.ts'
+import { readFiles } from './read/read-files.ts'
+import type { Jobs } from './threads/jobs.ts'
+import { hashBlock } from './threads/leaf-hasher.ts'
+import { serveJobs } from './threads/worker-port.ts'
+import { stageFiles } from './write/stage-files.ts'
 
 /**
  * What worker threads run. Every import costs each thread its time to start, and memory: nothing here leads to
  * the log, the network or a database.
  */
-const jobs = {
+const jobs: Jobs = {
   'cut-chunks': cutChunks,
   'hash-chunks': hashChunks,
   'sum-range': sumRange,
@@ -17,7 +19,5 @@ const jobs = {
   'read-files': readFiles,
   'stage-files': stageFiles
 }
-
-export type Jobs = typeof jobs
 
 serveJobs(jobs)

@@ -6,22 +6,29 @@ import type { SnapshotRow } from '../format/snapshot-codec.ts'
 import type { Entry, FileEntry } from '../tree/entry.ts'
 import { parentPath, type TreePath } from '../tree/path.ts'
 import { type Change, sameVersion, type Version } from '../tree/tree.ts'
-import { BeeView } from './bee-view.ts'
-import type { BlockPlaces } from './block-places.ts'
-import type { Run } from './blocks.ts'
-import { type ByteRange, extentsOf } from './byte-range.ts'
-import { type Arrivals, ContentReader } from './content.ts'
-import { damaged } from './damaged.ts'
-import { headerLength, headOf, type LogEntry, readPair, versionOf } from './entries.ts'
-import { endAtOrAfter, type HistoryOptions, previousEnd, type Told, versionsBack, versionsSince } from './history.ts'
-import { entryOf, keysIn, type ListOptions, listIn, listOf } from './list.ts'
-import { packedEntries } from './packed-entries.ts'
-import { type Keys, rowsInSnapshot } from './packed-list.ts'
-import type { PathIndex, VersionsRun } from './path-index.ts'
-import { type LogRecord, recordsOf } from './records.ts'
-import { isHere, type Relocations, RelocationTable } from './relocations.ts'
-import { Shared } from './shared.ts'
-import { endingWith, waitFor } from './waiting.ts'
+import { RefCounted } from './async/ref-counted.ts'
+import { endingWith, waitFor } from './async/wait-for.ts'
+import { BeeView } from './bee/bee-view.ts'
+import type { Run } from './bee/blocks.ts'
+import { damaged } from './bee/damaged.ts'
+import { headerLength, headOf, type LogEntry, readPair, versionOf } from './bee/entries.ts'
+import {
+  endAtOrAfter,
+  type HistoryOptions,
+  previousEnd,
+  type VersionReport,
+  versionsBack,
+  versionsSince
+} from './bee/history.ts'
+import { keysIn, type ListOptions, listedEntry, listIn, listOf } from './bee/list.ts'
+import type { PathIndex, VersionsRun } from './bee/path-index.ts'
+import { type LogRecord, recordsOf } from './bee/records.ts'
+import { type ByteRange, extentsOf } from './content/byte-range.ts'
+import { type Arrivals, ContentReader } from './content/content.ts'
+import { isHere, type Relocations, RelocationTable } from './content/relocations.ts'
+import type { BlockPlaces } from './hypercore/block-places.ts'
+import { packedEntries } from './packed/packed-entries.ts'
+import { type Keys, rowsInSnapshot } from './packed/packed-list.ts'
 
 const aloneTickMs = 500
 /** A directory whose own entries lie further apart in a snapshot is looked up in the tree. */
@@ -58,8 +65,8 @@ export interface VersionsOptions {
 /** A log as it can be read at any of its versions. Whatever isn't here is waited for, where anybody can send it. */
 export class LogView {
   readonly #parts: LogParts
-  readonly #view = new Shared<BeeView>()
-  readonly #reader = new Shared<ContentReader>()
+  readonly #view = new RefCounted<BeeView>()
+  readonly #reader = new RefCounted<ContentReader>()
   readonly #table = new RelocationTable()
   /** What the latest version says of itself, which is asked for again and again. */
   #head: { readonly version: Version; readonly head: Head } | undefined
@@ -144,7 +151,7 @@ export class LogView {
   async #look({ fork, length }: Version, path: TreePath): Promise<Entry | undefined> {
     const { item, end } = this.#view.use(`${fork} ${length}`, () => new BeeView(this.#parts.entries, length))
     try {
-      return await entryOf(item, path)
+      return await listedEntry(item, path)
     } finally {
       end()
     }
@@ -159,7 +166,7 @@ export class LogView {
   }
 
   /** What versions up to one have changed. @throws {SyncError} DAMAGED */
-  async *versions(to: Version, { after, path, newestFirst, signal }: VersionsOptions): AsyncGenerator<Told> {
+  async *versions(to: Version, { after, path, newestFirst, signal }: VersionsOptions): AsyncGenerator<VersionReport> {
     const ending = endingWith(signal)
     try {
       const runs = await this.#guarded(to, this.#runs(to, path, Math.max(after, headerLength), ending.signal), signal)

@@ -4,28 +4,29 @@ import type Hypercore from 'hypercore'
 import type { Download } from 'hypercore'
 import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
+import type { BlockRef } from '../tree/block-ref.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
 import type { VersionName } from '../tree/version-name.ts'
-import { Apportioner } from './apportion.ts'
-import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
-import { Claims } from './claims.ts'
-import { type Arrivals, ContentReader } from './content.ts'
-import { damaged } from './damaged.ts'
-import type { LogCores } from './damaged-blocks.ts'
-import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './entries.ts'
-import { EntriesDownload } from './entries-download.ts'
-import { findVersion } from './find-version.ts'
-import { askAtOnce } from './first-request.ts'
-import { Garbage } from './garbage.ts'
-import { hashAhead, type LeafHasher } from './hash-ahead.ts'
+import { waitFor } from './async/wait-for.ts'
+import { damaged } from './bee/damaged.ts'
+import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './bee/entries.ts'
+import { findVersion } from './bee/find-version.ts'
+import { type IndexFile, PathIndex } from './bee/path-index.ts'
+import type { LogCores } from './check/damaged-blocks.ts'
+import { type Arrivals, ContentReader } from './content/content.ts'
+import { isHere, noRelocations, type Relocations, RelocationTable } from './content/relocations.ts'
+import { Garbage } from './gc/garbage.ts'
+import { type BlockFiles, BlockPlaces, noFiles } from './hypercore/block-places.ts'
+import { Claims } from './hypercore/claims.ts'
+import { requestEagerly } from './hypercore/eager-request.ts'
+import { hashAhead, type LeafHasher } from './hypercore/hash-ahead.ts'
+import { RequestScheduler } from './hypercore/request-scheduler.ts'
+import { StallWatch } from './hypercore/stall-watch.ts'
+import { type LogStore, parseKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
-import { type IndexFile, PathIndex } from './path-index.ts'
-import { isHere, noRelocations, type Relocations, RelocationTable } from './relocations.ts'
-import { StallWatch } from './stalls.ts'
-import { type LogStore, parseKey } from './store.ts'
-import { waitFor } from './waiting.ts'
+import { EntriesDownload } from './packed/entries-download.ts'
 
 // A Hyperbee's blocks are one entry each, so a cold reader needs a wide window.
 const entriesInFlight = [512, 2048] as const
@@ -76,7 +77,7 @@ export class LogReader {
   #forks: readonly Version[] = []
   readonly #claims = new Claims()
   readonly #stalls = new StallWatch()
-  readonly #shares = new Apportioner()
+  readonly #shares = new RequestScheduler()
   readonly #download: EntriesDownload
   readonly #table = new RelocationTable()
   #moved: Download | undefined
@@ -98,7 +99,7 @@ export class LogReader {
    */
   static async open(store: LogStore, key: string, options: LogReaderOptions = {}): Promise<LogReader> {
     const entries = await store.keyed(parseKey(key))
-    if (options.sparse === true) askAtOnce(entries)
+    if (options.sparse === true) requestEagerly(entries)
     const reader = new LogReader(store, entries, options)
     await reader.#bee.ready()
     entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
@@ -396,7 +397,7 @@ export class LogReader {
   }
 
   /** Gives up blocks that lay in files, as far as no other file holds them; nothing before the contents were asked for. */
-  async release(extents: readonly Extent[], isHeld: (block: number) => boolean): Promise<void> {
+  async release(extents: readonly Extent[], isHeld: (block: BlockRef) => boolean): Promise<void> {
     // Without its first block the log hasn't told where contents are, and none was ever here.
     if (extents.length === 0 || !(await this.#entries.has(0))) return
     const { places } = await this.#contentCore()
@@ -454,7 +455,7 @@ export class LogReader {
       throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
     }
     const core = await this.#store.keyed(key)
-    if (this.#options.sparse === true) askAtOnce(core)
+    if (this.#options.sparse === true) requestEagerly(core)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
     core.on('truncate', (length: number) => this.onContentCut(length))

@@ -1,9 +1,9 @@
 import { SyncError } from '../errors.ts'
-import { type BlockFiles, BlockPlaces } from './block-places.ts'
-import { beeOf } from './entries.ts'
+import { beeOf } from './bee/entries.ts'
+import { type IndexFile, PathIndex } from './bee/path-index.ts'
+import { type BlockFiles, BlockPlaces } from './hypercore/block-places.ts'
+import { LogStore, parseKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
-import { type IndexFile, PathIndex } from './path-index.ts'
-import { LogStore, parseKey } from './store.ts'
 
 /** A log as far as it is in a store that nobody is at work on; nothing is written. */
 export class StoredLog {

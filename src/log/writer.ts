@@ -3,26 +3,27 @@ import b4a from 'b4a'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import { SyncError } from '../errors.ts'
+import { reached } from '../failpoints.ts'
 import { encodeEntry } from '../format/entry-codec.ts'
 import { deltasMax, encodeHead, type Head, headKey } from '../format/head-codec.ts'
 import { encodeRelocations } from '../format/relocation-codec.ts'
 import { firstPathIn } from '../format/snapshot-codec.ts'
-import { reached } from '../steps.ts'
+import { type BlockRef, firstCore } from '../tree/block-ref.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
-import { type BlockFiles, BlockPlaces, noFiles } from './block-places.ts'
-import { type Arrivals, ContentReader } from './content.ts'
-import type { LogCores } from './damaged-blocks.ts'
-import { makeDelta } from './deltas.ts'
-import { beeOf, entriesOf, headerLength, headOf, versionOf } from './entries.ts'
-import { Garbage } from './garbage.ts'
+import { beeOf, entriesOf, headerLength, headOf, versionOf } from './bee/entries.ts'
+import { type IndexFile, PathIndex } from './bee/path-index.ts'
+import type { LogCores } from './check/damaged-blocks.ts'
+import { missingBlocks } from './check/missing.ts'
+import { type Arrivals, ContentReader } from './content/content.ts'
+import { isHere, noRelocations, Relocations, RelocationTable } from './content/relocations.ts'
+import { Garbage } from './gc/garbage.ts'
+import { repack, type Sparse } from './gc/sparse-packs.ts'
+import { type BlockFiles, BlockPlaces, noFiles } from './hypercore/block-places.ts'
+import { type LogStore, printKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
-import { missingBlocks } from './missing.ts'
-import { type IndexFile, PathIndex } from './path-index.ts'
-import { isHere, noRelocations, Relocations, RelocationTable } from './relocations.ts'
-import { repack, type Sparse } from './sparse-packs.ts'
-import { type LogStore, printKey } from './store.ts'
+import { makeDelta } from './packed/deltas.ts'
 
 /** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
 const batchChangesMax = 5000
@@ -37,6 +38,8 @@ export class LogWriter {
   readonly #content: Hypercore
   readonly #bee: Hyperbee
   readonly #directory: string
+  /** The number of its content core in the folder. */
+  readonly core = firstCore
   /** Which blocks lie in files. */
   readonly places: BlockPlaces
   /** The forks of content and entries that this run has started. */
@@ -128,7 +131,7 @@ export class LogWriter {
   }
 
   /** Gives up blocks that lay in files, as far as no other file holds them. */
-  async release(extents: readonly Extent[], isHeld: (block: number) => boolean): Promise<void> {
+  async release(extents: readonly Extent[], isHeld: (block: BlockRef) => boolean): Promise<void> {
     for (const { block, blocks } of extents) await this.places.release(block, block + blocks, isHeld)
   }
 

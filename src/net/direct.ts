@@ -4,11 +4,12 @@ import SecretStream from '@hyperswarm/secret-stream'
 import { attendedClock } from '../attended-clock.ts'
 import { messageOf, SyncError } from '../errors.ts'
 import { patienceMs, type TimeLimit } from '../lateness.ts'
-import { type Address, plainHost } from './address.ts'
-import { readFrames } from './frame-reader.ts'
-import { sendFromLent } from './lent-frames.ts'
-import type { BoundedStream, KeyPair } from './link.ts'
-import { type Throttles, Wire } from './wire.ts'
+import { type Address, plainHost } from './address/address.ts'
+import type { BoundedStream } from './wire/bounded-stream.ts'
+import { readFrames } from './wire/frame-reader.ts'
+import type { KeyPair } from './wire/key-pair.ts'
+import { sendFromLent } from './wire/lent-frames.ts'
+import { type Throttles, Wire } from './wire/wire.ts'
 
 export interface DirectOptions {
   readonly keyPair: KeyPair

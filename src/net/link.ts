@@ -9,21 +9,10 @@ import { decodeIntroduction, encodeIntroduction, type Introduction } from './int
 import type { Transport } from './paths.ts'
 import { proofOf } from './rendezvous.ts'
 import { keepAliveMs, Silence } from './silence.ts'
+import type { KeyPair } from './wire/key-pair.ts'
 
 /** Why a peer that knows the secret is turned away all the same. */
 export type Refusal = 'not-allowed' | 'full'
-
-export interface KeyPair {
-  readonly publicKey: Buffer
-  readonly secretKey: Buffer
-}
-
-/** A stream whose handshake is done; what the other end may send is bounded until it is trusted. */
-export interface BoundedStream {
-  readonly stream: SecretStream
-  /** The other end has proven that it is a peer, and may stay. */
-  trust(): void
-}
 
 /** What we say of ourselves, but for what is bound to a stream. */
 export type Self = Omit<Introduction, 'machine' | 'signature'>

@@ -1,24 +1,26 @@
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { type Address, plainHost, showAddress } from './address.ts'
+import { type Address, plainHost, showAddress } from './address/address.ts'
+import { type Distance, type InterfaceChange, Interfaces } from './address/interfaces.ts'
 import { Admission } from './admission.ts'
-import { Bucket } from './bucket.ts'
 import { hasBbr } from './congestion.ts'
+import { RefreshClock, type RefreshSituation } from './dht/refresh-clock.ts'
+import type { Swarm } from './dht/swarm.ts'
 import { Direct, type ListenOptions } from './direct.ts'
-import { GivenAddress, type GivenPeer } from './given.ts'
-import { type Distance, type InterfaceChange, Interfaces } from './interfaces.ts'
-import { Lan } from './lan.ts'
-import { type BoundedStream, type KeyPair, Link, type Refusal, type Self } from './link.ts'
+import { DuplicateIdentity } from './duplicate-identity.ts'
+import { Lan } from './lan/lan.ts'
+import { SameMachine } from './lan/same-machine.ts'
+import { Link, type Refusal, type Self } from './link.ts'
 import type { Transport } from './paths.ts'
-import { Peer, type Source } from './peer.ts'
-import { RefreshClock, type RefreshSituation } from './refresh-clock.ts'
+import { type AddressSource, Peer } from './peer.ts'
 import { type Rendezvous, rendezvousOf } from './rendezvous.ts'
-import { SameMachine } from './same-machine.ts'
+import { StaticAddress, type StaticPeer } from './static-peers.ts'
 import type { Limits, NetworkEvent, NetworkStatus, PeerStatus } from './status.ts'
-import type { Swarm } from './swarm.ts'
-import { Twins } from './twins.ts'
+import type { BoundedStream } from './wire/bounded-stream.ts'
+import { Bucket } from './wire/bucket.ts'
+import type { KeyPair } from './wire/key-pair.ts'
 
-export interface NetworkOptions {
+export interface NetworkSettings {
   /** The keys by which peers know this end of their connections. No two processes may have the same. */
   readonly keyPair: KeyPair
   /** The keys of this machine, by which peers allow it. */
@@ -37,7 +39,7 @@ export interface NetworkOptions {
   readonly isHidden?: boolean | undefined
   /** Where to take TCP connections; `false` for none, in either direction. */
   readonly tcp?: ListenOptions | false | undefined
-  readonly peers?: readonly GivenPeer[] | undefined
+  readonly peers?: readonly StaticPeer[] | undefined
   /** The machines that may connect, by public key in hexadecimal; all who know the secret when left out. */
   readonly allow?: ReadonlySet<string> | undefined
   /** Bytes per second to and from all peers together. */
@@ -57,7 +59,7 @@ const knownMax = 256
 const tickMs = 500
 /** Finds peers on every way there is, and keeps one good connection to each. */
 export class Network {
-  readonly #options: NetworkOptions
+  readonly #options: NetworkSettings
   readonly #rendezvous: Rendezvous
   readonly #interfaces = new Interfaces()
   readonly #throttles: { readonly up: Bucket; readonly down: Bucket }
@@ -68,7 +70,7 @@ export class Network {
   readonly #gone = { received: 0, sent: 0 }
   readonly #refusedBy = new Map<string, { readonly address: string; readonly reason: Refusal }>()
   readonly #links = new Set<Link>()
-  readonly #twins = new Twins()
+  readonly #twins = new DuplicateIdentity()
   readonly #admission: Admission
   #lan: Lan | undefined
   #sameMachine: SameMachine | undefined
@@ -78,10 +80,10 @@ export class Network {
   #refreshClock = new RefreshClock(performance.now())
   #closed = false
   readonly #isBbr = hasBbr()
-  readonly #given: readonly GivenAddress[]
+  readonly #given: readonly StaticAddress[]
   readonly #stop = new AbortController()
 
-  constructor(options: NetworkOptions) {
+  constructor(options: NetworkSettings) {
     this.#options = options
     this.#admission = new Admission(options.allow, {
       peers: () => this.#peers.values(),
@@ -108,7 +110,7 @@ export class Network {
       const publicKey = keyPair.publicKey.toString('hex')
       const { port, host } = this.#direct
       const { id } = this.#rendezvous
-      const from = (source: Source) => (key: string, at: readonly Address[]) => this.#reachable(key, source, at)
+      const from = (source: AddressSource) => (key: string, at: readonly Address[]) => this.#reachable(key, source, at)
       const onPeer = from('machine')
       if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, host, onPeer, isHidden })
       const interfaces = this.#interfaces
@@ -123,7 +125,7 @@ export class Network {
   }
 
   async #join(bootstrap: readonly Address[] | undefined): Promise<void> {
-    const { Swarm } = await import('./swarm.ts')
+    const { Swarm } = await import('./dht/swarm.ts')
     if (this.#closed) return
     this.#refreshClock.changed(performance.now())
     this.#swarm = new Swarm({
@@ -317,7 +319,7 @@ export class Network {
     return sends ? bbr : this.#isBbr
   }
 
-  #reachable(key: string, source: Source, addresses: readonly Address[]): void {
+  #reachable(key: string, source: AddressSource, addresses: readonly Address[]): void {
     if (this.#closed || key === this.#options.keyPair.publicKey.toString('hex')) return
     if (addresses.length === 0 && !this.#peers.has(key)) return
     const peer = this.#peer(key)
@@ -391,8 +393,8 @@ export class Network {
     return { isOnline, isConnected: this.connectedCount > 0, isPrivate: this.#options.bootstrap !== undefined }
   }
 
-  #openGiven(given: GivenPeer): GivenAddress {
-    return new GivenAddress(given, {
+  #openGiven(given: StaticPeer): StaticAddress {
+    return new StaticAddress(given, {
       dial: async (address, key) => {
         const stream = await this.#direct?.dial([address], undefined, this.#stop.signal)
         return stream && this.#link(stream, 'tcp', 'us', key)
@@ -416,6 +418,6 @@ export class Network {
   }
 }
 
-function shown({ address }: GivenAddress): string {
+function shown({ address }: StaticAddress): string {
   return showAddress(address)
 }

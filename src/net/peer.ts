@@ -1,12 +1,13 @@
 import { debuglog } from 'node:util'
 import { attendedClock } from '../attended-clock.ts'
 import { Lateness } from '../lateness.ts'
-import { type Address, isUnicast, showAddress } from './address.ts'
-import type { BoundedStream, Link } from './link.ts'
+import { type Address, isUnicast, showAddress } from './address/address.ts'
+import type { Link } from './link.ts'
 import { type Act, Paths, type Transport } from './paths.ts'
+import type { BoundedStream } from './wire/bounded-stream.ts'
 
 /** How an address of a peer became known. */
-export type Source = 'given' | 'machine' | 'lan' | 'told'
+export type AddressSource = 'given' | 'machine' | 'lan' | 'told'
 
 export interface PeerOptions {
   /** The peer's public key, in hexadecimal. */
@@ -67,7 +68,7 @@ export class Peer {
   readonly #options: PeerOptions
   readonly #links = new Map<number, Link>()
   readonly #paths: Paths
-  readonly #addresses = new Map<Source, readonly Address[]>()
+  readonly #addresses = new Map<AddressSource, readonly Address[]>()
   readonly #lateness = new Lateness()
   #dialling: AbortController | undefined
   #attempts = 0
@@ -112,7 +113,7 @@ export class Peer {
   }
 
   /** Takes what one source says of its addresses; none is a farewell. */
-  reachableAt(source: Source, addresses: readonly Address[]): void {
+  reachableAt(source: AddressSource, addresses: readonly Address[]): void {
     const before = this.#addresses.get(source)
     if (addresses.length === 0) this.#addresses.delete(source)
     else this.#addresses.set(source, addresses)

@@ -7,9 +7,9 @@ import DHT, { type Reply } from 'hyperdht'
 import makeMdns, { type MulticastDNS } from 'multicast-dns'
 import { attendedClock } from '../attended-clock.ts'
 import { messageOf, systemCode } from '../errors.ts'
-import { type Address, showAddress } from './address.ts'
-import { Interfaces, type LocalAddress } from './interfaces.ts'
-import { localHostTowards } from './route.ts'
+import { type Address, showAddress } from './address/address.ts'
+import { Interfaces, type LocalAddress } from './address/interfaces.ts'
+import { localHostTowards } from './address/route.ts'
 
 /** What was found out about a DHT by its first nodes. */
 export interface DhtFacts {

@@ -1,5 +1,5 @@
-import type { NatKind } from './dht.ts'
-import type { Distance } from './interfaces.ts'
+import type { Distance } from './address/interfaces.ts'
+import type { NatKind } from './dht/dht.ts'
 import type { Refusal } from './link.ts'
 import type { Transport } from './paths.ts'
 

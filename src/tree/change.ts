@@ -3,7 +3,7 @@ import type { TreePath } from './path.ts'
 import type { Change } from './tree.ts'
 
 /** A change as a person would tell it. */
-export type Told =
+export type ChangeReport =
   | { readonly type: 'added'; readonly path: TreePath; readonly after: Entry }
   /** Its content is another, or its type; or, where `onlyMetadata`, its mode or time alone. */
   | {
@@ -21,11 +21,11 @@ export type Told =
  * Changes as a person would tell them, in their order: what changes nothing isn't told, and where one path goes and
  * another comes with the same content that is a move.
  */
-export function tellChanges(changes: Iterable<Change>): readonly Told[] {
+export function reportChanges(changes: Iterable<Change>): readonly ChangeReport[] {
   const real = [...changes].filter(({ before, after }) => !sameEntry(before, after))
   const sources = movesIn(real)
   const movedAway = new Set(sources.values())
-  const told: Told[] = []
+  const told: ChangeReport[] = []
   for (const { path, before, after } of real) {
     const from = sources.get(path)
     if (after === undefined) {

@@ -3,7 +3,7 @@ import { markedName } from './marked-name.ts'
 import { ancestorsOf, baseName, childPath, parentPath, type TreePath } from './path.ts'
 
 /** Two names of a log that a file system takes for one. */
-export interface Twin {
+export interface NameCollision {
   /** The one that gets another name. */
   readonly path: TreePath
   /** The one that keeps its own. */
@@ -17,7 +17,7 @@ export interface LocalNames {
   /** The path in the folder of a path of the log. */
   of(path: TreePath): TreePath
   /** What is held under another name than its own; of what lies beneath, only the topmost is named. */
-  readonly twins: readonly Twin[]
+  readonly twins: readonly NameCollision[]
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type Assert, test } from 'brittle'
 import { encodeEntry } from '../../src/format/entry-codec.ts'
 import { encodeHead, headKey } from '../../src/format/head-codec.ts'
-import { beeOf, changesOf, entriesOf, headOf, versionOf } from '../../src/log/entries.ts'
+import { beeOf, changesOf, entriesOf, headOf, versionOf } from '../../src/log/bee/entries.ts'
 import type { Version } from '../../src/tree/tree.ts'
 import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
 import { failureOf } from '../support/failure.ts'
@@ -28,7 +28,7 @@ const badKeys: readonly (readonly [key: string | Buffer, word: string])[] = [
 ]
 
 const record = encodeEntry(
-  fileOf('content', { extents: [{ block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
+  fileOf('content', { extents: [{ core: 0, block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
 )
 const badValues: Readonly<Record<string, Buffer>> = {
   empty: Buffer.alloc(0),

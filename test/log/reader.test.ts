@@ -1,8 +1,8 @@
 import { test } from 'brittle'
 import { encodeEntry } from '../../src/format/entry-codec.ts'
-import { beeOf } from '../../src/log/entries.ts'
+import { beeOf } from '../../src/log/bee/entries.ts'
+import { printKey } from '../../src/log/hypercore/store.ts'
 import { LogReader } from '../../src/log/reader.ts'
-import { printKey } from '../../src/log/store.ts'
 import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
 import { codeOf } from '../support/failure.ts'
 import { arrival, collect, commit, headOf, link, openReader, openStore, openWriter } from '../support/log.ts'
@@ -122,7 +122,7 @@ test('a second reader gets all from the first when the writer is gone', async (t
   const { store: firstStore, reader: first } = await openReader(t, writer.key)
   const unlink = await link(t, store, firstStore)
   await writer.appendBlocks([Buffer.from('content')])
-  const file = fileOf('content', { extents: [{ block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
+  const file = fileOf('content', { extents: [{ core: 0, block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
   const version = await commit(writer, { a: directoryOf(), 'a/file': file })
   await arrival(first, version)
   await collect(first.entriesAt(version, () => {}))

@@ -2,8 +2,8 @@ import { once, setMaxListeners } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { test } from 'brittle'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
-import { Bucket } from '../../src/net/bucket.ts'
 import { Direct } from '../../src/net/direct.ts'
+import { Bucket } from '../../src/net/wire/bucket.ts'
 import { until } from '../support/until.ts'
 
 function openDirect(keyPair = newKeyPair()): Direct {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type Assert, test } from 'brittle'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
-import type { KeyPair } from '../../src/net/link.ts'
+import type { KeyPair } from '../../src/net/wire/key-pair.ts'
 import { BarePeer } from '../support/bare-peer.ts'
 import { type End, openEnd, secret } from '../support/end.ts'
 import { until } from '../support/until.ts'

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type Assert, test } from 'brittle'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
 import type { Introduction } from '../../src/net/introduction.ts'
-import { Network, type NetworkOptions } from '../../src/net/network.ts'
+import { Network, type NetworkSettings } from '../../src/net/network.ts'
 import type { NetworkEvent } from '../../src/net/status.ts'
 import { Insider, type InsiderOptions } from '../support/insider.ts'
 import { until } from '../support/until.ts'
@@ -12,10 +12,10 @@ import { until } from '../support/until.ts'
 const secret = Buffer.alloc(32, 7)
 
 /** A network that listens on loopback, and peers of it that know the secret and mean harm. */
-async function openScene(t: Assert, options: Partial<NetworkOptions> = {}) {
+async function openScene(t: Assert, options: Partial<NetworkSettings> = {}) {
   const events: NetworkEvent[] = []
   const carriers: Duplex[] = []
-  const open = async (more: Partial<NetworkOptions>) => {
+  const open = async (more: Partial<NetworkSettings>) => {
     const network = new Network({
       keyPair: newKeyPair(),
       machine: newKeyPair(),

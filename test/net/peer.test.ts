@@ -1,6 +1,6 @@
 import { test } from 'brittle'
 import fc from 'fast-check'
-import { type Address, isUnicast } from '../../src/net/address.ts'
+import { type Address, isUnicast } from '../../src/net/address/address.ts'
 import { Peer, retryMs } from '../../src/net/peer.ts'
 import { holds, must } from '../support/property.ts'
 import { until } from '../support/until.ts'

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Assert, test } from 'brittle'
-import { type StepName, stepNames } from '../../src/steps.ts'
+import { type FailpointName, failpointNames } from '../../src/failpoints.ts'
 import { type Command, packageRoot, start } from '../support/cli.ts'
 import { type Looked, observe } from '../support/observe.ts'
 import { sealOf } from '../support/sealed.ts'
@@ -17,12 +17,12 @@ const seeds = seedsWith(4711)
 /** How many kills are tried, all seeds together. */
 const kills = Number(process.env.P2PSYNC_KILLS ?? 10)
 
-const writerSteps: ReadonlySet<StepName> = new Set(
-  stepNames.slice(stepNames.indexOf('key-claimed'), stepNames.indexOf('staging-emptied'))
+const writerSteps: ReadonlySet<FailpointName> = new Set(
+  failpointNames.slice(failpointNames.indexOf('key-claimed'), failpointNames.indexOf('staging-emptied'))
 )
-const bothSteps: readonly StepName[] = ['file-prepared', 'marker-written']
+const bothSteps: readonly FailpointName[] = ['file-prepared', 'marker-written']
 /** Steps of a start, which a running process never comes by. */
-const startSteps: ReadonlySet<StepName> = new Set([
+const startSteps: ReadonlySet<FailpointName> = new Set([
   ...bothSteps,
   'key-claimed',
   'core-forked',
@@ -32,9 +32,15 @@ const startSteps: ReadonlySet<StepName> = new Set([
   'staging-emptied'
 ])
 /** Steps that not every edit leads to. */
-const everySteps: ReadonlySet<StepName> = new Set(['directory-made', 'taken-out', 'moved', 'removed', 'metadata-set'])
+const everySteps: ReadonlySet<FailpointName> = new Set([
+  'directory-made',
+  'taken-out',
+  'moved',
+  'removed',
+  'metadata-set'
+])
 /** Steps that come for each file; others come once for a version. */
-const manySteps: ReadonlySet<StepName> = new Set([
+const manySteps: ReadonlySet<FailpointName> = new Set([
   'chunk-read',
   'directory-made',
   'content-received',
@@ -44,13 +50,13 @@ const manySteps: ReadonlySet<StepName> = new Set([
   'removed'
 ])
 /** Steps that nobody here asks for. */
-const askedSteps: ReadonlySet<StepName> = new Set([
+const askedSteps: ReadonlySet<FailpointName> = new Set([
   'packs-moved',
   'chunks-forgotten',
   'blocks-cleared',
   'store-compacted'
 ])
-const endSteps: ReadonlySet<StepName> = new Set(['log-flushed'])
+const endSteps: ReadonlySet<FailpointName> = new Set(['log-flushed'])
 
 /** All comes to rest in this time after a kill, in milliseconds. */
 const settleMsMax = 30_000
@@ -82,15 +88,15 @@ async function killAgainAndAgain(t: Assert, seed: number, times: number): Promis
 /** Steps in a random order, each once before any comes again. */
 class Deck {
   readonly #dice: Dice
-  #left: (readonly [Side, StepName])[] = []
+  #left: (readonly [Side, FailpointName])[] = []
 
   constructor(dice: Dice) {
     this.#dice = dice
   }
 
-  draw(): readonly [Side, StepName] {
+  draw(): readonly [Side, FailpointName] {
     if (this.#left.length === 0) {
-      this.#left = stepNames.map((step) => [writerSteps.has(step) ? 'writer' : 'reader', step] as const)
+      this.#left = failpointNames.map((step) => [writerSteps.has(step) ? 'writer' : 'reader', step] as const)
       this.#left.push(['writer', 'marker-written'])
       // The first start of each new pair tries what comes then only.
       this.#left = this.#left.filter(
@@ -99,7 +105,7 @@ class Deck {
       )
       this.#left.push(['writer', 'file-prepared'])
     }
-    return this.#left.splice(this.#dice.roll(this.#left.length), 1)[0] as readonly [Side, StepName]
+    return this.#left.splice(this.#dice.roll(this.#left.length), 1)[0] as readonly [Side, FailpointName]
   }
 }
 
@@ -141,7 +147,7 @@ class Pair {
   }
 
   /** One kill, or an attempt at one, and what follows. @returns whether all was well */
-  async round(side: Side, step: StepName): Promise<boolean> {
+  async round(side: Side, step: FailpointName): Promise<boolean> {
     const dice = this.#dice
     const n = manySteps.has(step) ? 1 + dice.roll(dice.pick([1, 3, 8])) : 1
     const done: string[] = []
@@ -211,7 +217,7 @@ class Pair {
   }
 
   /** Starts it for the first time, killed at a step on its way; then once more. */
-  async #firstStart(side: Side, step: StepName): Promise<void> {
+  async #firstStart(side: Side, step: FailpointName): Promise<void> {
     this.#arm(side, `${step} 1`)
     this.#start(side)
     const killed = await this.#commands[side].exit()

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import type { Head } from '../../src/format/head-codec.ts'
-import { LogStore } from '../../src/log/store.ts'
+import { LogStore } from '../../src/log/hypercore/store.ts'
 import { LogWriter } from '../../src/log/writer.ts'
 import { type Command, startClone, startShare } from '../support/cli.ts'
 import { becomeSame } from '../support/snapshot.ts'

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
-import type { RecordOf } from '../../src/sync/operations/table.ts'
+import type { RecordOf } from '../../src/handle/operations.ts'
 import type { Entry } from '../../src/tree/entry.ts'
 import { isBeneath, parentPath, type TreePath } from '../../src/tree/path.ts'
 import { start, startShare } from '../support/cli.ts'

@@ -3,12 +3,12 @@ import type { Assert } from 'brittle'
 import * as c from 'compact-encoding'
 import { keyPair as newKeyPair, sign } from 'hypercore-crypto'
 import Protomux, { type Channel, type Message } from 'protomux'
-import type { Address } from '../../src/net/address.ts'
-import { Bucket } from '../../src/net/bucket.ts'
+import type { Address } from '../../src/net/address/address.ts'
 import { Direct } from '../../src/net/direct.ts'
 import { encodeIntroduction } from '../../src/net/introduction.ts'
-import type { KeyPair } from '../../src/net/link.ts'
 import { proofOf } from '../../src/net/rendezvous.ts'
+import { Bucket } from '../../src/net/wire/bucket.ts'
+import type { KeyPair } from '../../src/net/wire/key-pair.ts'
 
 export interface BarePeerOptions {
   /** What it proves to know. */

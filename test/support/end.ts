@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Assert } from 'brittle'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
-import { Network, type NetworkOptions } from '../../src/net/network.ts'
+import { Network, type NetworkSettings } from '../../src/net/network.ts'
 import type { NetworkEvent } from '../../src/net/status.ts'
 import { until } from './until.ts'
 
@@ -16,7 +16,7 @@ export class End {
   readonly machine = newKeyPair()
   readonly network: Network
 
-  constructor(t: Assert, options: Partial<NetworkOptions> = {}) {
+  constructor(t: Assert, options: Partial<NetworkSettings> = {}) {
     this.network = new Network({
       keyPair: this.keys,
       machine: this.machine,
@@ -49,7 +49,7 @@ export class End {
 }
 
 /** An end that has started. */
-export async function openEnd(t: Assert, options: Partial<NetworkOptions> = {}): Promise<End> {
+export async function openEnd(t: Assert, options: Partial<NetworkSettings> = {}): Promise<End> {
   const end = new End(t, options)
   await end.network.start()
   return end

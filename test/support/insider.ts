@@ -5,9 +5,9 @@ import * as c from 'compact-encoding'
 import { keyPair as newKeyPair, sign } from 'hypercore-crypto'
 import Protomux, { type Message } from 'protomux'
 import { encodeIntroduction, type Introduction } from '../../src/net/introduction.ts'
-import type { KeyPair } from '../../src/net/link.ts'
 import { proofOf } from '../../src/net/rendezvous.ts'
-import { Wire } from '../../src/net/wire.ts'
+import type { KeyPair } from '../../src/net/wire/key-pair.ts'
+import { Wire } from '../../src/net/wire/wire.ts'
 import { until } from './until.ts'
 
 export interface InsiderOptions {

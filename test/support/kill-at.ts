@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { appendFileSync, readFileSync } from 'node:fs'
-import { stepChannel } from '../../src/steps.ts'
+import { failpointChannel } from '../../src/failpoints.ts'
 
 /**
  * Loaded before the command line (`NODE_OPTIONS=--import …`): ends its own process by SIGKILL at a
@@ -13,7 +13,7 @@ const log = process.env.P2PSYNC_STEP_LOG
 let order = ''
 let count = 0
 
-subscribe(stepChannel, (step) => {
+subscribe(failpointChannel, (step) => {
   if (log !== undefined) appendFileSync(log, `${step}\n`)
   if (armed === undefined) return
   const now = readOrder(armed)

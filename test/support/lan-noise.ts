@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import makeMdns from 'multicast-dns'
-import { announce } from '../../src/net/lan-records.ts'
+import { announce } from '../../src/net/lan/lan-records.ts'
 
 /**
  * `node lan-noise.js <own address> garbage`: bytes that are no packets, to everybody of multicast DNS.

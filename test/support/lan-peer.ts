@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline'
-import { Interfaces } from '../../src/net/interfaces.ts'
-import { Lan } from '../../src/net/lan.ts'
+import { Interfaces } from '../../src/net/address/interfaces.ts'
+import { Lan } from '../../src/net/lan/lan.ts'
 
 /**
  * `node lan-peer.js <id> <public key> <port>`: a peer on the local network, which prints a line of JSON when it hears

@@ -1,11 +1,11 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
-import type { Keeping } from '../../src/disk/kept-files.ts'
-import { type Applied, materialise } from '../../src/disk/materialise.ts'
-import { observe } from '../../src/disk/observe.ts'
-import { Staging } from '../../src/disk/stage.ts'
-import { Workers } from '../../src/disk/workers.ts'
+import { observe } from '../../src/disk/read/observe.ts'
+import { Workers } from '../../src/disk/threads/workers.ts'
+import type { Keeping } from '../../src/disk/write/kept-directory.ts'
+import { type Applied, materialise } from '../../src/disk/write/materialise.ts'
+import { Staging } from '../../src/disk/write/stage.ts'
 import type { DirectoryEntry, FileEntry } from '../../src/tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../../src/tree/path.ts'
 import type { Step } from '../../src/tree/plan.ts'
@@ -87,7 +87,7 @@ export class Workshop {
         staging: this.staging,
         source: {
           read: (entry, aborted) => this.#read(entry, aborted),
-          pack: async (block) => this.#pack(block)
+          pack: async ({ index }) => this.#pack(index)
         },
         workers: this.#workers,
         steps,

@@ -1,9 +1,9 @@
-import { writeMarker } from '../../src/disk/marker.ts'
+import { writeMarker } from '../../src/disk/state/marker.ts'
+import { openFolder } from '../../src/folder/folder.ts'
 import { encodePack } from '../../src/format/pack-codec.ts'
 import { encodeRows, type SnapshotRow } from '../../src/format/snapshot-codec.ts'
-import { LogStore } from '../../src/log/store.ts'
+import { LogStore } from '../../src/log/hypercore/store.ts'
 import { LogWriter } from '../../src/log/writer.ts'
-import { openFolder } from '../../src/sync/folder.ts'
 import type { Entry, FileEntry } from '../../src/tree/entry.ts'
 import { ancestorsOf, sortedAsLog, type TreePath } from '../../src/tree/path.ts'
 import { Dice } from '../simulation/edits.ts'
@@ -171,7 +171,10 @@ export class Month {
       let offset = 0
       for (const each of pack) {
         const { length } = each.bytes
-        changes.set(each.path, { ...each.entry, extents: [{ block, blocks: 1, offset, length, packed: true }] })
+        changes.set(each.path, {
+          ...each.entry,
+          extents: [{ core: 0, block, blocks: 1, offset, length, packed: true }]
+        })
         offset += length
       }
       pack = []

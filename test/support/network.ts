@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { Assert } from 'brittle'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
-import type { KeyPair } from '../../src/net/link.ts'
-import { Network, type NetworkOptions } from '../../src/net/network.ts'
+import { Network, type NetworkSettings } from '../../src/net/network.ts'
+import type { KeyPair } from '../../src/net/wire/key-pair.ts'
 
 /** A peer of a folder that goes through the private DHT alone, until the test ends. */
 export async function joinAsPeer(
   t: Assert,
-  options: Partial<NetworkOptions> & {
+  options: Partial<NetworkSettings> & {
     readonly secret: Uint8Array
     readonly onCarrier: (stream: Duplex) => void
   }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
+import { LogStore, parseKey } from '../../src/log/hypercore/store.ts'
 import { LogReader } from '../../src/log/reader.ts'
-import { LogStore, parseKey } from '../../src/log/store.ts'
 import type { FileEntry } from '../../src/tree/entry.ts'
 import type { Version } from '../../src/tree/tree.ts'
 import { joinAsPeer } from './network.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { readIdentity } from '../../src/disk/identity.ts'
+import { readIdentity } from '../../src/disk/state/identity.ts'
 
 // Run on its own: reads identity after identity, each at the same instant as others who run this, and says the keys.
 const [directory = '', rounds = '', startMs = ''] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-import { SameMachine } from '../../src/net/same-machine.ts'
+import { SameMachine } from '../../src/net/lan/same-machine.ts'
 
 /**
  * `node same-machine-peer.js <id> <public key> <port>`: a peer for the other processes of this machine. Prints a line

@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net'
 import type { Assert } from 'brittle'
-import type { Address } from '../../src/net/address.ts'
+import type { Address } from '../../src/net/address/address.ts'
 
 /** Takes TCP connections on loopback, and hands them on only when it is told to. */
 export class SlowRelay {

@@ -1,4 +1,4 @@
-import type { WatchRecord } from '../../src/sync/operations/watch.ts'
+import type { WatchRecord } from '../../src/query/watch.ts'
 import type { Command } from './cli.ts'
 
 type Change = Extract<WatchRecord, { readonly type: 'added' | 'changed' | 'removed' | 'moved' }>

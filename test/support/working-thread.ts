@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { type Reply, serveJobs } from '../../src/disk/worker-port.ts'
+import { type Reply, serveJobs } from '../../src/disk/threads/worker-port.ts'
 import { SyncError } from '../../src/errors.ts'
 
 /** Jobs for the tests of worker threads. */

@@ -1,5 +1,5 @@
 import { test } from 'brittle'
-import { tellChanges } from '../../src/tree/change.ts'
+import { reportChanges } from '../../src/tree/change.ts'
 import type { Entry } from '../../src/tree/entry.ts'
 import { directoryOf, fileOf, pathOf, symlinkOf } from '../support/entries.ts'
 
@@ -103,7 +103,7 @@ const cases: ReadonlyArray<[name: string, changes: readonly Row[], told: readonl
 ]
 for (const [name, changes, told] of cases) {
   test(`changes tell ${name}`, (t) => {
-    const lines = tellChanges(changes.map(([path, before, after]) => ({ path: pathOf(path), before, after }))).map(
+    const lines = reportChanges(changes.map(([path, before, after]) => ({ path: pathOf(path), before, after }))).map(
       (change) => {
         if (change.type === 'moved') return `moved ${change.from} > ${change.path}`
         return `${change.type} ${change.path}${change.type === 'changed' && change.onlyMetadata ? ' (metadata)' : ''}`

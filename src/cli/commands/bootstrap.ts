@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { PrivateDht } from '../../index.ts'
-import { addExamples } from '../examples.ts'
-import { parsePort } from '../options.ts'
-import { forever } from '../session.ts'
-import { listenForSignals } from '../signals.ts'
-import { showJson } from '../text.ts'
+import { addExamples } from '../manual/examples.ts'
+import { parsePort } from '../options/options.ts'
+import { showJson } from '../output/text.ts'
+import { forever } from '../run/session.ts'
+import { listenForSignals } from '../run/signals.ts'
 
 interface Options {
   readonly port?: number

@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { addExamples } from '../examples.ts'
-import { given } from '../options.ts'
-import { print } from '../print.ts'
-import { addWhereOptions, parseWhere, pathWithin, type WhereOptions, whereHelp, withLog } from '../where.ts'
+import { addExamples } from '../manual/examples.ts'
+import { given } from '../options/options.ts'
+import { print } from '../output/print.ts'
+import { addWhereOptions, parseWhere, pathWithin, type WhereOptions, whereHelp, withLog } from '../run/where.ts'
 
 interface Options extends WhereOptions {
   readonly bytes?: ByteRange

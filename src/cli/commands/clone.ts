@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
 import type { ClonedFolder, KeepReplaced } from '../../index.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
+import { addExamples } from '../manual/examples.ts'
+import { addNetworkOptions, connectOptions, type NetworkOptions } from '../options/network-options.ts'
 import {
   addCommonOptions,
   type CommonOptions,
@@ -11,8 +10,9 @@ import {
   folderOptions,
   parseDuration,
   parseKeepReplaced
-} from '../options.ts'
-import { failure, forever, runFolder } from '../session.ts'
+} from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { failure, forever, runFolder } from '../run/session.ts'
 
 interface Options extends CommonOptions, NetworkOptions {
   readonly adopt?: boolean
@@ -134,7 +134,7 @@ function failWithoutPeer(folder: ClonedFolder, timeoutMs: number): Promise<never
       if (folder.peers > 0) return
       timer = setTimeout(() => {
         if (isFull) return lookAgain()
-        const message = `No peer was found in ${Math.round(timeoutMs / 1000)} s. ${folder.whyAlone} Give --timeout for more time`
+        const message = `No peer was found in ${Math.round(timeoutMs / 1000)} s. ${folder.whyNoPeers} Give --timeout for more time`
         reject(new SyncError('NO_PEER', message))
       }, timeoutMs)
     }

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander'
-import { addExamples } from '../examples.ts'
-import { print } from '../print.ts'
+import { addExamples } from '../manual/examples.ts'
+import { print } from '../output/print.ts'
 
 type Shell = 'bash' | 'zsh' | 'fish'
 
@@ -14,7 +14,7 @@ export function addCompletionCommand(program: Command): void {
     )
     .addArgument(new Argument('<shell>', 'which one').choices(['bash', 'zsh', 'fish']))
     .action(async (shell: Shell) => {
-      const { describeProgram } = await import('../describe.ts')
+      const { describeProgram } = await import('../manual/describe.ts')
       await print((await makerFor(shell))(describeProgram(program)))
     })
   addExamples(

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
-import type { PatchRecord } from '../../sync/operations/diff.ts'
-import type { RecordOf } from '../../sync/operations/table.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { given } from '../options.ts'
-import { print, printJson } from '../print.ts'
-import { isNews, showChange } from '../show-entries.ts'
-import { showLines, showName } from '../text.ts'
+import type { RecordOf } from '../../handle/operations.ts'
+import type { PatchRecord } from '../../query/diff.ts'
+import { addExamples } from '../manual/examples.ts'
+import { given } from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { print, printJson } from '../output/print.ts'
+import { isNews, showChange } from '../output/show-entries.ts'
+import { showLines, showName } from '../output/text.ts'
 import {
   addWhereOptions,
   parseVersion,
@@ -16,7 +16,7 @@ import {
   type WhereOptions,
   whereHelp,
   withLog
-} from '../where.ts'
+} from '../run/where.ts'
 
 interface Options extends WhereOptions {
   readonly stat?: boolean

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander'
 import type { Address, Check } from '../../index.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { parseAddresses, parsePort } from '../options.ts'
-import { showJson, showMany, showName, wrap } from '../text.ts'
+import { addExamples } from '../manual/examples.ts'
+import { parseAddresses, parsePort } from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { showJson, showMany, showName, wrap } from '../output/text.ts'
 
 interface Options {
   readonly bootstrap?: readonly Address[]

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import type { Collected } from '../../sync/collect.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { withFolder } from '../folder-operation.ts'
-import { given, parseAge, parseCount } from '../options.ts'
-import { printJson } from '../print.ts'
-import { showBytes } from '../text.ts'
+import type { Collected } from '../../care/collect-garbage.ts'
+import { addExamples } from '../manual/examples.ts'
+import { given, parseAge, parseCount } from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { printJson } from '../output/print.ts'
+import { showBytes } from '../output/text.ts'
+import { withFolder } from '../run/folder-operation.ts'
 
 /** The end of the year 9999. */
 const timeMsMax = Date.UTC(10_000, 0)

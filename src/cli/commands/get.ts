@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import type { GetParams, GetRecord, Readable } from '../../sync/get.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { given } from '../options.ts'
-import { printJson } from '../print.ts'
-import { showBytes, showMany, showName } from '../text.ts'
-import { addWhereOptions, parseWhere, pathWithin, type WhereOptions, whereHelp, withLog } from '../where.ts'
+import type { GetParams, GetRecord, Readable } from '../../query/get.ts'
+import { addExamples } from '../manual/examples.ts'
+import { given } from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { printJson } from '../output/print.ts'
+import { showBytes, showMany, showName } from '../output/text.ts'
+import { addWhereOptions, parseWhere, pathWithin, type WhereOptions, whereHelp, withLog } from '../run/where.ts'
 
 interface Options extends WhereOptions {
   readonly to?: string
@@ -44,7 +44,7 @@ export async function getInto(
   params: GetParams,
   json: boolean | undefined
 ): Promise<number> {
-  const { get } = await import('../../sync/get.ts')
+  const { get } = await import('../../query/get.ts')
   return withLog(place, options, (log, signal) => {
     const readable: Readable = {
       list: (params) => log.ask('list', params, signal),

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { addExamples } from '../examples.ts'
-import { showJson } from '../text.ts'
+import { addExamples } from '../manual/examples.ts'
+import { showJson } from '../output/text.ts'
 
 interface Options {
   readonly json?: boolean

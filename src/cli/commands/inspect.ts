@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { RecordOf } from '../../sync/operations/table.ts'
-import { addExamples } from '../examples.ts'
-import { given } from '../options.ts'
-import { print, printJson } from '../print.ts'
-import { showTime } from '../show-entries.ts'
-import { showName } from '../text.ts'
-import { addWhereOptions, type WhereOptions, whereHelp, withLog } from '../where.ts'
+import type { RecordOf } from '../../handle/operations.ts'
+import { addExamples } from '../manual/examples.ts'
+import { given } from '../options/options.ts'
+import { print, printJson } from '../output/print.ts'
+import { showTime } from '../output/show-entries.ts'
+import { showName } from '../output/text.ts'
+import { addWhereOptions, type WhereOptions, whereHelp, withLog } from '../run/where.ts'
 
 interface Options extends WhereOptions {
   readonly from?: number

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
 import type { Limits } from '../../index.ts'
-import { addExamples } from '../examples.ts'
-import { parseRate } from '../options.ts'
-import { showBytes, showJson } from '../text.ts'
+import { addExamples } from '../manual/examples.ts'
+import { parseRate } from '../options/options.ts'
+import { showBytes, showJson } from '../output/text.ts'
 
 interface Options {
   readonly up?: number

@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { LoggedVersion } from '../../sync/operations/log.ts'
-import type { RecordOf } from '../../sync/operations/table.ts'
-import { addExamples } from '../examples.ts'
-import { given } from '../options.ts'
-import { print, printJson } from '../print.ts'
-import { isNews, showChange, showTime } from '../show-entries.ts'
-import { showBytes, showMany } from '../text.ts'
+import type { RecordOf } from '../../handle/operations.ts'
+import type { LoggedVersion } from '../../query/log.ts'
+import { addExamples } from '../manual/examples.ts'
+import { given } from '../options/options.ts'
+import { print, printJson } from '../output/print.ts'
+import { isNews, showChange, showTime } from '../output/show-entries.ts'
+import { showBytes, showMany } from '../output/text.ts'
 import {
   addWhereOptions,
   parseVersion,
@@ -14,7 +14,7 @@ import {
   type WhereOptions,
   whereHelp,
   withLog
-} from '../where.ts'
+} from '../run/where.ts'
 
 interface Options extends WhereOptions {
   readonly since?: string

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
-import type { EntryRecord } from '../../sync/operations/records.ts'
-import type { RecordOf } from '../../sync/operations/table.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { given } from '../options.ts'
-import { print, printJson } from '../print.ts'
-import { showDetails, showEntry } from '../show-entries.ts'
-import { showName } from '../text.ts'
-import { addWhereOptions, parseWhere, pathWithin, type WhereOptions, whereHelp, withLog } from '../where.ts'
+import type { RecordOf } from '../../handle/operations.ts'
+import type { EntryRecord } from '../../query/records.ts'
+import { addExamples } from '../manual/examples.ts'
+import { given } from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { print, printJson } from '../output/print.ts'
+import { showDetails, showEntry } from '../output/show-entries.ts'
+import { showName } from '../output/text.ts'
+import { addWhereOptions, parseWhere, pathWithin, type WhereOptions, whereHelp, withLog } from '../run/where.ts'
 
 interface Options extends WhereOptions {
   readonly long?: boolean

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { addExamples } from '../examples.ts'
-import { print } from '../print.ts'
+import { addExamples } from '../manual/examples.ts'
+import { print } from '../output/print.ts'
 
 export function addManCommand(program: Command): void {
   const command = program
@@ -11,8 +11,8 @@ export function addManCommand(program: Command): void {
         'all, man p2psync shows it.'
     )
     .action(async () => {
-      const { describeProgram } = await import('../describe.ts')
-      const { manualPage } = await import('../manual.ts')
+      const { describeProgram } = await import('../manual/describe.ts')
+      const { manualPage } = await import('../manual/manual.ts')
       await print(manualPage(describeProgram(program), new Date()))
     })
   addExamples(command, ['p2psync man | man -l -', 'p2psync man > p2psync.1'])

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { pauseResting } from '../../sync/pause.ts'
-import { addExamples } from '../examples.ts'
-import { printJson } from '../print.ts'
-import { findRunning } from '../running.ts'
+import { pauseClosedFolder } from '../../folder/pause-closed.ts'
+import { addExamples } from '../manual/examples.ts'
+import { printJson } from '../output/print.ts'
+import { findRunning } from '../run/find-running.ts'
 
 interface Options {
   readonly state?: string
@@ -46,7 +46,7 @@ function addCommand(program: Command, onStatus: (status: number) => void, texts:
       const paused = name === 'pause'
       const { folder, client } = await findRunning(directory, state)
       if (client === undefined) {
-        pauseResting(folder, paused)
+        pauseClosedFolder(folder, paused)
       } else {
         for await (const _ of client.call(name, {}, new AbortController().signal)) {
           // What it tells goes without saying.

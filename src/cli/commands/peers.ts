@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
-import type { PeerRecord } from '../../sync/status.ts'
-import { addExamples } from '../examples.ts'
-import { print, printJson } from '../print.ts'
-import { findRunning, notRunning } from '../running.ts'
-import { showBytes, showTransport } from '../text.ts'
+import { addExamples } from '../manual/examples.ts'
+import { print, printJson } from '../output/print.ts'
+import { peerLine } from '../output/show-peer.ts'
+import { findRunning, notRunning } from '../run/find-running.ts'
 
 interface Options {
   readonly state?: string
@@ -31,14 +30,4 @@ export function addPeersCommand(program: Command, onStatus: (status: number) => 
       onStatus(0)
     })
   addExamples(command, ['p2psync peers ./photos', 'p2psync peers ./photos --json | jq -r .address'])
-}
-
-/** `203.0.113.7:49737     UDX                   31 ms  ↑ 1.2 MB/s  ↓ 0 B/s    e8yxrqm1` */
-export function peerLine(peer: PeerRecord, columns = Number.POSITIVE_INFINITY): string {
-  const { address, rttMs, sendRate, receiveRate, machine } = peer
-  const rtt = `${rttMs < 10 ? rttMs : Math.round(rttMs)} ms`
-  const rates = `↑ ${`${showBytes(sendRate)}/s`.padEnd(9)} ↓ ${`${showBytes(receiveRate)}/s`.padEnd(9)}`
-  const line = `${address.padEnd(22)} ${showTransport(peer).padEnd(19)} ${rtt.padStart(7)}  ${rates}`
-  const whole = `${line} ${machine.slice(0, 8)}`
-  return (whole.length > columns ? line : whole).trimEnd()
 }

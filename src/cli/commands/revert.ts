@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
+import type { RevertRecord } from '../../change/revert.ts'
 import { SyncError } from '../../errors.ts'
-import type { RevertRecord } from '../../sync/revert.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { type Ask, addFolderOptions, type FolderOptions, withFolder } from '../folder-operation.ts'
-import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
-import { given } from '../options.ts'
-import { print, printJson } from '../print.ts'
-import { showMany, showName } from '../text.ts'
-import { pathWithin } from '../where.ts'
+import { addExamples } from '../manual/examples.ts'
+import { addNetworkOptions, connectOptions, type NetworkOptions } from '../options/network-options.ts'
+import { given } from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { print, printJson } from '../output/print.ts'
+import { showMany, showName } from '../output/text.ts'
+import { type Ask, addFolderOptions, type FolderOptions, withFolder } from '../run/folder-operation.ts'
+import { pathWithin } from '../run/where.ts'
 
 interface Options extends FolderOptions, NetworkOptions {
   readonly yes?: boolean

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { addCommonOptions, type CommonOptions, folderOptions } from '../options.ts'
-import { failure, runFolder } from '../session.ts'
+import { addExamples } from '../manual/examples.ts'
+import { addCommonOptions, type CommonOptions, folderOptions } from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { failure, runFolder } from '../run/session.ts'
 
 interface Options extends CommonOptions {
   readonly checksum?: boolean

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { Selected } from '../../index.ts'
-import { addExamples } from '../examples.ts'
-import { collect } from '../options.ts'
-import { showJson, showName } from '../text.ts'
+import { addExamples } from '../manual/examples.ts'
+import { collect } from '../options/options.ts'
+import { showJson, showName } from '../output/text.ts'
 
 interface Options {
   readonly only?: string[]

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { addExamples } from '../examples.ts'
-import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
-import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options.ts'
-import { forever, runFolder } from '../session.ts'
+import { addExamples } from '../manual/examples.ts'
+import { addNetworkOptions, connectOptions, type NetworkOptions } from '../options/network-options.ts'
+import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options/options.ts'
+import { forever, runFolder } from '../run/session.ts'
 
 interface Options extends CommonOptions, NetworkOptions {
   readonly poll?: number | true

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
-import type { StatusRecord } from '../../sync/status.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { print, printJson } from '../print.ts'
-import { findRunning } from '../running.ts'
-import { Screen } from '../screen.ts'
-import { statusLines } from '../show-status.ts'
-import { listenForSignals } from '../signals.ts'
+import type { StatusRecord } from '../../handle/status.ts'
+import { addExamples } from '../manual/examples.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { print, printJson } from '../output/print.ts'
+import { Screen } from '../output/screen.ts'
+import { statusLines } from '../output/show-status.ts'
+import { findRunning } from '../run/find-running.ts'
+import { listenForSignals } from '../run/signals.ts'
 
 interface Options {
   readonly state?: string
@@ -77,8 +77,8 @@ async function statusOf(directory: string, { state }: Options): Promise<StatusRe
       if (!(error instanceof SyncError) || error.code !== 'CLOSED') throw error
     }
   }
-  const { RestingFolder } = await import('../../sync/resting-folder.ts')
-  const resting = await RestingFolder.open(folder)
+  const { ClosedFolder } = await import('../../handle/closed-folder.ts')
+  const resting = await ClosedFolder.open(folder)
   try {
     return await resting.status()
   } finally {

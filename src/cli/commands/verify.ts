@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
 import type { VerifyEvent } from '../../index.ts'
-import { addExamples } from '../examples.ts'
-import { exitStatus } from '../exit-status.ts'
-import { addNetworkOptions, connectOptions, type NetworkOptions } from '../network-options.ts'
-import { addCommonOptions, type CommonOptions, folderOptions, given, parseDuration } from '../options.ts'
-import { findRunning } from '../running.ts'
-import { listenForSignals } from '../signals.ts'
-import { showBytes, showCount, showJson, showMany, showName } from '../text.ts'
+import { addExamples } from '../manual/examples.ts'
+import { addNetworkOptions, connectOptions, type NetworkOptions } from '../options/network-options.ts'
+import { addCommonOptions, type CommonOptions, folderOptions, given, parseDuration } from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
+import { showBytes, showCount, showJson, showMany, showName } from '../output/text.ts'
+import { findRunning } from '../run/find-running.ts'
+import { listenForSignals } from '../run/signals.ts'
 
 interface Options extends CommonOptions, NetworkOptions {
   readonly sample?: number
@@ -50,7 +50,7 @@ export function addVerifyCommand(program: Command, onStatus: (status: number) =>
       })
       const { signal } = stop
       // A store that can't be opened any more is to be told of, too.
-      const { verifyFolder } = await import('../../sync/verify-folder.ts')
+      const { verifyFolder } = await import('../../handle/verify-folder.ts')
       const open = { ...connectOptions(options), ...folderOptions(options) }
       const events = client?.call('verify', params, signal) ?? verifyFolder(folder.root, { ...open, ...params, signal })
       try {

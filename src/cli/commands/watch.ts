@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import type { OpenedLog } from '../../control/open.ts'
-import type { WatchParams, WatchRecord } from '../../sync/operations/watch.ts'
-import { addExamples } from '../examples.ts'
-import { given } from '../options.ts'
-import { print, printJson } from '../print.ts'
-import { isNews, showChange, showEntry } from '../show-entries.ts'
-import { showMany, showName } from '../text.ts'
-import { WatchScreen } from '../watch-screen.ts'
-import { addWhereOptions, parseVersion, pathWithin, type WhereOptions, whereHelp, withLog } from '../where.ts'
+import type { WatchParams, WatchRecord } from '../../query/watch.ts'
+import { addExamples } from '../manual/examples.ts'
+import { given } from '../options/options.ts'
+import { print, printJson } from '../output/print.ts'
+import { isNews, showChange, showEntry } from '../output/show-entries.ts'
+import { showMany, showName } from '../output/text.ts'
+import { WatchScreen } from '../output/watch-screen.ts'
+import { addWhereOptions, parseVersion, pathWithin, type WhereOptions, whereHelp, withLog } from '../run/where.ts'
 
 interface Options extends WhereOptions {
   readonly since?: string

@@ -1,4 +1,4 @@
-import { type CommandText, groupBy, type Kind, optionsOf, type ProgramText, type Value } from '../describe.ts'
+import { type CommandText, groupBy, type Kind, optionsOf, type ProgramText, type Value } from '../manual/describe.ts'
 import { quote, script } from './script.ts'
 
 /** A script that has bash complete the arguments of a program. Bash 3.2, which macOS has, can read it too. */

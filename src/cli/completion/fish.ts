@@ -1,4 +1,4 @@
-import { type CommandText, type OptionText, optionsOf, type ProgramText, type Value } from '../describe.ts'
+import { type CommandText, type OptionText, optionsOf, type ProgramText, type Value } from '../manual/describe.ts'
 import { script } from './script.ts'
 
 /** A script that has fish complete the arguments of a program. */

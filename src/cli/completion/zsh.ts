@@ -1,4 +1,4 @@
-import { type CommandText, type OptionText, optionsOf, type ProgramText, type Value } from '../describe.ts'
+import { type CommandText, type OptionText, optionsOf, type ProgramText, type Value } from '../manual/describe.ts'
 import { quote, script } from './script.ts'
 
 /** A script that has zsh complete the arguments of a program: to lie in a directory of `fpath`, or to be sourced. */

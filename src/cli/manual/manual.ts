@@ -1,0 +1,172 @@
+import { statusTexts } from '../output/exit-status.ts'
+import { type CommandText, groupBy, type OptionText, optionsOf, type ProgramText } from './describe.ts'
+import { type Example, partsOf, type Topic } from './examples.ts'
+import { optionGroups } from './help-style.ts'
+import { literal, text } from './roff.ts'
+
+/**
+ * The manual page of a program, in roff with the macros of man(7). What only it says stands here, all else in the
+ * commands themselves.
+ *
+ * @param today what stands at its foot
+ */
+export function manualPage(program: ProgramText, today: Date): string {
+  const { name, version, description, commands } = program
+  const date = today.toISOString().slice(0, 10)
+  const lines = [
+    `.\\" Printed by: ${name} man`,
+    `.TH ${name.toUpperCase()} 1 ${date} "${name} ${version}" "User Commands"`,
+    ...section('Name', [`${text(name)} \\- ${text(lowerFirst(firstSentence(description)))}`]),
+    ...section('Synopsis', [
+      literal(name),
+      text('<command> [options] [arguments]'),
+      '.br',
+      literal(name),
+      text('--help')
+    ]),
+    ...section('Description', [...paragraphs([description, ...about]), ...listOf(commands)]),
+    ...section('Options', optionsOf(program).flatMap(optionItem)),
+    ...section(
+      'Commands',
+      commands.flatMap((command) => commandText(command, commands))
+    ),
+    ...sharedGroups(commands).flatMap(([heading, options]) => section(heading, options.flatMap(optionItem))),
+    ...topicsOf(commands).flatMap(({ heading, text: told }) => section(heading, paragraphs([told]))),
+    ...section('Exit status', [
+      '.PD 0',
+      ...statusTexts.flatMap(([status, meaning]) => item(String(status), meaning)),
+      '.PD'
+    ]),
+    ...section(
+      'Environment',
+      environment.flatMap(([variable, does]) => item(variable, does))
+    ),
+    ...section(
+      'Files',
+      files.flatMap(([file, what]) => item(file, what))
+    ),
+    ...section('Examples', program.examples.flatMap(exampleText))
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+const about: readonly string[] = [
+  'A folder on one machine, the source, is published as signed append-only logs. Any machine that has the key finds the ' +
+    'source, or any other machine that has a copy, and rebuilds the folder, live. It goes on through restarts, lost ' +
+    'connections and full disks, and never overwrites or deletes what it has not matched with the log.',
+  'What a command prints for programs goes to standard output, what it tells people to standard error. With --json ' +
+    'there is one JSON object a line, with a type. A key is all there is to access: whoever has it can read the folder.'
+]
+
+const environment: ReadonlyArray<[variable: string, does: string]> = [
+  [
+    'P2PSYNC_BOOTSTRAP',
+    'host:port,...: the nodes by which the DHT is joined, or none, where --bootstrap is not given.'
+  ],
+  ['P2PSYNC_NO_LAN', 'When it is 1, no peers are looked for on local networks, as with --no-lan.'],
+  ['XDG_STATE_HOME', 'Where the identity of this machine is kept, in p2psync/identity (default: ~/.local/state).'],
+  ['NODE_DEBUG', 'p2psync:* traces all that goes on to standard error; p2psync:net and others a part of it.']
+]
+
+const files: ReadonlyArray<[file: string, what: string]> = [
+  [
+    '.p2psync/',
+    'In the folder: the marker by which it is known, the log, and what this machine knows of it. Never synced.'
+  ],
+  ['.p2psync/folder.json', 'The marker. Without it nothing is published, written or deleted.'],
+  ['.p2psync/allow', 'Public keys of machines that may connect, one a line, beside those of --allow.'],
+  ['.p2psyncignore', 'In the folder: what is left out, in the syntax of .gitignore. It travels itself.'],
+  ['name.conflict-<time>-<host>', 'In a mirror: what was changed there, where the source has changed it too.'],
+  ['~/.local/state/p2psync/identity', 'The secret key of this machine, for its user only.']
+]
+
+function listOf(commands: readonly CommandText[]): string[] {
+  const groups = groupBy(commands, ({ heading }) => heading)
+  return [...groups].flatMap(([heading, of]) => [
+    '.PP',
+    text(heading),
+    '.PD 0',
+    ...of.flatMap((command) => item(command.name, command.summary || command.description)),
+    '.PD'
+  ])
+}
+
+function commandText(command: CommandText, all: readonly CommandText[]): string[] {
+  const { usage, description, arguments: args, groups, examples, notes } = command
+  const shared = sharedGroups(all).map(([heading]) => heading)
+  const own = groups.filter(({ heading }) => !shared.includes(heading))
+  const elsewhere = groups.filter(({ heading }) => shared.includes(heading)).map(({ heading }) => titleOf(heading))
+  const topics = notes.filter((note) => typeof note !== 'string').map(({ heading }) => titleOf(heading))
+  return [
+    `.SS ${text(usage)}`,
+    ...paragraphs([description]).slice(1),
+    ...args.flatMap((argument) => item(argument.term, argument.description)),
+    ...own.flatMap(({ options }) => options.filter(isNoHelp)).flatMap(optionItem),
+    ...elsewhere.flatMap((heading) => paragraphs([`It takes the options of ${heading} too, below.`])),
+    ...topics.flatMap((heading) => paragraphs([`See ${heading}, below.`])),
+    ...paragraphs(notes.filter((note) => typeof note === 'string')),
+    ...(examples.length === 0 ? [] : ['.PP', text(examples.length === 1 ? 'Example:' : 'Examples:')]),
+    ...examples.flatMap(exampleText)
+  ]
+}
+
+/** Options that are the same in several commands are told once. */
+function sharedGroups(
+  commands: readonly CommandText[]
+): ReadonlyArray<[heading: string, options: readonly OptionText[]]> {
+  const network = commands.flatMap(({ groups }) => groups.filter(({ heading }) => heading === optionGroups.network))
+  const [first] = network
+  return first === undefined ? [] : [[first.heading, first.options]]
+}
+
+function topicsOf(commands: readonly CommandText[]): readonly Topic[] {
+  const topics = commands.flatMap(({ notes }) => notes.filter((note): note is Topic => typeof note !== 'string'))
+  return [...new Map(topics.map((topic) => [topic.heading, topic])).values()]
+}
+
+function section(heading: string, lines: readonly string[]): string[] {
+  return [`.SH ${titleOf(heading)}`, ...(lines[0] === '.PP' ? lines.slice(1) : lines)]
+}
+
+/** Of a section: headings of the help end in a colon. */
+function titleOf(heading: string): string {
+  return heading.replace(/:$/, '').toUpperCase()
+}
+
+function paragraphs(told: readonly string[]): string[] {
+  return told.flatMap((paragraph) => ['.PP', text(paragraph)])
+}
+
+function item(term: string, description: string): string[] {
+  return ['.TP', literal(term), text(description)]
+}
+
+// All have it: it is told once, with the options of the program.
+function isNoHelp({ names }: OptionText): boolean {
+  return !names.includes('--help')
+}
+
+function optionItem({ term, description }: OptionText): string[] {
+  return item(term, description)
+}
+
+function exampleText(example: Example): string[] {
+  const [line, does] = partsOf(example)
+  return [
+    '.PP',
+    '.RS 4',
+    '.nf',
+    literal(`$ ${line}`),
+    '.fi',
+    ...(does === undefined ? [] : ['.RS 4', text(does), '.RE']),
+    '.RE'
+  ]
+}
+
+function firstSentence(description: string): string {
+  return (description.split(/(?<=\.)\s/)[0] as string).replace(/\.$/, '')
+}
+
+function lowerFirst(sentence: string): string {
+  return sentence.slice(0, 1).toLowerCase() + sentence.slice(1)
+}

@@ -1,0 +1,138 @@
+import { closeSync, constants, fstat, openSync, read, type Stats } from 'node:fs'
+import { promisify } from 'node:util'
+import { BufferPool } from '../../buffer-pool.ts'
+import type { TreePath } from '../../tree/path.ts'
+import { Beneath } from '../path/beneath.ts'
+import { isRacy, signatureOf } from './seen.ts'
+
+const statOf: (fd: number) => Promise<Stats> = promisify(fstat)
+const readInto = promisify(read)
+
+/** Files of the folder kept open: one is mostly read from its first byte to its last. */
+const openFilesMax = 16
+
+/** For as many blocks as are read at the same time, and some. */
+const memoryMax = 16 * 1024 * 1024
+
+interface OpenFile {
+  readonly fd: number
+  readonly signature: string
+  users: number
+  /** Whether it is to be closed when nobody reads it any more. */
+  isOver: boolean
+}
+
+/** Reads ranges of files, for whoever asks for the blocks that lie in them. Never blocks on a slow disk. */
+export class RangeReader {
+  readonly #root: string
+  readonly #memory: BufferPool
+  readonly #open = new Map<TreePath, OpenFile>()
+  readonly #held = new Map<string, OpenFile>()
+
+  /** @param options.shared whether what is read goes on to worker threads */
+  constructor(root: string, { shared = false }: { readonly shared?: boolean } = {}) {
+    this.#root = root
+    this.#memory = new BufferPool({ shared, bytesMax: memoryMax })
+  }
+
+  /**
+   * Reads a range of the file at a path; `undefined` where there is none so long, or none at all.
+   *
+   * @param signature as it had when it was matched with the log
+   * @returns the bytes, lent, and whether the file is as it was then, for sure
+   */
+  async read(
+    path: TreePath,
+    signature: string,
+    offset: number,
+    length: number
+  ): Promise<{ readonly bytes: Buffer; readonly certain: boolean } | undefined> {
+    let file: OpenFile
+    try {
+      file = this.#fileAt(path, signature)
+    } catch {
+      return undefined // It is looked at by whoever watches over the folder.
+    }
+    return use(file, async () => {
+      const bytes = await this.#readFully(file.fd, offset, length)
+      if (bytes === undefined) return undefined
+      // What was read before is as it was, if it is so afterwards.
+      const stats = await statOf(file.fd)
+      const certain = signatureOf(stats) === signature && !isRacy(stats, Date.now())
+      // Another file may stand there by now.
+      if (!certain) this.#forget(path)
+      return { bytes, certain }
+    }).catch(() => undefined)
+  }
+
+  /** Keeps a file open, wherever it is moved, until it is released. @param at its absolute path */
+  hold(at: string): void {
+    const fd = openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW)
+    this.#held.set(at, { fd, signature: '', users: 0, isOver: false })
+  }
+
+  /** Reads a range of a file that is held, into lent memory; `undefined` where it isn't so long. */
+  async readHeld(at: string, offset: number, length: number): Promise<Buffer | undefined> {
+    const file = this.#held.get(at)
+    return file && use(file, () => this.#readFully(file.fd, offset, length)).catch(() => undefined)
+  }
+
+  release(at: string): void {
+    const file = this.#held.get(at)
+    this.#held.delete(at)
+    if (file !== undefined) end(file)
+  }
+
+  close(): void {
+    for (const file of [...this.#open.values(), ...this.#held.values()]) end(file)
+    this.#open.clear()
+    this.#held.clear()
+  }
+
+  async #readFully(fd: number, offset: number, length: number): Promise<Buffer | undefined> {
+    const bytes = this.#memory.lend(length)
+    for (let done = 0; done < length; ) {
+      const { bytesRead } = await readInto(fd, bytes, done, length - done, offset + done)
+      if (bytesRead === 0) return undefined
+      done += bytesRead
+    }
+    return bytes
+  }
+
+  #fileAt(path: TreePath, signature: string): OpenFile {
+    const known = this.#open.get(path)
+    if (known?.signature === signature) return known
+    this.#forget(path)
+    const beneath = new Beneath(this.#root)
+    try {
+      const fd = openSync(beneath.locate(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+      const file = { fd, signature, users: 0, isOver: false }
+      this.#open.set(path, file)
+      const oldest = this.#open.keys().next().value
+      if (this.#open.size > openFilesMax && oldest !== undefined) this.#forget(oldest)
+      return file
+    } finally {
+      beneath.close()
+    }
+  }
+
+  #forget(path: TreePath): void {
+    const file = this.#open.get(path)
+    this.#open.delete(path)
+    if (file !== undefined) end(file)
+  }
+}
+
+async function use<T>(file: OpenFile, act: () => Promise<T>): Promise<T> {
+  file.users++
+  try {
+    return await act()
+  } finally {
+    if (--file.users === 0 && file.isOver) closeSync(file.fd)
+  }
+}
+
+function end(file: OpenFile): void {
+  file.isOver = true
+  if (file.users === 0) closeSync(file.fd)
+}

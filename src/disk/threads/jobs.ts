@@ -1,0 +1,8 @@
+import type { hashBlock } from './leaf-hasher.ts'
+
+/** The jobs that worker threads run, by name. The module that defines a job adds it here, by declaration merging. */
+export interface JobTypes {
+  'hash-block': typeof hashBlock
+}
+
+export type Jobs = { readonly [K in keyof JobTypes]: JobTypes[K] }

@@ -1,0 +1,93 @@
+import type { Collected } from '../care/collect-garbage.ts'
+import type { VerifyEvent } from '../care/verify-events.ts'
+import { type RestoreParams, type RestoreRecord, restore as restoreIn } from '../change/restore.ts'
+import { type RevertParams, type RevertRecord, revert as revertIn } from '../change/revert.ts'
+import { SyncError } from '../errors.ts'
+import type { Selected, SelectOptions } from '../mirror/change-selection.ts'
+import { pathOf, versionNamed } from '../query/log-source.ts'
+import { ClonedFolder } from './cloned-folder.ts'
+import type { FolderHandle } from './folder-handle.ts'
+
+/**
+ * Brings the folder, or a path of it, to what a version had.
+ *
+ * @throws {SyncError} NO_SUCH_VERSION, NO_SUCH_PATH, USAGE, HALTED, DISK_FULL, DAMAGED
+ */
+export async function* restoreOperation(
+  handle: FolderHandle,
+  { version: name, path: text, dryRun = false }: RestoreParams,
+  signal: AbortSignal
+): AsyncGenerator<RestoreRecord> {
+  const path = pathOf(text)
+  const { source } = handle
+  const version = await versionNamed(source, name, signal)
+  const { view } = source
+  yield* await handle.inTurn(signal, (workspace, ended) =>
+    restoreIn({ ...workspace, view }, version, { path, dryRun }, ended)
+  )
+}
+
+/** Makes what was changed in a mirror alone as the log has it again. @throws {SyncError} FOLDER_ROLE, and as `restore` does */
+export async function* revertOperation(
+  handle: FolderHandle,
+  { path: text, dryRun = false }: RevertParams,
+  signal: AbortSignal
+): AsyncGenerator<RevertRecord> {
+  const path = pathOf(text)
+  if (!(handle instanceof ClonedFolder)) {
+    throw new SyncError(
+      'FOLDER_ROLE',
+      'It is shared from here: what is in it counts. p2psync restore brings versions back'
+    )
+  }
+  const { view } = handle.source
+  yield* await handle.inTurn(signal, (workspace, ended) => revertIn({ ...workspace, view }, { path, dryRun }, ended))
+}
+
+export interface GcParams {
+  /** Versions younger than this are kept, in milliseconds. */
+  readonly keepMs: number
+  /** At least so many are kept. */
+  readonly keepVersions?: number
+  readonly dryRun?: boolean
+}
+
+export interface GcRecord extends Collected {
+  readonly type: 'gc'
+  readonly dryRun: boolean
+}
+
+/** Forgets the contents of old versions. Throws as `collectGarbage` does. */
+export async function* gc(handle: FolderHandle, params: GcParams, signal: AbortSignal): AsyncGenerator<GcRecord> {
+  const { dryRun = false } = params
+  yield { type: 'gc', dryRun, ...(await handle.collectGarbage({ ...params, signal })) }
+}
+
+export interface VerifyParams {
+  /** The share of files and blocks that is read, over 0 to 1. */
+  readonly sample?: number
+  readonly repair?: boolean
+  /** How long to wait for a peer that has what is to be mended, in milliseconds. */
+  readonly timeoutMs?: number
+}
+
+/** Compares what is on disk with the signed log. Throws as `verify` of the handle does. */
+export function verifyOperation(
+  handle: FolderHandle,
+  params: VerifyParams,
+  signal: AbortSignal
+): AsyncGenerator<VerifyEvent> {
+  return handle.verify({ ...params, signal })
+}
+
+export interface SelectionReport extends Selected {
+  readonly type: 'selection'
+}
+
+/** Changes what a mirror holds, or only tells. @throws {SyncError} FOLDER_ROLE, USAGE, LOCKED */
+export async function* select(handle: FolderHandle, options: SelectOptions): AsyncGenerator<SelectionReport> {
+  if (!(handle instanceof ClonedFolder)) {
+    throw new SyncError('FOLDER_ROLE', 'It is shared from here: it holds all that is in it. Select in a mirror')
+  }
+  yield { type: 'selection', ...(await handle.select(options)) }
+}

@@ -1,0 +1,30 @@
+import { SyncError } from '../errors.ts'
+import type { InPlaceOptions } from '../folder/in-place-options.ts'
+import type { KnownFolder } from '../folder/known-folder.ts'
+import type { ConnectOptions } from '../peers/connections.ts'
+import { ClonedFolder } from './cloned-folder.ts'
+import { SharedFolder } from './shared-folder.ts'
+
+export interface OpenIdleOptions extends ConnectOptions, InPlaceOptions {
+  /** Where its state is, where its marker doesn't tell. */
+  readonly state?: string
+  /** Looks for peers. */
+  readonly online?: boolean
+}
+
+/**
+ * A shared folder or a mirror, whichever it is, that is only opened: nothing is published or applied, but what is asked
+ * of it. Nothing happens before `ready()` is called.
+ *
+ * @throws {SyncError} FOLDER_MISSING
+ */
+export function openIdle(
+  folder: KnownFolder,
+  { online = false, ...given }: OpenIdleOptions = {}
+): SharedFolder | ClonedFolder {
+  const { root, role, key } = folder
+  const options = { ...given, existing: true, still: true, offline: !online }
+  if (role === 'writer') return new SharedFolder(root, options)
+  if (key === undefined) throw new SyncError('FOLDER_MISSING', `${root} is no folder of p2psync yet`)
+  return new ClonedFolder(key, root, options)
+}

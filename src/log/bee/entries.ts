@@ -1,0 +1,198 @@
+import b4a from 'b4a'
+import Hyperbee from 'hyperbee'
+import type Hypercore from 'hypercore'
+import { decodeEntry, decodeUtf8 } from '../../format/entry-codec.ts'
+import { decodeHead, type Head, headKey } from '../../format/head-codec.ts'
+import type { Entry, Extent } from '../../tree/entry.ts'
+import { pathFault, type TreePath } from '../../tree/path.ts'
+import type { Problem, Version } from '../../tree/tree.ts'
+import { waitFor } from '../async/wait-for.ts'
+import { BeeView, type Pair } from './bee-view.ts'
+
+/** A core of this length holds the Hyperbee's header alone: no version yet. */
+export const headerLength = 1
+
+const head = b4a.from(headKey)
+
+const nothing = Buffer.alloc(0)
+
+/** What a log says of one path; `undefined` where it was removed. */
+export type LogEntry = readonly [path: TreePath, entry: Entry | undefined]
+
+/** The Hyperbee over an entries core. */
+export function beeOf(core: Hypercore, contentKey?: Uint8Array): Hyperbee {
+  return new Hyperbee(core, {
+    keyEncoding: 'binary',
+    valueEncoding: 'binary',
+    extension: false,
+    ...(contentKey === undefined ? {} : { metadata: { contentFeed: contentKey } })
+  })
+}
+
+/** The latest version that this peer knows of, or `undefined` before the first. */
+export function versionOf(core: Hypercore): Version | undefined {
+  return core.length > headerLength ? { fork: core.fork, length: core.length } : undefined
+}
+
+export interface HeadOptions {
+  /** Ends the wait for blocks that aren't here. */
+  readonly signal?: AbortSignal | undefined
+  /** Called when the head has to be looked for, as in logs of earlier writers: a round trip for each step. */
+  readonly onSearch?: () => void
+}
+
+/** What the batch that made a version says of it. Throws a `RangeError` when that can't be read. */
+export async function headOf(bee: Hyperbee, version: Version, { signal, onSearch }: HeadOptions = {}): Promise<Head> {
+  signal?.throwIfAborted()
+  const view = new BeeView(bee.core, version.length)
+  const search = async () => {
+    // Nearly always: it is what a batch puts last.
+    const last = await view.last()
+    if (last?.key.equals(head)) return last
+    onSearch?.()
+    return view.get(head)
+  }
+  try {
+    // Closing what it reads from ends it too, but not always: not while it looks at whether a block is here.
+    const pair = await (signal ? waitFor(search(), signal) : search())
+    if (!pair?.value) throw new RangeError('a version without a head')
+    return decodeHead(pair.value)
+  } finally {
+    await view.close()
+  }
+}
+
+/**
+ * What the batch said of itself that ended at a length; `undefined` where none did. Throws a `RangeError` when it can't
+ * be read.
+ */
+export async function headEndingAt(bee: Hyperbee, version: Version, signal: AbortSignal): Promise<Head | undefined> {
+  signal.throwIfAborted()
+  const view = new BeeView(bee.core, version.length)
+  try {
+    const last = await waitFor(view.last(), signal)
+    return last?.value && last.key.equals(head) ? decodeHead(last.value) : undefined
+  } finally {
+    await view.close()
+  }
+}
+
+/** The entry of one path, where a version has one that is valid. Throws a `RangeError` where the log holds no tree. */
+export async function entryOf(
+  bee: Hyperbee,
+  version: Version,
+  path: TreePath,
+  signal: AbortSignal
+): Promise<Entry | undefined> {
+  signal.throwIfAborted()
+  const view = new BeeView(bee.core, version.length)
+  try {
+    const pair = await waitFor(view.get(b4a.from(path)), signal)
+    return pair && readEntry(path, pair, () => {})
+  } finally {
+    await view.close()
+  }
+}
+
+/**
+ * All entries of a version, in the log's order. Whatever is no valid entry is refused and reported.
+ * Throws a `RangeError` where the log holds no tree.
+ */
+export async function* entriesOf(
+  bee: Hyperbee,
+  version: Version,
+  onProblem: (problem: Problem) => void
+): AsyncGenerator<readonly [TreePath, Entry]> {
+  const view = new BeeView(bee.core, version.length)
+  try {
+    for await (const pair of view.pairs()) {
+      const row = readPair(pair, onProblem)
+      if (row !== undefined) yield row
+    }
+  } finally {
+    await view.close()
+  }
+}
+
+/**
+ * What changed from one version to a later one of the same fork: each path once, as the later one
+ * has it, also where it is as it was.
+ * Throws a `RangeError` where the log holds no tree.
+ */
+export async function* changesOf(
+  bee: Hyperbee,
+  from: Version,
+  to: Version,
+  onProblem: (problem: Problem) => void
+): AsyncGenerator<LogEntry> {
+  const view = new BeeView(bee.core, to.length)
+  try {
+    for await (const [key, pair] of view.since(from.length)) {
+      const path = isOurs(key) ? undefined : readPath(key, onProblem)
+      if (path === undefined) continue
+      const entry = pair && readEntry(path, pair, onProblem)
+      if (pair === undefined || entry !== undefined) yield [path, entry]
+    }
+  } finally {
+    await view.close()
+  }
+}
+
+/** Everything that the log said from a length on, up to a version, in its order. */
+export async function* historyOf(bee: Hyperbee, fromLength: number, to: Version): AsyncGenerator<LogEntry> {
+  const view = bee.checkout(to.length)
+  const refused = () => {} // Reported where it is looked at as part of a version.
+  try {
+    for await (const node of view.createHistoryStream({ gte: Math.max(fromLength, headerLength) })) {
+      if (isOurs(node.key)) continue
+      const path = readPath(node.key, refused)
+      const entry = path === undefined || node.type === 'del' ? undefined : readEntry(path, node, refused)
+      if (path !== undefined && (node.type === 'del' || entry !== undefined)) yield [path, entry]
+    }
+  } finally {
+    await view.close()
+  }
+}
+
+/** The path and entry that a pair says, where it does; what is refused is reported. */
+export function readPair(pair: Pair, onProblem: (problem: Problem) => void): readonly [TreePath, Entry] | undefined {
+  const path = isOurs(pair.key) ? undefined : readPath(pair.key, onProblem)
+  const entry = path && readEntry(path, pair, onProblem)
+  return path === undefined || entry === undefined ? undefined : [path, entry]
+}
+
+/** Our own keys begin with NUL, and are no paths. */
+export function isOurs(key: Buffer): boolean {
+  return key[0] === 0
+}
+
+export function readPath(key: Buffer, onProblem: (problem: Problem) => void): TreePath | undefined {
+  const text = decodeUtf8(key)
+  const fault = text === undefined ? 'a name that is not UTF-8' : pathFault(text)
+  if (fault === undefined) return text as TreePath
+  onProblem({ path: text ?? key.toString('latin1'), action: 'log', message: `Refused: ${fault}` })
+  return undefined
+}
+
+export function readEntry(path: TreePath, { value }: Pair, onProblem: (problem: Problem) => void): Entry | undefined {
+  try {
+    return decodeEntry(value ?? nothing)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    onProblem({ path, action: 'log', message: `Refused: ${error.message}` })
+    return undefined
+  }
+}
+
+/** Whatever the path: what can't be read as a tree isn't cleared for that. */
+export function extentsIn({ key, value }: Pair): readonly Extent[] {
+  if (value === null || key[0] === 0) return []
+  try {
+    const entry = decodeEntry(value)
+    return entry.type === 'file' ? entry.extents : []
+  } catch (error) {
+    // Nobody can read it, now or later.
+    if (!(error instanceof RangeError)) throw error
+    return []
+  }
+}

@@ -1,0 +1,253 @@
+import flat from 'flat-tree'
+import type Hypercore from 'hypercore'
+import type { BlockRead, TreeNode } from 'hypercore'
+import crypto from 'hypercore-crypto'
+import { messageOf } from '../../errors.ts'
+import type { LeafHasher } from '../hypercore/hash-ahead.ts'
+import { leafHash } from '../hypercore/leaf-hash.ts'
+import { decodeStored } from '../hypercore/stored-block.ts'
+
+/** Which of a log's two cores. */
+export type CoreName = 'entries' | 'content'
+
+/** What a look at a core has come to. */
+export type CoreFinding =
+  /** A block whose bytes are not those that were signed, or can't be read; the account of it is sound. */
+  | { readonly type: 'block'; readonly core: CoreName; readonly block: number; readonly message: string }
+  /** The store's own account is damaged, where there is no telling what else is: it has to be made anew. */
+  | { readonly type: 'store'; readonly message: string }
+  /** So many blocks were read since this was last said, with so many bytes. */
+  | { readonly type: 'read'; readonly blocks: number; readonly bytes: number }
+
+export interface CoreCheckOptions {
+  /** The share of it that is read, over 0 to 1. */
+  readonly sample: number
+  /** Gives numbers from 0 to 1 that pick the sample. */
+  readonly random: () => number
+  /** Hashes larger blocks elsewhere; it is done here when left out. */
+  readonly hasher?: LeafHasher | undefined
+  readonly signal: AbortSignal
+}
+
+/** Blocks that are read at once: so many, and of so many bytes. */
+const blocksAtOnce = 64
+const bytesAtOnce = 8 * 1024 * 1024
+/** Hashing less elsewhere takes longer than doing it here. */
+const hashElsewhereMin = 64 * 1024
+const nodesAtOnce = 512
+/** Hypercore's own: which blocks are here is kept for so many together. */
+const pageBlocks = 32_768
+
+/**
+ * Reads what is here of a core past everything that is in memory, and compares it with what was signed: each block with
+ * its leaf of the Merkle tree, each node with the two beneath it, and the roots with the signature. The storage engine
+ * compares what it reads with checksums of its own, and says so by errors.
+ *
+ * Blocks in place are not read here: their bytes are those of files. A core at work may be written to meanwhile: what
+ * seems wrong is looked at twice.
+ */
+export async function* checkCore(
+  name: CoreName,
+  core: Hypercore,
+  options: CoreCheckOptions
+): AsyncGenerator<CoreFinding> {
+  if (core.length === 0) return
+  const told = new Set<string>()
+  for await (const finding of findings(name, core, options)) {
+    // One damaged page of the engine's is met again with everything that lies in it.
+    if (finding.type === 'store' && told.size === told.add(finding.message).size) continue
+    yield finding
+  }
+}
+
+async function* findings(name: CoreName, core: Hypercore, options: CoreCheckOptions): AsyncGenerator<CoreFinding> {
+  if (!isSigned(core)) yield { type: 'store', message: `The ends of the ${name} core don't match its signature` }
+  for (const root of core.core.state.roots) {
+    const [node] = await readAll(core, (rx) => [rx.getTreeNode(root.index)])
+    const fault = node && nodeFault(name, root.index, node, root)
+    if (fault !== undefined) yield { type: 'store', message: fault }
+  }
+  const pages = Math.ceil(core.length / pageBlocks)
+  for (const { error } of await readAll(core, (rx) => Array.from({ length: pages }, (_, i) => rx.getBitfieldPage(i)))) {
+    if (error !== undefined) yield { type: 'store', message: `Which blocks are here: ${messageOf(error)}` }
+  }
+  yield* checkBlocks(name, core, options)
+  yield* checkNodes(name, core, options)
+}
+
+function isSigned(core: Hypercore): boolean {
+  const { verifier, state, header } = core.core
+  const { signature } = header.tree
+  return verifier === null || signature === null || verifier.verify(state.createTreeBatch(), signature)
+}
+
+/** What came of reading one thing. */
+type Outcome<T> = { readonly value: T; readonly error?: never } | { readonly value?: never; readonly error: unknown }
+
+/** Reads from the storage engine, without what is remembered in memory and without following blocks to files. */
+async function readAll<T>(core: Hypercore, ask: (rx: BlockRead) => readonly Promise<T>[]): Promise<Outcome<T>[]> {
+  const { storage } = core.core.state
+  const { read } = Object.getPrototypeOf(storage) as typeof storage
+  const rx = read.call(storage, -1)
+  const asked = Promise.allSettled(ask(rx))
+  rx.tryFlush()
+  return (await asked).map((outcome) =>
+    outcome.status === 'fulfilled' ? { value: outcome.value } : { error: outcome.reason }
+  )
+}
+
+// Blocks
+
+async function* checkBlocks(name: CoreName, core: Hypercore, options: CoreCheckOptions): AsyncGenerator<CoreFinding> {
+  const { bitfield } = core.core
+  let batch: number[] = []
+  for (let block = bitfield.findFirst(true, 0); block >= 0 && block < core.length; ) {
+    if (options.sample >= 1 || options.random() < options.sample) batch.push(block)
+    block = bitfield.findFirst(true, block + 1)
+    const isLast = block < 0 || block >= core.length
+    if (batch.length < blocksAtOnce && !isLast) continue
+    options.signal.throwIfAborted()
+    yield* checkSome(name, core, batch, options)
+    batch = []
+  }
+}
+
+async function* checkSome(
+  name: CoreName,
+  core: Hypercore,
+  blocks: readonly number[],
+  options: CoreCheckOptions
+): AsyncGenerator<CoreFinding> {
+  const leaves = await readAll(core, (rx) => blocks.map((block) => rx.getTreeNode(2 * block)))
+  let next = 0
+  while (next < blocks.length) {
+    const first = next
+    // A leaf that can't be read says nothing of how long its block is.
+    for (let bytes = 0; next < blocks.length && (next === first || bytes < bytesAtOnce); next++)
+      bytes += leaves[next]?.value?.size ?? 0
+    const some = blocks.slice(first, next)
+    const values = await readAll(core, (rx) => some.map((block) => rx.getBlock(block)))
+    const judged = await Promise.all(
+      some.map((block, i) =>
+        judge(name, core, block, leaves[first + i] as Outcome<TreeNode | null>, values[i], options)
+      )
+    )
+    yield* judged.flat()
+    const bytes = values.reduce((sum, { value }) => sum + (value ? inlineLength(value) : 0), 0)
+    yield { type: 'read', blocks: some.length, bytes }
+  }
+}
+
+function inlineLength(value: Uint8Array): number {
+  return decodeStored(value).inline?.length ?? 0
+}
+
+async function judge(
+  name: CoreName,
+  core: Hypercore,
+  block: number,
+  leaf: Outcome<TreeNode | null>,
+  value: Outcome<Uint8Array | null> | undefined,
+  options: CoreCheckOptions,
+  isAgain = false
+): Promise<readonly CoreFinding[]> {
+  const found = await blockFault(name, block, leaf, value, options)
+  if (found === undefined) return []
+  if (isAgain) return [found]
+  // It may have been given up, or have come, in between.
+  const [leafAgain] = await readAll(core, (rx) => [rx.getTreeNode(2 * block)])
+  const [valueAgain] = await readAll(core, (rx) => [rx.getBlock(block)])
+  if (!core.core.bitfield.get(block) || leafAgain === undefined) return []
+  return judge(name, core, block, leafAgain, valueAgain, options, true)
+}
+
+async function blockFault(
+  name: CoreName,
+  block: number,
+  leaf: Outcome<TreeNode | null>,
+  read: Outcome<Uint8Array | null> | undefined,
+  { hasher }: CoreCheckOptions
+): Promise<CoreFinding | undefined> {
+  if (leaf.error !== undefined) return { type: 'store', message: messageOf(leaf.error) }
+  if (!leaf.value) return { type: 'store', message: `The hash of block ${block} of the ${name} core is gone` }
+  const wrong = (message: string): CoreFinding => ({ type: 'block', core: name, block, message })
+  if (read?.error !== undefined) {
+    const message = messageOf(read.error)
+    // Only larger values lie in files of their own, where one can be given up without touching the others.
+    return /blob/i.test(message) ? wrong(message) : { type: 'store', message }
+  }
+  if (!read?.value) return wrong('Its bytes are gone')
+  const { inline, placed } = name === 'content' ? decodeStored(read.value) : { inline: read.value, placed: undefined }
+  const { size, hash } = leaf.value
+  if (placed !== undefined) return placed === size ? undefined : wrong('It is of another length')
+  if (inline === undefined || inline.length !== size) return wrong('It is of another length')
+  const isLarge = size >= hashElsewhereMin
+  const made = (isLarge && (await hasher?.hash(inline, true).catch(() => undefined))) || leafHash(inline)
+  return made.equals(hash) ? undefined : wrong('Its bytes are not those that were signed')
+}
+
+// Nodes
+
+/** Compares each node that is here with those beneath it, where both are here too. */
+async function* checkNodes(name: CoreName, core: Hypercore, options: CoreCheckOptions): AsyncGenerator<CoreFinding> {
+  const end = 2 * core.length - 1
+  let batch: number[] = []
+  for (let parent = 1; parent < end; parent += 2) {
+    if (options.sample >= 1 || options.random() < options.sample) batch.push(parent)
+    if (batch.length < nodesAtOnce && parent + 2 < end) continue
+    options.signal.throwIfAborted()
+    yield* checkFamilies(name, core, batch)
+    batch = []
+  }
+}
+
+async function* checkFamilies(
+  name: CoreName,
+  core: Hypercore,
+  parents: readonly number[]
+): AsyncGenerator<CoreFinding> {
+  const families = parents.flatMap((index) => [index, ...childrenOf(index)])
+  const nodes = await readAll(core, (rx) => families.map((index) => rx.getTreeNode(index)))
+  for (const [i, outcome] of nodes.entries()) {
+    const fault = nodeFault(name, families[i] as number, outcome)
+    if (fault !== undefined) yield { type: 'store', message: fault }
+  }
+  for (let i = 0; i < nodes.length; i += 3) {
+    const [node, left, right] = nodes.slice(i, i + 3).map(({ value }) => value)
+    if (!node || !left || !right || isParent(node, left, right)) continue
+    const message = `The hash of node ${node.index} of the ${name} core isn't that of the two beneath it`
+    if (await isStillWrong(core, node.index)) yield { type: 'store', message }
+  }
+}
+
+function nodeFault(
+  name: CoreName,
+  index: number,
+  { value, error }: Outcome<TreeNode | null>,
+  known?: TreeNode
+): string | undefined {
+  if (error !== undefined) return messageOf(error)
+  if (known === undefined) return undefined
+  const isSame = value?.size === known.size && value.hash.equals(known.hash)
+  return isSame ? undefined : `Root ${index} of the ${name} core is not the one that was signed`
+}
+
+function childrenOf(index: number): [number, number] {
+  const left = flat.iterator(index)
+  left.leftChild()
+  const right = flat.iterator(left.index)
+  right.sibling()
+  return [left.index, right.index]
+}
+
+function isParent({ size, hash }: TreeNode, left: TreeNode, right: TreeNode): boolean {
+  return size === left.size + right.size && hash.equals(crypto.parent(left, right))
+}
+
+/** A fork that began meanwhile changes nodes, but never half of a family. */
+async function isStillWrong(core: Hypercore, index: number): Promise<boolean> {
+  const family = [index, ...childrenOf(index)]
+  const read = await readAll(core, (rx) => family.map((node) => rx.getTreeNode(node)))
+  const [node, left, right] = read.map(({ value }) => value)
+  return !!node && !!left && !!right && !isParent(node, left, right)
+}

@@ -1,0 +1,174 @@
+import type Hypercore from 'hypercore'
+import type { Head } from '../../format/head-codec.ts'
+import {
+  decodeRelocations,
+  type Relocation,
+  type RelocationsPointer,
+  relocationLimits
+} from '../../format/relocation-codec.ts'
+import type { Extent } from '../../tree/entry.ts'
+import { fetchPacked, UnfitSnapshot } from '../packed/snapshot.ts'
+
+/** More moves one after the other than a log can come to: each took a gc. */
+export const movesMax = 1000
+
+/**
+ * Where the contents of cleared packs are. A pack is moved once at most, and what it was moved to may be moved again: so
+ * whoever has any of them finds what it has, whatever others have forgotten since.
+ */
+export class Relocations {
+  readonly #byBlock: ReadonlyMap<number, Relocation>
+
+  constructor(relocations: Iterable<Relocation> = []) {
+    this.#byBlock = new Map([...relocations].map((relocation) => [relocation.block, relocation]))
+  }
+
+  get all(): Iterable<Relocation> {
+    return this.#byBlock.values()
+  }
+
+  /** Where what was kept of a pack was moved to. */
+  of(block: number): Relocation | undefined {
+    return this.#byBlock.get(block)
+  }
+
+  /** What an extent names, where it was moved to; `undefined` where its pack wasn't, or it was not kept of it. */
+  moved(extent: Extent): Extent | undefined {
+    const relocation = extent.packed ? this.#byBlock.get(extent.block) : undefined
+    const offset = relocation && placeIn(relocation, extent.offset, extent.length)
+    return relocation && offset !== undefined ? { ...extent, block: relocation.to, offset } : undefined
+  }
+
+  /** An extent, and wherever it was moved to, one after the other. */
+  *places(extent: Extent): Generator<Extent> {
+    let place: Extent | undefined = extent
+    for (let moves = 0; place !== undefined && moves <= movesMax; moves++) {
+      yield place
+      place = this.moved(place)
+    }
+  }
+
+  /** Where the contents of a pack lie in the end, as far as they were kept. */
+  lastOf(block: number): number {
+    let last = block
+    for (let moves = 0; moves < movesMax; moves++) {
+      const relocation = this.#byBlock.get(last)
+      if (relocation === undefined) break
+      last = relocation.to
+    }
+    return last
+  }
+}
+
+export const noRelocations = new Relocations()
+
+/** The last of the places of an extent whose blocks are here. */
+export function lastHere(core: Hypercore, relocations: Relocations, extent: Extent): Extent | undefined {
+  const { bitfield } = core.core
+  return [...relocations.places(extent)].findLast(({ block }) => bitfield.get(block))
+}
+
+/** Where a run of a pack's contents lies in the new one, if all of it was kept. */
+export function placeIn({ at, runs }: Relocation, offset: number, length: number): number | undefined {
+  let place = at
+  for (const run of runs) {
+    if (offset < run.offset) return undefined
+    if (offset + length <= run.offset + run.length) return place + offset - run.offset
+    place += run.length
+  }
+  return undefined
+}
+
+/** The contents of an old pack, out of those of the new one; what wasn't kept is left empty. */
+export function restored({ at, bytes, runs }: Relocation, pack: Uint8Array): Uint8Array {
+  const contents = Buffer.alloc(bytes)
+  let place = at
+  for (const { offset, length } of runs) {
+    if (place + length > pack.length) throw new RangeError('a relocation beyond its pack')
+    contents.set(pack.subarray(place, place + length), offset)
+    place += length
+  }
+  return contents
+}
+
+/** Whether the blocks of an extent are here, or what they had of it. */
+export async function isHere(core: Hypercore, relocations: Relocations, extent: Extent): Promise<boolean> {
+  for (const { block, blocks } of relocations.places(extent)) if (await core.has(block, block + blocks)) return true
+  return false
+}
+
+/** The table that a head names, where it can be one. */
+export function relocationsOf({ relocations, contentLength }: Head): RelocationsPointer | undefined {
+  if (relocations === undefined) return undefined
+  const { block, blocks } = relocations
+  return block + blocks <= contentLength && blocks <= relocationLimits.blocks ? relocations : undefined
+}
+
+/** Keeps the table that was asked for last. */
+export class RelocationTable {
+  #known: { readonly key: string; readonly relocations: Relocations } | undefined
+
+  /**
+   * The table that a head names; none where it can't be had, or is none: what it tells of isn't to be had then, unless
+   * somebody has the old packs. Whoever clears anything by it asks for `known`.
+   */
+  async of(
+    head: Head | undefined,
+    core: Hypercore,
+    hasPeers: () => boolean,
+    signal: AbortSignal
+  ): Promise<Relocations> {
+    try {
+      return await this.known(head, core, hasPeers, signal)
+    } catch (error) {
+      if (!(error instanceof RangeError || error instanceof UnfitSnapshot)) throw error
+      return noRelocations
+    }
+  }
+
+  /**
+   * The table that a head names; empty only where it names none. Throws a `RangeError` where it is none.
+   *
+   * @throws {UnfitSnapshot} where it can't be had
+   */
+  async known(
+    head: Head | undefined,
+    core: Hypercore,
+    hasPeers: () => boolean,
+    signal: AbortSignal
+  ): Promise<Relocations> {
+    if (head?.relocations === undefined) return noRelocations
+    const pointer = relocationsOf(head)
+    if (pointer === undefined) throw new RangeError('relocations beyond the contents')
+    const key = `${core.fork} ${pointer.block} ${pointer.blocks}`
+    if (this.#known?.key === key) return this.#known.relocations
+    const relocations = await load(core, pointer, hasPeers, signal)
+    this.#known = { key, relocations }
+    return relocations
+  }
+}
+
+async function load(
+  core: Hypercore,
+  { block, blocks }: RelocationsPointer,
+  hasPeers: () => boolean,
+  signal: AbortSignal
+): Promise<Relocations> {
+  if (!(await core.has(block, block + blocks))) {
+    if (!hasPeers()) throw new UnfitSnapshot('Nobody sends it')
+    await fetchPacked(core, { block, blocks, entries: 0 }, hasPeers, signal)
+  }
+  const all: Relocation[] = []
+  let runs = 0
+  for (let index = block; index < block + blocks; index++) {
+    const bytes = await core.get(index, { wait: false })
+    if (bytes === null) throw new UnfitSnapshot('A block of it is not here')
+    for (const relocation of await decodeRelocations(bytes)) {
+      runs += relocation.runs.length
+      all.push(relocation)
+    }
+    if (all.length > relocationLimits.relocations || runs > relocationLimits.runs)
+      throw new RangeError('more relocations than anybody needs')
+  }
+  return new Relocations(all)
+}

@@ -1,0 +1,316 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import b4a from 'b4a'
+import Corestore from 'corestore'
+import type Hypercore from 'hypercore'
+import ids from 'hypercore-id-encoding'
+import CorestoreStorage from 'hypercore-storage'
+import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } from '../../errors.ts'
+import './missing-nodes.ts'
+import { trackAvailability } from './availability.ts'
+import { type CompactOptions, compact } from './compact.ts'
+import { guardPeers } from './peer-guard.ts'
+
+/** A pair of Ed25519 keys. */
+export interface StoreKeyPair {
+  readonly publicKey: Buffer
+  readonly secretKey: Buffer
+}
+
+/** Nodes and keys that each view of a Hyperbee keeps in memory. Its own choice is 65,536 of each view, 40 MB. */
+const cachedNodesMax = 8192
+
+export interface StoreOptions {
+  readonly copied?: 'refuse' | 'only' | 'one-of-many'
+  readonly inodesLast?: boolean
+}
+
+/** Where a folder's cores are kept: a Corestore in a directory of its own, one process at a time. */
+export class LogStore {
+  readonly directory: string
+  readonly #corestore: Corestore
+
+  private constructor(directory: string, corestore: Corestore) {
+    this.directory = directory
+    this.#corestore = corestore
+  }
+
+  /**
+   * Opens the store in `directory`, making it where there is none.
+   *
+   * @param options.inodesLast whether a file has the same inode number whenever its disk is mounted
+   * @param options.copied what to do with a store that was copied here from elsewhere: refuse it, take it as the
+   *   one and only, or take it as one of many, under an identity of its own
+   * @throws {SyncError} LOCKED, DAMAGED, DISK_FULL, STORE_COPIED, FOLDER_FORMAT, FOLDER_UNREADABLE
+   */
+  static async open(directory: string, { copied = 'refuse', inodesLast = true }: StoreOptions = {}): Promise<LogStore> {
+    refuseForeign(directory)
+    if (!inodesLast) recognise(join(directory, deviceFileName))
+    refuseHeadless(directory)
+    const isBare = isBareStore(directory)
+    const device = join(directory, deviceFileName)
+    // Written without a sync: a power cut soon after may leave it empty. It is made anew, for the same database.
+    if (statSync(device, { throwIfNoEntry: false })?.size === 0) rmSync(device)
+    try {
+      if (!isBare) return await LogStore.#openHere(directory)
+    } catch (error) {
+      if (!isCopied(error)) throw error
+    }
+    if (copied === 'refuse') {
+      throw new SyncError(
+        'STORE_COPIED',
+        `The store ${directory} was copied or restored from elsewhere. Two that write one log break it for all its ` +
+          'readers: make sure that no other copy is ever used again, then give --moved'
+      )
+    }
+    // It is made anew for where the store is now.
+    rmSync(join(directory, deviceFileName), { force: true })
+    const store = await LogStore.#openHere(directory)
+    if (copied === 'only') return store
+    // Two peers of one identity would never be connected to each other.
+    await store.#corestore.storage.setSeed(randomBytes(32))
+    await store.close()
+    return LogStore.#openHere(directory)
+  }
+
+  /**
+   * Opens the store in `directory` to look at it. Nothing is written, so it may be a copy.
+   *
+   * @throws {SyncError} DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
+   */
+  static async openReadOnly(directory: string): Promise<LogStore> {
+    refuseForeign(directory)
+    refuseHeadless(directory)
+    return LogStore.#openHere(directory, true)
+  }
+
+  static async #openHere(directory: string, readOnly = false): Promise<LogStore> {
+    // Smaller buffers than the defaults: half the memory while ingesting, a sixth of the disk when empty.
+    const storage = new CorestoreStorage(directory, {
+      readOnly,
+      writeBufferSize: 4 * 1024 * 1024,
+      maxOpenFiles: 256,
+      maxBackgroundJobs: 2,
+      blobFileSize: 64 * 1024 * 1024,
+      tableCacheIndexAndFilterBlocks: false,
+      blockCache: false
+    })
+    const corestore = new Corestore(storage, { readOnly, globalCache: { maxSize: cachedNodesMax } })
+    try {
+      await corestore.ready()
+    } catch (error) {
+      // What stays open stays locked, for this process too.
+      await corestore.close().catch(() => {})
+      await storage.close().catch(() => {})
+      throw openFailure(directory, error)
+    }
+    return new LogStore(directory, corestore)
+  }
+
+  /** A core of our own making, by name. */
+  async named(name: string): Promise<Hypercore> {
+    return this.#ready(this.#corestore.get({ name }))
+  }
+
+  /** Anybody's core, by its key. */
+  async keyed(key: Uint8Array): Promise<Hypercore> {
+    return this.#ready(this.#corestore.get({ key }))
+  }
+
+  async #ready(core: Hypercore): Promise<Hypercore> {
+    trackAvailability(core)
+    guardPeers(core)
+    try {
+      await core.ready()
+      return core
+    } catch (error) {
+      throw databaseFailure('store', this.directory, error) ?? error
+    }
+  }
+
+  /** The pair of keys by which other peers know this one; the same for the life of the store. */
+  identity(): Promise<StoreKeyPair> {
+    return this.#corestore.createKeyPair('p2psync/peer')
+  }
+
+  /** A pair of keys for a machine that can't keep an identity of its own. */
+  machine(): Promise<StoreKeyPair> {
+    return this.#corestore.createKeyPair('p2psync/machine')
+  }
+
+  /** Replicates all cores that both sides have over an authenticated stream. */
+  replicate(stream: Duplex): void {
+    this.#corestore.replicate(stream)
+  }
+
+  /** Returns when all that was appended would survive a power cut. Appending alone doesn't wait for that. */
+  async flush(): Promise<void> {
+    await this.#corestore.storage.db.flush()
+  }
+
+  /**
+   * Gives back the disk space of what was cleared. Others may use the store meanwhile.
+   *
+   * @throws {SyncError} DISK_FULL, DAMAGED; the reason of an abortion
+   */
+  async compact(options: CompactOptions = {}): Promise<void> {
+    try {
+      await compact(this.#corestore.storage.db, options)
+    } catch (error) {
+      throw databaseFailure('store', this.directory, error) ?? error
+    }
+    dropOldReports(join(this.directory, 'db'))
+  }
+
+  /**
+   * Has the storage engine go through all that it keeps but blocks: it compares with its checksums what it reads.
+   *
+   * @returns what it says of the damage that it meets
+   */
+  async scan(): Promise<ReadonlySet<string>> {
+    const found = new Set<string>()
+    for (const [gte, lt] of rangesBesideBlocks()) {
+      // It stops at the first damage; from the other end it meets the last.
+      for (const reverse of [false, true]) {
+        try {
+          for await (const _ of this.#corestore.storage.db.iterator({ gte, lt, reverse, capacity: 1024 }));
+          break
+        } catch (error) {
+          // The engine reads one value beyond, too: what of the larger ones is damaged is found by reading them.
+          if (!/blob/i.test(messageOf(error))) found.add(messageOf(error))
+        }
+      }
+    }
+    return found
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#corestore.close()
+    } finally {
+      // A core that fails to close would leave the database open, and locked for this process too.
+      await this.#corestore.storage.close()
+    }
+  }
+}
+
+/**
+ * The bytes of a key as it is printed: z-base-32 of 52 letters, or 64 hexadecimal digits.
+ *
+ * @throws {SyncError} BAD_KEY
+ */
+export function parseKey(text: string): Uint8Array {
+  const key = text.trim()
+  if (key.length !== 52 && key.length !== 64) {
+    throw new SyncError(
+      'BAD_KEY',
+      `Not a key: ${shown(key)} has ${key.length} characters. A key has 52 letters and digits`
+    )
+  }
+  const alphabet = key.length === 52 ? /^[ybndrfg8ejkmcpqxot1uwisza345h769]+$/ : /^[0-9a-f]+$/i
+  if (!alphabet.test(key)) {
+    const bad = [...key].find((character) => !alphabet.test(character))
+    throw new SyncError(
+      'BAD_KEY',
+      `Not a key: ${shown(key)} has the character ${JSON.stringify(bad)}, which no key has`
+    )
+  }
+  return b4a.from(ids.decode(key.length === 64 ? key.toLowerCase() : key))
+}
+
+/** A key as it is printed. */
+export function printKey(key: Uint8Array): string {
+  return ids.encode(key)
+}
+
+function shown(key: string): string {
+  return JSON.stringify(key.length > 70 ? `${key.slice(0, 70)}…` : key)
+}
+
+/** Corestore moves whatever it finds in its directory into its database: it gets none but its own. */
+function refuseForeign(directory: string): void {
+  let names: string[]
+  try {
+    names = readdirSync(directory)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return
+    throw new SyncError('FOLDER_UNREADABLE', `Can't read ${directory}: ${messageOf(error)}`, { cause: error })
+  }
+  if (names.length === 0 || names.some((name) => name.toUpperCase() === deviceFileName) || isBareStore(directory))
+    return
+  throw new SyncError(
+    'FOLDER_FORMAT',
+    `${directory} holds files that aren't a store. Nothing was changed. Move them away`
+  )
+}
+
+// hypercore-storage's own: a key is of a core's data when it begins with 4, the core, and what of it.
+const coreData = 4
+const blockData = 3
+/** A store of ours has two. */
+const coresMax = 8
+
+function* rangesBesideBlocks(): Generator<readonly [gte: Buffer, lt: Buffer]> {
+  yield [Buffer.of(0), Buffer.of(coreData)]
+  for (let core = 0; core < coresMax; core++) {
+    yield [Buffer.of(coreData, core), Buffer.of(coreData, core, blockData)]
+    yield [Buffer.of(coreData, core, blockData + 1), Buffer.of(coreData, core + 1)]
+  }
+  yield [Buffer.of(coreData, coresMax), Buffer.of(0xff)]
+}
+
+/** Corestore's own, by which it tells its store from a copy: it holds its inode number and when it was made. */
+export const deviceFileName = 'CORESTORE'
+/** What Corestore lets the times of that file be off, in milliseconds. */
+const deviceFileSlackMs = 5000
+
+/**
+ * Where inode numbers are made up at each mount, Corestore would take its own store for a copy. So this
+ * writes down the number that it has now; only where the file has no attribute to know it by, for a store
+ * that was made on a better file system and copied to this one is a copy.
+ */
+function recognise(deviceFile: string): void {
+  if (!existsSync(deviceFile)) return
+  const text = readFileSync(deviceFile, 'utf8')
+  if (/^device\/attribute=/m.test(text)) return
+  const { ino, mtimeMs } = statSync(deviceFile)
+  const created = Number(/^device\/created=(\d+)/m.exec(text)?.[1])
+  const isKnown = new RegExp(`^device/inode=${ino}\\s*$`, 'm').test(text)
+  if (isKnown && Math.abs(mtimeMs - created) < deviceFileSlackMs) return
+  const others = text.split(/\r?\n/).filter((line) => line !== '' && !/^device\/(inode|created)=/.test(line))
+  writeFileSync(deviceFile, [...others, `device/inode=${ino}`, `device/created=${Date.now()}`, ''].join('\n'))
+}
+
+/** Without its first file the engine would take a database for a new one, and clear away what is left of it. */
+function refuseHeadless(directory: string): void {
+  const db = join(directory, 'db')
+  if (!existsSync(db) || existsSync(join(db, 'CURRENT')) || readdirSync(db).length === 0) return
+  const message = `The store ${directory} is damaged: its file db/CURRENT is missing`
+  throw new DatabaseFailure('store', 'DAMAGED', message, undefined)
+}
+
+/** The engine begins a report of what it does with each start, for its makers to read, and keeps a thousand. */
+function dropOldReports(db: string): void {
+  for (const name of readdirSync(db)) if (name.startsWith('LOG.old.')) rmSync(join(db, name), { force: true })
+}
+
+/** A store whose device file is lost, perhaps while it was made anew. */
+function isBareStore(directory: string): boolean {
+  return !existsSync(join(directory, deviceFileName)) && existsSync(join(directory, 'db/CURRENT'))
+}
+
+function isCopied(error: unknown): boolean {
+  return error instanceof SyncError && systemCode(error.cause) === 'DEVICE_FILE'
+}
+
+function openFailure(directory: string, error: unknown): SyncError {
+  if (/could not be locked|lock hold|LOCK:/i.test(messageOf(error))) {
+    return new SyncError('LOCKED', `The store ${directory} is in use by another process`, { cause: error })
+  }
+  const known = databaseFailure('store', directory, error)
+  if (known !== undefined) return known
+  const message = `The store ${directory} can't be opened: ${messageOf(error)}`
+  return new DatabaseFailure('store', 'DAMAGED', message, error)
+}

@@ -1,0 +1,65 @@
+import type { Head } from '../../format/head-codec.ts'
+import { type DeltaPointer, type DeltaRow, encodeRows } from '../../format/snapshot-codec.ts'
+import type { Entry } from '../../tree/entry.ts'
+import { sortedAsLog, type TreePath } from '../../tree/path.ts'
+import type { Version } from '../../tree/tree.ts'
+import { headerLength, type LogEntry } from '../bee/entries.ts'
+import { entriesMax } from './snapshot.ts'
+
+/** Fewer changes than this come as soon by themselves: some 0.3 ms each. */
+export const deltaEntriesMin = 256
+
+/** What the log grew by between two lengths, told by a delta where there is one. */
+export interface Stretch {
+  readonly since: number
+  readonly length: number
+  readonly delta?: DeltaPointer
+}
+
+/** The deltas that the head of a version names, where they can be ones. */
+export function deltasOf({ deltas = [], contentLength }: Head, version: Version): readonly DeltaPointer[] {
+  return deltas.filter(({ block, blocks, since, length, entries }) => {
+    const isThere = block + blocks <= contentLength && since >= headerLength && length <= version.length
+    return isThere && blocks > 0 && blocks <= entries && entries <= Math.min(length - since, entriesMax)
+  })
+}
+
+/** What tells all that the log grew by from one length to another, the oldest first. */
+export function stretchesOf(deltas: readonly DeltaPointer[], since: number, length: number): readonly Stretch[] {
+  const stretches: Stretch[] = []
+  let at = since
+  for (const delta of [...deltas].sort((a, b) => a.since - b.since)) {
+    if (delta.since < at || delta.length > length) continue
+    if (delta.since > at) stretches.push({ since: at, length: delta.since })
+    stretches.push({ since: delta.since, length: delta.length, delta })
+    at = delta.length
+  }
+  if (at < length) stretches.push({ since: at, length })
+  return stretches
+}
+
+/** What several stretches tell, each path once, in the log's order. */
+export async function* changesIn(stretches: readonly AsyncIterable<LogEntry>[]): AsyncGenerator<LogEntry> {
+  const latest = new Map<TreePath, Entry | undefined>()
+  for (const changes of stretches) for await (const [path, entry] of changes) latest.set(path, entry)
+  for (const path of sortedAsLog(latest.keys())) yield [path, latest.get(path)]
+}
+
+/** The blocks of a delta; `undefined` where it isn't worth them, or an entry is too large for any. */
+export async function makeDelta(
+  changes: ReadonlyMap<TreePath, Entry | undefined>
+): Promise<readonly Buffer[] | undefined> {
+  if (changes.size < deltaEntriesMin) return undefined
+  const blocks: Buffer[] = []
+  try {
+    for await (const block of encodeRows(rowsOf(changes))) blocks.push(block)
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+  return blocks
+}
+
+function* rowsOf(changes: ReadonlyMap<TreePath, Entry | undefined>): Generator<DeltaRow> {
+  for (const path of sortedAsLog(changes.keys())) yield [path, changes.get(path)]
+}

@@ -1,0 +1,199 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { isIPv4 } from 'node:net'
+import { debuglog } from 'node:util'
+import DHT from 'hyperdht'
+import { SyncError, systemCode } from '../../errors.ts'
+import type { Address } from '../address/address.ts'
+import { Interfaces } from '../address/interfaces.ts'
+import { localHostTowards } from '../address/route.ts'
+
+const trace = debuglog('p2psync:bootstrap')
+
+export interface PrivateDhtOptions {
+  /** The first of five UDP ports in a row. 49737 when left out. */
+  readonly port?: number
+  /** The only IPv4 address of this machine on which to listen; all when left out. */
+  readonly host?: string
+}
+
+/**
+ * Below three, peers behind NAT can't learn how others see them, so that no hole is punched; below four, connections
+ * stall for seconds. The fifth is for whom one is down. That all are on one host does no harm.
+ */
+const nodeCount = 5
+const defaultPort = 49_737
+const loopback = '127.0.0.1'
+/** Only to learn which way packets would go; nobody is there, and nothing is sent. */
+const somewhere = '192.0.2.1'
+
+/**
+ * A DHT of its own for networks that want no outside dependency: five nodes in this process. They stand at ports in a
+ * row, so that a firewall can let them pass. All go by one address of this machine, since a node is known by its address;
+ * where that address goes, they move to another.
+ */
+export class PrivateDht {
+  readonly #port: number
+  readonly #host: string | undefined
+  readonly #interfaces = new Interfaces()
+  readonly #onMove = new Set<() => void>()
+  #nodes: readonly DHT[] = []
+  /** The address by which the nodes go. */
+  #home = loopback
+  #opening: Promise<void> | undefined
+  /** What is being done, one after the other. */
+  #work: Promise<void> = Promise.resolve()
+  #closed = false
+
+  /** @throws {SyncError} USAGE */
+  constructor({ port = defaultPort, host }: PrivateDhtOptions = {}) {
+    const last = 65_535 - nodeCount + 1
+    if (!Number.isInteger(port) || port < 1 || port > last) {
+      throw new SyncError('USAGE', `The port can't be ${port}: ${nodeCount} in a row are needed, from 1 to ${last} on`)
+    }
+    if (host !== undefined && (!isIPv4(host) || host === '0.0.0.0')) {
+      throw new SyncError('USAGE', `${JSON.stringify(host)} is no IPv4 address of one machine. Leave it out for all`)
+    }
+    this.#port = port
+    this.#host = host
+  }
+
+  /** The UDP ports that others must reach. */
+  get ports(): readonly [first: number, last: number] {
+    return [this.#port, this.#port + nodeCount - 1]
+  }
+
+  /** Where the DHT can be joined: first the address by which its nodes go, which all have to reach; loopback last. */
+  get addresses(): readonly Address[] {
+    const port = this.#port
+    if (this.#host !== undefined) return [{ host: this.#host, port }]
+    const hosts = [this.#home, ...this.#outwardHosts().filter((host) => host !== this.#home)]
+    return [...hosts.filter((host) => host !== loopback), loopback].map((host) => ({ host, port }))
+  }
+
+  /**
+   * Resolves when the nodes have joined each other.
+   *
+   * @throws {SyncError} PORT_IN_USE, USAGE when the host isn't of this machine
+   */
+  ready(): Promise<void> {
+    this.#opening ??= this.#open()
+    return this.#opening
+  }
+
+  /** Calls `listener` whenever the addresses have changed. @returns a function that ends it */
+  onMove(listener: () => void): () => void {
+    this.#onMove.add(listener)
+    return () => this.#onMove.delete(listener)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#interfaces.close()
+    await this.#opening?.catch(() => {})
+    await this.#work
+    await this.#end()
+  }
+
+  async #open(): Promise<void> {
+    this.#home = this.#host ?? (await this.#bestHost())
+    try {
+      await this.#start()
+    } catch (error) {
+      this.#interfaces.close()
+      throw error
+    }
+    if (this.#host === undefined) this.#interfaces.subscribe(() => this.#inTurn(() => this.#follow()))
+  }
+
+  /** Starts the nodes, all or none. */
+  async #start(): Promise<void> {
+    const bind = this.#host ?? '0.0.0.0'
+    for (let i = 0; i < nodeCount; i++) await assertFree(this.#port + i, bind, this.ports)
+    const bootstrap = [{ host: this.#home, port: this.#port }]
+    const nodes = [DHT.bootstrapper(this.#port, this.#home, { bootstrap: [], host: bind })]
+    this.#nodes = nodes
+    await nodes[0]?.fullyBootstrapped()
+    for (let i = 1; i < nodeCount; i++) {
+      const port = this.#port + i
+      const node = new DHT({
+        bootstrap,
+        host: bind,
+        port: [port, port + 1],
+        anyPort: false,
+        ephemeral: false,
+        firewalled: false
+      })
+      nodes.push(node)
+      await node.fullyBootstrapped()
+    }
+    trace('%d nodes at %s:%d', nodeCount, this.#home, this.#port)
+  }
+
+  async #end(): Promise<void> {
+    const nodes = this.#nodes
+    this.#nodes = []
+    await Promise.allSettled(nodes.map((node) => node.destroy({ force: true })))
+  }
+
+  /** After this machine's addresses have changed. */
+  async #follow(): Promise<void> {
+    const hosts = this.#outwardHosts()
+    const isGone = this.#nodes.length === 0 || !hosts.includes(this.#home)
+    // One without a network began on loopback, and does so again when it loses all.
+    const best = isGone ? await this.#bestHost() : this.#home
+    if (best !== this.#home || this.#nodes.length === 0) {
+      trace('%s is gone, %s is next', this.#home, best)
+      await this.#end()
+      this.#home = best
+      await this.#start()
+    }
+    for (const listener of this.#onMove) listener()
+  }
+
+  #inTurn(act: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#closed) return
+      // The next change of addresses tries again.
+      await act().catch((error: unknown) => trace('%s', error))
+    })
+  }
+
+  /** The address from which packets leave for far away, else any that others may reach, else loopback. */
+  async #bestHost(): Promise<string> {
+    const hosts = this.#outwardHosts()
+    const outward = await localHostTowards({ host: somewhere, port: 9 }).catch(() => undefined)
+    return outward !== undefined && hosts.includes(outward) ? outward : (hosts[0] ?? loopback)
+  }
+
+  #outwardHosts(): readonly string[] {
+    return this.#interfaces.addresses
+      .filter(({ family, internal }) => family === 'IPv4' && !internal)
+      .map(({ host }) => host)
+  }
+}
+
+/** Tried beforehand, since a node that fails to bind leaves things behind. */
+async function assertFree(port: number, host: string, [first, last]: readonly [number, number]): Promise<void> {
+  const socket = createSocket('udp4')
+  try {
+    socket.bind({ port, address: host, exclusive: true })
+    await once(socket, 'listening')
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'EADDRNOTAVAIL') {
+      throw new SyncError('USAGE', `${host} is no address of this machine. Leave --host out for all that it has`, {
+        cause: error
+      })
+    }
+    const what = code === 'EADDRINUSE' ? 'is in use' : `can't be opened (${code})`
+    const why = code === 'EADDRINUSE' ? ', perhaps by p2psync or another program that uses a DHT' : ''
+    throw new SyncError(
+      'PORT_IN_USE',
+      `The UDP port ${port} ${what}${why}. The ports ${first} to ${last} are needed: end that program, or give another --port`,
+      { cause: error }
+    )
+  } finally {
+    socket.close()
+  }
+}

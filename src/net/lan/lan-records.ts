@@ -1,0 +1,123 @@
+import type mdns from 'multicast-dns'
+
+/** What a peer tells the local network, and nothing else: no name, no folder. Its address is that of its packets. */
+export interface Service {
+  /** What peers of one folder have in common: 32 hexadecimal digits. */
+  readonly id: string
+  /** In hexadecimal. */
+  readonly publicKey: string
+  /** Of its TCP server. */
+  readonly port: number
+}
+
+/** What a packet says of a peer. */
+export interface Announcement {
+  readonly publicKey: string
+  readonly port: number
+  /** For how long it holds, in seconds; 0 when the peer takes its leave. */
+  readonly ttlSeconds: number
+}
+
+type Answer = mdns.ResponseOutgoingPacket['answers'][number]
+
+/** Packets as they come: everything in them may be anything. */
+export interface IncomingPacket {
+  readonly questions?: readonly unknown[] | undefined
+  readonly answers?: readonly unknown[] | undefined
+  readonly additionals?: readonly unknown[] | undefined
+}
+
+export const ttlSecondsMax = 120
+
+/** Stands as it is in every packet that names the service. */
+export const serviceLabel = '_p2psync'
+
+const serviceName = `${serviceLabel}._tcp.local`
+/** Of a packet no more records are looked at. Ours has three, one of many services a few dozen. */
+const recordsMax = 64
+/** Names of about 70 bytes, which must fit into one datagram with the question. */
+const knownMax = 10
+
+/** The records that announce a service, or with `ttlSeconds` 0 take it back. */
+export function announce(service: Service, ttlSeconds = ttlSecondsMax): mdns.ResponseOutgoingPacket {
+  const { id, publicKey, port } = service
+  const name = instanceName(id, publicKey)
+  const target = `${publicKey.slice(0, 16)}.local`
+  return {
+    answers: [
+      { name: serviceName, type: 'PTR', ttl: ttlSeconds, data: name },
+      { name, type: 'SRV', ttl: ttlSeconds, flush: true, data: { port, target, priority: 0, weight: 0 } },
+      { name, type: 'TXT', ttl: ttlSeconds, flush: true, data: ['v=1', `id=${id}`, `pk=${publicKey}`] }
+    ]
+  }
+}
+
+/** Asks who serves. @param known whom we needn't hear of again, by their public keys */
+export function queryFor(id: string, known: readonly string[]): mdns.QueryOutgoingPacket {
+  const answers = known.slice(0, knownMax).map(
+    (publicKey): Answer => ({
+      name: serviceName,
+      type: 'PTR',
+      ttl: ttlSecondsMax,
+      data: instanceName(id, publicKey)
+    })
+  )
+  return { questions: [{ name: serviceName, type: 'PTR' }], answers }
+}
+
+/** Whether a query is for our service, and doesn't know of us yet. */
+export function asksFor(query: IncomingPacket, { id, publicKey }: Service): boolean {
+  const asks = records(query.questions).some(
+    ({ name, type }) => name === serviceName && (type === 'PTR' || type === 'ANY')
+  )
+  const ours = instanceName(id, publicKey)
+  return (
+    asks &&
+    !records(query.answers).some(({ name, type, data }) => name === serviceName && type === 'PTR' && data === ours)
+  )
+}
+
+/** What a response says of the peers of a folder. */
+export function readAnnouncements(response: IncomingPacket, id: string): Announcement[] {
+  const all = [...records(response.answers), ...records(response.additionals)].slice(0, recordsMax)
+  const announcements: Announcement[] = []
+  for (const text of all) {
+    const publicKey = text.type === 'TXT' ? readKey(text.data, id) : undefined
+    if (publicKey === undefined || text.name !== instanceName(id, publicKey)) continue
+    const server = all.find(({ name, type }) => type === 'SRV' && name === text.name)
+    const port = readPort(server?.data)
+    if (server === undefined || port === undefined) continue
+    announcements.push({ publicKey, port, ttlSeconds: Math.min(readTtl(server.ttl), readTtl(text.ttl)) })
+  }
+  return announcements
+}
+
+function instanceName(id: string, publicKey: string): string {
+  return `${id}-${publicKey.slice(0, 16)}.${serviceName}`
+}
+
+/** The public key in a TXT record of our format and folder. */
+function readKey(data: unknown, id: string): string | undefined {
+  if (!Array.isArray(data)) return undefined
+  const fields = data.slice(0, recordsMax).map((field) => (field instanceof Uint8Array ? String(field) : ''))
+  if (!fields.includes('v=1') || !fields.includes(`id=${id}`)) return undefined
+  const key = fields.find((field) => field.startsWith('pk='))?.slice('pk='.length)
+  return key !== undefined && /^[0-9a-f]{64}$/.test(key) ? key : undefined
+}
+
+function readPort(data: unknown): number | undefined {
+  const port = isObject(data) ? data.port : undefined
+  return typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535 ? port : undefined
+}
+
+function readTtl(ttl: unknown): number {
+  return typeof ttl === 'number' && ttl >= 0 ? Math.min(ttl, ttlSecondsMax) : 0
+}
+
+function records(section: readonly unknown[] | undefined): Readonly<Record<string, unknown>>[] {
+  return Array.isArray(section) ? section.slice(0, recordsMax).filter(isObject) : []
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}

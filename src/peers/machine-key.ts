@@ -1,0 +1,12 @@
+import { identityDirectory, readIdentity } from '../disk/state/identity.ts'
+import { printKey } from '../log/hypercore/store.ts'
+
+/**
+ * The public key by which others know this machine, in printed form. Its secret is made when it is first asked for,
+ * and kept in `p2psync/identity` beneath `$XDG_STATE_HOME` (`~/.local/state`).
+ *
+ * @throws {SyncError} IDENTITY_UNUSABLE
+ */
+export function machineKey(env: NodeJS.ProcessEnv = process.env): string {
+  return printKey(readIdentity(identityDirectory(env)).publicKey)
+}

@@ -1,5 +1,0 @@
-import { hostname } from 'node:os'
-import type { KeepOptions } from '../disk/keep.ts'
-
-/** What conflict copies are named after. */
-export const naming: KeepOptions = { host: hostname(), now: () => new Date() }

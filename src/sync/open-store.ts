@@ -1,9 +1,0 @@
-import { join } from 'node:path'
-import { keepsAttributes } from '../disk/capabilities.ts'
-import { deviceFileName, LogStore, type OpenOptions } from '../log/store.ts'
-import type { Folder } from './folder.ts'
-
-/** Opens a folder's store, as the file system that it lies on needs it. Throws as `LogStore.open` does. */
-export function openStore({ store }: Folder, copied: NonNullable<OpenOptions['copied']>): Promise<LogStore> {
-  return LogStore.open(store, { copied, inodesLast: keepsAttributes(join(store, deviceFileName)) })
-}

@@ -1,0 +1,56 @@
+import { lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'brittle'
+import fc from 'fast-check'
+import { setMetadata } from '../../../src/disk/path/metadata.ts'
+import { mtimeOf } from '../../../src/disk/read/seen.ts'
+import { directoryOf as directory, fileOf as file, symlinkOf as symlink } from '../../support/entries.ts'
+import { holds, must } from '../../support/property.ts'
+
+/** Up to this one every file system that we support can hold a time. */
+const latest = Date.UTC(2038, 0)
+
+test('a time and a mode read back as they were set, to the millisecond', async (t) => {
+  const at = join(await t.tmp(), 'f')
+  writeFileSync(at, 'v1')
+  await holds(
+    t,
+    fc.property(fc.integer({ min: -2_145_916_800_000, max: latest }), fc.nat(0o777), (mtimeMs, mode) => {
+      setMetadata(at, file('v1', { mtimeMs, mode }))
+      const stats = lstatSync(at)
+      must(mtimeOf(stats) === mtimeMs, `${mtimeMs} became ${stats.mtimeMs}`)
+      must((stats.mode & 0o7777) === mode, 'another mode')
+    }),
+    { numRuns: 500 }
+  )
+})
+
+test('a directory gets its time and mode', async (t) => {
+  const at = join(await t.tmp(), 'd')
+  mkdirSync(at)
+  setMetadata(at, directory({ mtimeMs: 1234, mode: 0o500 }))
+  const stats = lstatSync(at)
+  t.alike([mtimeOf(stats), stats.mode & 0o7777], [1234, 0o500])
+})
+
+test('a link gets a time of its own, and what it points to stays as it is', async (t) => {
+  const root = await t.tmp()
+  const at = join(root, 'link')
+  writeFileSync(join(root, 'f'), 'v1')
+  symlinkSync('f', at)
+  const before = lstatSync(join(root, 'f')).mtimeMs
+  setMetadata(at, symlink('f', { mtimeMs: 1234 }))
+  t.is(mtimeOf(lstatSync(at)), 1234)
+  t.is(lstatSync(join(root, 'f')).mtimeMs, before)
+})
+
+test('a link in the place of a file is not followed', async (t) => {
+  const root = await t.tmp()
+  const at = join(root, 'link')
+  const target = join(root, 'f')
+  writeFileSync(target, 'v1', { mode: 0o600 })
+  symlinkSync('f', at)
+  const before = lstatSync(target)
+  await t.exception.all(() => setMetadata(at, file('v1', { mtimeMs: 1234, mode: 0o644 })))
+  t.alike([lstatSync(target).mode, lstatSync(target).mtimeMs], [before.mode, before.mtimeMs])
+})

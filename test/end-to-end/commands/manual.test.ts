@@ -1,0 +1,104 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'brittle'
+import { createProgram } from '../../../src/cli/main.ts'
+import { describeProgram, optionsOf } from '../../../src/cli/manual/describe.ts'
+import { partsOf } from '../../../src/cli/manual/examples.ts'
+import { manualPage } from '../../../src/cli/manual/manual.ts'
+import { literal, text } from '../../../src/cli/manual/roff.ts'
+import { exitStatus } from '../../../src/cli/output/exit-status.ts'
+import { packageRoot, start } from '../../support/cli.ts'
+
+const program = describeProgram(await createProgram(() => {}))
+const page = manualPage(program, new Date('2026-11-20T12:00:00Z'))
+
+const sections = [
+  'NAME',
+  'SYNOPSIS',
+  'DESCRIPTION',
+  'OPTIONS',
+  'COMMANDS',
+  'FINDING PEERS',
+  'PLACES AND VERSIONS',
+  'EXIT STATUS',
+  'ENVIRONMENT',
+  'FILES',
+  'EXAMPLES'
+]
+
+test('the manual has the sections of one, in their order', (t) => {
+  t.ok(page.includes(`.TH P2PSYNC 1 2026-11-20 "p2psync ${program.version}" "User Commands"\n`))
+  t.alike(
+    [...page.matchAll(/^\.SH (.+)$/gm)].map((match) => match[1]),
+    sections
+  )
+})
+
+for (const command of program.commands) {
+  test(`the manual tells of ${command.name} what its help does`, (t) => {
+    t.ok(page.includes(`\n.SS ${text(command.usage)}\n`), 'usage')
+    t.ok(page.includes(text(command.description)), 'description')
+    for (const { term, description } of [...command.arguments, ...optionsOf(command)])
+      t.ok(page.includes(`\n${literal(term)}\n${text(description)}\n`), term)
+    for (const [line] of command.examples.map(partsOf)) t.ok(page.includes(literal(`$ ${line}`)), line)
+    for (const note of command.notes) t.ok(page.includes(text(typeof note === 'string' ? note : note.text)), 'note')
+  })
+}
+
+test('the manual tells all exit statuses, once', (t) => {
+  const [, told = ''] = /^\.SH EXIT STATUS\n(.*?)^\.SH/ms.exec(page) ?? []
+  t.alike(
+    [...told.matchAll(/^\\fB(\d+)\\fR$/gm)].map((match) => Number(match[1])),
+    Object.values(exitStatus)
+  )
+})
+
+test('what options several commands have is told once', (t) => {
+  t.is(page.split(`\n${literal('--listen <address>')}\n`).length, 2)
+})
+
+const texts: ReadonlyArray<[name: string, plain: string, roff: string]> = [
+  ['a dot at the start', '.p2psync is ours', '\\&.p2psync is ours'],
+  ['an apostrophe at the start', "'s", '\\(aqs'],
+  ['a backslash', 'a\\nb', 'a\\enb'],
+  ['what is no ASCII', 'a…é', 'a\\[u2026]\\[u00E9]'],
+  ['an option', 'with --json, or -l (--long), not so-called', 'with \\-\\-json, or \\-l (\\-\\-long), not so-called'],
+  ['two sentences', 'One. Two.', 'One.\nTwo.'],
+  ['a long line', `${'word '.repeat(20)}.end`, `${'word '.repeat(14).trim()}\n${'word '.repeat(6)}.end`]
+]
+for (const [name, plain, roff] of texts) {
+  test(`roff takes ${name} as it is`, (t) => t.is(text(plain), roff))
+}
+
+test('what is typed is no text', (t) => {
+  t.is(literal("-l 'a' ~/b --c"), '\\fB\\-l \\(aqa\\(aq \\(ti/b \\-\\-c\\fR')
+})
+
+/** What tells the faults of a page, and shows it, where they are installed. */
+const checkers: ReadonlyArray<readonly [string, ...string[]]> = [
+  ['mandoc', '-Tlint', '-W', 'style'],
+  ['groff', '-man', '-ww', '-Tascii', '-z']
+]
+for (const [checker, ...args] of checkers) {
+  test(`${checker} finds no fault with the manual`, (t) => {
+    const { error, stdout, stderr } = spawnSync(checker, args, { input: page, encoding: 'utf8' })
+    if (error !== undefined) return t.comment(`Not checked: ${error.message}`)
+    t.is(`${stdout}${stderr}`, '')
+  })
+}
+
+test('p2psync man prints it, and the package brings it', async (t) => {
+  const command = start(t, ['man'])
+  t.is(await command.exit(), 0)
+  t.is(command.stderr, '')
+  const undated = (printed: string) => printed.replace(/^\.TH P2PSYNC 1 \S+ /m, '')
+  t.is(undated(command.stdout), undated(page))
+
+  const { man, files } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
+  t.alike(man, ['./dist/p2psync.1'])
+  t.ok(files.includes('dist/p2psync.1'))
+  const file = join(packageRoot, 'dist/p2psync.1')
+  const built = existsSync(file) ? readFileSync(file, 'utf8') : 'npm run build has not made it'
+  t.is(undated(built), undated(page))
+})

@@ -1,0 +1,176 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Assert, test } from 'brittle'
+import type { RecordOf } from '../../../src/handle/operations.ts'
+import { Dice } from '../../simulation/edits.ts'
+import { seedsWith } from '../../simulation/seeds.ts'
+import { start, startShare } from '../../support/cli.ts'
+import { hashOf } from '../../support/entries.ts'
+import { snapshot } from '../../support/snapshot.ts'
+import { startTestnet } from '../../support/testnet.ts'
+import { until } from '../../support/until.ts'
+import { linesOf, Watched } from '../../support/watched.ts'
+
+const clientCount = Number(process.env.P2PSYNC_CLIENTS ?? 6)
+const changeCount = Number(process.env.P2PSYNC_CHANGES ?? 300)
+const changesPerRound = 20
+const [fileCount, directoryCount] = [300, 6]
+const waitMs = 120_000
+
+for (const seed of seedsWith()) {
+  const what = `${clientCount} watchers are told of ${changeCount} changes once, in order, across restarts of the source`
+  test(`${what} (seed ${seed})`, { timeout: 1_800_000 }, (t) => watchAll(t, seed))
+}
+
+async function watchAll(t: Assert, seed: number): Promise<void> {
+  const { text: bootstrap } = await startTestnet(t)
+  const folder = await t.tmp()
+  const user = new User(folder, await t.tmp(), new Dice(seed))
+  const share = () => startShare(t, folder, { bootstrap })
+  let source = await share()
+  await source.event('up-to-date')
+  const watch = (where: string, directory = '') => {
+    const args = ['watch', where, ...(directory === '' ? [] : [directory]), '--json']
+    return new Watched(start(t, args, { bootstrap }), directory)
+  }
+  // From far, and through who is at work on the folder; all of it, and one directory.
+  const watchers = [watch(folder), watch(folder, 'd0'), watch(source.key, 'd0'), watch(source.key)]
+  while (watchers.length < clientCount - 1) watchers.push(watch(source.key))
+  await until(() => watchers.every((each) => each.read().start !== undefined), { what: 'the listings', ms: waitMs })
+  for (const { tree, directory } of watchers) {
+    t.is(tree.size, directory === '' ? fileCount + directoryCount : fileCount / directoryCount + 1)
+  }
+
+  const rounds = Math.ceil(changeCount / changesPerRound)
+  const at = (share: number) => Math.floor(rounds * share)
+  for (let round = 0; round < rounds; round++) {
+    user.change(changesPerRound / 2)
+    // One that lists while versions come.
+    if (round === at(1 / 4)) watchers.push(watch(source.key))
+    const signal = round === at(1 / 2) ? 'SIGKILL' : round === at(3 / 4) ? 'SIGTERM' : undefined
+    if (signal !== undefined) await source.kill(signal)
+    user.change(changesPerRound / 2)
+    if (signal !== undefined) source = await share()
+    // No path changes again before it was told of: each change is one to be told.
+    await until(() => watchers[3]?.has(user.fresh), { what: `the changes of round ${round}`, ms: waitMs }).catch(
+      (error: Error) => t.fail(`${error.message}: ${user.fresh.filter((line) => !watchers[3]?.has([line]))}`)
+    )
+    user.rest()
+  }
+
+  const truth = new Map(
+    [...snapshot(folder)].map(([path, line]) => [path, line.split(' ').at(line.startsWith('file') ? -1 : 0) ?? ''])
+  )
+  const isDone = (each: Watched) => {
+    const { tree, directory } = each.read()
+    const wanted = [...truth].filter(([path]) => each.concerns(path))
+    return (
+      tree.size === wanted.length &&
+      wanted.every(([path, content]) => tree.get(path) === content) &&
+      directory !== undefined
+    )
+  }
+  await until(() => watchers.every(isDone), { what: 'the same trees', ms: waitMs }).catch(() => {})
+  const [, , , reference] = watchers
+  const told = reference?.told ?? []
+  for (const [i, each] of watchers.entries()) {
+    t.ok(isDone(each), `watcher ${i} has been told all that the folder holds`)
+    t.alike(each.faults, [], 'nothing out of order')
+    t.alike(
+      [...each.counts].filter(([, count]) => count > 1),
+      [],
+      'nothing twice'
+    )
+    const expected = told.filter(
+      (line) => Number.parseInt(line, 10) > (each.start ?? 0) && each.concerns(line.split(' ')[2] ?? '')
+    )
+    t.alike(each.told, expected, 'the same as the others, in the same order')
+  }
+  t.alike([...(reference?.counts.keys() ?? [])].sort(), [...user.said].sort(), `each of ${user.count} changes`)
+  const log = start(t, ['log', folder, '--since', String(reference?.start), '--json'], { bootstrap })
+  t.is(await log.exit(), 0)
+  t.alike(loggedIn(log.events as unknown as readonly RecordOf<'log'>[]), told, 'and as the log has it')
+  for (const { command } of watchers) t.is(await command.kill('SIGTERM'), 130)
+}
+
+/** What a log tells, the oldest version first. */
+function loggedIn(records: readonly RecordOf<'log'>[]): readonly string[] {
+  const versions: string[][] = []
+  for (const record of records) {
+    if (record.type === 'version') versions.push([])
+    else versions.at(-1)?.push(...linesOf(record).map((line) => `${record.version} ${line}`))
+  }
+  return versions.reverse().flat()
+}
+
+/** Somebody who changes files, no two of one name or content, and none twice before a rest. */
+class User {
+  readonly said: string[] = []
+  /** What was done since the last rest. */
+  fresh: string[] = []
+  count = 0
+  readonly #folder: string
+  readonly #aside: string
+  readonly #dice: Dice
+  #settled: string[] = []
+  #touched: string[] = []
+  readonly #hashes = new Map<string, string>()
+  #names = 0
+
+  /** @param aside where files are written: in the folder they appear whole, as an empty one would be told of too */
+  constructor(folder: string, aside: string, dice: Dice) {
+    this.#folder = folder
+    this.#aside = aside
+    this.#dice = dice
+    for (let i = 0; i < directoryCount; i++) mkdirSync(join(folder, `d${i}`))
+    for (let i = 0; i < fileCount; i++) this.#write(`d${i % directoryCount}/f${i}`)
+    this.rest()
+  }
+
+  rest(): void {
+    this.#settled.push(...this.#touched.splice(0))
+    this.fresh = []
+  }
+
+  change(count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.count++
+      const roll = this.#dice.roll(10)
+      const path = this.#settled.splice(this.#dice.roll(this.#settled.length), 1)[0] as string
+      if (roll < 3) this.#say(`~ ${path} ${this.#write(path)}`)
+      else if (roll < 5) {
+        rmSync(join(this.#folder, path))
+        this.#say(`- ${path}`)
+      } else if (roll < 8) {
+        const to = this.#newPath()
+        renameSync(join(this.#folder, path), join(this.#folder, to))
+        this.#hashes.set(to, this.#hashes.get(path) ?? '')
+        this.#touched.push(to)
+        this.#say(`- ${path}`, `+ ${to} ${this.#hashes.get(to)}`)
+      } else {
+        this.#settled.push(path)
+        const added = this.#newPath()
+        this.#say(`+ ${added} ${this.#write(added)}`)
+      }
+    }
+  }
+
+  #newPath(): string {
+    return `d${this.#dice.roll(directoryCount)}/n${this.#names++}`
+  }
+
+  #write(path: string): string {
+    const content = `content ${this.#dice.roll(1e9)} of ${path}`
+    const written = join(this.#aside, 'written')
+    writeFileSync(written, content)
+    renameSync(written, join(this.#folder, path))
+    this.#touched.push(path)
+    this.#hashes.set(path, hashOf(content))
+    return hashOf(content)
+  }
+
+  #say(...lines: readonly string[]): void {
+    this.said.push(...lines)
+    this.fresh.push(...lines)
+  }
+}

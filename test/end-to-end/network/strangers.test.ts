@@ -1,0 +1,252 @@
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Assert } from 'brittle'
+import Corestore from 'corestore'
+import Hyperbee from 'hyperbee'
+import ids from 'hypercore-id-encoding'
+import CorestoreStorage from 'hypercore-storage'
+import { rendezvousOf } from '../../../src/net/rendezvous.ts'
+import { bytesOf } from '../../support/bytes.ts'
+import { type Command, start, startClone, startShare } from '../../support/cli.ts'
+import { freePort } from '../../support/free-port.ts'
+import { type Host, namespaceTest, openLan, startDht } from '../../support/namespaces.ts'
+import { says } from '../../support/says.ts'
+import { startTestnet } from '../../support/testnet.ts'
+import { test } from '../../support/together.ts'
+import { until } from '../../support/until.ts'
+
+/** A key that is well-formed, and nobody's. */
+const wrongKey = ids.encode(bytesOf(32, 99))
+
+// What can be read off the network
+
+const fileName = 'a-name-that-nobody-else-has.txt'
+const content = 'These words are in no other file, and in no packet either. '
+
+/** All that must not be seen of a folder, by name. */
+async function secretsOf(key: string, store: string): Promise<ReadonlyMap<string, Buffer>> {
+  const corestore = new Corestore(new CorestoreStorage(store))
+  const entries = corestore.get({ key: ids.decode(key) })
+  const header = await new Hyperbee(entries, { extension: false }).getHeader()
+  const contents = corestore.get({ key: header.metadata?.contentFeed as Buffer })
+  await contents.ready()
+  const secrets = new Map([
+    ['the key', entries.key],
+    ['its discovery key', entries.discoveryKey],
+    ['the key of the contents', contents.key],
+    ['their discovery key', contents.discoveryKey],
+    ['the name of a file', Buffer.from(fileName)],
+    ['what is in a file', Buffer.from(content)]
+  ])
+  await corestore.close()
+  return secrets
+}
+
+/** Bytes in the forms in which something could write them. */
+function formsOf(bytes: Buffer): readonly Buffer[] {
+  const texts = [bytes.toString('hex'), bytes.toString('hex').toUpperCase(), bytes.toString('base64url')]
+  if (bytes.length === 32) texts.push(ids.encode(bytes))
+  return [bytes, ...texts.map((text) => Buffer.from(text))]
+}
+
+function isIn(packets: Buffer, bytes: Buffer): boolean {
+  return formsOf(bytes).some((form) => packets.includes(form))
+}
+
+/** What is said on the network of a folder while `act` shares it. */
+async function listen(t: Assert, host: Host, act: () => Promise<{ readonly key: string; readonly store: string }>) {
+  const file = join(await t.tmp(), 'packets')
+  const end = await host.capture(file)
+  if (end === undefined) t.comment('tcpdump is missing: no packets are looked at')
+  const { key, store } = await act()
+  await end?.()
+  return { packets: end && readFileSync(file), key, secrets: await secretsOf(key, store) }
+}
+
+/** A folder is shared and cloned, a change comes, and a stranger knocks. */
+async function play(
+  t: Assert,
+  [a, b]: readonly Host[],
+  options: { readonly bootstrap: string; readonly args: readonly string[] }
+) {
+  const [source, mirror, port] = [await t.tmp(), join(await t.tmp(), 'mirror'), 4977]
+  writeFileSync(join(source, fileName), content.repeat(50))
+  const isTcp = !options.args.includes('--no-tcp')
+  const args = [...options.args, ...(isTcp ? ['--port', String(port)] : [])]
+  const { bootstrap } = options
+  const writer = await startShare(t, source, { bootstrap, args, ...(a && { host: a }) })
+  const at = b && { host: b }
+  const reader = startClone(t, writer.key, mirror, { bootstrap, args: options.args, ...at })
+  await reader.event('in-sync')
+  appendFileSync(join(source, fileName), content)
+  await until(() => readFileSync(join(mirror, fileName), 'utf8').length === content.length * 51, {
+    what: 'the change',
+    ms: 60_000
+  })
+  if (isTcp) {
+    const more = ['--peer', `${a?.address}:${port}`, '--timeout', '30s', '--once']
+    const stranger = startClone(t, wrongKey, join(await t.tmp(), 'mirror'), { bootstrap, args: more, ...at })
+    await stranger.event('notice', ({ message }) => message.includes("doesn't have this folder"))
+    await stranger.kill('SIGTERM')
+  }
+  await reader.kill('SIGTERM')
+  await writer.kill('SIGTERM')
+  const [peer] = reader.events.filter((event) => event.type === 'peer')
+  return { key: writer.key, store: join(mirror, '.p2psync/store'), transport: peer?.transport }
+}
+
+namespaceTest('nothing of a folder is to be seen on a local network', async (t) => {
+  const hosts = openLan(t, 2)
+  const { packets, key, secrets } = await listen(t, hosts[0] as Host, () =>
+    play(t, hosts, { bootstrap: 'none', args: [] })
+  )
+  if (packets === undefined) return
+  // What is to be seen is there: so the packets are those.
+  t.ok(isIn(packets, Buffer.from('_p2psync')) && packets.includes(rendezvousOf(ids.decode(key)).id), 'the packets')
+  for (const [name, bytes] of secrets) t.absent(isIn(packets, bytes), name)
+})
+
+namespaceTest('nothing of a folder but its topic is to be seen in the DHT, and on the way by UDX', async (t) => {
+  const hosts = openLan(t, 3)
+  const bootstrap = await startDht(hosts[2] as Host)
+  const { packets, key, secrets } = await listen(t, hosts[0] as Host, () =>
+    play(t, hosts, { bootstrap, args: ['--no-tcp', '--no-lan'] })
+  )
+  if (packets === undefined) return
+  t.ok(isIn(packets, rendezvousOf(ids.decode(key)).topic), 'the packets')
+  for (const [name, bytes] of secrets) t.absent(isIn(packets, bytes), name)
+})
+
+// What is said to people
+
+/** A folder that is shared on this machine, and what clones it as another machine. */
+async function openScene(
+  t: Assert,
+  { allow = [] as readonly string[], isUdx = false, file = undefined as string | undefined } = {}
+) {
+  const bootstrap = isUdx ? (await startTestnet(t)).text : 'none'
+  const transport = isUdx ? ['--no-tcp'] : []
+  const [source, port] = [await t.tmp(), await freePort()]
+  writeFileSync(join(source, 'file'), 'first')
+  const allowFile = join(source, '.p2psync/allow')
+  if (file !== undefined) {
+    // Where it lies there is a folder first.
+    const first = await startShare(t, source, { bootstrap: 'none' })
+    await first.kill('SIGTERM')
+    writeFileSync(allowFile, file)
+  }
+  const args = [...transport, ...(isUdx ? [] : ['--port', String(port)]), ...allow.flatMap((key) => ['--allow', key])]
+  const writer = await startShare(t, source, { bootstrap, args })
+  const clone = async (machine: Machine, more: readonly string[] = []) =>
+    startClone(t, writer.key, join(await t.tmp(), 'mirror'), {
+      bootstrap,
+      env: machine.env,
+      args: [...transport, ...more]
+    })
+  return { source, port, writer, allowFile, clone }
+}
+
+interface Machine {
+  /** As `id` prints it. */
+  readonly key: string
+  readonly env: NodeJS.ProcessEnv
+}
+
+async function newMachine(t: Assert): Promise<Machine> {
+  const env = { XDG_STATE_HOME: await t.tmp() }
+  const id = start(t, ['id'], { env })
+  t.is(await id.exit(), 0)
+  return { key: id.stdout.trim(), env }
+}
+
+function noticesOf(command: Command): readonly string[] {
+  return command.events.flatMap((event) => (event.type === 'notice' ? [event.message] : []))
+}
+
+test('who has a wrong key is told that the folder is not there, and its owner nothing', async (t) => {
+  const { port, writer } = await openScene(t)
+  const args = ['--once', '--timeout', '4s', '--peer', `127.0.0.1:${port}`]
+  const stranger = startClone(t, wrongKey, join(await t.tmp(), 'mirror'), { bootstrap: 'none', args })
+  t.is(await stranger.exit(), 13)
+  says(t, stranger.stderr, new RegExp(`127.0.0.1:${port}.* doesn't have this folder`))
+  t.absent(stranger.stderr.includes('nobody answers'), 'somebody answers')
+  t.is(noticesOf(stranger).length, 1, 'once')
+  t.absent(stranger.stderr.includes(writer.key) || stranger.stdout.includes(writer.key), 'which it has is not said')
+  t.alike(noticesOf(writer), [])
+  t.is(writer.events.filter(({ type }) => type === 'peer').length, 0)
+  t.absent(/\n\s+at /.test(writer.stderr + stranger.stderr), 'no stack trace')
+})
+
+for (const isUdx of [false, true]) {
+  const way = isUdx ? 'UDX' : 'TCP'
+
+  test(`a machine off the list is told so by ${way}, and the owner of the folder once`, async (t) => {
+    const [friend, other] = [await newMachine(t), await newMachine(t)]
+    const { writer, clone } = await openScene(t, { allow: [friend.key], isUdx })
+    const refused = await clone(other, ['--once', '--timeout', '15s'])
+    t.is(await refused.exit(), 13)
+    says(t, refused.stderr, /turns this machine away/)
+    t.ok(refused.stderr.includes(other.key), 'the key that the list lacks is said')
+    t.is(noticesOf(refused).filter((message) => message.includes('turns this machine away')).length, 1, 'once')
+    const told = noticesOf(writer).filter((message) => message.includes('was turned away'))
+    t.is(told.length, 1, told.join('\n'))
+    t.ok(told[0]?.includes(other.key))
+    t.absent(
+      refused.events.some(({ type }) => type === 'peer'),
+      'it is no peer'
+    )
+    const welcome = await clone(friend, ['--once'])
+    t.is(await welcome.exit(), 0)
+  })
+
+  test(`a line more in the list lets a machine in by ${way}, and a line less ends that`, {
+    timeout: 120_000
+  }, async (t) => {
+    const machine = await newMachine(t)
+    const { source, writer, allowFile, clone } = await openScene(t, { file: '# Nobody yet\n', isUdx })
+    const reader = await clone(machine)
+    await reader.event('notice', ({ message }) => message.includes('turns this machine away'))
+    const addedMs = performance.now()
+    appendFileSync(allowFile, `${machine.key} # the laptop\n`)
+    await reader.event('in-sync')
+    const ms = performance.now() - addedMs
+    t.comment(`in sync ${Math.round(ms)} ms after the line`)
+    t.ok(ms < 20_000, `${Math.round(ms)} ms`)
+    const removedMs = performance.now()
+    writeFileSync(allowFile, '')
+    await writer.event('peer', ({ state }) => state === 'disconnected')
+    await reader.event('peer', ({ state }) => state === 'disconnected')
+    t.comment(`gone ${Math.round(performance.now() - removedMs)} ms after it was removed`)
+    writeFileSync(join(source, 'file'), 'secret')
+    await writer.event('published', ({ puts }) => puts > 0, writer.events.length)
+    writeFileSync(allowFile, machine.key)
+    await reader.event('applied', ({ version }) => version > 2, reader.events.length)
+  })
+}
+
+test('a list that says nothing of use lets nobody in, and says what is wrong', async (t) => {
+  const machine = await newMachine(t)
+  const { writer, allowFile, clone } = await openScene(t, { file: `nonsense\n${machine.key.slice(1)}\n` })
+  await until(() => noticesOf(writer).length >= 2, { what: 'both lines to be told of' })
+  for (const message of noticesOf(writer)) says(t, message, /A line of the list of those who may connect is left out/)
+  const reader = await clone(machine)
+  await reader.event('notice', ({ message }) => message.includes('turns this machine away'))
+  // Something that can't be read as a file, root or not.
+  rmSync(allowFile)
+  mkdirSync(allowFile)
+  await writer.event('notice', ({ message }) => message.includes("can't be read"))
+  t.is(writer.events.filter(({ type }) => type === 'peer').length, 0, 'nobody is in')
+  rmSync(allowFile, { recursive: true })
+  writeFileSync(allowFile, `${machine.key}\r\n`)
+  await reader.event('in-sync')
+  rmSync(allowFile)
+  await reader.kill('SIGTERM')
+  const other = await clone(await newMachine(t), ['--once', '--timeout', '5s'])
+  t.is(await other.exit(), 13, 'a list that is gone stays as it was')
+})
+
+test('a public key that is none is refused at the start', async (t) => {
+  const sharing = start(t, ['share', await t.tmp(), '--allow', 'nonsense'], { bootstrap: 'none' })
+  t.is(await sharing.exit(), 12)
+  says(t, sharing.stderr, /\[BAD_KEY\]/)
+})

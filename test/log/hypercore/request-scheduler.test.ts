@@ -1,0 +1,37 @@
+import { test } from 'brittle'
+import type { Peer } from 'hypercore'
+import { RequestScheduler } from '../../../src/log/hypercore/request-scheduler.ts'
+import { link, openStore } from '../../support/log.ts'
+import { until } from '../../support/until.ts'
+
+/** A core and a reader of it, connected. */
+async function openPair(t: Parameters<typeof openStore>[0], narrow: boolean) {
+  const [near, far] = [await openStore(t), await openStore(t)]
+  const source = await near.named('content')
+  const copy = await far.keyed(source.key)
+  const apportioner = new RequestScheduler()
+  t.teardown(() => apportioner.close())
+  // What is taken hold of is private: it has to be there, or nothing of this would work.
+  t.is(typeof copy.replicator.hotswaps.pick, 'function')
+  t.is(typeof copy.replicator.updatePeer, 'function')
+  const before = new Promise<Peer>((resolve) => copy.once('peer-add', resolve))
+  apportioner.add(copy, { narrow })
+  await link(t, near, far)
+  return { source, copy, peer: await before }
+}
+
+test('a peer is asked for little at first, and for more as it answers', async (t) => {
+  const { source, copy, peer } = await openPair(t, true)
+  t.is(peer.getMaxInflight(), 2)
+  t.is(peer.getMaxHotswapInflight(), 2)
+  await source.append(Array.from({ length: 100 }, (_, i) => Buffer.alloc(1000, i)))
+  copy.download({ start: 0, end: 100 })
+  await until(() => copy.contiguousLength === 100, { what: 'all blocks' })
+  const window = peer.getMaxInflight()
+  t.ok(window > 2 && window <= 64, `${window} at once`)
+})
+
+test('where blocks are small Hypercore decides how many', async (t) => {
+  const { peer } = await openPair(t, false)
+  t.ok(peer.getMaxInflight() >= 16, `${peer.getMaxInflight()} at once`)
+})
