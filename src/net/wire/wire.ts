@@ -2,7 +2,6 @@ import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { attendedClock } from '../../attended-clock.ts'
 import { giveBack, lentWith } from '../../buffer-pool.ts'
-import { patienceMs, type TimeLimit } from '../../lateness.ts'
 import { plainHost } from '../address/address.ts'
 import { type Bucket, Tap } from './bucket.ts'
 import { FrameGuard, untrustedBytesMax } from './frame-guard.ts'
@@ -16,7 +15,7 @@ export interface Throttles {
 }
 
 /** How long what came too early for a stranger waits for the end of the handshake. */
-const trustLimit: TimeLimit = { minMs: 5000, maxMs: 15_000 }
+const trustMsMax = 5000
 
 /**
  * A TCP connection as the raw stream of a secret-stream. Until `trust()` a peer can send no more than a handshake
@@ -139,7 +138,7 @@ export class Wire extends EventEmitter {
     const refuse = (): void => this.destroy(new Error(`More than ${untrustedBytesMax} bytes from a stranger`))
     // No handshake is over before its first frame.
     if (this.#guard?.frames === 0) refuse()
-    else this.#cancelEnd ??= attendedClock.after(patienceMs(trustLimit, attendedClock.lateMs), refuse)
+    else this.#cancelEnd ??= attendedClock.after(trustMsMax, refuse)
   }
 
   #flow(): void {
