@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Command, startClone, startShare } from '../support/cli.ts'
-import { namespaceTest, openLan } from '../support/namespaces.ts'
-import { arrives } from '../support/timed.ts'
-import { until } from '../support/until.ts'
+import { type Command, startClone, startShare } from '../../support/cli.ts'
+import { namespaceTest, openLan } from '../../support/namespaces.ts'
+import { arrives } from '../../support/timed.ts'
+import { until } from '../../support/until.ts'
 
 /** Much longer than a connection to another machine may be silent. */
 const stoppedMs = 20_000
