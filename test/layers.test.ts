@@ -76,16 +76,16 @@ const table: Readonly<Record<string, readonly string[]>> = {
   format: ['tree'],
   chunk: [],
   tree: [],
+  'attended-clock': ['lateness'],
+  lateness: [],
   'buffer-pool': [],
   failpoints: [],
   'watched-time': [],
-  'attended-clock': ['lateness'],
-  lateness: [],
   errors: []
 }
 
 /** Modules that belong to no room. */
-const common = ['errors', 'buffer-pool', 'failpoints', 'lateness', 'attended-clock', 'watched-time']
+const common = ['errors', 'buffer-pool', 'failpoints', 'attended-clock', 'lateness', 'watched-time']
 
 /** The house's floors that never import each other. */
 const edges = ['disk', 'log', 'net']

@@ -30,7 +30,10 @@ export interface ListenOptions {
 const patterns = { IK: 1, XX: 2 } as const
 const patternBytes = 1
 
-const handshakeLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
+/** Of attended time: on a busy machine others get longer, and a stranger who keeps it busy gains nothing on top. */
+const handshakeMsMax = 5000
+/** Whom we have dialled ourselves may share our machine. */
+const greetLimit: TimeLimit = { minMs: 5000, maxMs: 15_000 }
 const connectLimit: TimeLimit = { minMs: 3000, maxMs: 15_000 }
 /** Connections that haven't proven anything yet, in all and of one address. Beyond it the oldest goes: real ones take milliseconds. */
 const pendingMax = 64
@@ -152,7 +155,7 @@ export class Direct {
     const stream = new SecretStream(true, wire, { pattern, keyPair, ...pinned })
     stream.on('error', () => {})
     sendFromLent(stream)
-    await opened(stream)
+    await opened(stream, patienceMs(greetLimit, attendedClock.lateMs))
     return { stream, trust: () => wire.trust() }
   }
 
@@ -166,7 +169,7 @@ export class Direct {
     }
     this.#keep(socket)
     this.#admit(socket)
-    const cancelEnd = after(handshakeLimit, () => socket.destroy())
+    const cancelEnd = attendedClock.after(handshakeMsMax, () => socket.destroy())
     socket.once('close', cancelEnd)
     socket.once('data', (data: Buffer) => {
       socket.pause()
@@ -185,7 +188,7 @@ export class Direct {
     const stream = new SecretStream(false, wire, { pattern, keyPair: this.#options.keyPair })
     stream.on('error', () => {})
     sendFromLent(stream)
-    await opened(stream)
+    await opened(stream, handshakeMsMax)
     onOpen()
     const trust = () => {
       this.#pending.delete(socket)
@@ -212,16 +215,11 @@ export class Direct {
   }
 }
 
-/** Calls `act` when a limit has passed, which is the longer the busier this machine is. @returns what cancels it */
-function after(limit: TimeLimit, act: () => void): () => void {
-  return attendedClock.after(patienceMs(limit, attendedClock.lateMs), act)
-}
-
 /** Resolves when the handshake has come to its end. */
-async function opened(stream: SecretStream): Promise<void> {
+async function opened(stream: SecretStream, limitMs: number): Promise<void> {
   let cancel = () => {}
   const late = new Promise<boolean>((resolve) => {
-    cancel = after(handshakeLimit, () => resolve(false))
+    cancel = attendedClock.after(limitMs, () => resolve(false))
   })
   const isOpen = await Promise.race([stream.opened, late])
   cancel()
@@ -238,7 +236,7 @@ async function firstToConnect(
   const attempts = addresses.map((address) => ({ address, socket: connect({ ...address, noDelay: true }) }))
   for (const { socket } of attempts) socket.on('error', () => {})
   const late = new AbortController()
-  const cancel = after(connectLimit, () => late.abort())
+  const cancel = attendedClock.after(patienceMs(connectLimit, attendedClock.lateMs), () => late.abort())
   const deadline = AbortSignal.any([signal, late.signal])
   try {
     const winner = await Promise.any(

@@ -45,8 +45,10 @@ export interface LinkOptions {
 }
 
 const protocol = 'p2psync/link/1'
-/** Proof, introduction and first answer must come in this time; more of it on a machine that is busy. */
+/** Introduction and first answer must come in this time; more of it on a machine that is busy. */
 const openLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
+/** The proof in this, however busy the machine is: a stranger who keeps it busy must not gain time by that. */
+const proofMsMax = 5000
 /** How often to check whether the other end is still there. */
 const lookMs = 1000
 /** Round trips are measured a few times at once, since other work makes single ones look long, and then now and then. */
@@ -199,10 +201,9 @@ export class Link {
     return this.#silence.isOver(attendedClock.now(), attendedClock.lateMs) && !this.#options.isLocal(this)
   }
 
-  /** Of a stranger's own lateness nothing is believed: it could stay by it. */
   get #isLateToOpen(): boolean {
-    const lateMs = this.isProven ? this.#lateMs : attendedClock.lateMs
-    return attendedClock.now() - this.#openedMs >= patienceMs(openLimit, lateMs)
+    const limitMs = this.isProven ? patienceMs(openLimit, this.#lateMs) : proofMsMax
+    return attendedClock.now() - this.#openedMs >= limitMs
   }
 
   /** How late either end has been lately. */

@@ -3,7 +3,7 @@ import { Lateness, patienceMs, type TimeLimit } from '../lateness.ts'
 /** How often each end says something, in milliseconds. */
 export const keepAliveMs = 1500
 /** A pulled cable is noticed after the least; a peer that has been late gets more, up to the most. */
-const limit: TimeLimit = { minMs: 5000, maxMs: 60_000 }
+const limit: TimeLimit = { minMs: 5000, maxMs: 45_000 }
 
 /** Tells a peer that is gone from one that is busy, by how late it has been before. Times are attended ones. */
 export class Silence {

@@ -16,7 +16,7 @@ export interface Throttles {
 }
 
 /** How long what came too early for a stranger waits for the end of the handshake. */
-const trustLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
+const trustMsMax = 5000
 
 /**
  * A TCP connection as the raw stream of a secret-stream. Until `trust()` a peer can send no more than a handshake
@@ -139,7 +139,7 @@ export class Wire extends EventEmitter {
     const refuse = (): void => this.destroy(new Error(`More than ${untrustedBytesMax} bytes from a stranger`))
     // No handshake is over before its first frame.
     if (this.#guard?.frames === 0) refuse()
-    else this.#cancelEnd ??= attendedClock.after(patienceMs(trustLimit, attendedClock.lateMs), refuse)
+    else this.#cancelEnd ??= attendedClock.after(trustMsMax, refuse)
   }
 
   #flow(): void {
