@@ -15,6 +15,7 @@ const endToEnd: readonly string[] = [
   'cli',
   'simulation',
   'support',
+  'control',
   'disk/identity',
   'disk/race',
   'log/deltas',

@@ -116,6 +116,11 @@ export class ContentReader {
     }
   }
 
+  /** Whether a block is waited for. */
+  get isWaiting(): boolean {
+    return this.#inFlight > 0
+  }
+
   /** All that a pack holds. It isn't kept: who asks for it here wants all of it at once. Throws as `read` does. */
   async pack(block: number, signal: AbortSignal): Promise<Uint8Array> {
     signal.throwIfAborted()

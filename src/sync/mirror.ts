@@ -15,7 +15,7 @@ import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file
 import type { TreePath } from '../tree/path.ts'
 import type { Plan } from '../tree/plan.ts'
 import { everything, partOf } from '../tree/select.ts'
-import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
+import { isAhead, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { LiveBaseline, settledBy, stateChanges, withoutFresh } from './baseline.ts'
 import { carryOut } from './carry-out.ts'
 import { Divergences } from './divergences.ts'
@@ -336,7 +336,8 @@ export class Mirror {
       part: this.#part,
       signal,
       traits: this.#traits,
-      onProblem
+      onProblem,
+      onActive: () => this.#watch?.active()
     }
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#owed.entries)
     trace('%d paths to plan for', wanted.paths.size)
@@ -413,6 +414,7 @@ export class Mirror {
         onRealigned: (moved) => this.#record(this.#baseline.renamed(moved)),
         onProblem: (problem) => this.#monitor.problem(problem),
         onScanned: (files) => {
+          this.#watch?.active()
           this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
         },
         onRead: () => this.#watch?.active()
@@ -441,6 +443,7 @@ export class Mirror {
       workers: this.#options.workers
     }
     const conflicts = new Set(plan.conflicts.map(({ path }) => path))
+    const endWork = this.#watch?.beginWork(() => content.isWaiting)
     const changed = await carryOut(
       { ...common, ...taking, steps: plan.steps, target, conflicts, content },
       {
@@ -455,6 +458,7 @@ export class Mirror {
         onBytes: counter.bytes
       }
     )
+    endWork?.()
     // What nobody has of an earlier version won't come by itself.
     return { failed, changed: new Set([...changed, ...(this.#pinned === undefined ? notHad : [])]), wrong }
   }
@@ -492,9 +496,4 @@ export class Mirror {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
   }
-}
-
-/** Whether `version` can have come of `earlier` by changes alone. */
-function isAhead(version: Version, earlier: Version | undefined): boolean {
-  return earlier?.fork === version.fork && !isEarlier(version, earlier)
 }
