@@ -110,17 +110,18 @@ async function runAll(jobs: readonly Job[], atOnce: number): Promise<Result[]> {
 }
 
 function report(tier: Tier, results: readonly Result[]): void {
-  const failed = results.filter(({ passed }) => !passed)
-  for (const { printed } of failed) process.stdout.write(printed)
   const slowest = [...results].sort((a, b) => b.seconds - a.seconds).slice(0, slowestShown)
   const cpuSeconds = results.reduce((sum, each) => sum + each.cpuSeconds, 0)
-  const files = results.flatMap((each) => each.files)
-  const failedFiles = failed.flatMap((each) => each.files)
+  const failed = results.filter(({ passed }) => !passed)
+  const count = results.flatMap(({ files }) => files).length
+  const failedFiles = failed.flatMap(({ files }) => files)
+  const took = `${process.uptime().toFixed(0)} s, ${cpuSeconds.toFixed(0)} s of processor time`
   const lines = [
-    `# The slowest of the tier ${tier}, which took ${process.uptime().toFixed(0)} s, ${cpuSeconds.toFixed(0)} s of processor time:`,
+    `# The slowest of the tier ${tier}, which took ${took}:`,
     ...slowest.map((result) => `#   ${described(result)}`),
-    failed.length === 0 ? `# all ${files.length} files passed` : `# FAILED: ${failedFiles.join(', ')}`,
-    `${files.length - failedFiles.length} passed, ${failedFiles.length} failed`
+    ...failed.map(({ printed }) => printed),
+    failed.length === 0 ? `# all ${count} files passed` : `# FAILED: ${failedFiles.join(', ')}`,
+    `${count - failedFiles.length} passed, ${failedFiles.length} failed`
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
   process.exitCode = failed.length === 0 ? 0 : 1

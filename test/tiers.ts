@@ -15,6 +15,7 @@ const endToEnd: readonly string[] = [
   'end-to-end',
   'simulation',
   'support',
+  'control',
   'disk/state/identity',
   'disk/write/race',
   'log/packed/deltas',

@@ -45,6 +45,8 @@ export interface TargetInput {
   /** Ends the wait for what isn't here of the log. */
   readonly signal: AbortSignal
   readonly onProblem: (problem: Problem) => void
+  /** Called while it is made. */
+  readonly onActive: () => void
 }
 
 /** The version since which the changes tell all that `version` wants: one that was applied, to the last path, and isn't later. */
@@ -189,6 +191,7 @@ class Refusal {
 
   /** Whether an entry is one to follow, as far as it can be told without its neighbours. */
   accepts(path: TreePath, entry: Entry): boolean {
+    this.#input.onActive()
     if (entry.type !== 'file') return this.acceptsLink(path, entry)
     const { contentLength } = this.#input.head
     if (entry.extents.some(({ block, blocks }) => block + blocks > contentLength)) {

@@ -26,7 +26,7 @@ import { exactFileSystem, type FileSystemTraits, foldsNames } from '../tree/file
 import type { TreePath } from '../tree/path.ts'
 import type { Plan } from '../tree/plan.ts'
 import { everything, partOf } from '../tree/select.ts'
-import { isEarlier, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
+import { isAhead, type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
 import { Checkpoint } from './checkpoint.ts'
 import { DivergenceLog } from './divergence-log.ts'
 import { countFetched } from './fetch-progress.ts'
@@ -339,7 +339,8 @@ export class Mirror {
       part: this.#part,
       signal,
       traits: this.#traits,
-      onProblem
+      onProblem,
+      onActive: () => this.#watchdog?.active()
     }
     const wanted = full ? await wholeTarget(from) : await changedTarget(from, this.#pending.entries)
     trace('%d paths to plan for', wanted.paths.size)
@@ -422,6 +423,7 @@ export class Mirror {
         onRealigned: (moved) => this.#record(this.#baseline.renamed(moved)),
         onProblem: (problem) => this.#monitor.problem(problem),
         onScanned: (files) => {
+          this.#watchdog?.active()
           this.#monitor.emit({ type: 'progress', phase: 'scan', files, filesTotal: files, bytes: 0, bytesTotal: 0 })
         },
         onRead: () => this.#watchdog?.active()
@@ -450,6 +452,7 @@ export class Mirror {
       workers: this.#options.workers
     }
     const conflicts = new Set(plan.conflicts.map(({ path }) => path))
+    const endWork = this.#watchdog?.beginWork(() => content.isWaiting)
     const changed = await applyPlan(
       { ...common, ...taking, steps: plan.steps, target, conflicts, content },
       {
@@ -464,6 +467,7 @@ export class Mirror {
         onBytes: counter.bytes
       }
     )
+    endWork?.()
     // What nobody has of an earlier version won't come by itself.
     return { failed, changed: new Set([...changed, ...(this.#pinned === undefined ? notHad : [])]), wrong }
   }
@@ -503,9 +507,4 @@ export class Mirror {
       this.#monitor.emit({ type: 'applied', ...versionFields(version), files, bytes, changes, problems })
     }
   }
-}
-
-/** Whether `version` can have come of `earlier` by changes alone. */
-function isAhead(version: Version, earlier: Version | undefined): boolean {
-  return earlier?.fork === version.fork && !isEarlier(version, earlier)
 }

@@ -3,7 +3,7 @@ import { WatchedTime } from '../watched-time.ts'
 /** A pass that gets no more bytes than keep a connection alive is given up when a newer version is there. */
 const stallMs = 5000
 const stallBytesMin = 4096
-const lookMs = stallMs / 5
+const looks = 5
 
 /** A pass was given up in favour of a newer version, or of what somebody wants to be done with the folder. */
 export class PassStalled extends Error {}
@@ -15,6 +15,8 @@ export interface PassWatchdogOptions {
   readonly received: () => number
   /** Whether a newer version is there, or somebody waits for the pass to end. */
   readonly isOutdated: () => boolean
+  /** How long a pass may wait for nothing, in milliseconds; 5 seconds when left out. */
+  readonly stallMs?: number
 }
 
 /** Watches over one pass: whether it comes forward, by what it receives or by its own work. */
@@ -25,9 +27,11 @@ export class PassWatchdog {
   // Not by `AbortSignal.any`: a signal that lasts would remember every pass.
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
-  readonly #time = new WatchedTime(lookMs)
+  readonly #stallMs: number
+  readonly #time: WatchedTime
   #received: number
   #activeMs = 0
+  #isAtWork: () => boolean = () => false
 
   constructor(options: PassWatchdogOptions) {
     this.#options = options
@@ -35,12 +39,28 @@ export class PassWatchdog {
     this.signal = this.#controller.signal
     options.stop.addEventListener('abort', this.#onStop)
     if (options.stop.aborted) this.#onStop()
-    this.#timer = setInterval(() => this.#look(), lookMs)
+    this.#stallMs = options.stallMs ?? stallMs
+    this.#time = new WatchedTime(this.#stallMs / looks)
+    this.#timer = setInterval(() => this.#look(), this.#stallMs / looks)
   }
 
   /** The pass has done something. */
   active(): void {
     this.#activeMs = this.#time.nowMs
+  }
+
+  /**
+   * Begins work with which the pass comes forward whenever it waits for no peer, however long it takes. Else a pass of a
+   * slow machine or disk would be given up, and begun anew, for as long as newer versions come.
+   *
+   * @returns what ends that
+   */
+  beginWork(waitsForPeers: () => boolean): () => void {
+    this.#isAtWork = () => !waitsForPeers()
+    return () => {
+      this.#isAtWork = () => false
+      this.active()
+    }
   }
 
   /** What it is made for isn't wanted any more. */
@@ -58,10 +78,11 @@ export class PassWatchdog {
   #look(): void {
     const received = this.#options.received()
     const nowMs = this.#time.look()
+    if (this.#isAtWork()) this.active()
     if (received - this.#received >= stallBytesMin) {
       this.#received = received
       this.active()
-    } else if (nowMs - this.#activeMs >= stallMs && this.#options.isOutdated()) {
+    } else if (nowMs - this.#activeMs >= this.#stallMs && this.#options.isOutdated()) {
       this.#controller.abort(new PassStalled('Nothing comes for it, and something else is to be done'))
     }
   }

@@ -32,6 +32,11 @@ export function isEarlier(a: Version, b: Version): boolean {
   return a.fork < b.fork || (a.fork === b.fork && a.length < b.length)
 }
 
+/** Whether `version` can have come of `earlier` by changes alone. */
+export function isAhead(version: Version, earlier: Version | undefined): boolean {
+  return earlier?.fork === version.fork && !isEarlier(version, earlier)
+}
+
 /** What went wrong with one path. The run goes on without it. */
 export interface Problem {
   readonly path: string

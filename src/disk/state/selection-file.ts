@@ -31,8 +31,8 @@ const fileName = 'selection.json'
 const lockName = 'selection.lock'
 const format = 1
 
-/** Others hold the lock for a moment only. */
-const lockMsMax = 2000
+/** Others hold the lock for a moment only, which may be seconds on a busy machine. */
+const lockMsMax = 30_000
 const lockTickMs = 20
 
 /**

@@ -117,6 +117,11 @@ export class ContentReader {
     }
   }
 
+  /** Whether a block is waited for. */
+  get isWaiting(): boolean {
+    return this.#inFlight > 0
+  }
+
   /** All that a pack holds. It isn't kept: who asks for it here wants all of it at once. Throws as `read` does. */
   async pack({ index }: Pick<BlockRef, 'index'>, signal: AbortSignal): Promise<Uint8Array> {
     signal.throwIfAborted()
