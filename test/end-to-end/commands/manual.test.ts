@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'brittle'
+import { loadCommands } from '../../../src/cli/commands.ts'
 import { createProgram } from '../../../src/cli/main.ts'
 import { describeProgram, optionsOf } from '../../../src/cli/manual/describe.ts'
 import { partsOf } from '../../../src/cli/manual/examples.ts'
@@ -10,7 +11,7 @@ import { literal, text } from '../../../src/cli/manual/roff.ts'
 import { exitStatus } from '../../../src/cli/output/exit-status.ts'
 import { packageRoot, start } from '../../support/cli.ts'
 
-const program = describeProgram(await createProgram(() => {}))
+const program = describeProgram(await loadCommands(createProgram(() => {})))
 const page = manualPage(program, new Date('2026-11-20T12:00:00Z'))
 
 const sections = [
