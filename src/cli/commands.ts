@@ -63,7 +63,9 @@ export const commandGroups: readonly CommandGroup[] = [
     heading: 'Help:',
     commands: [
       [['completion'], async () => (await import('./commands/completion.ts')).addCompletionCommand],
-      [['man'], async () => (await import('./commands/man.ts')).addManCommand]
+      [['man'], async () => (await import('./commands/man.ts')).addManCommand],
+      // Last: it offers all commands that stand before it.
+      [['help'], async () => (await import('./commands/help.ts')).addHelpCommand]
     ]
   }
 ]

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { SyncError } from '../errors.ts'
 import { commandGroups, commandNamed } from './commands.ts'
 import { addExamples } from './manual/examples.ts'
+import { guideList } from './manual/guide-list.ts'
 import { helpStyle } from './manual/help-style.ts'
 import { exitStatus, exitStatusOf, statusTexts } from './output/exit-status.ts'
 import { ClosedOutput, flushed } from './output/print.ts'
@@ -43,19 +44,21 @@ export async function createProgram(onStatus: (status: number) => void, only?: s
     .configureHelp(helpStyle)
     .showHelpAfterError('Try p2psync --help, or p2psync <command> --help.')
     .exitOverride()
+    // `help` is a command of ours: it prints guides too.
+    .helpCommand(false)
     // A command may have an option of the same name.
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(showLines(text)) })
 
   for (const { heading, commands } of commandGroups) {
     program.commandsGroup(heading)
-    if (heading === 'Help:') program.helpCommand('help [command]', 'show the help of a command')
     for (const [names, load] of commands) {
       // Each takes some milliseconds to be read: of one that was named the others aren't needed.
       if (only === undefined || names.includes(only)) (await load())(program, onStatus)
     }
   }
 
+  program.addHelpText('after', `\n${guidesHelp()}`)
   addExamples(
     program,
     [
@@ -67,6 +70,12 @@ export async function createProgram(onStatus: (status: number) => void, only?: s
   // Settings are inherited only by commands that are added by name, so each is told here.
   for (const command of program.commands) command.exitOverride()
   return program
+}
+
+/** The guides, as the help lists them. */
+function guidesHelp(): string {
+  const width = Math.max(...guideList.map(([name]) => name.length))
+  return ['Guides (p2psync help <topic>):', ...guideList.map(([name, it]) => `  ${name.padEnd(width)}  ${it}`)].join('\n')
 }
 
 function report(error: unknown, json: boolean): number {

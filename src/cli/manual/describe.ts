@@ -54,14 +54,7 @@ export interface ProgramText extends CommandText {
 /** All that the help of a program says, as data: the manual and the completions are made of it. */
 export function describeProgram(program: Command): ProgramText {
   const help = program.createHelp()
-  const names = program.commands.map((command) => command.name())
-  const commands = help.visibleCommands(program).map((command) => {
-    const text = describeCommand(command, program.createHelp())
-    if (program.commands.includes(command)) return text
-    // The one that commander adds knows neither whose it is nor what it takes: the name of another.
-    const takes = text.arguments.map((it) => ({ ...it, description: 'one of those above', choices: names }))
-    return { ...text, usage: `${program.name()} ${text.usage}`, arguments: takes }
-  })
+  const commands = help.visibleCommands(program).map((command) => describeCommand(command, program.createHelp()))
   return { ...describeCommand(program, help), version: program.version() ?? '', commands }
 }
 

@@ -1,6 +1,7 @@
 import { statusTexts } from '../output/exit-status.ts'
 import { type CommandText, groupBy, type OptionText, optionsOf, type ProgramText } from './describe.ts'
 import { type Example, partsOf, type Topic } from './examples.ts'
+import { guideList, guidePageName } from './guide-list.ts'
 import { optionGroups } from './help-style.ts'
 import { literal, text } from './roff.ts'
 
@@ -45,7 +46,11 @@ export function manualPage(program: ProgramText, today: Date): string {
       'Files',
       files.flatMap(([file, what]) => item(file, what))
     ),
-    ...section('Examples', program.examples.flatMap(exampleText))
+    ...section('Examples', program.examples.flatMap(exampleText)),
+    ...section(
+      'See also',
+      guideList.flatMap(([guide, summary]) => item(`${guidePageName(guide)}(7)`, summary))
+    )
   ]
   return `${lines.join('\n')}\n`
 }
