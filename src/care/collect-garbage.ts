@@ -15,6 +15,7 @@ import { UnfitSnapshot } from '../log/packed/snapshot.ts'
 import type { Extent } from '../tree/entry.ts'
 import { sameVersion, type Version } from '../tree/tree.ts'
 
+/** What `gc` may forget. */
 export interface CollectOptions {
   /**
    * Versions younger than this are kept, in milliseconds, by the time that the writer recorded; and the one that was in

@@ -75,7 +75,9 @@ export async function createProgram(onStatus: (status: number) => void, only?: s
 /** The guides, as the help lists them. */
 function guidesHelp(): string {
   const width = Math.max(...guideList.map(([name]) => name.length))
-  return ['Guides (p2psync help <topic>):', ...guideList.map(([name, it]) => `  ${name.padEnd(width)}  ${it}`)].join('\n')
+  return ['Guides (p2psync help <topic>):', ...guideList.map(([name, it]) => `  ${name.padEnd(width)}  ${it}`)].join(
+    '\n'
+  )
 }
 
 function report(error: unknown, json: boolean): number {

@@ -13,6 +13,7 @@ import { follow, untilSomebodyComes, type WatchFeed } from './follow.ts'
 const readyMsMax = 10_000
 const readyTickMs = 50
 
+/** How `openLog` reaches a log, and where it keeps what it fetches. */
 export interface OpenOptions extends ConnectOptions {
   /** Where a folder's state was put; as its marker says, when left out. */
   readonly state?: string

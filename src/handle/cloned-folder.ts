@@ -33,6 +33,7 @@ import type { LogSource } from '../query/log-source.ts'
 import { FolderHandle, notReady } from './folder-handle.ts'
 import { mirrorHost } from './verify-hosts.ts'
 
+/** How `clone` mirrors a folder. */
 export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
   readonly state?: string

@@ -1,5 +1,5 @@
 import { guideList, guidePageName } from './guide-list.ts'
-import { type Block, guideOf, parseInline, parseMarkdown, placeOf, type Span } from './markdown.ts'
+import { guideOf, type MarkdownBlock, parseInline, parseMarkdown, placeOf, type Span } from './markdown.ts'
 import { literal, text } from './roff.ts'
 
 /**
@@ -27,7 +27,7 @@ export function guidePage(name: string, source: string, version: string, today: 
 }
 
 /** A break right behind a heading is a fault to the tools that check pages. */
-function withoutLeadingBreak(blocks: readonly Block[]): { readonly lines: readonly string[] }[] {
+function withoutLeadingBreak(blocks: readonly MarkdownBlock[]): { readonly lines: readonly string[] }[] {
   let isFirst = true
   return blocks.map((block) => {
     const lines = roffOf(block)
@@ -37,7 +37,7 @@ function withoutLeadingBreak(blocks: readonly Block[]): { readonly lines: readon
   })
 }
 
-function roffOf(block: Block): string[] {
+function roffOf(block: MarkdownBlock): string[] {
   switch (block.type) {
     case 'heading':
       return block.level < 3 ? [`.SH ${plain(block.text).toUpperCase()}`] : [`.SS ${plain(block.text)}`]
@@ -83,7 +83,7 @@ function spanText(span: Span): string {
   return span.text === place ? place : `${span.text} (${place})`
 }
 
-/** A line of code as it is; an empty one would be a fault. */
+/** A line of code as it is. An empty line would be a fault, and so would a tab. */
 function codeLine(line: string): string {
-  return line === '' ? '.sp' : literal(line)
+  return line === '' ? '.sp' : literal(line.replaceAll('\t', '        '))
 }

@@ -1,5 +1,5 @@
 import { wrap } from '../output/text.ts'
-import { type Block, guideOf, parseInline, parseMarkdown, placeOf, type Span } from './markdown.ts'
+import { guideOf, type MarkdownBlock, parseInline, parseMarkdown, placeOf, type Span } from './markdown.ts'
 
 /** Lines longer than this are hard to read, however wide the terminal is. */
 const columnsMax = 100
@@ -12,7 +12,7 @@ export function guideText(source: string, columns: number): string {
   return `${parts.join('\n\n')}\n`
 }
 
-function linesOf(block: Block, width: number): string[] {
+function linesOf(block: MarkdownBlock, width: number): string[] {
   switch (block.type) {
     case 'heading':
       return wrap(block.level < 3 ? plain(block.text).toUpperCase() : plain(block.text), width)

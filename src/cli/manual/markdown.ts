@@ -1,5 +1,5 @@
 /** A piece of a guide. Texts still hold inline marks: code, bold and links. */
-export type Block =
+export type MarkdownBlock =
   | { readonly type: 'heading'; readonly level: number; readonly text: string }
   | { readonly type: 'paragraph'; readonly text: string }
   | { readonly type: 'list'; readonly items: ReadonlyArray<{ readonly mark: string; readonly text: string }> }
@@ -17,9 +17,9 @@ const listItem = /^(-|\d+\.) (.+)$/
 const tableRow = /^\|(.*)\|$/
 
 /** Parses the part of Markdown that the guides use. Anything else is a paragraph. */
-export function parseMarkdown(source: string): Block[] {
+export function parseMarkdown(source: string): MarkdownBlock[] {
   const lines = source.split('\n')
-  const blocks: Block[] = []
+  const blocks: MarkdownBlock[] = []
   for (let at = 0; at < lines.length; ) {
     const [block, next] = parseBlock(lines, at)
     if (block !== undefined) blocks.push(block)
@@ -28,7 +28,7 @@ export function parseMarkdown(source: string): Block[] {
   return blocks
 }
 
-function parseBlock(lines: readonly string[], at: number): [block: Block | undefined, next: number] {
+function parseBlock(lines: readonly string[], at: number): [block: MarkdownBlock | undefined, next: number] {
   const line = lines[at] ?? ''
   if (line.trim() === '') return [undefined, at + 1]
   if (fence.test(line)) return parseCode(lines, at)
@@ -40,18 +40,18 @@ function parseBlock(lines: readonly string[], at: number): [block: Block | undef
   return [{ type: 'paragraph', text: joined(lines.slice(at, end)) }, end]
 }
 
-function parseCode(lines: readonly string[], at: number): [Block, number] {
+function parseCode(lines: readonly string[], at: number): [MarkdownBlock, number] {
   const end = endOf(lines, at, (line) => fence.test(line))
   return [{ type: 'code', lines: lines.slice(at + 1, end) }, end + 1]
 }
 
-function parseTable(lines: readonly string[], at: number): [Block, number] {
+function parseTable(lines: readonly string[], at: number): [MarkdownBlock, number] {
   const end = endOf(lines, at, (line) => !tableRow.test(line))
   const [header = [], , ...rows] = lines.slice(at, end).map(cellsOf)
   return [{ type: 'table', header, rows }, end]
 }
 
-function parseList(lines: readonly string[], at: number): [Block, number] {
+function parseList(lines: readonly string[], at: number): [MarkdownBlock, number] {
   const items: { mark: string; text: string }[] = []
   let next = at
   for (let match = listItem.exec(lines[next] ?? ''); match !== null; match = listItem.exec(lines[next] ?? '')) {
