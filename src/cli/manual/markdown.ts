@@ -1,4 +1,4 @@
-/** A piece of a guide. Texts still hold inline marks: code, bold and links. */
+/** A piece of a guide. Texts still hold inline marks: code, emphasis and links. */
 export type MarkdownBlock =
   | { readonly type: 'heading'; readonly level: number; readonly text: string }
   | { readonly type: 'paragraph'; readonly text: string }
@@ -8,7 +8,7 @@ export type MarkdownBlock =
 
 /** A stretch of inline text. */
 export type Span =
-  | { readonly type: 'text' | 'code' | 'bold'; readonly text: string }
+  | { readonly type: 'text' | 'code' | 'emphasis'; readonly text: string }
   | { readonly type: 'link'; readonly text: string; readonly target: string }
 
 const fence = /^```/
@@ -85,17 +85,17 @@ function cellsOf(line: string): string[] {
     .map((cell) => cell.trim().replaceAll('\\|', '|'))
 }
 
-const inline = /`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)\s]+)\)/g
+const inline = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\(([^)\s]+)\)/g
 
 /** Splits text at its inline marks. */
 export function parseInline(text: string): Span[] {
   const spans: Span[] = []
   let end = 0
   for (const match of text.matchAll(inline)) {
-    const [all, code, bold, label, target] = match
+    const [all, code, strong, emphasis = strong, label, target] = match
     if (match.index > end) spans.push({ type: 'text', text: text.slice(end, match.index) })
     if (code !== undefined) spans.push({ type: 'code', text: code })
-    else if (bold !== undefined) spans.push({ type: 'bold', text: bold })
+    else if (emphasis !== undefined) spans.push({ type: 'emphasis', text: emphasis })
     else spans.push({ type: 'link', text: label ?? '', target: target ?? '' })
     end = match.index + all.length
   }

@@ -8,7 +8,7 @@ import { parseMarkdown } from '../../../src/cli/manual/markdown.ts'
 
 const source = `# A guide
 
-Text that is **bold** and \`code\`, wrapped
+Text that is **bold**, *slanted* and \`code\`, wrapped
 over two lines, with a [guide](nat.md) and a
 [page](../net/PROTOCOL.md) and an [elsewhere](https://example.org/a).
 
@@ -36,9 +36,9 @@ test('a guide is plain text, as wide as the terminal', (t) => {
     guideText(source, 40),
     `A GUIDE
 
-  Text that is bold and code, wrapped
-  over two lines, with a guide (p2psync
-  help nat) and a page
+  Text that is bold, slanted and code,
+  wrapped over two lines, with a guide
+  (p2psync help nat) and a page
   (src/net/PROTOCOL.md) and an elsewhere
   (https://example.org/a).
 
@@ -71,8 +71,8 @@ test('a guide is a page of section 7', (t) => {
 .SH NAME
 p2psync-networking \\- how peers find each other, and which connection carries
 .SH DESCRIPTION
-Text that is bold and code, wrapped over two lines, with a guide
-(p2psync-nat(7)) and a page (src/net/PROTOCOL.md) and an elsewhere
+Text that is bold, slanted and code, wrapped over two lines, with a
+guide (p2psync-nat(7)) and a page (src/net/PROTOCOL.md) and an elsewhere
 (https://example.org/a).
 .SH A TABLE
 .TP
@@ -120,7 +120,7 @@ for (const [name] of guideList) {
       .split('\n')
       .filter((line) => !code.includes(line))
     t.alike(
-      prose.filter((line) => line.length > 80 || /\*\*|`|\]\(|^ *\|/.test(line)),
+      prose.filter((line) => line.length > 80 || /\*\w|\w\*|\*\*|`|\]\(|^ *\|/.test(line)),
       []
     )
   })
