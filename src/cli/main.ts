@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { SyncError } from '../errors.ts'
-import { commandGroups, commandNamed } from './commands.ts'
+import { addCommands, loadCommand } from './commands.ts'
 import { addExamples } from './manual/examples.ts'
 import { guideList } from './manual/guide-list.ts'
 import { helpStyle } from './manual/help-style.ts'
@@ -19,9 +19,13 @@ export async function main(argv: readonly string[]): Promise<number> {
   ignoreClosedPipes()
   let status: number = exitStatus.ok
   try {
-    const program = await createProgram((ended) => {
+    const program = createProgram((ended) => {
       status = ended
-    }, commandNamed(argv[2]))
+    })
+    // `help ls` shows a command without running it, so nothing else loads its definition.
+    const [, , name, topic] = argv
+    const named = name === 'help' ? program.commands.find((command) => command.name() === topic) : undefined
+    if (named !== undefined) await loadCommand(named)
     await program.parseAsync(argv)
     return status
   } catch (error) {
@@ -31,12 +35,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/**
- * The commands, their options and their help.
- *
- * @param only the command that is to be run, if it is known; all of them when left out
- */
-export async function createProgram(onStatus: (status: number) => void, only?: string): Promise<Command> {
+/** The program with the names and summaries of its commands; `loadCommands` adds the rest. */
+export function createProgram(onStatus: (status: number) => void): Command {
   const program = new Command('p2psync')
     .description('Peer-to-peer replicated folders on a signed append-only log. No server, no account.')
     .version(version(), '-V, --version', 'show the version')
@@ -49,26 +49,16 @@ export async function createProgram(onStatus: (status: number) => void, only?: s
     // A command may have an option of the same name.
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(showLines(text)) })
-
-  for (const { heading, commands } of commandGroups) {
-    program.commandsGroup(heading)
-    for (const [names, load] of commands) {
-      // Each takes some milliseconds to be read: of one that was named the others aren't needed.
-      if (only === undefined || names.includes(only)) (await load())(program, onStatus)
-    }
-  }
-
+  addCommands(program, onStatus)
   program.addHelpText('after', `\n${guidesHelp()}`)
   addExamples(
     program,
     [
       ['p2psync share ./photos', 'prints a key, then follows the directory'],
-      ['p2psync clone <key> ./mirror', 'on any machine: rebuilds it, then follows']
+      ['p2psync clone <key> ./mirror', 'on any other machine: mirrors the directory, then follows it']
     ],
     `Exit status: ${statusTexts.map(([status, meaning]) => `${status} ${meaning}`).join(', ')}.`
   )
-  // Settings are inherited only by commands that are added by name, so each is told here.
-  for (const command of program.commands) command.exitOverride()
   return program
 }
 
@@ -91,7 +81,7 @@ function report(error: unknown, json: boolean): number {
   return exitStatusOf(error)
 }
 
-/** `p2psync share dir | head -1` closes our stdout: no reason to end. */
+/** `p2psync share dir | head -1` closes our stdout; the folder goes on. */
 function ignoreClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'brittle'
+import { loadCommands } from '../../src/cli/commands.ts'
 import { createProgram } from '../../src/cli/main.ts'
 import { describeProgram, optionsOf } from '../../src/cli/manual/describe.ts'
 import { guideList, guidePageName } from '../../src/cli/manual/guide-list.ts'
@@ -11,7 +12,7 @@ import { packageRoot } from '../support/cli.ts'
 /** More than a newcomer reads at once. */
 const readmeLinesMax = 120
 
-const program = describeProgram(await createProgram(() => {}))
+const program = describeProgram(await loadCommands(createProgram(() => {})))
 const optionsOfCommand = new Map(
   program.commands.map((command) => [command.name, optionsOf(command).flatMap(({ names }) => names)])
 )

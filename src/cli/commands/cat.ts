@@ -1,37 +1,29 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { addExamples } from '../manual/examples.ts'
 import { given } from '../options/options.ts'
+import { parseByteRange, type RequestedBytes } from '../options/parse.ts'
 import { print } from '../output/print.ts'
 import { addWhereOptions, parseWhere, pathWithin, type WhereOptions, whereHelp, withLog } from '../run/where.ts'
 
 interface Options extends WhereOptions {
-  readonly bytes?: ByteRange
+  readonly bytes?: RequestedBytes
 }
 
-interface ByteRange {
-  readonly start?: number
-  readonly end?: number
-}
-
-export function addCatCommand(program: Command, onStatus: (status: number) => void): void {
-  const command = addWhereOptions(
-    program
-      .command('cat')
-      .summary("print one file's bytes, of any version")
-      .description(
-        'Prints the bytes of one file, now or at an earlier version, as they come; of a part of it only what that takes ' +
-          'is fetched.'
-      )
-      .argument('<where>', 'a folder or a key, and perhaps @version')
-      .argument('<path>', 'a file in it')
-      .option('--bytes <range>', 'only these: 0-99, 500- or the last -500', parseByteRange),
-    'print errors as JSON objects'
-  ).action(async (where: string, path: string, options: Options) => {
+export function defineCat(command: Command, onStatus: (status: number) => void): void {
+  command
+    .description(
+      'Prints the bytes of a file, at the latest or an earlier version, as they arrive. For a part of a file it fetches ' +
+        'only the blocks of that part.'
+    )
+    .argument('<where>', 'a folder or a key, optionally with @version')
+    .argument('<path>', 'a file in it')
+    .option('--bytes <range>', 'print only a range: 0-99, 500-, or -500 for the last 500', parseByteRange)
+  addWhereOptions(command, 'print errors as JSON').action(async (where: string, path: string, options: Options) => {
     const { place, version } = parseWhere(where)
     onStatus(
       await withLog(place, options, async (log, signal) => {
         const params = { path: pathWithin(log, path).path ?? path, ...given({ version }), ...options.bytes }
-        // Its memory is used again for the next piece.
+        // A copy: the next piece reuses the memory of this one.
         for await (const piece of log.content(params, signal)) await print(Buffer.from(piece))
         return undefined
       })
@@ -46,14 +38,4 @@ export function addCatCommand(program: Command, onStatus: (status: number) => vo
     ],
     whereHelp
   )
-}
-
-/** `0-99`, `500-`, `-500`, as HTTP has them: both ends belong to it. */
-export function parseByteRange(text: string): ByteRange {
-  const [, start = '', end = ''] = /^(\d*)-(\d*)$/.exec(text.trim()) ?? []
-  if (start === '' && end !== '' && Number(end) > 0) return { start: -Number(end) }
-  if (start !== '' && (end === '' || Number(end) >= Number(start))) {
-    return { start: Number(start), ...(end === '' ? {} : { end: Number(end) + 1 }) }
-  }
-  throw new InvalidArgumentError('Give the first and last byte, such as 0-99, 500- or -500 for the last 500.')
 }

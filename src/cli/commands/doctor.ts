@@ -1,9 +1,11 @@
 import { type Command, Option } from 'commander'
 import type { Address, Check } from '../../index.ts'
 import { addExamples } from '../manual/examples.ts'
-import { parseAddresses, parsePort } from '../options/options.ts'
+import { given } from '../options/options.ts'
+import { parseAddresses, parsePort } from '../options/parse.ts'
 import { exitStatus } from '../output/exit-status.ts'
-import { showJson, showMany, showName, wrap } from '../output/text.ts'
+import { print, printJson } from '../output/print.ts'
+import { showMany, showName, wrap } from '../output/text.ts'
 
 interface Options {
   readonly bootstrap?: readonly Address[]
@@ -14,37 +16,29 @@ interface Options {
 
 type Counts = Record<Check['state'], number>
 
-export function addDoctorCommand(program: Command, onStatus: (status: number) => void): void {
-  const command = program
-    .command('doctor')
-    .summary('test this machine and its network, and advise')
+export function defineDoctor(command: Command, onStatus: (status: number) => void): void {
+  command
     .description(
-      'Tests what p2psync depends on, on this machine and around it. Each line says ok, warning or failure, what was ' +
-        'found, and what to do about it. Takes some seconds, and changes nothing.'
+      'Tests this machine and its network for everything that p2psync needs. Each line shows ok, warning or failure, ' +
+        'the finding, and advice. It takes some seconds and changes nothing.'
     )
-    .argument('[key|dir]', 'the key of a folder, or a directory to look at')
+    .argument('[key|dir]', 'also test the peers of a key, or a directory')
     .addOption(
-      new Option('--bootstrap <host:port,...>', 'test these nodes instead of the public DHT; none for no DHT')
+      new Option('--bootstrap <host:port,...>', 'test these nodes, not the public DHT; none for no DHT')
         .env('P2PSYNC_BOOTSTRAP')
-        .argParser((text) => (text.trim() === 'none' ? [] : parseAddresses(text)))
+        .argParser(parseAddresses)
     )
-    .option('--no-lan', 'send nothing to all on the local network (also: P2PSYNC_NO_LAN=1)')
-    .option('--port <number>', 'the TCP port that is to be opened', parsePort)
-    .option('--json', 'print each check to stdout as a JSON object, then a summary')
+    .option('--no-lan', 'do not send multicast (also: P2PSYNC_NO_LAN=1)')
+    .option('--port <number>', 'test whether this TCP port can be opened', parsePort)
+    .option('--json', 'print each check as JSON, one object a line, then a summary')
     .action(async (target: string | undefined, { bootstrap, lan, port, json }: Options) => {
       const counts: Counts = { ok: 0, warning: 0, failure: 0 }
       const { diagnose } = await import('../../index.ts')
-      const checks = diagnose({
-        noLan: !lan,
-        ...(target === undefined ? {} : { target }),
-        ...(bootstrap === undefined ? {} : { bootstrap }),
-        ...(port === undefined ? {} : { port })
-      })
-      for await (const check of checks) {
+      for await (const check of diagnose({ noLan: !lan, ...given({ target, bootstrap, port }) })) {
         counts[check.state]++
-        process.stdout.write(json ? `${showJson({ type: 'check', ...check })}\n` : linesOf(check))
+        await (json ? printJson({ type: 'check', ...check }) : print(linesOf(check)))
       }
-      process.stdout.write(json ? `${showJson(summaryOf(counts))}\n` : `\n${verdictOf(counts)}\n`)
+      await (json ? printJson(summaryOf(counts)) : print(`\n${verdictOf(counts)}\n`))
       onStatus(counts.failure > 0 ? exitStatus.failure : exitStatus.ok)
     })
   addExamples(
@@ -59,22 +53,22 @@ export function addDoctorCommand(program: Command, onStatus: (status: number) =>
   )
 }
 
-const stateWidth = 9
-const nameWidth = 16
+const stateColumns = 9
+const nameColumns = 16
 
-/** A row of the table; what to do stands beneath it. */
+/** A row of the table, with the advice beneath it. */
 function linesOf({ name, state, message, advice }: Check): string {
-  const indent = stateWidth + nameWidth
-  // Piped somewhere, each message stays on its line.
-  const width = process.stdout.isTTY
+  const indent = stateColumns + nameColumns
+  // In a pipe, each message is one line, for tools that read lines.
+  const columns = process.stdout.isTTY
     ? Math.max(40, (process.stdout.columns ?? 80) - 1 - indent)
     : Number.POSITIVE_INFINITY
-  const rows = wrap(showName(message), width)
+  const rows = wrap(showName(message), columns)
   if (advice !== undefined) {
-    const [first = '', ...rest] = wrap(showName(advice), width - 2)
+    const [first = '', ...rest] = wrap(showName(advice), columns - 2)
     rows.push(`→ ${first}`, ...rest.map((row) => `  ${row}`))
   }
-  const head = state.padEnd(stateWidth) + name.padEnd(nameWidth)
+  const head = state.padEnd(stateColumns) + name.padEnd(nameColumns)
   return rows.map((row, i) => `${i === 0 ? head : ' '.repeat(indent)}${row}\n`).join('')
 }
 
@@ -84,5 +78,5 @@ function summaryOf({ ok, warning, failure }: Counts): object {
 
 function verdictOf({ warning, failure }: Counts): string {
   if (failure > 0) return `${showMany(failure, 'failure')}, ${showMany(warning, 'warning')}`
-  return warning > 0 ? `Nothing failed; ${showMany(warning, 'warning')}` : 'All is well'
+  return warning > 0 ? `Nothing failed; ${showMany(warning, 'warning')}` : 'No problems found'
 }

@@ -1,69 +1,62 @@
 import type { Command } from 'commander'
 import type { Collected } from '../../care/collect-garbage.ts'
 import { addExamples } from '../manual/examples.ts'
-import { given, parseAge, parseCount } from '../options/options.ts'
-import { exitStatus } from '../output/exit-status.ts'
-import { printJson } from '../output/print.ts'
+import { addFolderOptions, type FolderOptions, given } from '../options/options.ts'
+import { parseAge, parseCount } from '../options/parse.ts'
+import { printRecords } from '../output/records.ts'
 import { showBytes } from '../output/text.ts'
 import { withFolder } from '../run/folder-operation.ts'
+
+interface Options extends FolderOptions {
+  readonly keep: number
+  readonly keepVersions?: number
+  readonly dryRun?: boolean
+}
+
+export function defineGc(command: Command, onStatus: (status: number) => void): void {
+  command
+    .description(
+      'Frees the disk space of contents that only versions older than --keep refer to, on this machine only: other ' +
+        'machines keep theirs. Younger versions stay readable, and so does the version that was the latest at that ' +
+        'time. The list of all versions and their changes stays too, and so do the files of the folder. Small files ' +
+        'share blocks: the source stores the rest of a mostly unused block again, and mirrors fetch that once more.'
+    )
+    .argument('<folder>', 'a shared or mirrored directory')
+    .requiredOption('--keep <age>', 'keep versions younger than this, such as 12h, 30d, 2w or 1y', parseAge)
+    .option('--keep-versions <n>', 'keep at least this many versions of any age (default: 1)', parseCount)
+    .option('--dry-run', 'only show how much space would be freed')
+  addFolderOptions(command, 'print the result as a JSON object').action(async (directory: string, options: Options) => {
+    const { keep: keepMs, keepVersions, dryRun = false, state, json } = options
+    onStatus(
+      await withFolder(directory, given({ state }), (ask) =>
+        printRecords(ask('gc', { keepMs, dryRun, ...given({ keepVersions }) }), json, (collected) => ({
+          err: `${collectedLine(collected, dryRun)}\n`
+        }))
+      )
+    )
+  })
+  addExamples(
+    command,
+    [
+      ['p2psync gc ./photos --keep 30d --dry-run', 'shows how much space it would free'],
+      'p2psync gc ./photos --keep 30d',
+      'p2psync gc ./photos --keep 1y --keep-versions 10'
+    ],
+    'It needs some free space itself: it stores a part of the kept contents again before it frees the old ones.'
+  )
+}
 
 /** The end of the year 9999. */
 const timeMsMax = Date.UTC(10_000, 0)
 
-interface Options {
-  readonly keep: number
-  readonly keepVersions?: number
-  readonly dryRun?: boolean
-  readonly state?: string
-  readonly json?: boolean
-}
-
-export function addGcCommand(program: Command, onStatus: (status: number) => void): void {
-  const command = program
-    .command('gc')
-    .summary('give back the disk space of old versions')
-    .description(
-      'Forgets contents that only versions older than --keep have, here alone: other machines keep theirs. Versions ' +
-        'that are younger can be read as before, as can the one that was in force then. What happened when stays ' +
-        'known, and the files of the folder stay as they are. Of small files many lie in one block: what stays of a ' +
-        'block that holds much to forget is stored anew at the source, and mirrors fetch it once more.'
-    )
-    .argument('<folder>', 'a shared directory or a mirror')
-    .requiredOption('--keep <age>', 'keep all versions that are younger, such as 12h, 30d, 2w or 1y', parseAge)
-    .option('--keep-versions <n>', 'keep at least so many, however old they are (default: 1)', parseCount)
-    .option('--dry-run', 'only say how much it would give back')
-    .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
-    .option('--json', 'print the result as a JSON object')
-    .action(async (directory: string, { keep, keepVersions, dryRun = false, json = false, state }: Options) => {
-      onStatus(
-        await withFolder(directory, given({ state }), async (ask) => {
-          for await (const collected of ask('gc', { keepMs: keep, dryRun, ...given({ keepVersions }) })) {
-            if (json) await printJson(collected)
-            else process.stderr.write(`${describe(collected, dryRun)}\n`)
-          }
-          return exitStatus.ok
-        })
-      )
-    })
-  addExamples(
-    command,
-    [
-      ['p2psync gc ./photos --keep 30d --dry-run', 'says how much it would give back'],
-      'p2psync gc ./photos --keep 30d',
-      'p2psync gc ./photos --keep 1y --keep-versions 10'
-    ],
-    'It needs room for a part of what stays, as that is written anew.'
-  )
-}
-
-/** Freed is what the disk says: the databases take room for more than contents. */
-function describe({ oldest, isCut, bytes, before, after }: Collected, dryRun: boolean): string {
-  const what = dryRun
-    ? `Would give back about ${showBytes(bytes)} of ${showBytes(before)}`
-    : `Gave back ${showBytes(Math.max(0, before - after))} of ${showBytes(before)}`
-  if (oldest === null || !isCut) return `${what}: all versions stay as they are`
-  // A writer may have recorded any time.
+/** The freed space is measured on the disk, where the databases need more than the contents. */
+function collectedLine({ oldest, isCut, bytes, before, after }: Collected, dryRun: boolean): string {
+  const freed = dryRun
+    ? `Would free about ${showBytes(bytes)} of ${showBytes(before)}`
+    : `Freed ${showBytes(Math.max(0, before - after))} of ${showBytes(before)}`
+  if (oldest === null || !isCut) return `${freed}: all versions stay complete`
+  // The time comes from the log, so a hostile writer can choose it.
   const date = oldest.timeMs < timeMsMax ? new Date(oldest.timeMs).toISOString().slice(0, 10) : 'no date'
-  const verb = dryRun ? 'would have' : 'have'
-  return `${what}: versions before ${oldest.version} (${date}) ${verb} only what later ones share`
+  const verb = dryRun ? 'would keep' : 'keep'
+  return `${freed}: versions before ${oldest.version} (${date}) ${verb} only contents of later ones`
 }

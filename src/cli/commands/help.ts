@@ -5,15 +5,14 @@ import { print } from '../output/print.ts'
 
 const columnsDefault = 80
 
-/** Added last: it offers the commands that the program has by then, and the guides. */
-export function addHelpCommand(program: Command): void {
-  const commands = program.commands.map((command) => command.name())
+/** Its caller loads the definition of the command that it shows. */
+export function defineHelp(command: Command): void {
+  const program = command.parent ?? command
+  const commands = program.commands.map((each) => each.name())
   const guides = guideList.map(([name]) => name)
-  const command = program
-    .command('help')
-    .summary('show the help of a command, or a guide')
+  command
     .description('Shows the help of a command, or prints a guide. Without either, lists the commands and the guides.')
-    .addArgument(new Argument('[command|topic]', 'one of those listed').choices([...commands, 'help', ...guides]))
+    .addArgument(new Argument('[command|topic]', 'one of those listed').choices([...commands, ...guides]))
     .action(async (name: string | undefined) => {
       if (name !== undefined && guides.includes(name)) return printGuide(name)
       const shown = program.commands.find((each) => each.name() === name) ?? program

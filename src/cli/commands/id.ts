@@ -1,28 +1,26 @@
 import type { Command } from 'commander'
 import { addExamples } from '../manual/examples.ts'
-import { showJson } from '../output/text.ts'
+import { print, printJson } from '../output/print.ts'
 
 interface Options {
   readonly json?: boolean
 }
 
-export function addIdCommand(program: Command): void {
-  const command = program
-    .command('id')
-    .summary("print this machine's public key")
+export function defineId(command: Command): void {
+  command
     .description(
-      'Prints the public key by which other machines know this one, the same for ever. Its secret is made at the ' +
+      'Prints the public key by which other machines know this one. It never changes. Its secret key is made at the ' +
         'first use and kept in $XDG_STATE_HOME/p2psync/identity (~/.local/state/p2psync/identity), for this user only.'
     )
-    .option('--json', 'print it as a JSON object')
+    .option('--json', 'print the key as a JSON object')
     .action(async ({ json }: Options) => {
-      const { machineKey } = await import('../../index.ts')
+      const { machineKey } = await import('../../peers/machine-key.ts')
       const key = machineKey()
-      process.stdout.write(json ? `${showJson({ type: 'identity', key })}\n` : `${key}\n`)
+      await (json ? printJson({ type: 'identity', key }) : print(`${key}\n`))
     })
   addExamples(
     command,
     ['p2psync id', 'p2psync id --json'],
-    'It is no secret, and not the key of a folder: it gives access to nothing.'
+    'The key is no secret. It is not the key of a folder, and gives access to nothing.'
   )
 }

@@ -1,11 +1,12 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import type { RecordOf } from '../../handle/operations.ts'
 import type { LoggedVersion } from '../../query/log.ts'
 import { addExamples } from '../manual/examples.ts'
 import { given } from '../options/options.ts'
+import { parseCount } from '../options/parse.ts'
 import { print, printJson } from '../output/print.ts'
-import { isNews, showChange, showTime } from '../output/show-entries.ts'
-import { showBytes, showMany } from '../output/text.ts'
+import { isNews, marksHelp, showChange, showTime } from '../output/show-entries.ts'
+import { showBytes, showCount, showMany } from '../output/text.ts'
 import {
   addWhereOptions,
   parseVersion,
@@ -22,24 +23,21 @@ interface Options extends WhereOptions {
   readonly all?: boolean
 }
 
-/** Of one version, unless all are asked for. */
+/** How many paths of a version to show without --all. */
 const pathsShown = 10
 
-export function addLogCommand(program: Command, onStatus: (status: number) => void): void {
-  const command = addWhereOptions(
-    program
-      .command('log')
-      .summary('show the history, of the folder or of a path')
-      .description(
-        'Shows the versions of a folder, the newest first: number, time by the clock of its source, what changed, and ' +
-          'the bytes that are new. With a path, the versions that changed it, or what lies beneath it.'
-      )
-      .argument('<where>', 'a folder or a key, and perhaps @version, to begin there')
-      .argument('[path]', 'a directory or file in it, also one that is gone')
-      .option('--since <version>', 'only what came after this version', parseVersion)
-      .option('-n, --limit <count>', 'no more than so many versions', parseCount)
-      .option('-a, --all', `all paths of each version, not the first ${pathsShown}`)
-  ).action(async (where: string, path: string | undefined, options: Options) => {
+export function defineLog(command: Command, onStatus: (status: number) => void): void {
+  command
+    .description(
+      'Shows the versions of a folder, newest first: number, time by the clock of the source, changes, and new bytes. ' +
+        'With a path, only the versions that changed it or something beneath it.'
+    )
+    .argument('<where>', 'a folder or a key, optionally with @version to start at')
+    .argument('[path]', 'a directory or file in it, or one that was removed')
+    .option('--since <version>', 'show only the versions after this one', parseVersion)
+    .option('-n, --limit <count>', 'show at most this many versions', parseCount)
+    .option('-a, --all', `show all paths of each version, not just the first ${pathsShown}`)
+  addWhereOptions(command).action(async (where: string, path: string | undefined, options: Options) => {
     const { place, version } = parseWhere(where)
     const { since, limit } = options
     onStatus(
@@ -56,7 +54,7 @@ export function addLogCommand(program: Command, onStatus: (status: number) => vo
       ['p2psync log <key> notes/todo.txt', 'all versions of one file'],
       'p2psync log ./photos --since 7d'
     ],
-    'A line begins with + for what was added, ~ for what changed, > for what moved, - for what was removed.',
+    marksHelp,
     whereHelp
   )
 }
@@ -64,34 +62,26 @@ export function addLogCommand(program: Command, onStatus: (status: number) => vo
 async function show(records: AsyncIterable<RecordOf<'log'>>, { json, all }: Options): Promise<undefined> {
   let left = 0
   let hidden = 0
-  const tellHidden = async () => {
+  const printHidden = async () => {
     if (hidden > 0) await print(`  … and ${showMany(hidden, 'more path')}; --all shows all\n`)
     hidden = 0
   }
   for await (const record of records) {
     if (json) await printJson(record)
     else if (record.type === 'version') {
-      await tellHidden()
+      await printHidden()
       await print(`${titleOf(record)}\n`)
       left = all ? Number.POSITIVE_INFINITY : pathsShown
     } else if (!isNews(record)) continue
     else if (left-- > 0) await print(`  ${showChange(record)}\n`)
     else hidden++
   }
-  await tellHidden()
+  await printHidden()
 }
 
 function titleOf(version: LoggedVersion): string {
   const kinds = ['added', 'changed', 'moved', 'removed'] as const
-  const counts = kinds
-    .filter((kind) => version[kind] > 0)
-    .map((kind) => `${version[kind].toLocaleString('en-US')} ${kind}`)
+  const counts = kinds.filter((kind) => version[kind] > 0).map((kind) => `${showCount(version[kind])} ${kind}`)
   const bytes = version.changedBytes > 0 ? [showBytes(version.changedBytes)] : []
   return [`version ${version.version}`, showTime(version.timeMs), counts.join(', '), ...bytes].join(' · ')
-}
-
-function parseCount(text: string): number {
-  const count = Number(text)
-  if (!/^\d{1,9}$/.test(text) || count < 1) throw new InvalidArgumentError('Give a number of at least 1.')
-  return count
 }

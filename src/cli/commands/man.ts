@@ -12,10 +12,12 @@ const programFile = 'p2psync.1'
 /** A page and the name of its file. */
 type Page = readonly [file: string, page: string]
 
-export function addManCommand(program: Command): void {
-  const command = program
-    .command('man')
-    .summary('print a manual page')
+export function defineMan(
+  command: Command,
+  _onStatus: (status: number) => void,
+  loadProgram: () => Promise<Command>
+): void {
+  command
     .description(
       'Prints the manual page, or that of a guide, in roff. It says everything that the helps say, and more. Where npm ' +
         'installed p2psync with -g, man p2psync and man p2psync-networking show them.'
@@ -23,7 +25,7 @@ export function addManCommand(program: Command): void {
     .addArgument(new Argument('[topic]', 'a guide').choices(guideList.map(([name]) => name)))
     .option('--to <dir>', 'write all pages into this directory instead')
     .action(async (topic: string | undefined, { to }: Options) => {
-      const pages = await allPages(program)
+      const pages = await allPages(await loadProgram())
       if (to === undefined) return print(pageOf(pages, topic))
       const { writePages } = await import('../manual/guide-files.ts')
       writePages(to, pages)

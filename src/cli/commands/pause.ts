@@ -1,60 +1,58 @@
 import type { Command } from 'commander'
-import { pauseClosedFolder } from '../../folder/pause-closed.ts'
 import { addExamples } from '../manual/examples.ts'
+import { addFolderOptions, type FolderOptions } from '../options/options.ts'
+import { exitStatus } from '../output/exit-status.ts'
 import { printJson } from '../output/print.ts'
 import { findRunning } from '../run/find-running.ts'
 
-interface Options {
-  readonly state?: string
-  readonly json?: boolean
-}
+type OnStatus = (status: number) => void
 
-export function addPauseCommands(program: Command, onStatus: (status: number) => void): void {
-  addCommand(program, onStatus, {
-    name: 'pause',
-    summary: 'have a folder rest until resume',
+export function definePause(command: Command, onStatus: OnStatus): void {
+  define(command, onStatus, {
+    paused: true,
     description:
-      'Has a folder rest, after what it is doing: it looks for no peers, publishes nothing and changes nothing, also ' +
-      'when it is started again, until p2psync resume. It can be listed and read all the same.',
-    done: 'Paused. p2psync resume has it go on'
-  })
-  addCommand(program, onStatus, {
-    name: 'resume',
-    summary: 'have a paused folder go on',
-    description: 'Has a folder that was paused go on; what changed meanwhile is caught up with.',
-    done: 'Going on'
+      'Suspends a folder after its current step: until p2psync resume it looks for no peers, publishes nothing and ' +
+      'changes nothing, even after a restart. It can still be listed and read.',
+    done: 'Paused. Continue with p2psync resume'
   })
 }
 
-interface Texts {
-  readonly name: 'pause' | 'resume'
-  readonly summary: string
+export function defineResume(command: Command, onStatus: OnStatus): void {
+  define(command, onStatus, {
+    paused: false,
+    description: 'Continues a paused folder, which then catches up with the changes made meanwhile.',
+    done: 'Resumed'
+  })
+}
+
+interface Wanted {
+  readonly paused: boolean
   readonly description: string
   readonly done: string
 }
 
-function addCommand(program: Command, onStatus: (status: number) => void, texts: Texts): void {
-  const { name, summary, description, done } = texts
-  const command = program
-    .command(name)
-    .summary(summary)
-    .description(description)
-    .argument('<folder>', 'a shared directory or a mirror')
-    .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
-    .option('--json', 'print what came of it as a JSON object')
-    .action(async (directory: string, { state, json }: Options) => {
-      const paused = name === 'pause'
-      const { folder, client } = await findRunning(directory, state)
-      if (client === undefined) {
-        pauseClosedFolder(folder, paused)
-      } else {
-        for await (const _ of client.call(name, {}, new AbortController().signal)) {
-          // What it tells goes without saying.
-        }
-      }
+function define(command: Command, onStatus: OnStatus, { paused, description, done }: Wanted): void {
+  command.description(description).argument('<folder>', 'a shared or mirrored directory')
+  addFolderOptions(command, 'print the result as a JSON object').action(
+    async (directory: string, { state, json }: FolderOptions) => {
+      await setPaused(directory, state, paused)
       if (json) await printJson({ type: 'paused', paused })
       else process.stderr.write(`${done}\n`)
-      onStatus(0)
-    })
-  addExamples(command, [`p2psync ${name} ./photos`])
+      onStatus(exitStatus.ok)
+    }
+  )
+  addExamples(command, [`p2psync ${command.name()} ./photos`])
+}
+
+async function setPaused(directory: string, state: string | undefined, paused: boolean): Promise<void> {
+  const { folder, client } = await findRunning(directory, state)
+  if (client === undefined) {
+    const { pauseClosedFolder } = await import('../../folder/pause-closed.ts')
+    pauseClosedFolder(folder, paused)
+    return
+  }
+  const records = client.call(paused ? 'pause' : 'resume', {}, new AbortController().signal)
+  for await (const _ of records) {
+    // The record repeats the request.
+  }
 }

@@ -3,11 +3,10 @@ import type { RevertRecord } from '../../change/revert.ts'
 import { SyncError } from '../../errors.ts'
 import { addExamples } from '../manual/examples.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../options/network-options.ts'
-import { given } from '../options/options.ts'
-import { exitStatus } from '../output/exit-status.ts'
-import { print, printJson } from '../output/print.ts'
+import { addFolderOptions, type FolderOptions, given } from '../options/options.ts'
+import { type Lines, printRecords } from '../output/records.ts'
 import { showMany, showName } from '../output/text.ts'
-import { type Ask, addFolderOptions, type FolderOptions, withFolder } from '../run/folder-operation.ts'
+import { withFolder } from '../run/folder-operation.ts'
 import { pathWithin } from '../run/where.ts'
 
 interface Options extends FolderOptions, NetworkOptions {
@@ -15,34 +14,31 @@ interface Options extends FolderOptions, NetworkOptions {
   readonly dryRun?: boolean
 }
 
-export function addRevertCommand(program: Command, onStatus: (status: number) => void): void {
-  const command = addNetworkOptions(
-    addFolderOptions(
-      program
-        .command('revert')
-        .summary('drop what was changed in a mirror only')
-        .description(
-          'Makes what was changed or deleted in a mirror as its source has it again, and removes what a restore has ' +
-            'brought that the source does not have any more. The changes go for good: they are listed first, and --yes ' +
-            'has it done. Files of your own, which the source never had as they are, stay.'
-        )
-        .argument('<mirror>', 'a directory that was cloned')
-        .argument('[path]', 'only this directory or file')
-        .option('-y, --yes', 'do it')
-        .option('--dry-run', 'only list what would go, as without --yes')
+export function defineRevert(command: Command, onStatus: (status: number) => void): void {
+  command
+    .description(
+      'Discards the local changes of a mirror: changed and deleted paths become what the source has, and paths that a ' +
+        'restore brought back are removed. The changes are lost for good, so without --yes they are only listed. Files ' +
+        'of your own, which the source never had, stay.'
     )
-  ).action(async (directory: string, path: string | undefined, options: Options) => {
-    const { state, yes = false, dryRun = false } = options
-    if (yes && dryRun) throw new SyncError('USAGE', 'Give --yes or --dry-run, not both')
-    const atRest = { ...connectOptions(options), ...given({ state }), online: yes }
-    onStatus(
-      await withFolder(directory, atRest, (ask, folder) =>
-        show(ask, { ...pathWithin({ folder }, path), dryRun: !yes }, options)
+    .argument('<mirror>', 'a cloned directory')
+    .argument('[path]', 'only this directory or file')
+  addNetworkOptions(addFolderOptions(command))
+    .option('-y, --yes', 'discard the changes')
+    .option('--dry-run', 'only list the changes (default)')
+    .action(async (directory: string, path: string | undefined, options: Options) => {
+      const { state, json, yes = false, dryRun = false } = options
+      if (yes && dryRun) throw new SyncError('USAGE', 'Give --yes or --dry-run, not both')
+      const openOptions = { ...connectOptions(options), ...given({ state }), online: yes }
+      onStatus(
+        await withFolder(directory, openOptions, (ask, folder) => {
+          const params = { ...pathWithin({ folder }, path), dryRun: !yes }
+          return printRecords(ask('revert', params), json, linesOf)
+        })
       )
-    )
-  })
+    })
   addExamples(command, [
-    ['p2psync revert ./mirror', 'lists what differs'],
+    ['p2psync revert ./mirror', 'lists the local changes'],
     'p2psync revert ./mirror docs/todo.txt --yes'
   ])
 }
@@ -53,27 +49,19 @@ const marks: Readonly<Record<Extract<RevertRecord, { type: 'diverged' }>['kind']
   deleted: '-'
 }
 
-async function show(
-  ask: Ask,
-  params: { readonly path?: string; readonly dryRun: boolean },
-  { json }: Options
-): Promise<number> {
-  let problems = 0
-  for await (const record of ask('revert', params)) {
-    if (record.type === 'problem') problems++
-    if (json) await printJson(record)
-    else if (record.type === 'problem') {
-      process.stderr.write(`Problem: ${showName(record.path)}: ${showName(record.message)}\n`)
-    } else if (record.type === 'diverged') await print(`${marks[record.kind]} ${showName(record.path)}\n`)
-    else process.stderr.write(`${summaryOf(record)}\n`)
+function linesOf(record: RevertRecord): Lines {
+  switch (record.type) {
+    case 'diverged':
+      return { out: `${marks[record.kind]} ${showName(record.path)}\n` }
+    case 'reverted':
+      return { err: `${summaryOf(record)}\n` }
+    default:
+      return {}
   }
-  return problems > 0 ? exitStatus.partial : exitStatus.ok
 }
 
 function summaryOf({ dryRun, changes }: Extract<RevertRecord, { type: 'reverted' }>): string {
   if (changes === 0) return 'Nothing differs from the source'
-  const what = showMany(changes, 'path')
-  return dryRun
-    ? `${what} would be as the source has it again, and what is here gone. Give --yes to do it`
-    : `Reverted ${what}`
+  const paths = showMany(changes, 'path')
+  return dryRun ? `Would discard the local changes of ${paths}. Give --yes to do it` : `Reverted ${paths}`
 }

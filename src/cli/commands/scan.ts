@@ -8,44 +8,41 @@ interface Options extends CommonOptions {
   readonly checksum?: boolean
 }
 
-export function addScanCommand(program: Command, onStatus: (status: number) => void): void {
-  const command = addCommonOptions(
-    program
-      .command('scan')
-      .summary('publish what has changed, once, without a network')
-      .description(
-        'Looks at a directory that was shared before, publishes what has changed, and ends. It does so without a ' +
-          'network: mirrors get it when the directory is next shared.'
-      )
-      .argument('<dir>', 'a directory that was shared before')
-  )
-    .option('--checksum', 'read every file, also those whose size and times say that nothing has changed')
+export function defineScan(command: Command, onStatus: (status: number) => void): void {
+  command
+    .description(
+      'Scans a directory that was shared before, publishes the changes, and ends. It uses no network: mirrors receive ' +
+        'the changes when the directory is next shared.'
+    )
+    .argument('<dir>', 'a directory that was shared before')
+  addCommonOptions(command)
+    .option('--checksum', 'read every file, even if its size and times are unchanged')
     .action(async (directory: string, options: Options) => {
       const { checksum = false } = options
       const { share } = await import('../../index.ts')
       const folder = share(directory, {
-        checksum,
         ...folderOptions(options),
+        checksum,
         offline: true,
         existing: true,
-        // Nothing is to be waited for: one look does.
+        // One scan is enough: notifications would come too late for it.
         poll: true
       })
       const published = folder.published()
-      published.catch(() => {}) // Closed first.
+      published.catch(() => {}) // It rejects when the folder closes first.
       const failed = failure(folder)
-      const done = () =>
-        Promise.race([failed, published.then(() => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok))])
-      // What it did is all that there is to say.
+      const statusPublished = () => (folder.problems.length > 0 ? exitStatus.partial : exitStatus.ok)
+      const untilPublished = () => Promise.race([failed, published.then(statusPublished)])
+      // The published version is the only news of this command, so it shows without --verbose.
       const shown = { ...options, verbose: options.quiet !== true }
-      onStatus(await runFolder(folder, shown, done, ({ type }) => options.json === true || type !== 'ready'))
+      onStatus(await runFolder(folder, shown, untilPublished, ({ type }) => options.json === true || type !== 'ready'))
     })
   addExamples(
     command,
     [
       'p2psync scan ./photos',
-      ['p2psync scan ./photos --checksum', 'finds what a disk or a program has changed without a trace']
+      ['p2psync scan ./photos --checksum', 'also finds changes that left size and times as they were']
     ],
-    'While the directory is being shared, end that first; share --checksum does the same at its start.'
+    'End a running share of the directory first, or use share --checksum.'
   )
 }

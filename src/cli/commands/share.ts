@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { addExamples } from '../manual/examples.ts'
 import { addNetworkOptions, connectOptions, type NetworkOptions } from '../options/network-options.ts'
-import { addCommonOptions, type CommonOptions, folderOptions, parseDuration } from '../options/options.ts'
+import { addCommonOptions, type CommonOptions, folderOptions, given } from '../options/options.ts'
+import { parseDuration } from '../options/parse.ts'
 import { forever, runFolder } from '../run/session.ts'
 
 interface Options extends CommonOptions, NetworkOptions {
@@ -11,42 +12,35 @@ interface Options extends CommonOptions, NetworkOptions {
   readonly moved?: boolean
 }
 
-export function addShareCommand(program: Command, onStatus: (status: number) => void): void {
-  const command = addNetworkOptions(
-    addCommonOptions(
-      program
-        .command('share')
-        .summary('publish a directory and follow it')
-        .description(
-          'Publishes a directory and follows it. Prints its key, the same for ever: whoever has it can clone the ' +
-            'directory, from here or from anybody who has cloned it. Ends on Ctrl-C; go on with the same command.'
-        )
-        .argument('<dir>', 'the directory to publish')
+export function defineShare(command: Command, onStatus: (status: number) => void): void {
+  command
+    .description(
+      'Publishes a directory and follows its changes. Prints its key, which never changes: anyone who has the key can ' +
+        'clone the directory, from this machine or from any that cloned it. Runs until Ctrl-C; the same command continues.'
     )
-  )
+    .argument('<dir>', 'the directory to publish')
+  addNetworkOptions(addCommonOptions(command))
     .option(
       '--poll [interval]',
-      'look at everything again and again, for network file systems (default: 2s)',
+      'scan the directory at this interval, for network file systems (default: 2s)',
       parseDuration
     )
     .option(
       '--rescan-interval <interval>',
-      'look at everything so often beside notifications (default: 10m)',
+      'scan the directory this often besides following notifications (default: 10m)',
       parseDuration
     )
-    .option('--checksum', 'read every file at the start, also those that look unchanged')
-    .option('--moved', 'take a log that was restored or moved here, as the only copy that is ever used again')
+    .option('--checksum', 'read every file at the start, even if it looks unchanged')
+    .option('--moved', 'use a log that was moved or restored to this place; no other copy may ever be used')
     .action(async (directory: string, options: Options) => {
-      const { moved, poll, rescanInterval, checksum = false } = options
+      const { moved, poll, rescanInterval: rescanIntervalMs, checksum = false } = options
       const { share } = await import('../../index.ts')
       const folder = share(directory, {
         ...connectOptions(options),
-        checksum,
         ...folderOptions(options),
-        ...(moved === undefined ? {} : { moved }),
-        ...(poll === undefined ? {} : { poll: true }),
-        ...(typeof poll === 'number' ? { pollIntervalMs: poll } : {}),
-        ...(rescanInterval === undefined ? {} : { rescanIntervalMs: rescanInterval })
+        ...given({ moved, rescanIntervalMs, pollIntervalMs: typeof poll === 'number' ? poll : undefined }),
+        checksum,
+        poll: poll !== undefined
       })
       onStatus(await runFolder(folder, options, forever))
     })
@@ -54,9 +48,9 @@ export function addShareCommand(program: Command, onStatus: (status: number) => 
     command,
     [
       'p2psync share ./photos',
-      ['p2psync share /mnt/nas/photos --poll 10s', 'on a network file system, which tells of no changes'],
+      ['p2psync share /mnt/nas/photos --poll 10s', 'a network file system, which sends no notifications'],
       'p2psync share ./photos --json --state ~/.local/state/p2psync/photos'
     ],
-    'What .p2psyncignore in the directory lists, in the syntax of .gitignore, is left out.'
+    'A file .p2psyncignore in the directory lists paths to leave out, in the syntax of .gitignore.'
   )
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { SyncError } from '../../errors.ts'
 import type { StatusRecord } from '../../handle/status.ts'
 import { addExamples } from '../manual/examples.ts'
+import { addFolderOptions, type FolderOptions } from '../options/options.ts'
 import { exitStatus } from '../output/exit-status.ts'
 import { print, printJson } from '../output/print.ts'
 import { Screen } from '../output/screen.ts'
@@ -10,34 +11,30 @@ import { statusLines } from '../output/show-status.ts'
 import { findRunning } from '../run/find-running.ts'
 import { listenForSignals } from '../run/signals.ts'
 
-interface Options {
-  readonly state?: string
+interface Options extends FolderOptions {
   readonly watch?: boolean
-  readonly json?: boolean
 }
 
 const watchMs = 1000
 const columnsDefault = 80
 
-export function addStatusCommand(program: Command, onStatus: (status: number) => void): void {
-  const command = program
-    .command('status')
-    .summary('show how a folder stands, and why')
+export function defineStatus(command: Command, onStatus: (status: number) => void): void {
+  command
     .description(
-      'Shows how a folder stands: what it holds and what its source has, what is missing and why, what differs here, ' +
-        'its peers, and what it takes on disk; whether p2psync is at work on it or not.'
+      'Shows the state of a folder: its version and the newest known one, missing contents and the reason, local ' +
+        'differences, peers, and disk use; whether p2psync is running on it or not.'
     )
-    .argument('<folder>', 'a shared directory or a mirror')
-    .option('-w, --watch', 'keep it on the screen, until Ctrl-C')
-    .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
-    .option('--json', 'print it as a JSON object; with --watch one each second')
-    .action(async (directory: string, options: Options) => {
+    .argument('<folder>', 'a shared or mirrored directory')
+    .option('-w, --watch', 'refresh every second, until Ctrl-C')
+  addFolderOptions(command, 'print a JSON object; with --watch, one every second').action(
+    async (directory: string, options: Options) => {
       if (options.watch) onStatus(await watch(directory, options))
       else {
         await show(await statusOf(directory, options), options)
         onStatus(exitStatus.ok)
       }
-    })
+    }
+  )
   addExamples(command, [
     'p2psync status ./photos',
     'p2psync status ./photos --watch',
@@ -73,15 +70,15 @@ async function statusOf(directory: string, { state }: Options): Promise<StatusRe
     try {
       for await (const status of client.call('status', {}, new AbortController().signal)) return status
     } catch (error) {
-      // It has ended in this moment.
+      // The process may end while it is asked; then the folder can be opened here.
       if (!(error instanceof SyncError) || error.code !== 'CLOSED') throw error
     }
   }
   const { ClosedFolder } = await import('../../handle/closed-folder.ts')
-  const resting = await ClosedFolder.open(folder)
+  const closed = await ClosedFolder.open(folder)
   try {
-    return await resting.status()
+    return await closed.status()
   } finally {
-    await resting.close()
+    await closed.close()
   }
 }

@@ -4,73 +4,56 @@ import type { ControlClient } from '../../control/client.ts'
 import { SyncError } from '../../errors.ts'
 import type { KnownFolder } from '../../folder/known-folder.ts'
 import { addExamples } from '../manual/examples.ts'
-import { given, parseDuration } from '../options/options.ts'
+import { addFolderOptions, type FolderOptions, given } from '../options/options.ts'
+import { parseDuration } from '../options/parse.ts'
 import { exitStatus } from '../output/exit-status.ts'
 import { printJson } from '../output/print.ts'
 import { findRunning, notRunning } from '../run/find-running.ts'
-import { listenForSignals } from '../run/signals.ts'
+import { withSignals } from '../run/signals.ts'
 import { parseVersion } from '../run/where.ts'
 
-interface Options {
-  readonly state?: string
+interface Options extends FolderOptions {
   readonly version?: string
   readonly timeout?: number
-  readonly json?: boolean
 }
 
-const tickMs = 200
+/** How often to look for a process that runs the folder, in milliseconds. */
+const pollMs = 200
 
-export function addWaitCommand(program: Command, onStatus: (status: number) => void): void {
-  const command = program
-    .command('wait')
-    .summary('return when a folder is in sync or has a version')
+export function defineWait(command: Command, onStatus: (status: number) => void): void {
+  command
     .description(
-      'Returns when this machine holds a version: a mirror when it is applied, a shared folder when it is published. ' +
-        'Without a version, when all that is known of is done. Where nobody is at work on the folder yet, it waits for that.'
+      'Waits until this machine has a version: a mirror has applied it, a shared folder has published it. Without ' +
+        '--version, until the folder is in sync with everything known. If p2psync is not running on the folder yet, ' +
+        'waits for that first.'
     )
-    .argument('<folder>', 'a shared directory or a mirror')
-    .option('--version <number>', 'the version to wait for', parseVersion)
-    .option('--timeout <time>', 'give up after this time (default: never)', parseDuration)
-    .option('--state <dir>', "the folder's state directory, where its marker doesn't tell")
-    .option('--json', 'print the version as a JSON object')
-    .action(async (directory: string, options: Options) => {
-      const stop = new AbortController()
-      const signals = listenForSignals()
-      const interrupted = signals.received.then((status) => {
-        stop.abort()
-        return status
-      })
-      try {
-        onStatus(await held(directory, options, stop.signal))
-      } catch (error) {
-        if (!stop.signal.aborted) throw error
-        onStatus(await interrupted)
-      } finally {
-        signals.end()
-      }
-    })
+    .argument('<folder>', 'a shared or mirrored directory')
+    .option('--version <number>', 'wait for this version', parseVersion)
+    .option('--timeout <time>', 'fail after this time (default: never)', parseDuration)
+  addFolderOptions(command, 'print the version as a JSON object').action(async (directory: string, options: Options) =>
+    onStatus(await withSignals((signal) => wait(directory, options, signal)))
+  )
   addExamples(command, ['p2psync wait ./mirror --timeout 10m && make', 'p2psync wait ./mirror --version 1234'])
 }
 
-async function held(directory: string, options: Options, signal: AbortSignal): Promise<number> {
+async function wait(directory: string, options: Options, signal: AbortSignal): Promise<number> {
   const { state, timeout } = options
   const endMs = performance.now() + (timeout ?? Number.POSITIVE_INFINITY)
   for (;;) {
     const { folder, client } = await findRunning(directory, state)
     const leftMs = endMs - performance.now()
     if (client !== undefined && (await ask(client, folder.root, options, leftMs, signal))) return exitStatus.ok
-    if (leftMs <= 0) throw late(folder, client !== undefined)
-    await sleep(Math.min(tickMs, Math.max(1, leftMs)), undefined, { signal })
+    if (leftMs <= 0) throw timedOut(folder, client !== undefined)
+    await sleep(Math.min(pollMs, Math.max(1, leftMs)), undefined, { signal })
   }
 }
 
-/** What keeps it from being waited for any longer is told; that it took too long is the same whoever is at work. */
-function late(folder: KnownFolder, isRunning: boolean): SyncError {
-  const why = isRunning ? `${folder.root} is not open yet, or not at the moment` : notRunning(folder).message
-  return new SyncError('NO_PEER', `It doesn't hold that yet. ${why}`)
+function timedOut(folder: KnownFolder, isRunning: boolean): SyncError {
+  const reason = isRunning ? `p2psync has not opened ${folder.root} yet` : notRunning(folder).message
+  return new SyncError('NO_PEER', `The folder does not have that version. ${reason}`)
 }
 
-/** @returns whether it was answered; who was asked may end, and be started again */
+/** @returns whether the process answered: it may end, and another may start */
 async function ask(
   client: ControlClient,
   root: string,
@@ -82,7 +65,7 @@ async function ask(
     const timeoutMs = timeout === undefined ? undefined : Math.max(1, leftMs)
     for await (const record of client.call('wait', given({ version, timeoutMs }), signal)) {
       if (json) await printJson(record)
-      else process.stderr.write(`${root} holds version ${record.version}\n`)
+      else process.stderr.write(`${root} has version ${record.version}\n`)
     }
     return true
   } catch (error) {

@@ -8,8 +8,8 @@ const plain = new Help()
 
 /** How the help of all commands looks. */
 export const helpStyle: HelpConfiguration = {
-  // All have options: to say so takes the room of what they do.
-  subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
+  // The list of commands needs no command's definition, so it can't show arguments.
+  subcommandTerm: (command) => command.name(),
   groupItems: (items, visible, groupOf) => {
     const groups = plain.groupItems(items, visible, groupOf)
     const rank = (heading: string) => order.indexOf(heading)

@@ -41,12 +41,12 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   CLOSED: exitStatus.failure
 }
 
-/** The status with which a command ends that failed with `error`. */
+/** The exit status of a command that failed with `error`. */
 export function exitStatusOf(error: unknown): number {
   return error instanceof SyncError ? byCode[error.code] : exitStatus.failure
 }
 
-/** What they mean, for people, in the order in which they are told. */
+/** The meaning of each exit status, for people, in the order of the help. */
 export const statusTexts: ReadonlyArray<[status: number, meaning: string]> = [
   [exitStatus.ok, 'ok'],
   [exitStatus.failure, 'failure'],

@@ -1,19 +1,19 @@
 import type { PeerStatus, SyncEvent, Traffic } from '../../index.ts'
 
-/** What a command shows of a folder while it works: stdout is for data, stderr for people. */
+/** Shows the events of a running folder: data on stdout, lines for people on stderr. */
 export interface Output {
   show(event: SyncEvent): void
-  /** Clears what is drawn. */
+  /** Clears a status line or a progress bar. */
   end(): void
 }
 
-/** What an output may ask at any time. */
+/** The live state of a folder that an output may read at any time. */
 export interface ActivitySource {
   readonly connections: readonly PeerStatus[]
   readonly traffic: Traffic
 }
 
-/** The one line on stdout. A mirror's key is known to whoever started it. */
+/** Writes the key of a shared folder, the one line on stdout. Whoever runs a mirror knows its key. */
 export function writeKey(event: Extract<SyncEvent, { type: 'ready' }>): void {
   if (event.role === 'writer') process.stdout.write(`${event.key}\n`)
 }

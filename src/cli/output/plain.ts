@@ -2,7 +2,7 @@ import type { SyncEvent } from '../../index.ts'
 import { type Output, writeKey } from './output.ts'
 import { showBytes, showLines, showMany, showName, showTransport } from './text.ts'
 
-/** Lines on stderr, for logs and for terminals that can't redraw. */
+/** Shows events as lines on stderr, for logs and pipes. */
 export function plainOutput(verbose: boolean): Output {
   return {
     show: (event) => {
@@ -13,7 +13,7 @@ export function plainOutput(verbose: boolean): Output {
   }
 }
 
-/** An event as lines for people; none for what is only of interest to programs. */
+/** An event as lines for people; none for an event of interest to programs only. */
 export function linesOf(event: SyncEvent, verbose: boolean): readonly string[] {
   switch (event.type) {
     case 'ready':
@@ -35,17 +35,17 @@ export function linesOf(event: SyncEvent, verbose: boolean): readonly string[] {
     case 'peer':
       return verbose || event.state === 'connected' ? peerLines(event) : []
     case 'diverged':
-      return [`Differs from the source: ${showName(event.path)} was ${event.kind} here; left as it is`]
+      return [`Differs from the source: ${showName(event.path)} was ${event.kind} here, and stays so`]
     case 'conflict':
       return [`Conflict: ${showName(event.path)} was changed here too; kept as ${showName(event.keptAs)}`]
     case 'problem':
       return [`Problem: ${showName(event.path)}: ${showName(event.message)}`]
     case 'paused':
-      return [event.paused ? 'Paused; p2psync resume has it go on' : 'Going on']
+      return [event.paused ? 'Paused. Continue with p2psync resume' : 'Resumed']
     case 'notice':
       return [showName(event.message)]
     case 'error':
-      // A stack, of what nobody expected, has lines of its own.
+      // An unexpected error has a stack, of several lines.
       return [`p2psync: ${(event.code === 'UNEXPECTED' ? showLines : showName)(event.message)} [${event.code}]`]
     case 'up-to-date':
       return verbose ? [`Up to date with version ${event.version}`] : []

@@ -1,7 +1,10 @@
 const enter = '\x1b[?1049h\x1b[?25l'
 const leave = '\x1b[?25h\x1b[?1049l'
 
-/** A whole terminal to draw on. What was on it before comes back at the end. */
+const columnsDefault = 80
+const rowsDefault = 24
+
+/** Draws on a whole terminal, and gives back its earlier contents at the end. */
 export class Screen {
   readonly #stream = process.stdout
   #lines: readonly string[] = []
@@ -12,19 +15,19 @@ export class Screen {
   constructor() {
     this.#stream.write(enter)
     this.#stream.on('resize', this.#redraw)
-    // However the process ends, the terminal is as it was.
+    // Restores the terminal even when the process ends by process.exit.
     process.once('exit', this.#atExit)
   }
 
   get columns(): number {
-    return this.#stream.columns ?? 80
+    return this.#stream.columns ?? columnsDefault
   }
 
   get rows(): number {
-    return this.#stream.rows ?? 24
+    return this.#stream.rows ?? rowsDefault
   }
 
-  /** Draws these lines, none wider than the screen, from the top, as far as there is room. */
+  /** Draws lines from the top, as many as fit. No line may be wider than the screen. */
   draw(lines: readonly string[]): void {
     if (!this.#isOpen) return
     this.#lines = lines

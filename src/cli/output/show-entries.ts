@@ -1,15 +1,14 @@
 import type { ChangeRecord, EntryFields } from '../../query/records.ts'
-import { showBytes, showName } from './text.ts'
+import { showBytes, showName, twoDigits } from './text.ts'
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const
 
-/** `2026-11-20 12:00:05`, by the local clock. */
+/** `2026-11-20 12:00:05`, in local time. */
 export function showTime(timeMs: number): string {
   const date = new Date(timeMs)
   if (Number.isNaN(date.getTime())) return '?'
-  const two = (number: number) => String(number).padStart(2, '0')
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
+  const day = `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`
+  return `${day} ${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}:${twoDigits(date.getSeconds())}`
 }
 
 /** `drwxr-xr-x` */
@@ -20,13 +19,13 @@ export function showMode({ kind, mode }: EntryFields): string {
   return type + letters.join('')
 }
 
-/** An entry's name as `ls` has it: a directory ends with a slash, a link tells where it leads. */
+/** The name of an entry as in `ls -F`: a directory ends with a slash, a link shows its target. */
 export function showEntry(entry: EntryFields, name: string): string {
   if (entry.kind === 'directory') return `${name}/`
   return entry.kind === 'symlink' ? `${name} -> ${entry.target ?? ''}` : name
 }
 
-/** A line of a long listing, but for its name. */
+/** The columns before the name in a long listing. */
 export function showDetails(entry: EntryFields): string {
   const size = entry.kind === 'file' ? showBytes(entry.size ?? 0) : '-'
   return `${showMode(entry)} ${size.padStart(8)} ${showTime(entry.mtimeMs)}`
@@ -34,7 +33,10 @@ export function showDetails(entry: EntryFields): string {
 
 export const marks = { added: '+', changed: '~', removed: '-', moved: '>' } as const
 
-/** Whether a change is of interest to people: a directory's time changes with whatever happens in it. */
+/** Explains the marks, in helps. */
+export const marksHelp = `A line begins with ${marks.added} for an added path, ${marks.changed} changed, ${marks.moved} moved, ${marks.removed} removed.`
+
+/** Whether a change interests people: the time of a directory changes with every entry in it. */
 export function isNews(change: ChangeRecord): boolean {
   return !(change.type === 'changed' && change.metadata && change.kind === 'directory')
 }
@@ -53,6 +55,5 @@ export function showChange(change: ChangeRecord): string {
 /** `Nov 20 12:00` */
 export function showShortTime(timeMs: number): string {
   const date = new Date(timeMs)
-  const two = (number: number) => String(number).padStart(2, '0')
-  return `${months[date.getMonth()]} ${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`
+  return `${months[date.getMonth()]} ${twoDigits(date.getDate())} ${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`
 }

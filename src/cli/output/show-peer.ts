@@ -7,6 +7,6 @@ export function peerLine(peer: PeerRecord, columns = Number.POSITIVE_INFINITY): 
   const rtt = `${rttMs < 10 ? rttMs : Math.round(rttMs)} ms`
   const rates = `↑ ${`${showBytes(sendRate)}/s`.padEnd(9)} ↓ ${`${showBytes(receiveRate)}/s`.padEnd(9)}`
   const line = `${address.padEnd(22)} ${showTransport(peer).padEnd(19)} ${rtt.padStart(7)}  ${rates}`
-  const whole = `${line} ${machine.slice(0, 8)}`
-  return (whole.length > columns ? line : whole).trimEnd()
+  const full = `${line} ${machine.slice(0, 8)}`
+  return (full.length > columns ? line : full).trimEnd()
 }

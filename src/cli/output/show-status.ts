@@ -1,14 +1,16 @@
 import type { StatusRecord } from '../../handle/status.ts'
 import { showTime } from './show-entries.ts'
 import { peerLine } from './show-peer.ts'
-import { showBytes, showCount, showMany, showName, wrap } from './text.ts'
+import { cut, showBytes, showCount, showMany, showName, wrap } from './text.ts'
 
-/** Of a list, the others are counted. */
-const linesMax = 8
-/** Columns of the names of facts. */
+/** How many items of a list to show; the rest is a number. */
+const itemsMax = 8
+/** The width of the names of facts. */
 const nameColumns = 11
+/** A narrower terminal cuts lines rather than break them. */
+const textColumnsMin = 20
 
-/** How a folder stands, as lines of no more than `columns`. */
+/** The status of a folder, as lines of at most `columns`. */
 export function statusLines(status: StatusRecord, columns: number): readonly string[] {
   const facts: (readonly [name: string, text: string])[] = [
     ['Folder', `${showName(status.folder)} (${status.role === 'writer' ? 'shared from here' : 'a mirror'})`],
@@ -29,33 +31,21 @@ export function statusLines(status: StatusRecord, columns: number): readonly str
   if (kept !== undefined) facts.push(['Kept', `${showMany(kept.files, 'replaced file')}, ${showBytes(kept.bytes)}`])
   if (status.durableMs !== undefined) facts.push(['Durable', `since ${showTime(status.durableMs)}`])
   const lines = facts.flatMap(([name, text]) => factLines(name, text, columns))
+  const peers = status.peers.map((peer) => peerLine(peer, columns - 2))
+  const diverged = status.diverged.map(({ path, kind }) => `${showName(path)} (${kind})`)
+  const conflicts = status.conflicts.map(({ path, keptAs }) => `${showName(path)}, kept as ${showName(keptAs)}`)
+  const problems = status.problems.map(({ path, message }) => `${showName(path)}: ${showName(message)}`)
   return [
     ...lines,
-    ...listed(
-      'Peers',
-      status.peers.map((peer) => peerLine(peer, columns - 2)),
-      columns
-    ),
-    ...listed(
-      'Differ here',
-      status.diverged.map(({ path, kind }) => `${showName(path)} (${kind})`),
-      columns
-    ),
-    ...listed(
-      'Conflicts',
-      status.conflicts.map(({ path, keptAs }) => `${showName(path)}, kept as ${showName(keptAs)}`),
-      columns
-    ),
-    ...listed(
-      'Problems',
-      status.problems.map(({ path, message }) => `${showName(path)}: ${showName(message)}`),
-      columns
-    )
+    ...listLines('Peers', peers, columns),
+    ...listLines('Differ here', diverged, columns),
+    ...listLines('Conflicts', conflicts, columns),
+    ...listLines('Problems', problems, columns)
   ]
 }
 
 function factLines(name: string, text: string, columns: number): readonly string[] {
-  const lines = wrap(text, Math.max(20, columns - nameColumns - 1))
+  const lines = wrap(text, Math.max(textColumnsMin, columns - nameColumns - 1))
   return lines.map((line, i) => cut(`${(i === 0 ? name : '').padEnd(nameColumns)} ${line}`, columns))
 }
 
@@ -81,15 +71,10 @@ function versionOf({ version, newest, files, bytes }: StatusRecord): string {
   return `${version} · ${showMany(files, 'file')}, ${showBytes(bytes)}${more}`
 }
 
-/** A list under its name; nothing where it is empty. */
-function listed(name: string, items: readonly string[], columns: number): readonly string[] {
+/** A list under its name; no lines when it is empty. */
+function listLines(name: string, items: readonly string[], columns: number): readonly string[] {
   if (items.length === 0) return []
-  const shown = items.slice(0, linesMax).map((item) => `  ${cut(item, columns - 2)}`)
-  const more = items.length > linesMax ? [`  … and ${showCount(items.length - linesMax)} more`] : []
+  const shown = items.slice(0, itemsMax).map((item) => `  ${cut(item, columns - 2)}`)
+  const more = items.length > itemsMax ? [`  … and ${showCount(items.length - itemsMax)} more`] : []
   return [`${name} (${showCount(items.length)})`, ...shown, ...more]
-}
-
-/** Text in no more than so many columns. */
-export function cut(text: string, columns: number): string {
-  return [...text].length <= columns ? text : `${[...text].slice(0, Math.max(0, columns - 1)).join('')}…`
 }

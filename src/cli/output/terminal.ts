@@ -7,31 +7,38 @@ import { showBytes, showCount, showMany, showPeers, showSeconds } from './text.t
 
 type Progress = Extract<SyncEvent, { type: 'progress' }>
 
-/** Work that is done sooner draws no bar: a saved file needs none. */
+/** Shorter work, such as a saved file, shows no progress bar; in milliseconds. */
 const barAfterMs = 400
+/** How often the status line shows new rates, in milliseconds. */
 const statusMs = 1000
+const columnsDefault = 80
+const barColumnsMax = 30
+const barColumnsMin = 10
+/** The width of the text beside the bar. */
+const barTextColumns = 60
 
 const phaseNames = { scan: 'Scanning', publish: 'Publishing', fetch: 'Fetching' } as const
 
-/** A terminal: a bar while there is work, then one calm line of status; what matters scrolls by above. */
+/** Shows events on a terminal: lines that scroll, and beneath them a progress bar, or a status line. */
 export function terminalOutput(source: ActivitySource, verbose: boolean): Output {
-  const screen = new Screen(source)
+  const line = new StatusLine(source)
+  // The status line says the same.
   const quietTypes: readonly SyncEvent['type'][] = verbose ? [] : ['published', 'applied', 'in-sync', 'peer']
   return {
     show: (event) => {
       if (event.type === 'progress') {
-        screen.progress(event)
+        line.progress(event)
         return
       }
-      if (event.type === 'ready') screen.above(() => writeKey(event))
-      if (!quietTypes.includes(event.type)) screen.print(linesOf(event, verbose))
-      screen.follow(event)
+      if (event.type === 'ready') line.above(() => writeKey(event))
+      if (!quietTypes.includes(event.type)) line.print(linesOf(event, verbose))
+      line.follow(event)
     },
-    end: () => screen.end()
+    end: () => line.end()
   }
 }
 
-class Screen {
+class StatusLine {
   readonly #source: ActivitySource
   readonly #stream = process.stderr
   #bar: SingleBar | undefined
@@ -49,7 +56,11 @@ class Screen {
     this.#timer.unref()
   }
 
-  /** Takes up what an event says of the state. */
+  get #columns(): number {
+    return this.#stream.columns ?? columnsDefault
+  }
+
+  /** Updates the status line after an event. */
   follow(event: SyncEvent): void {
     if (event.type === 'published' || event.type === 'applied') {
       const problems = event.type === 'applied' && event.problems > 0 ? ` · ${showMany(event.problems, 'problem')}` : ''
@@ -72,7 +83,7 @@ class Screen {
     this.#updateBar(event)
   }
 
-  /** Prints lines above what is drawn. */
+  /** Prints lines above the bar or the status line. */
   print(lines: readonly string[]): void {
     this.above(() => {
       for (const line of lines) this.#stream.write(`${line}\n`)
@@ -111,7 +122,7 @@ class Screen {
       format: scanning ? '{phase} {counts}' : '{phase} {bar} {percentage}% · {counts} · {rate} · {left} left',
       barCompleteChar: '█',
       barIncompleteChar: '░',
-      barsize: Math.max(10, Math.min(30, (this.#stream.columns ?? 80) - 60)),
+      barsize: Math.max(barColumnsMin, Math.min(barColumnsMax, this.#columns - barTextColumns)),
       hideCursor: true,
       clearOnComplete: true,
       linewrap: false,
@@ -153,13 +164,13 @@ class Screen {
     if (this.#bar !== undefined) return
     this.#clear()
     const { received, sent } = this.#rates
-    const width = (this.#stream.columns ?? 80) - 1
+    const width = this.#columns - 1
     const { connections } = this.#source
     const traffic = `↑ ${showBytes(sent)}/s ↓ ${showBytes(received)}/s`
     const lineWith = (peers: string) =>
       [this.#state, this.#facts, peers, traffic].filter((part) => part !== '').join(' · ')
     const line = lineWith(showPeers(connections))
-    // How they are connected is the first to go where there is no room.
+    // A narrow terminal leaves out how the peers are connected.
     this.#stream.write((line.length > width ? lineWith(showMany(connections.length, 'peer')) : line).slice(0, width))
   }
 
@@ -172,7 +183,7 @@ class Screen {
 function stateAfter(event: SyncEvent): string | undefined {
   switch (event.type) {
     case 'ready':
-      return event.role === 'writer' ? 'Looking' : 'Looking for peers'
+      return event.role === 'writer' ? 'Scanning' : 'Looking for peers'
     case 'up-to-date':
       return 'Published'
     case 'in-sync':
@@ -182,13 +193,13 @@ function stateAfter(event: SyncEvent): string | undefined {
     case 'error':
       return event.code === 'HALTED' ? 'Halted' : 'Waiting'
     case 'paused':
-      return event.paused ? 'Paused' : 'Going on'
+      return event.paused ? 'Paused' : 'Resumed'
     default:
       return undefined
   }
 }
 
-/** Done and total: by bytes where there are any, else by files. */
+/** Done and total: in bytes if the total is known in bytes, else in files. */
 function shareOf({ bytes, bytesTotal, files, filesTotal }: Progress): [done: number, total: number] {
   return bytesTotal > 0 ? [bytes, bytesTotal] : [files, filesTotal]
 }

@@ -45,17 +45,22 @@ export function showPeers(peers: readonly Connected[]): string {
 
 /** `75` → `1m15s`. */
 export function showSeconds(seconds: number): string {
-  const whole = Math.max(0, Math.ceil(seconds))
-  if (whole < 60) return `${whole}s`
-  if (whole < 3600) return `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`
-  return `${Math.floor(whole / 3600)}h${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')}m`
+  const rounded = Math.max(0, Math.ceil(seconds))
+  if (rounded < 60) return `${rounded}s`
+  if (rounded < 3600) return `${Math.floor(rounded / 60)}m${twoDigits(rounded % 60)}s`
+  return `${Math.floor(rounded / 3600)}h${twoDigits(Math.floor((rounded % 3600) / 60))}m`
 }
 
-// What a terminal would obey, or that would show a name as another than it is: controls, changes of direction,
-// and what has no width. What only picks the looks of an emoji may stay.
+/** `7` → `07`. */
+export function twoDigits(number: number): string {
+  return String(number).padStart(2, '0')
+}
+
+// Characters that control a terminal or make a name look like another one: controls, changes of direction, and
+// characters without width. Variation selectors, which choose the style of an emoji, are harmless.
 const unprintable = /(?![\ufe00-\ufe0f])[\p{Control}\p{Default_Ignorable_Code_Point}\p{Surrogate}\u2028\u2029]/gu
 
-/** A name, or a message that may hold one, for a terminal: what could control it is escaped. */
+/** Escapes the characters of a name, or of a message that may contain one, that could control a terminal. */
 export function showName(name: string): string {
   return name.replaceAll(unprintable, (character) => {
     if (character === '\n') return '\\n'
@@ -65,12 +70,12 @@ export function showName(name: string): string {
   })
 }
 
-/** The same for text of several lines. */
+/** `showName` for a text of several lines. */
 export function showLines(text: string): string {
   return text.split('\n').map(showName).join('\n')
 }
 
-/** A value as JSON on one line that is safe to see in a terminal too; for a program it is the same value. */
+/** A value as JSON on one line, with the escapes of JSON for characters that could control a terminal. */
 export function showJson(value: unknown): string {
   return JSON.stringify(value).replaceAll(unprintable, (character) => {
     const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i))
@@ -78,7 +83,7 @@ export function showJson(value: unknown): string {
   })
 }
 
-/** Text in lines of no more than `width` characters, broken at spaces; a longer word stays whole. */
+/** Breaks a text at spaces into lines of at most `width` characters; a longer word gets a line of its own. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
@@ -89,4 +94,9 @@ export function wrap(text: string, width: number): string[] {
     } else line = line === '' ? word : `${line} ${word}`
   }
   return [...lines, line]
+}
+
+/** Cuts a text to a number of columns. */
+export function cut(text: string, columns: number): string {
+  return [...text].length <= columns ? text : `${[...text].slice(0, Math.max(0, columns - 1)).join('')}…`
 }

@@ -3,24 +3,23 @@ import type { ChangeRecord, EntryFields } from '../../query/records.ts'
 import type { WatchRecord } from '../../query/watch.ts'
 import { Screen } from './screen.ts'
 import { isNews, marks, showEntry, showShortTime } from './show-entries.ts'
-import { cut } from './show-status.ts'
-import { showBytes, showCount, showMany, showName } from './text.ts'
+import { cut, showBytes, showCount, showMany, showName } from './text.ts'
 
 interface Row {
   readonly entry: EntryFields
-  /** The last change seen, and when. */
+  /** The last change, and when it came. */
   readonly change?: ChangeRecord
   readonly changedMs: number
 }
 
-/** What was just changed stands out for so long, in milliseconds. */
+/** How long a change is highlighted, in milliseconds. */
 const freshMs = 5000
 const drawMs = 100
-/** Rows of the screen that are no entries: a title, a line, and one of help. */
+/** Rows of the screen besides entries: the title, a rule, and the help. */
 const otherRows = 3
 const [bold, dim, inverse, plain] = ['\x1b[1m', '\x1b[2m', '\x1b[7m', '\x1b[0m'] as const
 
-/** A live list of a folder: what changed last stands on top, then what is newest. */
+/** A live list of a folder: the last changes first, then the other entries by time, newest first. */
 export class WatchScreen {
   readonly #screen = new Screen()
   readonly #where: string
@@ -36,7 +35,7 @@ export class WatchScreen {
   #top = 0
   readonly #timer: NodeJS.Timeout
 
-  /** @param onEnd called when the user ends it */
+  /** @param onEnd called when the user ends the list */
   constructor(where: string, onEnd: () => void) {
     this.#where = where
     this.#onEnd = onEnd
@@ -50,7 +49,7 @@ export class WatchScreen {
     this.#draw()
   }
 
-  tell(record: WatchRecord): void {
+  add(record: WatchRecord): void {
     switch (record.type) {
       case 'version':
         this.#version = record.version
@@ -122,7 +121,7 @@ export class WatchScreen {
     const where = cut(showName(this.#where), Math.max(10, Math.min(40, columns - 50)))
     const facts = this.#isListed
       ? `version ${this.#version} · ${showShortTime(this.#timeMs)} · ${showMany(this.#files, 'file')}, ${showBytes(this.#bytes)}`
-      : 'looking for it…'
+      : 'looking for peers…'
     return [`${bold}${cut(`${where} · ${facts}`, columns)}${plain}`, `${dim}${'─'.repeat(columns)}${plain}`]
   }
 
@@ -134,7 +133,7 @@ export class WatchScreen {
   }
 }
 
-/** What changed last first, then by time as far as it shows: within a minute any other order than that of names looks like none. */
+/** By change, then by minute, both newest first, then by name: the list shows minutes, so a finer order would look random. */
 function byNews(a: Row, b: Row): number {
   const minutes = minuteOf(b) - minuteOf(a)
   return b.changedMs - a.changedMs || minutes || (a.entry.path < b.entry.path ? -1 : 1)

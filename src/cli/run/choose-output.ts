@@ -2,53 +2,57 @@ import type { SyncEvent } from '../../index.ts'
 import type { CommonOptions } from '../options/options.ts'
 import { type ActivitySource, type Output, writeKey } from '../output/output.ts'
 import { plainOutput } from '../output/plain.ts'
-import { terminalOutput } from '../output/terminal.ts'
+import { EventWriter } from '../output/print.ts'
 import { showJson } from '../output/text.ts'
 
-/** Progress is shown so often, in milliseconds; what else happens at once. */
+/** Progress shows at most this often, in milliseconds; other events show at once. */
 const progressMs = 100
 
-/** The output that the options and the terminal call for. */
-export function outputFor(options: CommonOptions, source: ActivitySource): Output {
-  if (options.json) return withCalmProgress(jsonOutput())
-  if (options.quiet) return quietOutput()
-  if (process.stderr.isTTY) return withCalmProgress(terminalOutput(source, options.verbose === true))
-  return withCalmProgress(plainOutput(options.verbose === true))
+/** The output for the options and the terminal. */
+export async function outputFor(options: CommonOptions, source: ActivitySource): Promise<Output> {
+  const { json, quiet, verbose = false } = options
+  if (json) return throttleProgress(jsonOutput())
+  if (quiet) return quietOutput()
+  if (!process.stderr.isTTY) return throttleProgress(plainOutput(verbose))
+  const { terminalOutput } = await import('../output/terminal.ts')
+  return throttleProgress(terminalOutput(source, verbose))
 }
 
 function jsonOutput(): Output {
-  return {
-    show: (event) => void process.stdout.write(`${showJson(event)}\n`),
-    end: () => {}
-  }
+  const writer = new EventWriter(process.stdout, (events) => {
+    const message = `${events} events were dropped: the reader of this output is too slow`
+    return showJson({ type: 'notice', message })
+  })
+  return { show: (event) => writer.write(showJson(event)), end: () => {} }
 }
 
-/** Errors alone; but a writer's key is data. */
+/** Shows errors only; and the key of a shared folder, which is data. */
 function quietOutput(): Output {
   const plain = plainOutput(false)
-  const always: readonly SyncEvent['type'][] = ['error', 'problem', 'conflict']
+  const shown: readonly SyncEvent['type'][] = ['error', 'problem', 'conflict']
   return {
     show: (event) => {
       if (event.type === 'ready') writeKey(event)
-      else if (always.includes(event.type)) plain.show(event)
+      else if (shown.includes(event.type)) plain.show(event)
     },
     end: () => {}
   }
 }
 
-function withCalmProgress(output: Output): Output {
+/** Holds progress back while it comes too fast; the last one shows before the next other event. */
+export function throttleProgress(output: Output, now: () => number = () => performance.now()): Output {
   let shownMs = Number.NEGATIVE_INFINITY
   let held: SyncEvent | undefined
   const release = () => {
     if (held !== undefined) output.show(held)
     held = undefined
-    shownMs = performance.now()
+    shownMs = now()
   }
   return {
     show: (event) => {
       if (event.type === 'progress') {
         held = event
-        if (performance.now() - shownMs >= progressMs) release()
+        if (now() - shownMs >= progressMs) release()
         return
       }
       if (held !== undefined) release()

@@ -7,11 +7,12 @@ import type { Output } from '../output/output.ts'
 import { outputFor } from './choose-output.ts'
 import { listenForSignals } from './signals.ts'
 
-/** How long an end may take before the process goes without it, in milliseconds. */
-const endMsMax = 4500
+/** How long closing may take before the process exits without it, in milliseconds. */
+const closeMsMax = 4500
 
 /**
- * Runs a folder until `until` resolves with an exit status, or a signal comes; then closes it.
+ * Runs a folder until `until` resolves with an exit status, until a signal to end, or until the folder fails for
+ * good; then closes it.
  *
  * @param isShown which events are shown; all when left out
  * @returns the exit status
@@ -22,23 +23,23 @@ export async function runFolder(
   until: () => Promise<number>,
   isShown: (event: SyncEvent) => boolean = () => true
 ): Promise<number> {
-  // Left to itself, V8 lets the heap grow to a multiple of what is in use before it collects. With 100,000 files
-  // that was 80 MB more, most of it while a first share reads them, which collecting earlier makes slower.
+  // By default, V8 lets the heap grow to a multiple of the live objects before it collects garbage. With 100,000
+  // files this costs 80 MB, most of it during the first scan, which an earlier collection slows down.
   setFlagsFromString('--heap-growing-percent=25')
-  const output = outputFor(options, folder)
+  const signals = listenForSignals()
+  const output = await outputFor(options, folder)
   const unsubscribe = folder.subscribe((event) => {
     if (isShown(event)) output.show(event)
   })
-  const signals = listenForSignals()
   let status: number | undefined
   try {
     const work = folder.ready().then(until)
-    work.catch(() => {}) // When a signal wins, nobody is left to hear of it.
-    // What broke it was said by an event already.
+    work.catch(() => {}) // A signal may win the race first.
+    // An event has already shown the error.
     const broken = folder.broken().catch(exitStatusOf)
     status = await Promise.race([work, signals.received, broken])
   } finally {
-    await endInTime(folder, output, () => status)
+    await closeInTime(folder, output, () => status)
     unsubscribe()
     signals.end()
     output.end()
@@ -46,30 +47,30 @@ export async function runFolder(
   return status
 }
 
-/** Never resolves: for a command that works until it is told to end. */
+/** Never resolves: for a command that runs until a signal to end. */
 export function forever(): Promise<number> {
-  // Something has to keep the process alive while nothing happens.
+  // The timer keeps the process alive while nothing happens.
   return new Promise(() => setInterval(() => {}, 2 ** 30))
 }
 
 /**
- * For a command that has an end: rejects when the work as a whole can't go on. Where it follows a folder
- * it would wait until the reason is gone.
+ * For a command that ends: rejects at an error event, which stops the work as a whole. A command that follows a
+ * folder doesn't end there: the folder resumes when the cause is gone.
  *
- * @param awaited what is waited for all the same
+ * @param ignored errors for which the command waits all the same
  */
-export function failure(folder: SharedFolder | ClonedFolder, awaited: readonly ErrorCode[] = []): Promise<never> {
+export function failure(folder: SharedFolder | ClonedFolder, ignored: readonly ErrorCode[] = []): Promise<never> {
   const failed = new Promise<never>((_, reject) => {
     folder.subscribe((event) => {
-      if (event.type !== 'error' || event.code === 'UNEXPECTED' || awaited.includes(event.code)) return
+      if (event.type !== 'error' || event.code === 'UNEXPECTED' || ignored.includes(event.code)) return
       reject(new SyncError(event.code, event.message))
     })
   })
-  failed.catch(() => {}) // It may be asked for only later.
+  failed.catch(() => {}) // The caller may await it later.
   return failed
 }
 
-async function endInTime(
+async function closeInTime(
   folder: SharedFolder | ClonedFolder,
   output: Output,
   status: () => number | undefined
@@ -77,10 +78,10 @@ async function endInTime(
   const timer = setTimeout(() => {
     output.end()
     process.stderr.write(
-      'p2psync: ending took too long and was cut off; nothing is lost, the next start looks at all\n'
+      'p2psync: closing took too long, so it was cut off. Nothing is lost: the next start scans everything\n'
     )
     process.exit(status() ?? exitStatus.failure)
-  }, endMsMax)
+  }, closeMsMax)
   try {
     await folder.close()
   } finally {

@@ -1,5 +1,5 @@
 import type { Assert } from 'brittle'
-import { parsePeer } from '../../../src/cli/options/network-options.ts'
+import { parsePeer } from '../../../src/cli/options/parse.ts'
 import type { PeerAddress } from '../../../src/index.ts'
 import { start } from '../../support/cli.ts'
 import { test } from '../../support/together.ts'

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
+import { loadCommands } from '../../../src/cli/commands.ts'
 import { script } from '../../../src/cli/completion/script.ts'
 import { createProgram } from '../../../src/cli/main.ts'
 import { describeProgram, optionsOf } from '../../../src/cli/manual/describe.ts'
@@ -10,7 +11,7 @@ import { says } from '../../support/says.ts'
 
 type Shell = 'bash' | 'zsh' | 'fish'
 
-const { commands } = describeProgram(await createProgram(() => {}))
+const { commands } = describeProgram(await loadCommands(createProgram(() => {})))
 const names = commands.map(({ name }) => name)
 const lsOptions = optionsOf(commands.find(({ name }) => name === 'ls') ?? raise()).flatMap(({ names }) => names)
 const lsLong = lsOptions.filter((name) => name.startsWith('--'))

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'brittle'
 import type { Command } from 'commander'
+import { loadCommands } from '../../../src/cli/commands.ts'
 import { createProgram } from '../../../src/cli/main.ts'
 import { describeProgram, optionsOf } from '../../../src/cli/manual/describe.ts'
 import { partsOf, remarksOf } from '../../../src/cli/manual/examples.ts'
@@ -18,7 +19,7 @@ const withoutJson: Readonly<Record<string, string>> = {
   man: 'prints a page'
 }
 
-const program = await createProgram(() => {})
+const program = await loadCommands(createProgram(() => {}))
 const text = describeProgram(program)
 const { commands } = text
 
@@ -126,7 +127,7 @@ function callsIn(line: string): string[][] {
 
 /** Parses arguments as the command line does, but does nothing. */
 async function parse(words: readonly string[]): Promise<void> {
-  const program = await createProgram(() => {})
+  const program = await loadCommands(createProgram(() => {}))
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => {} })
   for (const command of program.commands) command.action(() => {})
   await program.parseAsync(words, { from: 'user' })

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { test } from 'brittle'
+import { loadCommands } from '../../../src/cli/commands.ts'
 import { createProgram } from '../../../src/cli/main.ts'
 import { describeProgram, optionsOf } from '../../../src/cli/manual/describe.ts'
 import { partsOf } from '../../../src/cli/manual/examples.ts'
@@ -14,7 +15,7 @@ import { exitStatus } from '../../../src/cli/output/exit-status.ts'
 import { packageRoot, start } from '../../support/cli.ts'
 import { says } from '../../support/says.ts'
 
-const program = describeProgram(await createProgram(() => {}))
+const program = describeProgram(await loadCommands(createProgram(() => {})))
 const page = manualPage(program, new Date('2026-11-20T12:00:00Z'))
 
 const sections = [
@@ -131,7 +132,7 @@ test('p2psync help prints a guide, or the help of a command, and refuses what is
   says(t, help.stdout, /^Usage: p2psync clone /)
   const list = start(t, ['help'])
   t.is(await list.exit(), 0)
-  says(t, list.stdout, /^Usage: p2psync .*\n {2}clone <key> .*\nGuides .*\n {2}nat /s)
+  says(t, list.stdout, /^Usage: p2psync .*\n {2}clone .*\nGuides .*\n {2}nat /s)
   const neither = start(t, ['help', 'weather'])
   t.is(await neither.exit(), 2)
   t.is(neither.stdout, '')

@@ -1,5 +1,5 @@
 import { test } from 'brittle'
-import { parseAge, parseCount, parseKeepReplaced, parseRate } from '../../../src/cli/options/options.ts'
+import { parseAge, parseCount, parseKeepReplaced, parseRate } from '../../../src/cli/options/parse.ts'
 
 const none = Number.POSITIVE_INFINITY
 
