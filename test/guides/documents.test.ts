@@ -74,6 +74,19 @@ for (const { file, text } of [...guides, { file: 'README.md', text: readme }]) {
   })
 }
 
+for (const file of ['README.md', '.github/CONTRIBUTING.md', 'src/guides/trust-and-threats.md']) {
+  test(`${file} names npm scripts that exist`, (t) => {
+    const { scripts } = JSON.parse(read('package.json'))
+    const named = [...read(file).matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name = '']) => name)
+    const ofNpm = ['ci', 'install', 'pack', 'registry']
+    t.ok(named.length > 0)
+    t.alike(
+      named.filter((name) => !ofNpm.includes(name) && scripts[name] === undefined),
+      []
+    )
+  })
+}
+
 test('a command or option that does not exist is found', (t) => {
   t.alike(wrongIn('p2psync shear ./photos'), ['p2psync shear'])
   t.alike(wrongIn('$ p2psync ls x --lung'), ['ls --lung'])
@@ -99,6 +112,27 @@ test('the README and the troubleshooting guide list the exit codes', (t) => {
   t.alike(
     [...rows].map(([, code]) => Number(code)),
     codes
+  )
+})
+
+test('the guides list every error code, and every event', (t) => {
+  const codes = [...read('src/errors.ts').matchAll(/^ {2}\| '([A-Z_]+)'$/gm)].map(([, code]) => code)
+  t.ok(codes.length > 20, `${codes.length} codes`)
+  const rows = [...read('src/guides/troubleshooting.md').matchAll(/^\| (`[A-Z_`, ]+) \|/gm)].map(
+    ([, cell = '']) => cell
+  )
+  const listed = rows.flatMap((cell) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => code))
+  t.alike(listed.sort(), [...codes, 'UNEXPECTED'].sort())
+
+  const events = [
+    ...read('src/folder/monitor.ts').matchAll(/\{ readonly type: '([a-z-]+)'|^ {6}readonly type: '([a-z-]+)'/gm)
+  ]
+  const names = [...new Set(events.map(([, short, long]) => short ?? long ?? ''))]
+  t.ok(names.length > 10, `${names.length} events`)
+  const guide = read('src/guides/events.md')
+  t.alike(
+    names.filter((name) => !guide.includes(`\n| \`${name}\` | `)),
+    []
   )
 })
 
