@@ -67,6 +67,31 @@ for (const { file, text } of documents) {
   })
 }
 
+for (const { file, text } of documents) {
+  test(`the files that ${file} names exist`, (t) => {
+    const named = [...text.matchAll(/`((?:src|test|examples)\/[\w./-]+\.\w+)`/g)].map(([, name = '']) => name)
+    t.alike(
+      named.filter((name) => !existsSync(join(packageRoot, name))),
+      []
+    )
+  })
+}
+
+test('the architecture lists every room', (t) => {
+  const architecture = read('src/README.md')
+  const rooms = readdirSync(join(packageRoot, 'src'), { withFileTypes: true })
+    .filter((item) => item.isDirectory() && item.name !== 'types')
+    .flatMap(({ name }) => {
+      const inside = readdirSync(join(packageRoot, 'src', name), { withFileTypes: true })
+      const parts = inside.filter((item) => item.isDirectory()).map((item) => `${name}/${item.name}`)
+      return ['log', 'disk'].includes(name) ? parts : [name]
+    })
+  t.alike(
+    rooms.filter((room) => !new RegExp(`^\\|.*\`${room}\`.*\\|.*\\|$`, 'm').test(architecture)),
+    []
+  )
+})
+
 for (const { file, text } of [...guides, { file: 'README.md', text: readme }]) {
   test(`${file} names commands and options that exist`, (t) => {
     const wrong = codeIn(text).flatMap(wrongIn)
