@@ -1,6 +1,15 @@
-/** The options for a private DHT, by the `host:port` of one of its nodes; the public DHT without one. */
-export function bootstrapOf(node: string | undefined): { bootstrap?: { host: string; port: number }[] } {
-  if (node === undefined) return {}
-  const [host = '127.0.0.1', port] = node.split(':')
-  return { bootstrap: [{ host, port: Number(port) }] }
-}
+/**
+ * Runs a private DHT until Ctrl-C, and prints the addresses at which shares and clones can join it.
+ *
+ *   node dist/examples/bootstrap.js [IPv4 address of this machine] [first of five UDP ports]
+ */
+import { bootstrap } from 'p2psync'
+
+const [host, port] = process.argv.slice(2)
+const dht = bootstrap({ ...(host && { host }), ...(port && { port: Number(port) }) })
+
+await dht.ready()
+for (const { host, port } of dht.addresses) process.stdout.write(`${host}:${port}\n`)
+
+process.once('SIGINT', () => dht.close())
+process.once('SIGTERM', () => dht.close())

@@ -1,13 +1,13 @@
 /**
- * Clones a folder once: ends when the directory holds the newest version that its peers have.
+ * Clones a folder and ends as soon as the directory holds the newest version of its peers.
  *
  *   node dist/examples/clone.js <key> <dir> [host:port of a DHT node]
  */
 import { clone } from 'p2psync'
-import { bootstrapOf } from './bootstrap.ts'
+import { dhtOptions } from './dht-options.ts'
 
 const [key = '', directory = './mirror', node] = process.argv.slice(2)
-const folder = clone(key, directory, bootstrapOf(node))
+const folder = clone(key, directory, dhtOptions(node))
 const inSync = folder.inSync()
 
 await folder.ready()

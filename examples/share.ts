@@ -1,13 +1,13 @@
 /**
- * Shares a directory, and prints each version that it publishes.
+ * Shares a directory until Ctrl-C, and prints each version that it publishes.
  *
  *   node dist/examples/share.js <dir> [host:port of a DHT node]
  */
 import { share } from 'p2psync'
-import { bootstrapOf } from './bootstrap.ts'
+import { dhtOptions } from './dht-options.ts'
 
 const [directory = '.', node] = process.argv.slice(2)
-const folder = share(directory, bootstrapOf(node))
+const folder = share(directory, dhtOptions(node))
 
 folder.subscribe((event) => {
   if (event.type === 'published') process.stdout.write(`version ${event.version}: ${event.files} files\n`)

@@ -117,6 +117,7 @@ const allowed: ReadonlyArray<[file: string, imported: string, why: string]> = [
   ['control/socket-path.ts', 'node:fs', 'has a short name for a socket that lies deep'],
   ['control/client.ts', 'node:fs', 'tells whose socket it is'],
   ['control/open.ts', 'node:fs', 'tells a directory from a key'],
+  ['cli/manual/guide-files.ts', 'node:fs', 'reads the guides of the package, and writes its manual pages'],
   ['cli/run/where.ts', 'node:fs', 'tells a directory from a name with a version'],
   ['cli/main.ts', 'node:fs', 'reads its version from package.json']
 ]

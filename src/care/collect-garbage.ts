@@ -16,6 +16,7 @@ import { type BlockRef, firstCore } from '../tree/block-ref.ts'
 import type { Extent } from '../tree/entry.ts'
 import { sameVersion, type Version } from '../tree/tree.ts'
 
+/** What `gc` may forget. */
 export interface CollectOptions {
   /**
    * Versions younger than this are kept, in milliseconds, by the time that the writer recorded; and the one that was in

@@ -43,6 +43,7 @@ import {
 } from './checks.ts'
 import { check } from './run-check.ts'
 
+/** What `diagnose` tests, and through which nodes it joins the DHT. */
 export interface DiagnoseOptions {
   /** A directory to look at, or the key of a folder whose peers are looked for. */
   readonly target?: string

@@ -1,6 +1,7 @@
 import type { CoreName } from '../log/check/check-core.ts'
 import type { TreePath } from '../tree/path.ts'
 
+/** How much `verify` reads, and whether it repairs what it finds. */
 export interface VerifyOptions {
   /** The share of the files, by their bytes, and of the store's blocks that is read, over 0 to 1. All when left out. */
   readonly sample?: number

@@ -177,8 +177,13 @@ const commandGroups: readonly CommandGroup[] = [
       },
       {
         name: 'man',
-        summary: 'print the manual page',
+        summary: 'print a manual page',
         load: async () => (await import('./commands/man.ts')).defineMan
+      },
+      {
+        name: 'help',
+        summary: 'show the help of a command, or a guide',
+        load: async () => (await import('./commands/help.ts')).defineHelp
       }
     ]
   }
@@ -194,7 +199,6 @@ const loaders = new WeakMap<Command, () => Promise<void>>()
 export function addCommands(program: Command, onStatus: (status: number) => void): void {
   for (const { heading, commands } of commandGroups) {
     program.commandsGroup(heading)
-    if (heading === 'Help:') program.helpCommand('help [command]', 'show the help of a command')
     for (const { name, summary, load } of commands) {
       const command = program.command(name).summary(summary)
       loaders.set(command, async () => (await load())(command, onStatus, () => loadCommands(program)))

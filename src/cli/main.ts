@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { SyncError } from '../errors.ts'
 import { addCommands, loadCommand } from './commands.ts'
 import { addExamples } from './manual/examples.ts'
+import { guideList } from './manual/guide-list.ts'
 import { helpStyle } from './manual/help-style.ts'
 import { exitStatus, exitStatusOf, statusTexts } from './output/exit-status.ts'
 import { ClosedOutput, flushed } from './output/print.ts'
@@ -43,10 +44,13 @@ export function createProgram(onStatus: (status: number) => void): Command {
     .configureHelp(helpStyle)
     .showHelpAfterError('Try p2psync --help, or p2psync <command> --help.')
     .exitOverride()
+    // `help` is a command of ours: it prints guides too.
+    .helpCommand(false)
     // A command may have an option of the same name.
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(showLines(text)) })
   addCommands(program, onStatus)
+  program.addHelpText('after', `\n${guidesHelp()}`)
   addExamples(
     program,
     [
@@ -56,6 +60,14 @@ export function createProgram(onStatus: (status: number) => void): Command {
     `Exit status: ${statusTexts.map(([status, meaning]) => `${status} ${meaning}`).join(', ')}.`
   )
   return program
+}
+
+/** The guides, as the help lists them. */
+function guidesHelp(): string {
+  const width = Math.max(...guideList.map(([name]) => name.length))
+  return ['Guides (p2psync help <topic>):', ...guideList.map(([name, it]) => `  ${name.padEnd(width)}  ${it}`)].join(
+    '\n'
+  )
 }
 
 function report(error: unknown, json: boolean): number {

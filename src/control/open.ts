@@ -13,6 +13,7 @@ import type { WatchFeed } from './follow.ts'
 const readyMsMax = 10_000
 const readyPollMs = 50
 
+/** How `openLog` reaches a log, and where it keeps what it fetches. */
 export interface OpenOptions extends ConnectOptions {
   /** The folder's state directory; as its marker names it when left out. */
   readonly state?: string

@@ -3,6 +3,7 @@ import { chunkBytesMin } from '../chunk/chunker.ts'
 /** What is in place by default: with a chunk or two in a file, most of it is. */
 const inPlaceAboveDefault = 1024 * 1024
 
+/** Which contents are kept in the folder alone. */
 export interface InPlaceOptions {
   /**
    * The contents of files larger than this, in bytes, are kept in the folder alone; those of others in the store as

@@ -34,6 +34,7 @@ import { firstCore } from '../tree/block-ref.ts'
 import { FolderHandle, notReady } from './folder-handle.ts'
 import { mirrorHost } from './verify-hosts.ts'
 
+/** How `clone` mirrors a folder. */
 export interface CloneOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
   readonly state?: string

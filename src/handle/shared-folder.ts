@@ -28,6 +28,7 @@ import type { FileEntry } from '../tree/entry.ts'
 import { FolderHandle, notReady } from './folder-handle.ts'
 import { sharedHost } from './verify-hosts.ts'
 
+/** How `share` watches and publishes a folder. */
 export interface ShareOptions extends ConnectOptions, InPlaceOptions {
   /** Keeps the log and what is remembered in this directory rather than in the folder. */
   readonly state?: string

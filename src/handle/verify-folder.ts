@@ -15,6 +15,7 @@ import { exactFileSystem } from '../tree/file-system.ts'
 import { ClonedFolder, type CloneOptions } from './cloned-folder.ts'
 import { SharedFolder } from './shared-folder.ts'
 
+/** How `verifyFolder` opens a folder, and what it verifies. */
 export interface VerifyFolderOptions extends VerifyOptions, ConnectOptions, InPlaceOptions {
   /** Where log and state are kept, if not in the folder. */
   readonly state?: string

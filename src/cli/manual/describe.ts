@@ -2,30 +2,30 @@ import type { Argument, Command, Help, Option } from 'commander'
 import { type Remarks, remarksOf } from './examples.ts'
 import { argumentTerm, optionGroups } from './help-style.ts'
 
-/** What a value names: it is completed accordingly. `inside` is a path in the folder that the first argument names. */
+/** What a value names, for completion. `inside` is a path in the folder that the first argument names. */
 export type Kind = 'directory' | 'file' | 'inside' | 'any'
 
 export interface Value {
   readonly kind: Kind
-  /** What alone it may be, if that is known. */
+  /** The only permitted values; empty for any. */
   readonly choices: readonly string[]
 }
 
 export interface ArgumentText extends Value {
   readonly name: string
-  /** As in the usage: `<where>`, `[path]`. */
+  /** As the usage shows it: `<where>`, `[path]`. */
   readonly term: string
   readonly description: string
   readonly isVariadic: boolean
 }
 
 export interface OptionText {
-  /** As a user types it: `-l` and `--long`, or one of them. */
+  /** `-l` and `--long`, or one of them. */
   readonly names: readonly string[]
-  /** As in the help: `-n, --limit <count>`. */
+  /** As the help shows it: `-n, --limit <count>`. */
   readonly term: string
   readonly description: string
-  /** What has to follow it, or may. */
+  /** The value that has to follow, or may. */
   readonly value: (Value & { readonly name: string }) | undefined
 }
 
@@ -38,7 +38,7 @@ export interface CommandText extends Remarks {
   readonly name: string
   /** `p2psync ls [options] <where> [path]`. */
   readonly usage: string
-  /** Beneath what it stands in the list of commands. */
+  /** The heading above it in the list of commands. */
   readonly heading: string
   readonly summary: string
   readonly description: string
@@ -51,26 +51,19 @@ export interface ProgramText extends CommandText {
   readonly commands: readonly CommandText[]
 }
 
-/** All that the help of a program says, as data: the manual and the completions are made of it. */
+/** The help of a program as data, from which the manual and the completions are made. */
 export function describeProgram(program: Command): ProgramText {
   const help = program.createHelp()
-  const names = program.commands.map((command) => command.name())
-  const commands = help.visibleCommands(program).map((command) => {
-    const text = describeCommand(command, program.createHelp())
-    if (program.commands.includes(command)) return text
-    // The one that commander adds knows neither whose it is nor what it takes: the name of another.
-    const takes = text.arguments.map((it) => ({ ...it, description: 'one of those above', choices: names }))
-    return { ...text, usage: `${program.name()} ${text.usage}`, arguments: takes }
-  })
+  const commands = help.visibleCommands(program).map((command) => describeCommand(command, program.createHelp()))
   return { ...describeCommand(program, help), version: program.version() ?? '', commands }
 }
 
-/** The options of all groups. */
+/** The options of a command, of all groups. */
 export function optionsOf({ groups }: CommandText): readonly OptionText[] {
   return groups.flatMap(({ options }) => options)
 }
 
-/** What Node 20 has no `Map.groupBy` for. */
+/** `Map.groupBy`, which Node 20 lacks. */
 export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>()
   for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item])
@@ -124,7 +117,7 @@ function describeOption(option: Option, help: Help): OptionText {
   }
 }
 
-/** By the words that all commands use for their arguments. */
+/** Derived from the words that all commands use for their arguments. */
 function kindOf(name: string): Kind {
   if (/\b(?:dir|folder|mirror|where)\b/.test(name)) return 'directory'
   return /\bpath\b/.test(name) ? 'file' : 'any'

@@ -1,19 +1,19 @@
 import type { Command } from 'commander'
 import { wrap } from '../output/text.ts'
 
-/** A command line, as it is typed, and what it does where that doesn't go without saying. */
+/** A command line, and what it does unless that is obvious. */
 export type Example = string | readonly [line: string, does: string]
 
-/** What several commands have to say: a manual tells it once. */
+/** A note that several commands share; the manual prints it once. */
 export interface Topic {
   readonly heading: string
   readonly text: string
 }
 
-/** A paragraph behind the examples. */
+/** A paragraph after the examples. */
 export type Note = string | Topic
 
-/** What is told beneath the options of a command. */
+/** What the help shows beneath the options of a command. */
 export interface Remarks {
   readonly examples: readonly Example[]
   readonly notes: readonly Note[]
@@ -22,7 +22,7 @@ export interface Remarks {
 const remarks = new WeakMap<Command, Remarks>()
 const columnsDefault = 80
 
-/** Adds examples and notes to the help of a command, to the manual, and to what the tests try. */
+/** Adds examples and notes to the help of a command and to the manual. Tests parse the examples. */
 export function addExamples(command: Command, examples: readonly Example[], ...notes: readonly Note[]): void {
   remarks.set(command, { examples, notes })
   command.addHelpText('after', ({ error }) => {
@@ -32,12 +32,12 @@ export function addExamples(command: Command, examples: readonly Example[], ...n
   })
 }
 
-/** Those of a command: none where it was given none. */
+/** The examples and notes of a command, empty if it has none. */
 export function remarksOf(command: Command): Remarks {
   return remarks.get(command) ?? { examples: [], notes: [] }
 }
 
-/** @returns the line, and what it does */
+/** Splits an example into its line and its explanation. */
 export function partsOf(example: Example): readonly [line: string, does: string | undefined] {
   return typeof example === 'string' ? [example, undefined] : example
 }

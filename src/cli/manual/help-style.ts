@@ -1,12 +1,12 @@
 import { type Argument, Help, type HelpConfiguration } from 'commander'
 
-/** The options of a command, in the order in which its help tells them: first what it alone has. */
+/** Headings of the options of a command, in the order of its help: first its own. */
 export const optionGroups = { own: 'Options:', state: 'State and output:', network: 'Finding peers:' } as const
 
 const order: readonly string[] = Object.values(optionGroups)
 const plain = new Help()
 
-/** How the help of all commands looks. */
+/** The layout of the help of all commands. */
 export const helpStyle: HelpConfiguration = {
   // The list of commands needs no command's definition, so it can't show arguments.
   subcommandTerm: (command) => command.name(),

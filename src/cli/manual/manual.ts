@@ -1,14 +1,15 @@
 import { statusTexts } from '../output/exit-status.ts'
 import { type CommandText, groupBy, type OptionText, optionsOf, type ProgramText } from './describe.ts'
 import { type Example, partsOf, type Topic } from './examples.ts'
+import { guideList, guidePageName } from './guide-list.ts'
 import { optionGroups } from './help-style.ts'
 import { literal, text } from './roff.ts'
 
 /**
- * The manual page of a program, in roff with the macros of man(7). What only it says stands here, all else in the
- * commands themselves.
+ * The manual page of a program, in roff with the macros of man(7). This module holds only the texts that the helps lack;
+ * all others come from the commands.
  *
- * @param today what stands at its foot
+ * @param today the date at its foot
  */
 export function manualPage(program: ProgramText, today: Date): string {
   const { name, version, description, commands } = program
@@ -31,7 +32,7 @@ export function manualPage(program: ProgramText, today: Date): string {
       commands.flatMap((command) => commandText(command, commands))
     ),
     ...sharedGroups(commands).flatMap(([heading, options]) => section(heading, options.flatMap(optionItem))),
-    ...topicsOf(commands).flatMap(({ heading, text: told }) => section(heading, paragraphs([told]))),
+    ...topicsOf(commands).flatMap((topic) => section(topic.heading, paragraphs([topic.text]))),
     ...section('Exit status', [
       '.PD 0',
       ...statusTexts.flatMap(([status, meaning]) => item(String(status), meaning)),
@@ -43,40 +44,41 @@ export function manualPage(program: ProgramText, today: Date): string {
     ),
     ...section(
       'Files',
-      files.flatMap(([file, what]) => item(file, what))
+      files.flatMap(([file, meaning]) => item(file, meaning))
     ),
-    ...section('Examples', program.examples.flatMap(exampleText))
+    ...section('Examples', program.examples.flatMap(exampleText)),
+    ...section(
+      'See also',
+      guideList.flatMap(([guide, summary]) => item(`${guidePageName(guide)}(7)`, summary))
+    )
   ]
   return `${lines.join('\n')}\n`
 }
 
 const about: readonly string[] = [
-  'A folder on one machine, the source, is published as signed append-only logs. Any machine that has the key finds the ' +
-    'source, or any other machine that has a copy, and rebuilds the folder, live. It goes on through restarts, lost ' +
-    'connections and full disks, and never overwrites or deletes what it has not matched with the log.',
-  'What a command prints for programs goes to standard output, what it tells people to standard error. With --json ' +
-    'there is one JSON object a line, with a type. A key is all there is to access: whoever has it can read the folder.'
+  'One machine, the source, publishes a folder as signed append-only logs. Any machine that has the key finds the source, ' +
+    'or another machine that has a copy, rebuilds the folder and follows it live. It continues after restarts, lost ' +
+    'connections and full disks, and never overwrites or deletes files that it has not matched with the log.',
+  'Commands print data to standard output and messages for people to standard error. With --json they print one JSON ' +
+    'object a line, with a type. The key is the only access control: whoever has it can read the folder.'
 ]
 
 const environment: ReadonlyArray<[variable: string, does: string]> = [
   [
     'P2PSYNC_BOOTSTRAP',
-    'host:port,...: the nodes by which the DHT is joined, or none, where --bootstrap is not given.'
+    'host:port,...: the nodes through which to join the DHT, or none. The option --bootstrap overrides it.'
   ],
-  ['P2PSYNC_NO_LAN', 'When it is 1, no peers are looked for on local networks, as with --no-lan.'],
-  ['XDG_STATE_HOME', 'Where the identity of this machine is kept, in p2psync/identity (default: ~/.local/state).'],
-  ['NODE_DEBUG', 'p2psync:* traces all that goes on to standard error; p2psync:net and others a part of it.']
+  ['P2PSYNC_NO_LAN', '1 to search no local network for peers, as with --no-lan.'],
+  ['XDG_STATE_HOME', 'The directory of p2psync/identity, the identity of this machine (default: ~/.local/state).'],
+  ['NODE_DEBUG', 'p2psync:* traces everything to standard error; p2psync:net and others a part of it.']
 ]
 
-const files: ReadonlyArray<[file: string, what: string]> = [
-  [
-    '.p2psync/',
-    'In the folder: the marker by which it is known, the log, and what this machine knows of it. Never synced.'
-  ],
-  ['.p2psync/folder.json', 'The marker. Without it nothing is published, written or deleted.'],
-  ['.p2psync/allow', 'Public keys of machines that may connect, one a line, beside those of --allow.'],
-  ['.p2psyncignore', 'In the folder: what is left out, in the syntax of .gitignore. It travels itself.'],
-  ['name.conflict-<time>-<host>', 'In a mirror: what was changed there, where the source has changed it too.'],
+const files: ReadonlyArray<[file: string, meaning: string]> = [
+  ['.p2psync/', 'In the folder: its marker, its log, and the state that this machine keeps of it. It never travels.'],
+  ['.p2psync/folder.json', 'The marker. Without it p2psync publishes, writes and deletes nothing.'],
+  ['.p2psync/allow', 'Public keys of machines that may connect, one a line, in addition to those of --allow.'],
+  ['.p2psyncignore', 'In the folder: paths to leave out, in the syntax of .gitignore. The file itself travels.'],
+  ['name.conflict-<time>-<host>', 'In a mirror: a local edit of a file that the source changed too.'],
   ['~/.local/state/p2psync/identity', 'The secret key of this machine, for its user only.']
 ]
 
@@ -102,7 +104,7 @@ function commandText(command: CommandText, all: readonly CommandText[]): string[
     ...paragraphs([description]).slice(1),
     ...args.flatMap((argument) => item(argument.term, argument.description)),
     ...own.flatMap(({ options }) => options.filter(isNoHelp)).flatMap(optionItem),
-    ...elsewhere.flatMap((heading) => paragraphs([`It takes the options of ${heading} too, below.`])),
+    ...elsewhere.flatMap((heading) => paragraphs([`It also takes the options of ${heading}, below.`])),
     ...topics.flatMap((heading) => paragraphs([`See ${heading}, below.`])),
     ...paragraphs(notes.filter((note) => typeof note === 'string')),
     ...(examples.length === 0 ? [] : ['.PP', text(examples.length === 1 ? 'Example:' : 'Examples:')]),
@@ -110,7 +112,7 @@ function commandText(command: CommandText, all: readonly CommandText[]): string[
   ]
 }
 
-/** Options that are the same in several commands are told once. */
+/** Options that several commands share, for sections of their own. */
 function sharedGroups(
   commands: readonly CommandText[]
 ): ReadonlyArray<[heading: string, options: readonly OptionText[]]> {
@@ -128,20 +130,20 @@ function section(heading: string, lines: readonly string[]): string[] {
   return [`.SH ${titleOf(heading)}`, ...(lines[0] === '.PP' ? lines.slice(1) : lines)]
 }
 
-/** Of a section: headings of the help end in a colon. */
+/** The title of a section; headings of the help end in a colon. */
 function titleOf(heading: string): string {
   return heading.replace(/:$/, '').toUpperCase()
 }
 
-function paragraphs(told: readonly string[]): string[] {
-  return told.flatMap((paragraph) => ['.PP', text(paragraph)])
+function paragraphs(texts: readonly string[]): string[] {
+  return texts.flatMap((paragraph) => ['.PP', text(paragraph)])
 }
 
 function item(term: string, description: string): string[] {
   return ['.TP', literal(term), text(description)]
 }
 
-// All have it: it is told once, with the options of the program.
+// Every command has --help; the options of the program list it once.
 function isNoHelp({ names }: OptionText): boolean {
   return !names.includes('--help')
 }

@@ -1,9 +1,9 @@
 import { wrap } from '../output/text.ts'
 
-/** Source lines are no longer, so that tools that check them are content. */
+/** The length of source lines that tools which check pages accept. */
 const columns = 72
 
-/** A paragraph as roff has it: a sentence begins on a line of its own. */
+/** A paragraph in roff, which wants each sentence to begin on a line of its own. */
 export function text(paragraph: string): string {
   return paragraph
     .split(/(?<=[.:;?!])\s+/)
@@ -14,12 +14,12 @@ export function text(paragraph: string): string {
     .join('\n')
 }
 
-/** What a user types, as it is, in bold. */
+/** Text that a user types, unchanged, in bold. */
 export function literal(typed: string): string {
   return `\\fB${escapeOdd(typed).replaceAll('-', '\\-')}\\fR`
 }
 
-// Else some devices would show them as other characters, which can't be copied.
+// Some devices show these as other characters, which a user then copies.
 const named: Readonly<Record<string, string>> = { '\\': '\\e', "'": '\\(aq', '`': '\\(ga', '^': '\\(ha', '~': '\\(ti' }
 
 function escapeOdd(plain: string): string {
@@ -29,7 +29,7 @@ function escapeOdd(plain: string): string {
   })
 }
 
-/** A line that begins with a dot would be a request. */
+/** roff takes a line that begins with a dot as a request. */
 function escapeStart(line: string): string {
   return line.startsWith('.') ? `\\&${line}` : line
 }

@@ -10,6 +10,7 @@ import { localHostTowards } from '../address/route.ts'
 
 const trace = debuglog('p2psync:bootstrap')
 
+/** Where a private DHT listens. */
 export interface PrivateDhtOptions {
   /** The first of five UDP ports in a row. 49737 when left out. */
   readonly port?: number

@@ -1,15 +1,19 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { test } from 'brittle'
 import { loadCommands } from '../../../src/cli/commands.ts'
 import { createProgram } from '../../../src/cli/main.ts'
 import { describeProgram, optionsOf } from '../../../src/cli/manual/describe.ts'
 import { partsOf } from '../../../src/cli/manual/examples.ts'
+import { readGuide } from '../../../src/cli/manual/guide-files.ts'
+import { guideList, guidePageName } from '../../../src/cli/manual/guide-list.ts'
+import { guideText } from '../../../src/cli/manual/guide-text.ts'
 import { manualPage } from '../../../src/cli/manual/manual.ts'
 import { literal, text } from '../../../src/cli/manual/roff.ts'
 import { exitStatus } from '../../../src/cli/output/exit-status.ts'
 import { packageRoot, start } from '../../support/cli.ts'
+import { says } from '../../support/says.ts'
 
 const program = describeProgram(await loadCommands(createProgram(() => {})))
 const page = manualPage(program, new Date('2026-11-20T12:00:00Z'))
@@ -25,7 +29,8 @@ const sections = [
   'EXIT STATUS',
   'ENVIRONMENT',
   'FILES',
-  'EXAMPLES'
+  'EXAMPLES',
+  'SEE ALSO'
 ]
 
 test('the manual has the sections of one, in their order', (t) => {
@@ -97,9 +102,39 @@ test('p2psync man prints it, and the package brings it', async (t) => {
   t.is(undated(command.stdout), undated(page))
 
   const { man, files } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
-  t.alike(man, ['./dist/p2psync.1'])
-  t.ok(files.includes('dist/p2psync.1'))
+  t.alike(man, ['./dist/p2psync.1', ...guideList.map(([name]) => `./dist/${guidePageName(name)}.7`)])
+  t.ok(files.includes('dist/p2psync.1') && files.includes('dist/p2psync-*.7'))
   const file = join(packageRoot, 'dist/p2psync.1')
   const built = existsSync(file) ? readFileSync(file, 'utf8') : 'npm run build has not made it'
   t.is(undated(built), undated(page))
+})
+
+test('p2psync man prints the page of a guide, and writes all pages as the build does', async (t) => {
+  const [[guide = ''] = []] = guideList
+  const command = start(t, ['man', guide])
+  t.is(await command.exit(), 0)
+  says(t, command.stdout, new RegExp(`^\\.TH ${guidePageName(guide).toUpperCase()} 7 `, 'm'))
+
+  const directory = await t.tmp()
+  const writing = start(t, ['man', '--to', directory])
+  t.is(await writing.exit(), 0)
+  t.is(writing.stdout, '')
+  const { man } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
+  t.alike(readdirSync(directory).sort(), man.map((page: string) => basename(page)).sort())
+})
+
+test('p2psync help prints a guide, or the help of a command, and refuses what is neither', async (t) => {
+  const guide = start(t, ['help', 'nat'])
+  t.is(await guide.exit(), 0)
+  t.is(guide.stdout, guideText(readGuide('nat'), 80))
+  const help = start(t, ['help', 'clone'])
+  t.is(await help.exit(), 0)
+  says(t, help.stdout, /^Usage: p2psync clone /)
+  const list = start(t, ['help'])
+  t.is(await list.exit(), 0)
+  says(t, list.stdout, /^Usage: p2psync .*\n {2}clone .*\nGuides .*\n {2}nat /s)
+  const neither = start(t, ['help', 'weather'])
+  t.is(await neither.exit(), 2)
+  t.is(neither.stdout, '')
+  says(t, neither.stderr, /weather.*Allowed choices are .*networking/s)
 })
