@@ -11,7 +11,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   cli: ['cli/commands', 'cli/manual', 'cli/output'],
   'cli/commands': [
     ...['cli/completion', 'cli/manual', 'cli/options', 'cli/output', 'cli/run', 'control', 'index', 'handle', 'care'],
-    ...['query', 'change', 'peers', 'folder', 'tree']
+    ...['query', 'mirror', 'change', 'peers', 'folder', 'tree']
   ],
   'cli/run': ['cli/options', 'cli/manual', 'cli/output', 'control', 'index', 'handle', 'query', 'folder', 'tree'],
   'cli/completion': ['cli/manual'],

@@ -8,7 +8,7 @@ import { socketPaths, withShortName } from './socket-path.ts'
 
 const newline = 0x0a
 
-/** Speaks with whoever is at work on a folder. CONTROL.md has the protocol. */
+/** A client of the process that runs a folder. CONTROL.md is the protocol. */
 export class ControlClient {
   readonly #path: string
 
@@ -16,7 +16,7 @@ export class ControlClient {
     this.#path = path
   }
 
-  /** Finds who is at work on a folder; `undefined` where nobody is, or it can't be reached. */
+  /** Finds the process that runs a folder; `undefined` when there is none, or none that answers. */
   static async find(home: string, id: string): Promise<ControlClient | undefined> {
     for (const path of socketPaths(home, id)) {
       if (isOwn(path) && (await isAnswered(path))) return new ControlClient(path)
@@ -24,17 +24,18 @@ export class ControlClient {
     return undefined
   }
 
-  /** Has an operation carried out. @throws {SyncError} whatever it throws; CLOSED when the other end goes */
+  /** Runs an operation. @throws {SyncError} whatever it throws; CLOSED when the process ends */
   async *call<N extends OperationName>(name: N, params: ParamsOf<N>, signal: AbortSignal): AsyncGenerator<RecordOf<N>> {
     const response = await this.#request('POST', `/v1/${name}`, params, signal)
     for await (const line of linesOf(response, signal)) {
       const record = JSON.parse(line) as { readonly type: string; readonly code: ErrorCode; readonly message: string }
       if (record.type === 'error') throw new SyncError(record.code, record.message)
+      // Both ends are the same package, or versions of it whose records only gain fields.
       yield record as unknown as RecordOf<N>
     }
   }
 
-  /** A file's content, or a part of it. Throws as `call` does. */
+  /** The content of a file, or a part of it. Throws as `call` does. */
   async *content(params: ContentParams, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const query = new URLSearchParams()
     for (const [name, value] of Object.entries(params)) if (value !== undefined) query.set(name, String(value))
@@ -47,7 +48,7 @@ export class ControlClient {
       }
     } catch {
       signal.throwIfAborted()
-      // Why bytes break off is told to whoever asks for the next one.
+      // A broken stream of bytes has no place for a reason; a request for the next byte has.
       const start = (params.start ?? 0) + received
       for await (const _ of this.content({ ...params, start, end: start + 1 }, signal)) break
       throw closed()
@@ -57,9 +58,9 @@ export class ControlClient {
   async #request(method: string, path: string, body: unknown, signal: AbortSignal): Promise<IncomingMessage> {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       withShortName(this.#path, (socketPath) => {
-        const asked = request({ socketPath, method, path, signal }, resolve)
-        asked.on('error', (error) => reject(signal.aborted ? signal.reason : closed(error)))
-        asked.end(body === undefined ? undefined : JSON.stringify(body))
+        const sent = request({ socketPath, method, path, signal }, resolve)
+        sent.on('error', (error) => reject(signal.aborted ? signal.reason : closed(error)))
+        sent.end(body === undefined ? undefined : JSON.stringify(body))
       })
     })
     if (response.statusCode === 200) return response
@@ -70,7 +71,7 @@ export class ControlClient {
   }
 }
 
-/** What stands between newlines, and nothing else that some take for one: names may have it. */
+/** Splits at newlines only: names may contain the other characters that end a line for `readline`. */
 async function* linesOf(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<string> {
   let pieces: Buffer[] = []
   try {
@@ -90,10 +91,10 @@ async function* linesOf(response: IncomingMessage, signal: AbortSignal): AsyncGe
 }
 
 function closed(cause?: unknown): SyncError {
-  return new SyncError('CLOSED', 'Who is at work on the folder has ended. Try again', { cause })
+  return new SyncError('CLOSED', 'The process that runs the folder has ended. Try again', { cause })
 }
 
-/** Whether a socket is this user's, or root's: another's may have been put where ours would be. */
+/** Whether a socket belongs to this user or root: in a shared directory, others can create one under our name. */
 function isOwn(path: string): boolean {
   const uid = lstatSync(path, { throwIfNoEntry: false })?.uid
   const own = process.getuid?.()

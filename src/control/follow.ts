@@ -4,18 +4,18 @@ import type { KnownFolder } from '../folder/known-folder.ts'
 import type { WatchParams, WatchRecord } from '../query/watch.ts'
 import { ControlClient } from './client.ts'
 
-/** Tells what there is, then what changes, for as long as it can. */
+/** Lists a folder, then yields its changes, for as long as it can. */
 export type WatchFeed = (params: WatchParams, signal: AbortSignal) => AsyncIterable<WatchRecord>
 
-/** How often it is looked whether somebody is at work again, in milliseconds. */
-const lookMs = 200
+/** How often to look for a process that runs the folder, in milliseconds. */
+const pollMs = 200
 
 /**
- * Watches a folder on this machine, whoever is at work on it: when that ends it waits until somebody is again, and goes
- * on where it was. Each change is told once.
+ * Watches a folder on this machine across processes: when the one that runs it ends, this waits for the next one and
+ * continues after the last record. It yields each change once.
  *
- * @param watch whom to ask first
- * @throws {SyncError} whatever `watch` throws, but for CLOSED and NOT_READY; those too within the listing
+ * @param watch the first feed
+ * @throws {SyncError} whatever `watch` throws; CLOSED and NOT_READY only within the listing
  */
 export async function* follow(
   folder: KnownFolder,
@@ -23,29 +23,29 @@ export async function* follow(
   params: WatchParams,
   signal: AbortSignal
 ): AsyncGenerator<WatchRecord> {
-  const progress = new Progress(params)
-  let ask = watch
+  const progress = new WatchProgress(params)
+  let feed = watch
   for (;;) {
     try {
-      for await (const record of ask(progress.resume(), signal)) if (progress.isNew(record)) yield record
+      for await (const record of feed(progress.resume(), signal)) if (progress.isNew(record)) yield record
     } catch (error) {
       signal.throwIfAborted()
-      const isGone = error instanceof SyncError && (error.code === 'CLOSED' || error.code === 'NOT_READY')
-      if (!isGone || progress.isListing) throw error
-      await sleep(lookMs, undefined, { signal })
+      const hasEnded = error instanceof SyncError && (error.code === 'CLOSED' || error.code === 'NOT_READY')
+      if (!hasEnded || progress.isListing) throw error
+      await sleep(pollMs, undefined, { signal })
     }
-    const client = await whoeverComes(folder, signal)
-    ask = (wanted, end) => client.call('watch', wanted, end)
+    const client = await nextClient(folder, signal)
+    feed = (wanted, end) => client.call('watch', wanted, end)
   }
 }
 
-/** A watch that ends as soon as somebody is at work on the folder. */
-export function untilSomebodyComes(folder: KnownFolder, watch: WatchFeed): WatchFeed {
+/** The feed, until a process starts to run the folder. */
+export function untilRunning(folder: KnownFolder, watch: WatchFeed): WatchFeed {
   return async function* (params, signal) {
     const end = new AbortController()
     const abort = () => end.abort()
     signal.addEventListener('abort', abort)
-    whoeverComes(folder, end.signal).then(abort, () => {})
+    nextClient(folder, end.signal).then(abort, () => {})
     try {
       for await (const record of watch(params, end.signal)) yield record
     } catch (error) {
@@ -58,24 +58,24 @@ export function untilSomebodyComes(folder: KnownFolder, watch: WatchFeed): Watch
   }
 }
 
-async function whoeverComes({ home, id }: KnownFolder, signal: AbortSignal): Promise<ControlClient> {
+async function nextClient({ home, id }: KnownFolder, signal: AbortSignal): Promise<ControlClient> {
   for (;;) {
     const client = await ControlClient.find(home, id)
     if (client !== undefined) return client
-    await sleep(lookMs, undefined, { signal })
+    await sleep(pollMs, undefined, { signal })
   }
 }
 
-/** How far a watcher was told. */
-class Progress {
+/** The position of a watcher among the records of a watch: where to resume, and which records to skip then. */
+export class WatchProgress {
   readonly #params: WatchParams
-  /** The last version of which all was told. */
-  #whole: number | undefined
-  /** The one that is being told, and how many of its changes were. */
+  /** The last version of which the watcher has all changes. */
+  #completeVersion: number | undefined
+  /** The version in progress, and how many of its changes the watcher has. */
   #version: number | undefined
   #changes = 0
   #isListed: boolean
-  /** Of the version above, that come once more. */
+  /** How many changes of that version the resumed watch will repeat. */
   #repeated = 0
 
   constructor(params: WatchParams) {
@@ -83,28 +83,29 @@ class Progress {
     this.#isListed = params.since !== undefined
   }
 
-  /** Whether a part of the listing was told, and not all of it. */
+  /** Whether the watcher has a part of the listing: another process could list another version. */
   get isListing(): boolean {
     return !this.#isListed && this.#version !== undefined
   }
 
-  /** What to ask for, to go on. */
+  /** The parameters that continue the watch. */
   resume(): WatchParams {
     this.#repeated = this.#changes
-    return this.#whole === undefined ? this.#params : { ...this.#params, since: String(this.#whole) }
+    const since = this.#completeVersion
+    return since === undefined ? this.#params : { ...this.#params, since: String(since) }
   }
 
-  /** Takes note of what comes. @returns whether it wasn't told before */
+  /** Notes a record. @returns whether the watcher doesn't have it yet */
   isNew(record: WatchRecord): boolean {
     if (record.type === 'version') {
       if (record.version === this.#version) return false
-      if (this.#isListed) this.#whole = this.#version ?? this.#whole
+      if (this.#isListed) this.#completeVersion = this.#version ?? this.#completeVersion
       this.#version = record.version
       this.#changes = 0
       this.#repeated = 0
     } else if (record.type === 'listed') {
       this.#isListed = true
-      this.#whole = record.version
+      this.#completeVersion = record.version
     } else if (this.#isListed) {
       if (this.#repeated > 0) {
         this.#repeated--

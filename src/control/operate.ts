@@ -1,10 +1,9 @@
 import type { KnownFolder } from '../folder/known-folder.ts'
 import type { OpenIdleOptions } from '../handle/open-idle.ts'
 import type { FolderName, ParamsOf, RecordOf } from '../handle/operations.ts'
-import { ControlClient } from './client.ts'
 
 /**
- * Has something done with a folder: by whoever is at work on it, or else by opening it for that alone.
+ * Runs an operation on a folder: in the process that runs the folder, or else here, in a handle opened for it.
  *
  * @throws {SyncError} LOCKED, and whatever the operation and opening the folder throw
  */
@@ -15,17 +14,17 @@ export async function* operateOn<N extends FolderName>(
   options: OpenIdleOptions,
   signal: AbortSignal
 ): AsyncGenerator<RecordOf<N>> {
+  const { ControlClient } = await import('./client.ts')
   const client = await ControlClient.find(folder.home, folder.id)
   if (client !== undefined) {
     yield* client.call(name, params, signal)
     return
   }
-  // Much of what it takes is only for this.
-  const [{ openIdle: openAtRest }, { operate }] = await Promise.all([
+  const [{ openIdle }, { operate }] = await Promise.all([
     import('../handle/open-idle.ts'),
     import('../handle/operations.ts')
   ])
-  const handle = openAtRest(folder, options)
+  const handle = openIdle(folder, options)
   try {
     await handle.ready()
     yield* operate(handle, name, { ...params }, signal) as AsyncIterable<RecordOf<N>>

@@ -8,11 +8,14 @@ import { acts, operate } from '../handle/operations.ts'
 import { type ContentParams, content } from '../query/content.ts'
 import { socketPaths, withShortName } from './socket-path.ts'
 
-/** Of a request's parameters, in bytes. */
+/** The largest parameters of a request, in bytes. */
 const bodyBytesMax = 1024 * 1024
-/** Told again and again, so that a client notices when we are gone, and we when it is. */
+/** How much a client of the events may be behind before it misses some, in bytes. */
+const unreadEventBytesMax = 1024 * 1024
+/** How often to send a comment to a client of the events, so that either end notices when the other one has gone. */
 const keepAliveMs = 15_000
 
+/** The HTTP statuses of errors; 500 for the others. */
 const statuses: Partial<Record<ErrorCode, number>> = {
   USAGE: 400,
   NO_SUCH_PATH: 404,
@@ -21,7 +24,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   CLOSED: 409
 }
 
-/** Lets other processes of the user ask a folder at work, and have it do things. CONTROL.md has the protocol. */
+/** Lets other processes of the user run operations on an open folder. CONTROL.md is the protocol. */
 export class ControlServer {
   readonly #handle: FolderHandle
   readonly #server: Server
@@ -30,19 +33,19 @@ export class ControlServer {
 
   constructor(handle: FolderHandle) {
     this.#handle = handle
-    // Each who is answered.
+    // Each request in progress adds a listener.
     setMaxListeners(0, this.#stop.signal)
     this.#server = createServer((request, response) => void this.#answer(request, response))
-    // Who watches may be quiet for as long as nothing happens.
+    // A watch has no traffic while nothing happens.
     this.#server.requestTimeout = 0
     this.#server.timeout = 0
   }
 
   /**
-   * Listens. Nobody else can be at work on the folder, so what an earlier process has left goes.
+   * Listens. The folder's lock excludes other processes, so a socket that is there is a leftover, and is replaced.
    *
    * @param home the folder's state directory
-   * @returns whether it does; where no socket can be had it doesn't, and all else goes on
+   * @returns whether it listens; without a socket, the folder runs all the same
    */
   async listen(home: string, id: string): Promise<boolean> {
     for (const path of socketPaths(home, id)) {
@@ -51,7 +54,7 @@ export class ControlServer {
         this.#path = path
         return true
       } catch {
-        // The next may do.
+        // Some file systems have no sockets; the next path may work.
       }
     }
     return false
@@ -67,7 +70,7 @@ export class ControlServer {
 
   async #listenAt(path: string): Promise<void> {
     rmSync(path, { force: true })
-    // Nobody else may connect in the moment before its mode is set.
+    // Keeps others out in the moment before chmod.
     const umask = process.umask(0o177)
     try {
       await withShortName(
@@ -89,19 +92,19 @@ export class ControlServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const gone = new AbortController()
-    const end = () => gone.abort()
+    const ended = new AbortController()
+    const end = () => ended.abort()
     response.once('close', end)
     this.#stop.signal.addEventListener('abort', end)
     try {
       const { name, query } = parseTarget(request.url ?? '/')
       const params = request.method === 'POST' ? await bodyOf(request) : paramsOf(query)
-      if (name === 'events') await this.#events(response, gone.signal)
-      else if (name === 'content') await this.#content(params, response, gone.signal)
-      else await this.#operation(name, request.method ?? 'GET', params, response, gone.signal)
+      if (name === 'events') await this.#events(response, ended.signal)
+      else if (name === 'content') await this.#content(params, response, ended.signal)
+      else await this.#operation(name, request.method ?? 'GET', params, response, ended.signal)
       response.end()
     } catch (error) {
-      if (!gone.signal.aborted) fail(response, error)
+      if (!ended.signal.aborted) fail(response, error)
     } finally {
       response.off('close', end)
       this.#stop.signal.removeEventListener('abort', end)
@@ -117,7 +120,7 @@ export class ControlServer {
   ): Promise<void> {
     const isActing = acts(name)
     if (isActing === undefined) throw new NoOperation(name)
-    if (isActing && method !== 'POST') throw new SyncError('USAGE', `${name} is to be asked for by POST`)
+    if (isActing && method !== 'POST') throw new SyncError('USAGE', `${name} requires POST`)
     for await (const record of operate(this.#handle, name, params, signal)) {
       if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/x-ndjson' })
       if (!response.write(`${JSON.stringify(record)}\n`)) await drained(response, signal)
@@ -136,7 +139,7 @@ export class ControlServer {
     const headers = { 'content-type': 'application/octet-stream', 'content-length': length }
     for await (const piece of bytes) {
       if (!response.headersSent) response.writeHead(200, headers)
-      // What it lies in may be used for the next piece.
+      // A copy: the next piece reuses the memory of this one.
       if (!response.write(Buffer.from(piece))) await drained(response, signal)
     }
     if (!response.headersSent) response.writeHead(200, headers)
@@ -146,8 +149,8 @@ export class ControlServer {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
     response.write(': p2psync\n\n')
     const unsubscribe = this.#handle.subscribe((event) => {
-      // Who doesn't listen any more loses events rather than fill our memory.
-      if (response.writableLength < bodyBytesMax)
+      // A client that doesn't read misses events rather than fill our memory.
+      if (response.writableLength < unreadEventBytesMax)
         response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
     })
     const timer = setInterval(() => response.write(':\n\n'), keepAliveMs)
@@ -182,7 +185,7 @@ function paramsOf(query: URLSearchParams): Record<string, unknown> {
 async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
   const pieces: Buffer[] = []
   let bytes = 0
-  // Left to itself it would take the connection with it when it is left, and the answer.
+  // By default, leaving the loop destroys the connection, and the answer with it.
   for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += piece.length
     if (bytes > bodyBytesMax) throw new SyncError('USAGE', 'The request is too large')
@@ -194,16 +197,16 @@ async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>
     if (typeof params === 'object' && params !== null && !Array.isArray(params))
       return params as Record<string, unknown>
   } catch {
-    // As below.
+    // Falls through to the error below.
   }
-  throw new SyncError('USAGE', 'The parameters are to be a JSON object')
+  throw new SyncError('USAGE', 'The parameters must be a JSON object')
 }
 
 function fail(response: ServerResponse, error: unknown): void {
   const code = error instanceof SyncError ? error.code : 'UNEXPECTED'
-  const told = `${JSON.stringify({ type: 'error', code, message: messageOf(error) })}\n`
+  const line = `${JSON.stringify({ type: 'error', code, message: messageOf(error) })}\n`
   if (response.headersSent && response.getHeader('content-length') !== undefined) {
-    // Within the bytes of a file there is no room for words: that it breaks off tells.
+    // Among the bytes of a file there is no place for a message: the client sees them break off, and asks again.
     response.destroy()
     return
   }
@@ -211,7 +214,7 @@ function fail(response: ServerResponse, error: unknown): void {
     const status = error instanceof NoOperation ? 404 : (statuses[code as ErrorCode] ?? 500)
     response.writeHead(status, { 'content-type': 'application/x-ndjson' })
   }
-  response.end(told)
+  response.end(line)
 }
 
 function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {

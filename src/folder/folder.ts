@@ -49,12 +49,7 @@ export interface OpenFolderOptions {
  *   FOLDER_OTHER_KEY, FOLDER_FORMAT, LOCKED, HALTED
  */
 export function openFolder(directory: string, options: OpenFolderOptions): Folder {
-  const root = realRoot(directory)
-  checkDirectory(root, options.role)
-  const known = readMarker(root)
-  if (known === undefined) checkUnclaimed(root, options)
-  else checkClaim(root, known, options)
-
+  const { root, known } = checkFolder(directory, options)
   const own = join(root, stateDirectoryName)
   makeDirectory(own, `the state of ${root}`)
   const lock = takeLock(join(own, 'lock'), root)
@@ -81,6 +76,24 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
     lock.release()
     throw error
   }
+}
+
+/**
+ * Checks whether a directory can be opened as a folder, as far as that shows without its lock. Touches nothing.
+ *
+ * @returns its absolute path, and its marker if it has one
+ * @throws {SyncError} FOLDER_MISSING, FOLDER_UNREADABLE, FOLDER_NOT_EMPTY, FOLDER_ROLE, FOLDER_OTHER_KEY, FOLDER_FORMAT
+ */
+export function checkFolder(
+  directory: string,
+  options: OpenFolderOptions
+): { readonly root: string; readonly known: Marker | undefined } {
+  const root = realRoot(directory)
+  checkDirectory(root, options.role)
+  const known = readMarker(root)
+  if (known === undefined) checkUnclaimed(root, options)
+  else checkClaim(root, known, options)
+  return { root, known }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { identityDirectory, readIdentity } from '../disk/state/identity.ts'
-import { printKey } from '../log/hypercore/store.ts'
+import { printKey } from '../log/hypercore/key.ts'
 
 /**
  * The public key by which others know this machine, in printed form. Its secret is made when it is first asked for,

@@ -46,6 +46,8 @@ export function defineClone(command: Command, onStatus: (status: number) => void
     .action(async (where: string, directory: string, options: Options) => {
       const { adopt, keepReplaced, rebuild, safeLinks, only, exclude } = options
       const [key, version] = splitKey(where)
+      const { checkClone } = await import('../../handle/preflight.ts')
+      checkClone(key, directory, given({ adopt }))
       const { clone } = await import('../../index.ts')
       const folder = clone(key, directory, {
         ...connectOptions(options),

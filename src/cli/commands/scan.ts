@@ -19,6 +19,8 @@ export function defineScan(command: Command, onStatus: (status: number) => void)
     .option('--checksum', 'read every file, even if its size and times are unchanged')
     .action(async (directory: string, options: Options) => {
       const { checksum = false } = options
+      const { checkShare } = await import('../../handle/preflight.ts')
+      checkShare(directory, { existing: true })
       const { share } = await import('../../index.ts')
       const folder = share(directory, {
         ...folderOptions(options),

@@ -30,7 +30,7 @@ export function defineSelect(command: Command): void {
     .option('--latest', 'follow the newest version')
     .option('--json', 'print the selection as a JSON object')
     .action(async (directory: string, { json, ...selection }: Options) => {
-      const { selectFolder } = await import('../../index.ts')
+      const { selectFolder } = await import('../../mirror/change-selection.ts')
       const selected = await selectFolder(directory, given(selection))
       const lines = json ? [showJson({ type: 'selection', ...selected })] : linesOf(selected)
       await print(`${lines.join('\n')}\n`)

@@ -34,6 +34,8 @@ export function defineShare(command: Command, onStatus: (status: number) => void
     .option('--moved', 'use a log that was moved or restored to this place; no other copy may ever be used')
     .action(async (directory: string, options: Options) => {
       const { moved, poll, rescanInterval: rescanIntervalMs, checksum = false } = options
+      const { checkShare } = await import('../../handle/preflight.ts')
+      checkShare(directory)
       const { share } = await import('../../index.ts')
       const folder = share(directory, {
         ...connectOptions(options),

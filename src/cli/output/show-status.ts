@@ -52,7 +52,7 @@ function factLines(name: string, text: string, columns: number): readonly string
 const states: Readonly<Record<StatusRecord['state'], string>> = {
   starting: 'starting',
   looking: 'looking',
-  working: 'at work',
+  working: 'working',
   done: 'in sync',
   waiting: 'waiting',
   paused: 'paused',

@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import b4a from 'b4a'
 import Corestore from 'corestore'
 import type Hypercore from 'hypercore'
-import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
 import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } from '../../errors.ts'
 import './missing-nodes.ts'
 import { trackAvailability } from './availability.ts'
 import { type CompactOptions, compact } from './compact.ts'
 import { guardPeers } from './peer-guard.ts'
+
+export { parseKey, printKey } from './key.ts'
 
 /** A pair of Ed25519 keys. */
 export interface StoreKeyPair {
@@ -194,39 +194,6 @@ export class LogStore {
       await this.#corestore.storage.close()
     }
   }
-}
-
-/**
- * The bytes of a key as it is printed: z-base-32 of 52 letters, or 64 hexadecimal digits.
- *
- * @throws {SyncError} BAD_KEY
- */
-export function parseKey(text: string): Uint8Array {
-  const key = text.trim()
-  if (key.length !== 52 && key.length !== 64) {
-    throw new SyncError(
-      'BAD_KEY',
-      `Not a key: ${shown(key)} has ${key.length} characters. A key has 52 letters and digits`
-    )
-  }
-  const alphabet = key.length === 52 ? /^[ybndrfg8ejkmcpqxot1uwisza345h769]+$/ : /^[0-9a-f]+$/i
-  if (!alphabet.test(key)) {
-    const bad = [...key].find((character) => !alphabet.test(character))
-    throw new SyncError(
-      'BAD_KEY',
-      `Not a key: ${shown(key)} has the character ${JSON.stringify(bad)}, which no key has`
-    )
-  }
-  return b4a.from(ids.decode(key.length === 64 ? key.toLowerCase() : key))
-}
-
-/** A key as it is printed. */
-export function printKey(key: Uint8Array): string {
-  return ids.encode(key)
-}
-
-function shown(key: string): string {
-  return JSON.stringify(key.length > 70 ? `${key.slice(0, 70)}…` : key)
 }
 
 /** Corestore moves whatever it finds in its directory into its database: it gets none but its own. */

@@ -1,15 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'brittle'
 import type { Command } from 'commander'
 import { loadCommands } from '../../../src/cli/commands.ts'
 import { createProgram } from '../../../src/cli/main.ts'
 import { describeProgram, optionsOf } from '../../../src/cli/manual/describe.ts'
 import { partsOf, remarksOf } from '../../../src/cli/manual/examples.ts'
-import { packageRoot } from '../../support/cli.ts'
 
 const columns = 80
-/** So much of a line of the list of commands is left for what each does. */
+/** The room for a summary in a line of the list of commands. */
 const summaryMax = 50
 
 /** Commands without --json, and why. */
@@ -30,11 +27,11 @@ test('the program has commands, each in a group', (t) => {
 
 for (const command of commands) {
   const { name, summary, description, arguments: args, examples } = command
-  test(`${name} says what it does, with examples`, (t) => {
+  test(`${name} has a summary, a description and examples`, (t) => {
     t.ok(summary.length > 0 && summary.length <= summaryMax, `has a summary of ${summary.length} characters`)
-    t.absent(summary.endsWith('.'), 'which is no sentence')
+    t.absent(summary.endsWith('.'), 'which has no full stop')
     t.ok(/^[A-Z].*\.$/s.test(description), 'has a description, in sentences')
-    for (const { term, description } of [...args, ...optionsOf(command)]) t.ok(description, `says what ${term} is`)
+    for (const { term, description } of [...args, ...optionsOf(command)]) t.ok(description, `describes ${term}`)
     t.ok(
       examples.some((example) => callsIn(partsOf(example)[0]).some((words) => words[0] === name)),
       'has an example of its use'
@@ -53,7 +50,7 @@ test('every exception to --json is a command', (t) => {
 })
 
 for (const command of [program, ...program.commands]) {
-  test(`the examples of ${command.name()} are command lines that it takes`, async (t) => {
+  test(`the examples of ${command.name()} are command lines that it accepts`, async (t) => {
     for (const example of remarksOf(command).examples) {
       const [line] = partsOf(example)
       const calls = callsIn(line)
@@ -65,14 +62,14 @@ for (const command of [program, ...program.commands]) {
   test(`the help of ${command.name()} fits ${columns} columns`, (t) => {
     const help = helpOf(command)
     const lines = help.split('\n')
-    // An example is a line that can be copied.
+    // Examples stay on one line, to be copied.
     const long = lines.filter((line) => line.length > columns && !line.startsWith('  $ '))
     t.alike(long, [])
     for (const example of remarksOf(command).examples)
       t.ok(lines.includes(`  $ ${partsOf(example)[0]}`), partsOf(example)[0])
   })
 
-  test(`the help of ${command.name()} tells its own options first`, (t) => {
+  test(`the help of ${command.name()} lists its own options first`, (t) => {
     const help = helpOf(command)
     const at = ['\nOptions:\n', '\nState and output:\n', '\nFinding peers:\n']
       .map((heading) => help.indexOf(heading))
@@ -85,29 +82,11 @@ for (const command of [program, ...program.commands]) {
   })
 }
 
-test('an example that no command takes is noticed', async (t) => {
+test('the check of examples finds a command line that no command accepts', async (t) => {
   t.alike(callsIn("cd x && p2psync ls 'a b' -l | wc > lines; p2psync id"), [['ls', 'a b', '-l'], ['id']])
   for (const words of [['lst'], ['ls'], ['ls', 'a', '--lung'], ['ls', 'a', '--timeout', 'long'], ['id', 'a']]) {
     await t.exception(() => parse(words), words.join(' '))
   }
-})
-
-/** What keeps a command from starting at once. */
-const heavy = ['hypercore', 'hyperbee', 'corestore', 'hypercore-storage', 'hyperswarm', 'hyperdht', 'rocksdb-native']
-
-test('the command line starts without what only some commands need', (t) => {
-  const built = join(packageRoot, 'dist')
-  t.alike(chainsTo(heavy, join(built, 'bin/p2psync.js')), [])
-  const modules = join(built, 'src/cli/commands')
-  for (const name of readdirSync(modules).filter((name) => name.endsWith('.js'))) {
-    t.alike(chainsTo(heavy, join(modules, name)), [], name)
-  }
-  const api = chainsTo(heavy, join(built, 'src/index.js'))
-  for (const name of ['hypercore', 'corestore', 'hyperdht', 'rocksdb-native'])
-    t.ok(
-      api.some((chain) => chain.includes(` → ${name}`)),
-      `the walk finds that the API loads ${name}`
-    )
 })
 
 /** The calls of p2psync in a line of a shell, as words. */
@@ -125,7 +104,7 @@ function callsIn(line: string): string[][] {
   return calls.filter(([name]) => name === 'p2psync').map((call) => call.slice(1))
 }
 
-/** Parses arguments as the command line does, but does nothing. */
+/** Parses arguments as the command line does, without running the command. */
 async function parse(words: readonly string[]): Promise<void> {
   const program = await loadCommands(createProgram(() => {}))
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => {} })
@@ -138,26 +117,4 @@ function helpOf(command: Command): string {
   command.configureOutput({ writeOut: (text) => written.push(text), getOutHelpWidth: () => columns })
   command.outputHelp()
   return written.join('')
-}
-
-/** How static imports lead from a built module to packages, each way once. */
-function chainsTo(packages: readonly string[], start: string): string[] {
-  const chains: string[] = []
-  const seen = new Set<string>()
-  const walk = (file: string, way: readonly string[]) => {
-    if (seen.has(file)) return
-    seen.add(file)
-    const here = [...way, relative(packageRoot, file)]
-    const source = readFileSync(file, 'utf8')
-    for (const [, named, bare] of source.matchAll(
-      /^(?:import|export)\b[^'";]*?\bfrom\s*'([^']+)'|^import '([^']+)'/gm
-    )) {
-      const imported = named ?? bare ?? ''
-      if (imported.startsWith('.')) walk(resolve(dirname(file), imported), here)
-      else if (packages.some((name) => imported === name || imported.startsWith(`${name}/`)))
-        chains.push([...here, imported].join(' → '))
-    }
-  }
-  walk(start, [])
-  return chains
 }
