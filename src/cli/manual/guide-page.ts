@@ -57,7 +57,7 @@ function roffOf(block: MarkdownBlock): string[] {
 
 function rowRoff(row: readonly string[], header: readonly string[]): string[] {
   const [term = '', ...cells] = row
-  const named = cells.filter((cell) => cell !== '').length > 1
+  const named = header.length > 2
   const texts = cells.flatMap((cell, index) => {
     const heading = plainOf(header[index + 1] ?? '')
     if (cell === '') return []

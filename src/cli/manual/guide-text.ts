@@ -27,11 +27,11 @@ function linesOf(block: MarkdownBlock, width: number): string[] {
   }
 }
 
-/** A row of a table as a term and, beneath it, its other cells, each with its heading where there are several. */
+/** A row of a table as a term and, beneath it, its other cells, each with its heading if the table has several. */
 function rowLines(row: readonly string[], header: readonly string[], width: number): string[] {
   const [term = '', ...cells] = row
   const deeper = `${indent}${indent}${indent}`
-  const named = cells.filter((cell) => cell !== '').length > 1
+  const named = header.length > 2
   const texts = cells.map((cell, index) => {
     const heading = header[index + 1] ?? ''
     return cell !== '' && named && heading !== '' ? `${plain(heading)}: ${plain(cell)}` : plain(cell)

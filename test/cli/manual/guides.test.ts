@@ -49,7 +49,7 @@ A TABLE
       why: second
 
   alone
-      last
+      why: last
 
   - an item that goes on
   - another
@@ -84,6 +84,7 @@ why:
 second
 .TP
 \\fBalone\\fR
+why:
 last
 .IP \\(bu 2
 an item that goes on
