@@ -1,12 +1,12 @@
-/** Pieces that nobody used for so long are let go. */
+/** The pool frees its spare memory after this time without a loan, in milliseconds. */
 const idleMs = 10_000
 
 export interface BufferPoolOptions {
-  /** How much there is at most, in bytes; what is lent beyond it is memory like any other. */
+  /** The size of the pool, in bytes; buffers beyond it are ordinary memory. */
   readonly bytesMax: number
   /**
-   * Whether worker threads may see it. Copying into it takes longer, and native modules may take it for something else:
-   * sodium-native's encryption reads and writes wherever it was told to before.
+   * Whether the memory is shared with worker threads. Copying into shared memory is slower, and native modules may
+   * mishandle it: sodium-native's encryption reads and writes at the address of an earlier buffer.
    */
   readonly shared?: boolean
 }
@@ -14,22 +14,22 @@ export interface BufferPoolOptions {
 interface Loan {
   readonly owner: BufferPool
   readonly length: number
-  /** Whether it may be given back. */
+  /** Whether one holder has all of it, so that it may be given back. */
   isWhole: boolean
 }
 
 const loans = new WeakMap<ArrayBufferLike, Loan>()
 
 /**
- * Memory that is used again and again for what passes through. Made anew for each block of a file, it has the garbage
- * collector go through all that is alive every few megabytes, as what lies outside its heap counts too: a quarter of
- * the time that a large file took. What is shared doesn't count, and so is never made without a bound.
+ * Reuses memory for bytes in transit. With new memory for each block of a file, the garbage collector, which counts
+ * memory outside its heap too, runs every few megabytes: this took a quarter of the time of a large file. It doesn't
+ * count shared memory at all, so the pool has a bound.
  */
 export class BufferPool {
   readonly #options: BufferPoolOptions
-  /** By their sizes, which are powers of two: Hypercore copies a block that takes up less than half of its memory. */
+  /** By size, a power of two: Hypercore copies a block that takes up less than half of its memory. */
   readonly #spares = new Map<number, ArrayBufferLike[]>()
-  /** What there is, as far as the garbage collector has told. */
+  /** The memory made and not yet collected, in bytes. */
   #bytes = 0
   readonly #collected = new FinalizationRegistry<number>((bytes) => {
     this.#bytes -= bytes
@@ -42,58 +42,58 @@ export class BufferPool {
   }
 
   /**
-   * A buffer of so many bytes, whatever they are, until it is given back; or for good, if it isn't.
+   * A buffer of `length` bytes, uninitialized. The borrower keeps it until it calls `giveBack`, or for good.
    *
-   * @param options.inParts whether others will have parts of it: it can't be given back before it was `reunited`
+   * @param options.inParts whether several holders will share it: it can't be given back before `reunited`
    */
   lend(length: number, { inParts = false }: { readonly inParts?: boolean } = {}): Buffer {
     const size = 2 ** Math.ceil(Math.log2(Math.max(1, length)))
-    const piece = this.#spares.get(size)?.pop() ?? this.#make(size)
-    if (piece === undefined) return Buffer.allocUnsafeSlow(length)
+    const memory = this.#spares.get(size)?.pop() ?? this.#make(size)
+    if (memory === undefined) return Buffer.allocUnsafeSlow(length)
     this.#wasUsed = true
-    loans.set(piece, { owner: this, length, isWhole: !inParts })
-    return Buffer.from(piece, 0, length)
+    loans.set(memory, { owner: this, length, isWhole: !inParts })
+    return Buffer.from(memory, 0, length)
   }
 
   #make(size: number): ArrayBufferLike | undefined {
     if (this.#bytes + size > this.#options.bytesMax) return undefined
     this.#bytes += size
-    const piece = this.#options.shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size)
-    this.#collected.register(piece, size)
-    return piece
+    const memory = this.#options.shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size)
+    this.#collected.register(memory, size)
+    return memory
   }
 
-  /** Takes back what nobody looks at any more; see `giveBack`. */
-  take(piece: ArrayBufferLike): void {
-    const spares = this.#spares.get(piece.byteLength)
-    if (spares === undefined) this.#spares.set(piece.byteLength, [piece])
-    else spares.push(piece)
-    this.#timer ??= setTimeout(() => this.#rest(), idleMs).unref()
+  /** Takes back memory without holders; see `giveBack`. */
+  take(memory: ArrayBufferLike): void {
+    const spares = this.#spares.get(memory.byteLength)
+    if (spares === undefined) this.#spares.set(memory.byteLength, [memory])
+    else spares.push(memory)
+    this.#timer ??= setTimeout(() => this.#freeIdle(), idleMs).unref()
   }
 
-  #rest(): void {
+  #freeIdle(): void {
     this.#timer = undefined
-    if (this.#wasUsed) this.#timer = setTimeout(() => this.#rest(), idleMs).unref()
+    if (this.#wasUsed) this.#timer = setTimeout(() => this.#freeIdle(), idleMs).unref()
     else this.#spares.clear()
     this.#wasUsed = false
   }
 }
 
-/** The whole buffer that was lent of which `bytes` are a part; `undefined` where they are of none. */
+/** The whole lent buffer that contains `bytes`; `undefined` for other memory. */
 export function lentWith(bytes: Uint8Array): Buffer | undefined {
   const loan = loans.get(bytes.buffer)
   return loan && Buffer.from(bytes.buffer, 0, loan.length)
 }
 
-/** Says that of all that was lent in parts, nobody looks at anything but `bytes`. */
+/** Declares that the holder of `bytes` is the only one left of a buffer lent in parts. */
 export function reunited(bytes: Uint8Array): void {
   const loan = loans.get(bytes.buffer)
   if (loan !== undefined) loan.isWhole = true
 }
 
 /**
- * Gives back the buffer that `bytes` are a part of, if one was lent: whoever calls this vouches that nobody looks at any
- * of it from now on. Who isn't sure leaves it to the garbage collector.
+ * Gives back the lent buffer that contains `bytes`; does nothing for other memory. The caller vouches that nobody uses
+ * any of the buffer from now on. In doubt, leave the buffer to the garbage collector.
  */
 export function giveBack(bytes: Uint8Array): void {
   const loan = loans.get(bytes.buffer)

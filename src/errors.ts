@@ -1,6 +1,6 @@
 /**
- * Every reason for which an operation as a whole can fail. The set is closed and stable: programs
- * may switch on it. What goes wrong with a single path is a `Problem` instead, and the run goes on.
+ * The reasons for which an operation as a whole can fail. The set is closed and stable: programs may switch on it.
+ * An error at a single path is a `Problem` instead, and the operation continues.
  */
 export type ErrorCode =
   | 'USAGE'
@@ -27,7 +27,7 @@ export type ErrorCode =
   | 'NOT_READY'
   | 'CLOSED'
 
-/** The one error class of p2psync: a stable `code`, a message made for people, and the `cause`. */
+/** The one error class of p2psync: a stable `code`, a message for people, and the `cause`. */
 export class SyncError extends Error {
   override readonly name = 'SyncError'
   readonly code: ErrorCode
@@ -38,20 +38,20 @@ export class SyncError extends Error {
   }
 }
 
-/** The system's error code (`ENOENT`, …) of anything thrown, or `undefined`. */
+/** The system's code of an error, such as `ENOENT`; `undefined` for anything else. */
 export function systemCode(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
   return typeof code === 'string' ? code : undefined
 }
 
-/** A message for people out of anything thrown, without Node's prefix and the path that it repeats. */
+/** The message of anything thrown, without the code and the path that Node adds to a system error. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (systemCode(error) === undefined || error instanceof SyncError) return error.message
   return error.message.replace(/^[A-Z0-9]+: /, '').replace(/, [a-z]+( '.*)?$/s, '')
 }
 
-/** A database of ours can't be written or read: DISK_FULL, or DAMAGED. */
+/** A database of p2psync failed: DISK_FULL, or DAMAGED. */
 export class DatabaseFailure extends SyncError {
   readonly database: 'store' | 'state'
 
@@ -61,22 +61,26 @@ export class DatabaseFailure extends SyncError {
   }
 }
 
+/** How many causes of an error to look at: a chain could be a circle. */
+const causesMax = 5
+
 /**
- * What an error of the storage engine says of a database, or `undefined` for any other error. The engine tells
- * by words, sometimes in the cause of another error, and by a code `EIO` without a system call.
+ * The failure of a database that an error of the storage engine means; `undefined` for any other error. The engine
+ * has no codes of its own: the words of the message tell, sometimes those of the cause, or a code `EIO` without a
+ * system call.
  */
 export function databaseFailure(
   database: 'store' | 'state',
   directory: string,
   error: unknown
 ): DatabaseFailure | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+  for (let at = error, depth = 0; at instanceof Error && depth < causesMax; at = at.cause, depth++) {
     if (at instanceof DatabaseFailure) return at
     if (isDiskFull(at)) {
       const message = `No space left on the disk of ${directory}`
       return new DatabaseFailure(database, 'DISK_FULL', message, error)
     }
-    // A call of Node's own names the system call; the engine names a file of the database.
+    // Errors of Node name the system call; errors of the engine name a file of the database.
     const byEngine = (at as NodeJS.ErrnoException).syscall === undefined
     const namesFile = /no such file/i.test(at.message) && at.message.includes(`${directory}/`)
     if (
@@ -90,7 +94,7 @@ export function databaseFailure(
   return undefined
 }
 
-/** Whether something failed for want of space, or of what a quota allows. */
+/** Whether the disk or a quota is full. */
 export function isDiskFull(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   return ['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '') || /no space left|quota exceeded/i.test(error.message)

@@ -1,19 +1,19 @@
 import { channel } from 'node:diagnostics_channel'
 
 /**
- * The moments between which the order of what reaches a disk matters: a process may be killed, or the
- * power cut, at each of them. Named after what has just been done.
+ * The steps whose order on the disk matters: the process may be killed, or the power fail, after each of them. A
+ * step is named after the action that it completes.
  */
 export type FailpointName = (typeof failpointNames)[number]
 
 export const failpointNames = [
   // Opening a folder, either role.
-  /** A small file of ours is written beside the one that it replaces. */
+  /** A small state file is written, but hasn't replaced the old one. */
   'file-prepared',
   'marker-written',
   // A writer's run.
   'key-claimed',
-  /** One of the two cores has its new fork. */
+  /** One of the two cores has its new fork, the other may not have it. */
   'core-forked',
   'fork-durable',
   'run-noted',
@@ -33,48 +33,48 @@ export const failpointNames = [
   'planned',
   'settled',
   'directory-made',
-  /** What is to be moved has left its path, and has no other yet. */
+  /** A file to be moved has left its old path, and has no new one yet. */
   'taken-out',
   'moved',
-  /** A file's bytes are all there, its mode and time aren't yet. */
+  /** A staged file has all its bytes, but not its mode and time. */
   'content-received',
   'file-staged',
   'staged-durable',
   'set-aside',
-  /** It is written down what of what is to be replaced will be kept. */
+  /** The state names the replaced contents that will be kept. */
   'kept-noted',
-  /** What was replaced lies where it is kept. */
+  /** The replaced contents are in their place. */
   'kept',
-  /** What was kept has gone, its record hasn't yet. */
+  /** Kept contents are removed, but not their record. */
   'kept-removed',
-  /** What is new has changed places with what it replaces. */
+  /** A new file has swapped names with the one that it replaces. */
   'exchanged',
   'placed',
   'removed',
   'metadata-set',
   'directories-finished',
-  /** What was placed, moved and removed would survive a power cut. */
+  /** All placements, moves and removals would survive a power failure. */
   'folder-durable',
   'baseline-recorded',
   'applied-noted',
-  // Forgetting old contents, when that is asked for.
-  /** What is needed of packs was stored anew, and a version tells where. */
+  // Collecting garbage.
+  /** The live contents of packs are stored again, and a version names their new places. */
   'packs-moved',
   'chunks-forgotten',
-  /** Some of them. */
+  /** Some of the blocks are cleared. */
   'blocks-cleared',
   'store-compacted'
 ] as const
 
 /**
- * The name of the `node:diagnostics_channel` on which every step is told as it is reached, as its
- * name, synchronously: whoever subscribes can log it, hold it up, or end the process right there.
+ * The `node:diagnostics_channel` that gets the name of every step, synchronously: a subscriber can log the step, block
+ * the thread, or end the process right there.
  */
 export const failpointChannel = 'p2psync:step'
 
 const steps = channel(failpointChannel)
 
-/** Tells that a step was reached. Costs nothing while nobody listens. */
+/** Publishes a step. Costs nothing without subscribers. */
 export function reached(step: FailpointName): void {
   if (steps.hasSubscribers) steps.publish(step)
 }

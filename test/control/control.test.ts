@@ -15,20 +15,20 @@ async function shared(t: Assert, folder: string, args: readonly string[] = []) {
   return peer
 }
 
-/** Bytes of memory that a process has, and how many sockets. */
+/** The resident memory of a process, in bytes, and the number of its descriptors. */
 function usageOf(pid: number): { readonly bytes: number; readonly sockets: number } {
   const bytes = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
   return { bytes, sockets: readdirSync(`/proc/${pid}/fd`).length }
 }
 
 interface Stream {
-  /** What has come so far. */
+  /** The text received so far. */
   readonly text: () => string
   readonly isOver: () => boolean
   readonly end: () => void
 }
 
-/** Begins to read an answer that has no end. */
+/** Reads an endless answer. */
 function follow(t: Assert, socketPath: string, path: string): Promise<Stream> {
   return new Promise((resolve, reject) => {
     let [text, isOver] = ['', false]
@@ -48,7 +48,7 @@ function follow(t: Assert, socketPath: string, path: string): Promise<Stream> {
   })
 }
 
-test('a folder at work answers over its socket, as CONTROL.md says', async (t) => {
+test('a running folder answers on its socket, as CONTROL.md specifies', async (t) => {
   const folder = join(await t.tmp(), 'folder')
   mkdirSync(join(folder, 'docs'), { recursive: true })
   writeFileSync(join(folder, 'docs/a.txt'), '0123456789')
@@ -56,7 +56,7 @@ test('a folder at work answers over its socket, as CONTROL.md says', async (t) =
   writeFileSync(join(folder, 'empty'), '')
   const peer = await shared(t, folder)
   const socket = socketOf(folder)
-  t.is(statSync(socket).mode & 0o777, 0o600, 'for its owner alone')
+  t.is(statSync(socket).mode & 0o777, 0o600, 'for its owner only')
 
   const get = (path: string) => askSocket(socket, path)
   const post = (path: string, body: string | object) => askSocket(socket, path, body)
@@ -74,7 +74,7 @@ test('a folder at work answers over its socket, as CONTROL.md says', async (t) =
   )
   t.alike(pathsIn(await get('/v1/list?recursive=true')), ['docs', 'docs/a.txt', 'empty', 'name & more?'])
   t.alike(pathsIn(await post('/v1/list', { path: 'docs', recursive: true })), ['docs/a.txt'])
-  t.alike(pathsIn(await post('/v1/list', '')), ['docs', 'empty', 'name & more?'], 'a body of nothing asks for nothing')
+  t.alike(pathsIn(await post('/v1/list', '')), ['docs', 'empty', 'name & more?'], 'an empty body means no parameters')
   t.is((await get('/v1/log?limit=1')).records[0]?.type, 'version')
   const { records: statuses } = await get('/v1/status')
   t.alike(
@@ -132,11 +132,11 @@ test('a folder at work answers over its socket, as CONTROL.md says', async (t) =
   const late = await get('/v1/wait?version=999&timeoutMs=1')
   t.is(late.records[0]?.code, 'NO_PEER')
 
-  // Longer than a timer can count: it waits.
+  // The timeout is longer than the longest timer of Node.
   const waiting = await Promise.race([get('/v1/wait?version=999&timeoutMs=5000000000'), get('/v1/status')])
   t.is(waiting.records[0]?.type, 'status')
 
-  // What isn't HTTP at all, and what breaks off, does no harm.
+  // Bytes that aren't HTTP, and a request that breaks off, do no harm.
   const raw = connect(socket)
   raw.on('error', () => {})
   raw.end('\0\x01 not HTTP\r\n\r\n')
@@ -150,7 +150,7 @@ test('a folder at work answers over its socket, as CONTROL.md says', async (t) =
   t.is((await run(t, ['ls', folder])).status, 0)
 })
 
-test('who follows is told everything, costs nothing when gone, and little when slow', async (t) => {
+test('a client that follows gets everything; one that ends costs nothing, a slow one little', async (t) => {
   const folder = join(await t.tmp(), 'folder')
   mkdirSync(folder)
   for (let i = 0; i < 1500; i++)
@@ -160,7 +160,7 @@ test('who follows is told everything, costs nothing when gone, and little when s
   const socket = socketOf(folder)
   const before = usageOf(peer.pid)
 
-  // Slow: they ask for a lot, and read none of it.
+  // Slow clients request much, and read none of it.
   const slow = Array.from({ length: 20 }, (_, i) => {
     const path = i % 2 === 0 ? '/v1/list?recursive=1' : '/v1/content?path=large'
     const client = connect(socket)
@@ -169,7 +169,7 @@ test('who follows is told everything, costs nothing when gone, and little when s
     client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
     return client
   })
-  // Gone in the middle.
+  // These clients end within the listing.
   const watchers = await Promise.all(Array.from({ length: 20 }, () => follow(t, socket, '/v1/watch')))
   const haveBegun = () => watchers.every((each) => each.text().length > 1000)
   await until(haveBegun, { what: 'the beginning of each listing' })
@@ -180,8 +180,8 @@ test('who follows is told everything, costs nothing when gone, and little when s
   const listed = () => recordsIn(watcher.text().slice(0, watcher.text().lastIndexOf('\n') + 1))
   await until(() => listed().some(({ type }) => type === 'listed'), { what: 'the listing' })
   const during = usageOf(peer.pid)
-  // Ten times the large file would be 800 MB.
-  t.ok(during.bytes - before.bytes < 350e6, `${during.bytes - before.bytes} bytes more for 20 that are slow`)
+  // Buffering the large file for ten clients would take 800 MB.
+  t.ok(during.bytes - before.bytes < 350e6, `${during.bytes - before.bytes} bytes more for 20 slow clients`)
 
   mkdirSync(join(folder, 'new'))
   writeFileSync(join(folder, 'new/file'), 'x')
@@ -197,14 +197,14 @@ test('who follows is told everything, costs nothing when gone, and little when s
 
   for (const client of slow) client.destroy()
   const few = before.sockets + 6
-  await until(() => usageOf(peer.pid).sockets <= few, { what: 'what is gone to be let go of' })
+  await until(() => usageOf(peer.pid).sockets <= few, { what: 'the sockets of ended clients to close' })
 
   t.is(await peer.kill('SIGTERM'), 130)
   await until(() => watcher.isOver() && events.isOver(), { what: 'the end of what is followed' })
-  t.is(peer.stderr, '', 'nobody was warned of anything')
+  t.is(peer.stderr, '', 'no warning on stderr')
 })
 
-test('a socket is found in a deep state directory, and one that a killed process left is taken over', async (t) => {
+test('a deep state directory has a socket, and the socket of a killed process is replaced', async (t) => {
   const root = await t.tmp()
   const [folder, deep] = [
     join(root, 'folder'),
@@ -220,28 +220,28 @@ test('a socket is found in a deep state directory, and one that a killed process
   t.is(await ls(), 'file\n')
   await first.kill('SIGKILL')
   t.ok(existsSync(join(deep, 'control.sock')), 'left behind')
-  t.is(await pidOf(), undefined, 'nobody answers')
+  t.is(await pidOf(), undefined, 'no process answers')
   t.is(await ls(), 'file\n')
 
   const second = await shared(t, folder, ['--state', deep])
   t.is(await pidOf(), second.pid)
   t.is((await run(t, ['status', folder, '--state', deep, '--json'])).records[0]?.pid, second.pid)
-  // Killed while it is watched.
+  // The process is killed while a client watches.
   const watching = start(t, ['watch', folder])
   await until(() => /following version/.test(watching.stderr), { what: 'the listing' })
   await second.kill('SIGKILL')
   const third = await shared(t, folder)
   writeFileSync(join(folder, 'later'), 'later')
-  await until(() => /^\+ later/m.test(watching.stdout), { what: 'it to go on with who comes next' })
+  await until(() => /^\+ later/m.test(watching.stdout), { what: 'the watch to continue with the next process' })
   t.is(await watching.kill('SIGINT'), 130)
   t.absent(/UNEXPECTED|\n\s+at /.test(watching.stderr), watching.stderr)
   await third.kill('SIGTERM')
 })
 
-test('where there can be no socket in the state directory, the runtime directory has one', async (t) => {
+test('without a socket in the state directory, the runtime directory has one', async (t) => {
   const root = await t.tmp()
   const [folder, runtime] = [join(root, 'folder'), join(root, 'run')]
-  // As on a file system that has no sockets: nothing can be made there.
+  // A directory in its place prevents the socket, like a file system without sockets.
   mkdirSync(socketOf(folder), { recursive: true })
   mkdirSync(join(socketOf(folder), 'in the way'))
   mkdirSync(runtime, { mode: 0o700 })

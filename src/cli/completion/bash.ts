@@ -1,15 +1,15 @@
 import { type CommandText, groupBy, type Kind, optionsOf, type ProgramText, type Value } from '../manual/describe.ts'
 import { quote, script } from './script.ts'
 
-/** A script that has bash complete the arguments of a program. Bash 3.2, which macOS has, can read it too. */
+/** A script with which bash completes the arguments of a program. It also runs in bash 3.2, as macOS has it. */
 export function bashCompletion(program: ProgramText): string {
   const { name, version, commands } = program
   const fn = `_${name}`
   const all = [program, ...commands]
   const options = all.map((command) => `    ${keyOf(command, program)}) options=${quote(optionWords(command))} ;;`)
-  return `# What bash completes of ${name} ${version}. Printed by: ${name} completion bash
+  return `# Completion of ${name} ${version} for bash. Printed by: ${name} completion bash
 
-# Sets options to those of the command $1.
+# Sets options to the options of the command $1.
 ${fn}_options() {
   case $1 in
 ${options.join('\n')}
@@ -17,7 +17,7 @@ ${options.join('\n')}
   esac
 }
 
-# Sets kind to what the option $2 of the command $1 is followed by; fails where that is nothing.
+# Sets kind to the kind of value of the option $2 of the command $1; fails if it takes none.
 ${fn}_value() {
   case "$1 $2" in
 ${cases(optionPatterns(commands))}
@@ -25,7 +25,7 @@ ${cases(optionPatterns(commands))}
   esac
 }
 
-# Sets kind to what the argument at $2 of the command $1 is.
+# Sets kind to the kind of the argument at position $2 of the command $1.
 ${fn}_argument() {
   case "$1 $2" in
     ' 0') kind=${quote(wordsKind(commands.map((command) => command.name)))} ;;
@@ -39,7 +39,7 @@ complete -F ${fn} ${name}
 `
 }
 
-/** The program itself has no name of a command. */
+/** The program's own options have an empty command name. */
 function keyOf(command: CommandText, program: ProgramText): string {
   return command === program ? "''" : command.name
 }
@@ -55,7 +55,7 @@ interface Pattern {
   readonly kind: string
 }
 
-/** An option that takes the same in all commands is told once. */
+/** An option that takes the same kind of value in all commands gets one pattern. */
 function optionPatterns(commands: readonly CommandText[]): Pattern[] {
   const all = commands.flatMap((command) =>
     optionsOf(command).flatMap(({ names, value }) =>
@@ -85,7 +85,7 @@ function wordsKind(words: readonly string[]): string {
   return `words ${words.join(' ')}`
 }
 
-/** One branch for each kind, with all that are of it. */
+/** One branch for each kind, with all its patterns. */
 function cases(patterns: readonly Pattern[]): string {
   const byKind = groupBy(patterns, ({ kind }) => kind)
   return [...byKind]
@@ -93,11 +93,11 @@ function cases(patterns: readonly Pattern[]): string {
     .join('\n')
 }
 
-// Bash takes words apart at = : @ too, and replaces only the last part of the word that is completed.
-const functions = script`# Gives what $kind, and what is typed of it, can become.
+// Bash also splits words at = : @, and replaces only the last part of the completed word.
+const functions = script`# Prints the completions of the typed text $1, by $kind.
 _program_replies() {
   local typed=$1 place=$2 reply
-  # Replies are compared with, and given back, without quotes.
+  # Bash compares and inserts replies without quotes.
   [[ $typed == [\'\"]* ]] && typed=$\{typed:1}
   typed=$\{typed//\\/}
   case $kind in
@@ -169,7 +169,7 @@ _program() {
   case $kind in
     directory | file | inside) compopt -o filenames 2>/dev/null ;;
   esac
-  # There may be more to come beneath a directory.
+  # No space after a directory: a path in it may follow.
   if (($\{#COMPREPLY[@]} == 1)) && [[ $\{COMPREPLY[0]} == */ ]]; then compopt -o nospace 2>/dev/null; fi
   return 0
 }

@@ -1,7 +1,7 @@
 import { type CommandText, type OptionText, optionsOf, type ProgramText, type Value } from '../manual/describe.ts'
 import { script } from './script.ts'
 
-/** A script that has fish complete the arguments of a program. */
+/** A script with which fish completes the arguments of a program. */
 export function fishCompletion(program: ProgramText): string {
   const { name, version, commands } = program
   const start = `complete -c _name`
@@ -12,9 +12,9 @@ export function fishCompletion(program: ProgramText): string {
     ...commands.map((it) => `${start} ${isFirst} -a ${it.name} -d ${quote(it.summary || it.description)}`),
     ...commands.flatMap(linesOf)
   ]
-  const text = `# What fish completes of _name ${version}. Printed by: _name completion fish
+  const text = `# Completion of _name ${version} for fish. Printed by: _name completion fish
 
-# Prints those options of a command behind which something has to stand.
+# Prints the options of a command that take a value.
 function __name_valued
     switch $argv[1]
 ${commands.map(valuedOf).join('')}    end
@@ -57,7 +57,7 @@ function followerOf({ value }: OptionText): string {
   return words === '' ? ' -x' : ` -x -a ${quote(words)}`
 }
 
-/** What fish runs to know what there is. */
+/** The choices of a value, or the code that fish runs to find them. */
 function wordsOf({ kind, choices }: Value): string {
   if (choices.length > 0) return choices.join(' ')
   switch (kind) {
@@ -76,7 +76,7 @@ function quote(text: string): string {
   return `'${text.replaceAll(/['\\]/g, '\\$&')}'`
 }
 
-const functions = script`# Prints the words before the one that is completed, without options and what stands behind them.
+const functions = script`# Prints the words before the completed one, without options and their values.
 function __name_words
     set -l command
     set -l awaited
@@ -103,7 +103,7 @@ function __name_in
     test "$words[1]" = $argv[1]
 end
 
-# Whether so many words stand before, or a number between the two.
+# Whether the number of words before is $argv[1], or from $argv[1] to $argv[2].
 function __name_at
     set -l count (count (__name_words))
     test $count -ge $argv[1] -a $count -le $argv[-1]

@@ -1,7 +1,7 @@
 import { type CommandText, type OptionText, optionsOf, type ProgramText, type Value } from '../manual/describe.ts'
 import { quote, script } from './script.ts'
 
-/** A script that has zsh complete the arguments of a program: to lie in a directory of `fpath`, or to be sourced. */
+/** A script with which zsh completes the arguments of a program, for a directory of `fpath`, or to be sourced. */
 export function zshCompletion(program: ProgramText): string {
   const { name, version, commands } = program
   const summaries = commands.map(
@@ -9,7 +9,7 @@ export function zshCompletion(program: ProgramText): string {
   )
   const branches = commands.map((command) => `    ${command.name}) ${argumentsOf(specsOf(command))} ;;`)
   const text = `#compdef _name
-# What zsh completes of _name ${version}. Printed by: _name completion zsh
+# Completion of _name ${version} for zsh. Printed by: _name completion zsh
 
 __name_commands() {
   local -a commands
@@ -40,7 +40,7 @@ const functions = script`  [[ $state == rest ]] || return
   __name_command $line[1]
 }
 
-# A path in a folder is completed from there.
+# Completes paths within the folder.
 __name_inside() {
   local place=$\{(Q)line[1]}
   place=$\{place/#\~\//$HOME/}
@@ -68,11 +68,11 @@ function specsOf(command: CommandText): string[] {
   ]
 }
 
-/** One for each of its names, of which each rules out the other. */
+/** One spec for each name of an option; one name excludes the other. */
 function specsOfOption({ names, description, value }: OptionText): string[] {
   return names.map((name) => {
     if (value === undefined) return quote(`(${names.join(' ')})${name}[${escapeSpec(description)}]`)
-    // After a long name it may stand behind a sign of equality, after a short one at once.
+    // The value may follow a long name after =, a short one directly.
     const joint = name.startsWith('--') ? '=' : '+'
     return quote(`*${name}${joint}[${escapeSpec(description)}]:${escapeSpec(value.name)}:${actionOf(value)}`)
   })

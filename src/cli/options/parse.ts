@@ -32,7 +32,7 @@ export function parseAge(text: string): number {
 /** A whole number of at least 1. */
 export function parseCount(text: string): number {
   const count = Number(text)
-  if (!/^\d{1,15}$/.test(text) || count < 1) throw new InvalidArgumentError('Give a whole number, 1 or more.')
+  if (!/^\d{1,15}$/.test(text) || count < 1) throw new InvalidArgumentError('Give a whole number of at least 1.')
   return count
 }
 

@@ -29,7 +29,7 @@ const refused: ReadonlyArray<[args: readonly string[], status: number, says: Reg
   [['--listen', '203.0.113.9'], 1, /Can't listen on 203\.0\.113\.9/]
 ]
 for (const [args, status, says] of refused) {
-  test(`share ${args.join(' ')} ends at once and says why`, async (t: Assert) => {
+  test(`share ${args.join(' ')} ends at once with an error`, async (t: Assert) => {
     const command = start(t, ['share', await t.tmp(), ...args], { bootstrap: 'none' })
     t.is(await command.exit(), status, command.stderr)
     t.ok(says.test(command.stderr), command.stderr)

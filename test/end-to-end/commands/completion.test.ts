@@ -18,7 +18,7 @@ const lsLong = lsOptions.filter((name) => name.startsWith('--'))
 const directories = ['my photos', 'photos']
 const inPhotos = ['2024', 'a.txt', 'b c.txt']
 
-/** What is typed before Tab, and what it may become. */
+/** The typed text before Tab, and its completions. */
 const cases: ReadonlyArray<[typed: string, offered: readonly string[], only?: readonly Shell[]]> = [
   ['p2psync ', names],
   ['p2psync l', ['limit', 'log', 'ls']],
@@ -44,14 +44,14 @@ const cases: ReadonlyArray<[typed: string, offered: readonly string[], only?: re
   ['p2psync ls -- photos a', ['a.txt']]
 ]
 
-/** Prints what a script of a shell offers for each line, with a line `==` before. */
+/** The command that prints a line `==` and the completions of a script, for each typed line. */
 const drivers: Readonly<Record<Shell, (script: string, lines: readonly string[]) => readonly string[]>> = {
   bash: (script, lines) => ['bash', '--norc', '-c', bashDriver, 'bash', script, ...lines],
   zsh: (script, lines) => ['zsh', '-f', '-c', zshDriver, 'zsh', script, ...lines],
   fish: (script, lines) => ['fish', '--no-config', '-c', fishDriver, script, ...lines]
 }
 
-// Bash takes a line apart at what is in COMP_WORDBREAKS, of which these are enough here.
+// Bash splits a line at COMP_WORDBREAKS; these characters of it suffice here.
 const bashDriver = script`
 source "$1"; shift
 for line in "$@"; do
@@ -66,7 +66,7 @@ for line in "$@"; do
   (($\{#COMPREPLY[@]} == 0)) || printf '%s\n' "$\{COMPREPLY[@]}"
 done`
 
-// Completion works in an interactive shell alone. What its functions add is printed there instead of shown.
+// Completion works only in an interactive shell. This one prints the completions instead of showing them.
 const zshDriver = script`
 zmodload zsh/zpty
 zpty z zsh -f -i
@@ -113,7 +113,7 @@ for (const shell of ['bash', 'zsh', 'fish'] as const) {
     for (const [typed, offered] of cases) t.alike(offers.get(typed), [...offered].sort(), `${typed}⇥`)
   })
 
-  test(`the script for ${shell} knows all commands and all their options`, async (t) => {
+  test(`the script for ${shell} contains all commands and all their options`, async (t) => {
     const completion = await scriptOf(t, shell)
     const missed = commands.flatMap((command) => {
       const words = optionsOf(command).flatMap(({ names }) => names)
@@ -122,11 +122,11 @@ for (const shell of ['bash', 'zsh', 'fish'] as const) {
         .filter((word) => !new RegExp(`(?<![\\w-])${word}(?![\\w-])`).test(completion))
     })
     t.alike(missed, [])
-    t.ok(!/\p{Control}/u.test(completion.replaceAll('\n', '')), 'and holds nothing but text')
+    t.ok(!/\p{Control}/u.test(completion.replaceAll('\n', '')), 'and has no control characters')
   })
 }
 
-test('bash is told of the function', async (t) => {
+test('the script for bash registers its function', async (t) => {
   const { status, stdout } = spawnSync('bash', [
     '--norc',
     '-c',
@@ -151,7 +151,7 @@ async function scriptOf(t: Assert, shell: Shell): Promise<string> {
   return command.stdout
 }
 
-/** A directory with folders, one of which has a space in its name. */
+/** A directory with two folders, one with a space in its name. */
 async function photos(t: Assert): Promise<string> {
   const cwd = await t.tmp()
   for (const directory of ['photos/2024', 'photos/.p2psync', 'my photos/sub'])
@@ -160,7 +160,7 @@ async function photos(t: Assert): Promise<string> {
   return cwd
 }
 
-/** Sorted, each once, without the slash that some shells add to a directory, and what fish says of it. */
+/** The completions of each line: sorted, unique, without the slash after a directory, and without fish's descriptions. */
 function offersIn(output: string): Map<string, string[]> {
   const offers = new Map<string, string[]>()
   let current: string[] = []

@@ -64,7 +64,7 @@ function isFinding(t: Assert, { name, state, message, advice }: Check, wanted: C
   says(t, advice === undefined ? message : `${message} → ${advice}`, text)
 }
 
-test('doctor checks one thing after the other, and sums up', async (t) => {
+test('doctor prints each check in order, then a summary', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const cwd = await t.tmp()
   const { status, checks, of, summary } = await diagnosis(t, ['--no-lan'], { bootstrap, cwd })
@@ -85,7 +85,7 @@ test('doctor checks one thing after the other, and sums up', async (t) => {
   isFinding(t, of('dht'), 'ok', /^private, reached in \d+ ms$/)
   isFinding(t, of('nat'), 'ok', /^none on the way/)
   t.is(of('multicast').message, 'off')
-  t.alike(readdirSync(cwd), [], 'nothing is left where it was tried')
+  t.alike(readdirSync(cwd), [], 'the checks leave no files behind')
 })
 
 test('doctor prints a table', async (t) => {
@@ -103,7 +103,7 @@ test('doctor prints a table', async (t) => {
   says(t, command.stdout, /\n\n1 failure, \d+ warnings?\n$/)
 })
 
-namespaceTest('a machine without a network is told so', async (t) => {
+namespaceTest('doctor reports a machine without a network', async (t) => {
   const [host] = openLan(t, 1) as [Host]
   host.run('ip', 'link', 'delete', 'eth0')
   const { status, of, summary } = await diagnosis(t, [], { host, bootstrap: '10.77.0.1:49737,nas.invalid:49737' })
@@ -120,18 +120,18 @@ namespaceTest('a machine without a network is told so', async (t) => {
   t.is(without.of('dht').message, 'off')
 })
 
-namespaceTest('on a local network with a private DHT all is well', async (t) => {
+namespaceTest('doctor finds no problem on a local network with a private DHT', async (t) => {
   const [nas, laptop] = openLan(t, 2) as [Host, Host]
   const dht = start(t, ['bootstrap'], { host: nas })
   await until(() => dht.stdout.includes('10.77.0.1:49737'), { what: 'the DHT' })
-  // A new IPv6 address can't be used before the system knows that nobody else has it.
+  // A new IPv6 address is unusable while the system looks for duplicates.
   await until(() => !laptop.run('ip', 'address').includes('tentative'), { what: 'the addresses' })
   const options = { host: laptop, bootstrap: '10.77.0.1:49737' }
   const { status, of } = await diagnosis(t, [], options)
   t.is(status, 0)
   isFinding(t, of('udp'), 'ok', /leave from 10\.77\.0\.2/)
   isFinding(t, of('dht'), 'ok', /^private, reached/)
-  // It takes more nodes than the first one: each has to be reachable from outside.
+  // The check needs more nodes than the first one, and each must be reachable from outside.
   isFinding(t, of('nat'), 'ok', /others see 10\.77\.0\.2:\d+, which is this machine's own/)
   isFinding(t, of('multicast'), 'ok', /works on eth0 \(10\.77\.0\.2\)/)
 
@@ -139,7 +139,7 @@ namespaceTest('on a local network with a private DHT all is well', async (t) => 
   t.is(quiet.of('multicast').message, 'off')
 })
 
-test('a TCP port that is taken is a failure, and who has it is named', async (t) => {
+test('a TCP port in use is a failure, and the message names its process', async (t) => {
   const server = createServer().listen(0)
   await once(server, 'listening')
   t.teardown(() => server.close())
@@ -149,7 +149,7 @@ test('a TCP port that is taken is a failure, and who has it is named', async (t)
   isFinding(t, of('tcp-port'), 'failure', new RegExp(`${port} is in use by process ${process.pid} .*→ end it`))
 })
 
-test('the store of a folder is looked at, and nothing is changed', async (t) => {
+test('doctor reads the store of a folder, and changes nothing', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const root = await t.tmp()
   mkdirSync(join(root, 'a/b'), { recursive: true })
@@ -173,7 +173,7 @@ test('the store of a folder is looked at, and nothing is changed', async (t) => 
   t.is((await startShare(t, root, { bootstrap })).key, share.key)
 })
 
-test('a store that is damaged is a failure', async (t) => {
+test('a damaged store is a failure', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const root = await t.tmp()
   writeFileSync(join(root, 'file'), 'content')
@@ -190,7 +190,7 @@ test('a store that is damaged is a failure', async (t) => {
   isFinding(t, of('store'), 'failure', /The store .* is damaged: .*→ the files are untouched\. Restore \.p2psync/)
 })
 
-test('a clock that was set back since shows', async (t) => {
+test('doctor warns of a clock that was set back', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const root = await t.tmp()
   const share = await startShare(t, root, { bootstrap })
@@ -209,22 +209,22 @@ test('a full disk is a warning', { skip: noLoopDevices !== false }, async (t) =>
   isFinding(t, of('space'), 'warning', new RegExp(`^\\d+ MB of 1\\d MB free on the disk of ${disk.path} → free some`))
 })
 
-oddTest('a disk that does not answer holds nothing up', 'memory', async (t) => {
+oddTest('a disk that does not answer does not block the other checks', 'memory', async (t) => {
   const root = await memoryDisk(t, {})
   const server = serverOf(root)
   process.kill(server, 'SIGSTOP')
-  // Set going again whatever happens: nobody could unmount it.
+  // Without its server, the disk could not be unmounted.
   const { status, of, checks } = await diagnosis(t, [...offline, root]).finally(() => process.kill(server, 'SIGCONT'))
   t.is(status, 1)
   isFinding(t, of('file-system'), 'failure', new RegExp(`disk of ${root} does not answer → is it a network disk`))
-  t.is(checks.length, names.length - 1, 'the rest is checked')
+  t.is(checks.length, names.length - 1, 'the other checks run')
 })
 
 for (const [kind, state, text] of [
   ['port-restricted', 'ok', /^easy: all others see one address, 10\.1\.0\.11:\d+/],
   ['symmetric', 'warning', /^hard: each peer sees another port of 10\.1\.0\.11.*→ forward a TCP port/]
 ] as const) {
-  namespaceTest(`a ${kind} network address translator is known by the ports that it gives`, async (t) => {
+  namespaceTest(`a ${kind} NAT is recognized by its ports`, async (t) => {
     const { outside, inside } = openNat(t, { kind: [kind, 'none'] })
     const dht = start(t, ['bootstrap'], { host: outside })
     await until(() => dht.stdout.includes('10.1.0.1:49737'), { what: 'the DHT' })
@@ -233,7 +233,7 @@ for (const [kind, state, text] of [
   })
 }
 
-/** What is given, the exit status, and what has to be said. */
+/** Arguments, the exit status, and the message. */
 const mistakes: ReadonlyArray<[args: readonly string[], status: number, says: RegExp]> = [
   [['yyyy'], 12, /has 4 characters.*nor is there a directory.*\[BAD_KEY\]\n$/],
   [['./nowhere'], 10, /no directory .*nowhere \[FOLDER_MISSING\]\n$/],
@@ -252,14 +252,14 @@ for (const [args, status, message] of mistakes) {
   })
 }
 
-/** A change of the user's is published, and nothing was before it. */
+/** Publishes a change, and checks that nothing was published before it. */
 async function publishesNothingBut(t: Assert, share: Command, from: number, path: string): Promise<void> {
   writeFileSync(path, 'more')
-  // One that was made for anything else would have come first, without the file.
+  // An earlier version would lack the file.
   t.is((await share.event('published', () => true, from)).files, 2)
 }
 
-/** The process that serves what is mounted at `root`. */
+/** The process that serves the file system mounted at `root`. */
 function serverOf(root: string): number {
   const found = readdirSync('/proc').find((name) => {
     if (!/^\d+$/.test(name)) return false
@@ -267,14 +267,14 @@ function serverOf(root: string): number {
       const args = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0')
       return args.includes(root) && args.some((arg) => arg.endsWith('fuse-server.js'))
     } catch {
-      return false // Gone meanwhile.
+      return false // The process has ended meanwhile.
     }
   })
-  if (found === undefined) throw new Error(`Nobody serves ${root}`)
+  if (found === undefined) throw new Error(`No process serves ${root}`)
   return Number(found)
 }
 
-/** All that lies in a folder, with its times and the hashes of files; but not when its `.p2psync` was changed. */
+/** All entries of a folder, with times and hashes; without the time of `.p2psync`, which its lock changes. */
 function contentsOf(root: string): readonly string[] {
   const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).sort()
   return ['.', ...names.filter((name) => name !== '.p2psync')].map((name) => {
@@ -288,7 +288,7 @@ function contentsOf(root: string): readonly string[] {
   })
 }
 
-test('doctor finds the peers of a key, or says that there are none', async (t) => {
+test('doctor finds the peers of a key, or reports that there are none', async (t) => {
   const source = await t.tmp()
   const writer = await startShare(t, source, { bootstrap: 'none' })
   const met = await diagnosis(t, [writer.key, ...offline])

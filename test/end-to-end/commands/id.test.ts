@@ -27,7 +27,7 @@ async function idOf(t: Assert, env: NodeJS.ProcessEnv): Promise<string> {
   return command.stdout
 }
 
-test('a machine has one public key, made at the first use and kept for this user only', async (t) => {
+test('a machine has one public key, made at the first use and readable by this user only', async (t) => {
   const home = await t.tmp()
   const key = await idOf(t, { HOME: home })
   t.ok(/^[ybndrfg8ejkmcpqxot1uwisza345h769]{52}\n$/.test(key), 'a key and nothing else')
@@ -36,7 +36,7 @@ test('a machine has one public key, made at the first use and kept for this user
   const file = fileOf(home)
   t.is(statSync(file).mode & 0o777, 0o600)
   t.is(statSync(dirname(file)).mode & 0o777, 0o700)
-  t.alike(readdirSync(dirname(file)), ['identity'], 'nothing is left of its making')
+  t.alike(readdirSync(dirname(file)), ['identity'], 'no temporary file is left')
   const { format, seed } = JSON.parse(readFileSync(file, 'utf8')) as { format: number; seed: string }
   t.is(format, 1)
   t.is(ids.encode(keyPair(Buffer.from(seed, 'hex')).publicKey), key.trim(), 'of the seed in the file')
@@ -46,7 +46,7 @@ test('a machine has one public key, made at the first use and kept for this user
   t.alike(JSON.parse(json.stdout), { type: 'identity', key: key.trim() })
 })
 
-test('XDG_STATE_HOME says where the identity is, unless it is relative', async (t) => {
+test('XDG_STATE_HOME is the home of the identity, unless it is relative', async (t) => {
   const [home, elsewhere] = [await t.tmp(), await t.tmp()]
   const key = await idOf(t, { HOME: home, XDG_STATE_HOME: elsewhere })
   t.ok(existsSync(join(elsewhere, 'p2psync/identity')))
@@ -55,7 +55,7 @@ test('XDG_STATE_HOME says where the identity is, unless it is relative', async (
   t.ok(existsSync(fileOf(home)))
 })
 
-test('commands that make the identity at once end with the same one', async (t) => {
+test('commands that make the identity at the same time agree on one', async (t) => {
   const home = await t.tmp()
   const keys = await Promise.all(Array.from({ length: 8 }, () => idOf(t, { HOME: home })))
   t.is(new Set(keys).size, 1)
@@ -63,7 +63,7 @@ test('commands that make the identity at once end with the same one', async (t) 
   t.alike(readdirSync(dirname(fileOf(home))), ['identity'])
 })
 
-/** What stands where the identity should, and what has to be said. */
+/** Contents in place of the identity, and the message. */
 const strangers: ReadonlyArray<[name: string, put: (file: string) => void, says: RegExp]> = [
   ['garbage', (file) => writeFileSync(file, 'garbage', { mode: 0o600 }), /is damaged, or of a newer p2psync/],
   ['nothing', (file) => writeFileSync(file, '', { mode: 0o600 }), /is damaged/],
@@ -78,12 +78,12 @@ function write(file: string, content: unknown): void {
 }
 
 for (const [name, put, message] of strangers) {
-  test(`an identity that is ${name} is refused, and left as it is`, async (t) => {
+  test(`an identity that is ${name} is refused, and stays unchanged`, async (t) => {
     const home = await t.tmp()
     const file = fileOf(home)
     mkdirSync(dirname(file), { recursive: true })
     put(file)
-    // A link to a good one is no better.
+    // The link leads to a valid identity.
     const other = await t.tmp()
     await idOf(t, { HOME: other })
     cpSync(fileOf(other), join(dirname(file), 'elsewhere'))
@@ -96,7 +96,7 @@ for (const [name, put, message] of strangers) {
   })
 }
 
-test('an identity that others can read is refused until its mode is set right', async (t) => {
+test('an identity that others can read is refused until its mode is corrected', async (t) => {
   const home = await t.tmp()
   const key = await idOf(t, { HOME: home })
   for (const mode of [0o640, 0o604]) {
@@ -110,7 +110,7 @@ test('an identity that others can read is refused until its mode is set right', 
   t.is(await idOf(t, { HOME: home }), key)
 })
 
-test("a home that can't be written to is said", { skip: !canBeOrdinary }, async (t) => {
+test('an identity that cannot be written or read is an error', { skip: !canBeOrdinary }, async (t) => {
   const home = await t.tmp()
   const env = { HOME: home, XDG_STATE_HOME: '' }
   chmodSync(home, 0o555)

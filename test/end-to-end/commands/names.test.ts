@@ -10,7 +10,7 @@ import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-/** Names that would turn a terminal red, clear it, set its title, go back a line, or be read as others. */
+/** Names that color or clear a terminal, set its title, move its cursor, or look like other names. */
 const names: readonly string[] = [
   'line\nfeed',
   'carriage\rreturn',
@@ -32,7 +32,7 @@ const names: readonly string[] = [
   '$(reboot)'
 ]
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is what it is for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for control characters
 const live = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0041}]/u
 
 const shown: ReadonlyArray<[name: string, text: string]> = [
@@ -49,13 +49,13 @@ for (const [name, text] of shown) {
   test(`showName shows ${JSON.stringify(text)}`, (t) => t.is(showName(name), text))
 }
 
-test('showJson says the same as JSON, and nothing to a terminal', (t) => {
+test('showJson prints JSON without characters that control a terminal', (t) => {
   const text = showJson({ names })
   t.absent(live.test(text))
   t.alike(JSON.parse(text), { names })
 })
 
-test('names with control characters are synced as they are, and shown escaped', async (t) => {
+test('names with control characters sync unchanged, and show escaped', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   for (const name of names) writeFileSync(join(source, name), name)
@@ -67,7 +67,7 @@ test('names with control characters are synced as they are, and shown escaped', 
   await becomeSame(t, source, mirror)
   await reader.kill('SIGTERM')
 
-  // Every name in a problem, a conflict or something that differs.
+  // Each name gets a problem, a conflict, or a local difference.
   for (const [i, name] of names.entries()) {
     rmSync(join(mirror, name))
     if (i % 3 === 0) execFileSync('mkfifo', ['--', join(mirror, name)])
@@ -77,7 +77,7 @@ test('names with control characters are synced as they are, and shown escaped', 
   await until(() => writer.events.filter(({ type }) => type === 'published').length > 1, { what: 'a version' })
   const plain = start(t, ['clone', writer.key, mirror, '--once'], { bootstrap })
   t.is(await plain.exit(), 3)
-  t.absent(live.test(plain.stderr), 'nothing for the terminal to obey')
+  t.absent(live.test(plain.stderr), 'no control characters on stderr')
   t.ok(plain.stderr.includes('red\\x1b[31mred') && plain.stderr.includes('txt.\\u{202e}gpj.exe'))
   const json = start(t, ['clone', writer.key, mirror, '--once', '--json'], { bootstrap })
   t.is(await json.exit(), 3)
@@ -89,7 +89,7 @@ test('names with control characters are synced as they are, and shown escaped', 
   )
 })
 
-test('names in what the command line refuses are shown escaped', async (t) => {
+test('error messages show names escaped', async (t) => {
   const bad = 'no\u001b[31m\u202e\u009bwhere'
   const cwd = await t.tmp()
   const lines: readonly (readonly string[])[] = [
@@ -118,7 +118,7 @@ const hasTmux = () => {
   }
 }
 
-test('a terminal is left as it was by the names on it', { skip: !hasTmux() }, async (t: Assert) => {
+test('names do not change the state of a terminal', { skip: !hasTmux() }, async (t: Assert) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   for (const name of names) execFileSync('mkfifo', ['--', join(source, name)])

@@ -8,7 +8,7 @@ import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-test('a paused folder rests, also after a restart, and catches up when it goes on', async (t) => {
+test('a paused folder stays paused after a restart, and catches up after resume', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'file'), '1')
@@ -18,9 +18,9 @@ test('a paused folder rests, also after a restart, and catches up when it goes o
   const statusOf = async (folder: string) => (await run(t, ['status', folder, '--json'])).records[0] as Told
   const held = () => readFileSync(join(mirror, 'file'), 'utf8')
 
-  // The mirror rests: its source goes on.
+  // The mirror is paused, its source runs.
   t.is((await run(t, ['pause', mirror])).status, 0)
-  t.is((await run(t, ['pause', mirror])).status, 0, 'twice is once')
+  t.is((await run(t, ['pause', mirror])).status, 0, 'pausing twice changes nothing')
   const paused = await statusOf(mirror)
   t.alike([paused.state, paused.peers], ['paused', []])
   says(t, String(paused.reason), /paused\. p2psync resume/)
@@ -29,12 +29,12 @@ test('a paused folder rests, also after a restart, and catches up when it goes o
   writeFileSync(join(source, 'file'), '2')
   const second = await writer.event('published', () => true, from)
   t.is(held(), '1')
-  t.is((await run(t, ['cat', mirror, 'file'])).stdout, '1', 'it can be read all the same')
+  t.is((await run(t, ['cat', mirror, 'file'])).stdout, '1', 'it stays readable')
   const waiting = await run(t, ['wait', mirror, '--version', String(second.version), '--timeout', '300ms'])
   t.is(waiting.status, 13)
   says(t, waiting.stderr, /It is paused/)
 
-  // It still does when it is started again, and ends at once.
+  // The mirror stays paused after a restart, and ends at once.
   t.is(await reader.kill('SIGINT'), 130)
   const resting = await statusOf(mirror)
   t.is(resting.state, 'stopped')
@@ -51,7 +51,7 @@ test('a paused folder rests, also after a restart, and catches up when it goes o
   t.is(held(), '2')
   t.alike((await run(t, ['wait', mirror, '--json'])).records, [{ type: 'held', version: second.version }])
 
-  // The source rests: what changes isn't published.
+  // The source is paused: it publishes no changes.
   t.is((await run(t, ['pause', source])).status, 0)
   from = writer.events.length
   writeFileSync(join(source, 'file'), '3')
@@ -65,7 +65,7 @@ test('a paused folder rests, also after a restart, and catches up when it goes o
   t.is((await run(t, ['wait', source, ...patient])).status, 0)
 })
 
-test('a resting folder is paused, and to wait for one lasts until somebody is at work on it', async (t) => {
+test('a stopped folder can be paused, and wait lasts until it runs', async (t) => {
   const source = join(await t.tmp(), 'folder')
   mkdirSync(source)
   const first = await startShare(t, source, { bootstrap: 'none' })
@@ -94,7 +94,7 @@ test('a resting folder is paused, and to wait for one lasts until somebody is at
   t.is(interrupted.stderr, '')
 })
 
-test('status tells of role, versions, what differs, and why it is not done', async (t) => {
+test('status shows role, versions, differences, and the reason for what is missing', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   for (const name of ['diverged', 'conflict', 'gone']) writeFileSync(join(source, name), 'content')
@@ -144,7 +144,7 @@ test('status tells of role, versions, what differs, and why it is not done', asy
   await writer.kill('SIGTERM')
   await until(async () => ((await statusOf(mirror)).peers as Told[]).length === 0, { what: 'the source to go' })
   t.is((await run(t, ['peers', mirror])).stderr, 'No peers\n')
-  // Nobody is asked for what isn't known.
+  // A new folder has no known version.
   t.is((await run(t, ['ls', mirror])).status, 0)
   t.is((await run(t, ['log', mirror])).status, 0)
   const differences = (await run(t, ['diff', mirror, '--stat', '--json'])).records.map(

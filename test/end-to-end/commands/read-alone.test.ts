@@ -8,7 +8,7 @@ import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-test('a mirror that was cloned by a snapshot is read without its source', async (t) => {
+test('a mirror cloned from a snapshot is readable without its source', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const files = 2000
@@ -42,7 +42,7 @@ test('a mirror that was cloned by a snapshot is read without its source', async 
   t.is(back.status, 13)
   says(t, back.stderr, /Not all of version \d+ of the log is here yet.*NOT_HELD/)
 
-  // At work, and alone: nobody comes to send it.
+  // Running, but without peers.
   await writer.kill('SIGTERM')
   const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--keep-replaced', 'none'] })
   await reader.event('ready')
@@ -58,7 +58,7 @@ test('a mirror that was cloned by a snapshot is read without its source', async 
     t.is(interrupted.stderr, '')
   }
 
-  // Its source comes back, and an old content is gone for good.
+  // The source returns, and an old content is gone for good.
   const again = await startShare(t, source, { bootstrap })
   const from = again.events.length
   writeFileSync(join(source, 'large'), bytesOf(2_000_000, 2))
@@ -73,7 +73,7 @@ test('a mirror that was cloned by a snapshot is read without its source', async 
   says(t, old.stderr, new RegExp(`Its source had it until version ${second}`))
 })
 
-test('a resting folder has many readers at once, also while it is started', async (t) => {
+test('a stopped folder has many readers at once, even while it starts', async (t) => {
   const folder = await t.tmp()
   for (let i = 0; i < 50; i++) writeFileSync(join(folder, `${i}`), `${i}`)
   const first = await startShare(t, folder, { bootstrap: 'none' })
@@ -89,12 +89,12 @@ test('a resting folder has many readers at once, also while it is started', asyn
   t.is(await (await starting).kill('SIGTERM'), 130)
 })
 
-test('a folder without anything is listed as such, and a damaged store is told', async (t) => {
+test('an empty folder has an empty list, and a damaged store is an error', async (t) => {
   const folder = await t.tmp()
   const peer = await startShare(t, folder, { bootstrap: 'none' })
   await peer.event('up-to-date')
-  for (const way of ['at work', 'at rest']) {
-    if (way === 'at rest') await peer.kill('SIGTERM')
+  for (const way of ['running', 'stopped']) {
+    if (way === 'stopped') await peer.kill('SIGTERM')
     const [ls, log, status] = await Promise.all([
       run(t, ['ls', folder]),
       run(t, ['log', folder]),

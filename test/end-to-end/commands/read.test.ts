@@ -34,7 +34,7 @@ const oddNames = [
 ]
 const largeOf = (seed: number) => bytesOf(3_000_000, seed)
 
-/** A folder of every kind of thing. */
+/** Fills a folder with entries of every kind. */
 function fill(source: string): void {
   mkdirSync(join(source, 'docs/deep'), { recursive: true })
   mkdirSync(join(source, 'nothing'))
@@ -52,7 +52,7 @@ async function makeHistory(source: string, writer: Command): Promise<readonly [n
   const first = (await writer.event('up-to-date')) as { readonly version?: number }
   const next = async (edit: () => void) => {
     const from = writer.events.length
-    // All of it is one version, however slow the machine.
+    // The writer stands still, so that all changes become one version on any machine.
     process.kill(writer.pid, 'SIGSTOP')
     edit()
     process.kill(writer.pid, 'SIGCONT')
@@ -80,7 +80,7 @@ async function few<T>(acts: readonly (() => Promise<T>)[], atOnce = 3): Promise<
   return results
 }
 
-test('the same is told of a folder at work, of a resting one, and of a key', async (t) => {
+test('a running folder, a stopped folder and a key give the same answers', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, around] = [await t.tmp(), await t.tmp()]
   const [mirror, cache] = [join(around, 'mirror'), join(around, 'cache')]
@@ -108,7 +108,7 @@ test('the same is told of a folder at work, of a resting one, and of a key', asy
       atOnce
     )
   const before = await readAll([[source], [mirror], [writer.key]])
-  // One after the other: a cache is one process's at a time.
+  // In sequence: a cache belongs to one process at a time.
   before.push(...(await readAll([[writer.key, '--cache', cache]], 1)))
   await Promise.all([writer.kill('SIGTERM'), reader.kill('SIGTERM')])
   const after = await readAll([[source], [mirror]])
@@ -118,8 +118,8 @@ test('the same is told of a folder at work, of a resting one, and of a key', asy
     'the mirror',
     'the key',
     'the key with a cache',
-    'the resting source',
-    'the resting mirror'
+    'the stopped source',
+    'the stopped mirror'
   ]
   for (const [i, way] of ways.entries())
     for (const [j, query] of queries('<where>').entries()) t.is(all[i * 4 + j], all[j], `${query.join(' ')}: ${way}`)
@@ -150,7 +150,7 @@ test('the same is told of a folder at work, of a resting one, and of a key', asy
   ])
   says(t, diff?.find(({ type }) => type === 'patch')?.text, /^-two$\n^\+2$/m)
 
-  // Nobody holds what lay in place.
+  // The old content lay in place, so no peer has it now.
   const lost = await run(t, ['cat', `${source}@${v1}`, 'large'])
   t.is(lost.status, 13)
   t.is(lost.stdout, '')
@@ -161,8 +161,8 @@ test('the same is told of a folder at work, of a resting one, and of a key', asy
   )
 })
 
-/** A folder of three versions that rests. */
-async function restingHistory(t: Assert) {
+/** A stopped folder of three versions. */
+async function stoppedHistory(t: Assert) {
   const source = join(await t.tmp(), 'folder')
   mkdirSync(source)
   fill(source)
@@ -173,8 +173,8 @@ async function restingHistory(t: Assert) {
   return { source, versions, read }
 }
 
-test('a resting folder is read by every name, of a version, a path and a place within it', async (t) => {
-  const { source, versions, read } = await restingHistory(t)
+test('a stopped folder is read by every form of version, path and place within it', async (t) => {
+  const { source, versions, read } = await stoppedHistory(t)
   const [v1, v2] = versions
   const lines = ({ status, stdout, stderr }: Ran) =>
     status === 0 ? stdout.trimEnd().split('\n') : [`${status} ${stderr}`]
@@ -270,7 +270,7 @@ test('a resting folder is read by every name, of a version, a path and a place w
   t.alike(readdirSync(`${target}-dir`, { recursive: true, encoding: 'utf8' }).sort(), ['a.txt', 'deep', 'deep/c.txt'])
 })
 
-/** What a command prints, as bytes. */
+/** The bytes that a command prints. */
 function bytesPrinted(t: Assert, args: readonly string[]): Buffer {
   const { stdout, status } = spawnSync(process.execPath, [join(packageRoot, 'dist/bin/p2psync.js'), ...args], {
     maxBuffer: 1e8
@@ -279,8 +279,8 @@ function bytesPrinted(t: Assert, args: readonly string[]): Buffer {
   return stdout
 }
 
-test('what cannot be read ends with a status and a sentence', async (t) => {
-  const { source, read, versions } = await restingHistory(t)
+test('a failed read ends with an exit status and a message', async (t) => {
+  const { source, read, versions } = await stoppedHistory(t)
   const empty = await t.tmp()
   const key = 'y'.repeat(52)
   const cases: ReadonlyArray<[args: readonly string[], status: number, says: RegExp]> = [
@@ -310,9 +310,9 @@ test('what cannot be read ends with a status and a sentence', async (t) => {
     [['ls', `${key.slice(1)}l`], 12, /the character "l"/],
     [['ls', key, '--timeout', '100ms'], 13, /No peer was found/],
     [['watch', key, '--timeout', '100ms'], 13, /No peer was found/],
-    [['wait', source, '--timeout', '100ms'], 13, /Nobody is at work/],
-    [['wait', source, '--version', '2h', '--timeout', '100ms'], 13, /Nobody is at work/],
-    [['peers', source], 1, /Nobody is at work/],
+    [['wait', source, '--timeout', '100ms'], 13, /p2psync is not running on/],
+    [['wait', source, '--version', '2h', '--timeout', '100ms'], 13, /p2psync is not running on/],
+    [['peers', source], 1, /p2psync is not running on/],
     [['get', source, 'docs/a.txt', '--to', source], 1, /is there already/],
     [['get', source, 'docs/a.txt', '--to', join(empty, 'none/x')], 10, /There is no directory/]
   ]
@@ -335,12 +335,12 @@ test('what cannot be read ends with a status and a sentence', async (t) => {
   t.alike(
     json.records.map(({ type, code }) => [type, code]),
     [['error', 'NO_SUCH_PATH']],
-    'a path that is not there is told of before anything else'
+    'a missing path is reported before any record'
   )
 })
 
-test('who is read by head ends quietly, and Ctrl-C ends at once', async (t) => {
-  const { source } = await restingHistory(t)
+test('a command ends quietly when its reader ends, and at once at Ctrl-C', async (t) => {
+  const { source } = await stoppedHistory(t)
   const program = `${process.execPath} ${join(packageRoot, 'dist/bin/p2psync.js')}`
   for (const command of [
     `ls ${source} -R`,
@@ -364,14 +364,14 @@ test('who is read by head ends quietly, and Ctrl-C ends at once', async (t) => {
   t.absent(/UNEXPECTED/.test(looking.stderr + watching.stderr))
 })
 
-/** Whether a command has opened the store that it reads a key into. */
+/** Whether a command has opened its temporary store for a key. */
 function hasStore({ pid }: Command): boolean {
   const names = readdirSync(`/proc/${pid}/fd`)
   return names.some((name) => {
     try {
       return readlinkSync(`/proc/${pid}/fd/${name}`).includes('p2psync-log-')
     } catch {
-      return false // It was closed meanwhile.
+      return false // The descriptor was closed meanwhile.
     }
   })
 }

@@ -9,7 +9,7 @@ import { until } from '../../support/until.ts'
 
 const goodKey = 'y'.repeat(52)
 
-/** What to run in an empty directory, the exit status, and what the message has to say. */
+/** Arguments, the exit status, and the message. */
 const mistakes: ReadonlyArray<[name: string, args: readonly string[], status: number, says: RegExp]> = [
   ['no command', [], 2, /Usage: p2psync/],
   ['an unknown command', ['shear'], 2, /unknown command 'shear'.*share/s],
@@ -28,7 +28,7 @@ const mistakes: ReadonlyArray<[name: string, args: readonly string[], status: nu
 ]
 
 for (const [name, args, status, message] of mistakes) {
-  test(`p2psync refuses ${name}, and touches nothing`, async (t) => {
+  test(`p2psync refuses ${name}, and changes nothing`, async (t) => {
     const cwd = await t.tmp()
     writeFileSync(join(cwd, 'file'), 'a file')
     mkdirSync(join(cwd, 'full'))
@@ -43,7 +43,7 @@ for (const [name, args, status, message] of mistakes) {
   })
 }
 
-test('help and version are data, and succeed', async (t) => {
+test('help and version go to stdout, and succeed', async (t) => {
   for (const [args, message] of [
     [['--help'], /share .*clone /s],
     [['share', '--help'], /Examples:.*\$ p2psync share/s],
@@ -61,7 +61,7 @@ test('help and version are data, and succeed', async (t) => {
   }
 })
 
-test('the key is the one line on stdout, and the same for ever', async (t) => {
+test('the key is the only line on stdout, and never changes', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const keys: string[] = []
@@ -75,7 +75,7 @@ test('the key is the one line on stdout, and the same for ever', async (t) => {
   t.is(keys[0], keys[1])
 })
 
-test('a folder that is in use is locked, and the holder named', async (t) => {
+test('a running folder is locked, and the error names its process', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const holder = await startShare(t, source, { bootstrap })
@@ -92,7 +92,7 @@ test('a folder that is in use is locked, and the holder named', async (t) => {
   t.is(heir.key, holder.key, 'the lock went with its holder')
 })
 
-test('a mirror is not shared, and a folder is of one key only', async (t) => {
+test('a mirror cannot be shared, and a folder has one key', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const mirror = join(await t.tmp(), 'mirror')
@@ -113,7 +113,7 @@ test('a mirror is not shared, and a folder is of one key only', async (t) => {
   says(t, over.stderr, /shared from here.*\[FOLDER_ROLE\]/)
 })
 
-test('a writer without its state does not become another', async (t) => {
+test('a shared folder without its state does not get a new key', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const state = join(await t.tmp(), 'state')
@@ -122,15 +122,15 @@ test('a writer without its state does not become another', async (t) => {
   t.alike(readdirSync(join(source, '.p2psync')).sort(), ['folder.json', 'lock'], 'only the marker stays in the folder')
 
   const remembering = await startShare(t, source, { bootstrap })
-  t.is(remembering.key, first.key, 'the marker knows where the state is')
+  t.is(remembering.key, first.key, 'the marker names the state directory')
   await remembering.kill('SIGTERM')
 
   const elsewhere = start(t, ['share', source, '--state', join(await t.tmp(), 'other')], { bootstrap })
   t.is(await elsewhere.exit(), 10)
-  t.ok(elsewhere.stderr.includes(state), 'it is said where the state was')
+  t.ok(elsewhere.stderr.includes(state), 'the error names the old state directory')
 })
 
-test('a clone that finds no peer in time says so', async (t) => {
+test('a clone that finds no peer in time is an error', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const command = start(t, ['clone', goodKey, join(await t.tmp(), 'new'), '--once', '--timeout', '1s', '--json'], {
     bootstrap
@@ -151,7 +151,7 @@ test('an unreadable directory is refused', { skip: process.getuid?.() === 0 }, a
   t.absent(existsSync(join(cwd, 'closed/.p2psync')))
 })
 
-async function shows(t: Assert, command: ReturnType<typeof start>, what: RegExp): Promise<void> {
-  await until(() => what.test(command.stderr), { what: String(what) })
-  t.ok(what.test(command.stderr))
+async function shows(t: Assert, command: ReturnType<typeof start>, text: RegExp): Promise<void> {
+  await until(() => text.test(command.stderr), { what: String(text) })
+  t.ok(text.test(command.stderr))
 }

@@ -18,7 +18,7 @@ const changesPerRound = 20
 const [fileCount, directoryCount] = [300, 6]
 
 for (const seed of seedsWith()) {
-  const what = `${clientCount} watchers are told of ${changeCount} changes once, in order, across restarts of the source`
+  const what = `${clientCount} watchers see ${changeCount} changes once, in order, across restarts of the source`
   test(`${what} (seed ${seed})`, { timeout: longTestHangMs }, (t) => watchAll(t, seed))
 }
 
@@ -33,7 +33,7 @@ async function watchAll(t: Assert, seed: number): Promise<void> {
     const args = ['watch', where, ...(directory === '' ? [] : [directory]), '--json']
     return new Watched(start(t, args, { bootstrap }), directory)
   }
-  // From far, and through who is at work on the folder; all of it, and one directory.
+  // By key, and through the process that runs the folder; the whole folder, and one directory.
   const watchers = [watch(folder), watch(folder, 'd0'), watch(source.key, 'd0'), watch(source.key)]
   while (watchers.length < clientCount - 1) watchers.push(watch(source.key))
   await until(() => watchers.every((each) => each.read().start !== undefined), { what: 'the listings' })
@@ -45,15 +45,15 @@ async function watchAll(t: Assert, seed: number): Promise<void> {
   const at = (share: number) => Math.floor(rounds * share)
   for (let round = 0; round < rounds; round++) {
     user.change(changesPerRound / 2)
-    // One that lists while versions come.
+    // This one lists the folder while new versions come.
     if (round === at(1 / 4)) watchers.push(watch(source.key))
     const signal = round === at(1 / 2) ? 'SIGKILL' : round === at(3 / 4) ? 'SIGTERM' : undefined
     if (signal !== undefined) await source.kill(signal)
     user.change(changesPerRound / 2)
     if (signal !== undefined) source = await share()
-    // No path changes again before it was told of: each change is one to be told.
-    await until(() => watchers[3]?.has(user.fresh), { what: `the changes of round ${round}` }).catch((error: Error) =>
-      t.fail(`${error.message}: ${user.fresh.filter((line) => !watchers[3]?.has([line]))}`)
+    // No path changes twice before the watchers saw it, so that versions can't merge two changes.
+    await until(() => watchers[3]?.has(user.fresh), { what: `the changes of round ${round}` }).catch(
+      (error: Error) => t.fail(`${error.message}: ${user.fresh.filter((line) => !watchers[3]?.has([line]))}`)
     )
     user.rest()
   }
@@ -93,7 +93,7 @@ async function watchAll(t: Assert, seed: number): Promise<void> {
   for (const { command } of watchers) t.is(await command.kill('SIGTERM'), 130)
 }
 
-/** What a log tells, the oldest version first. */
+/** The changes of a log, oldest version first. */
 function loggedIn(records: readonly RecordOf<'log'>[]): readonly string[] {
   const versions: string[][] = []
   for (const record of records) {
@@ -103,10 +103,10 @@ function loggedIn(records: readonly RecordOf<'log'>[]): readonly string[] {
   return versions.reverse().flat()
 }
 
-/** Somebody who changes files, no two of one name or content, and none twice before a rest. */
+/** A user who changes files: names and contents are unique, and no path changes twice before `rest`. */
 class User {
   readonly said: string[] = []
-  /** What was done since the last rest. */
+  /** The changes since the last rest. */
   fresh: string[] = []
   count = 0
   readonly #folder: string
@@ -117,7 +117,7 @@ class User {
   readonly #hashes = new Map<string, string>()
   #names = 0
 
-  /** @param aside where files are written: in the folder they appear whole, as an empty one would be told of too */
+  /** @param aside a directory to write files in: they appear in the folder complete, never as empty files */
   constructor(folder: string, aside: string, dice: Dice) {
     this.#folder = folder
     this.#aside = aside

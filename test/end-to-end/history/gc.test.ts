@@ -19,13 +19,17 @@ test('gc says why it does nothing', async (t) => {
   await run([source, '--keep', '30'], 2, /Give an age such as/)
   const writer = await startShare(t, source, { bootstrap })
   await writer.event('up-to-date')
-  await run([source, '--keep', '30d'], 0, /^Gave back .*: all versions stay as they are\n$/)
+  await run([source, '--keep', '30d'], 0, /^Freed .*: all versions stay complete\n$/)
   await writer.kill('SIGTERM')
-  await run([source, '--keep', '30d'], 0, /^Gave back .* of .*: all versions stay as they are\n$/)
-  await run([source, '--keep', '0s', '--dry-run'], 0, /^Would give back about .* of .*: all versions stay/)
+  await run([source, '--keep', '30d'], 0, /^Freed .* of .*: all versions stay complete\n$/)
+  await run([source, '--keep', '0s', '--dry-run'], 0, /^Would free about .* of .*: all versions stay/)
   writeFileSync(join(source, 'new'), 'new')
   t.is(await start(t, ['scan', source]).exit(), 0)
-  await run([source, '--keep', '0s'], 0, /^Gave back .*: versions before \d+ \(\d{4}-\d\d-\d\d\) have only what later/)
+  await run(
+    [source, '--keep', '0s'],
+    0,
+    /^Freed .*: versions before \d+ \(\d{4}-\d\d-\d\d\) keep only contents of later/
+  )
 })
 
 test('a mirror that lacks a part of the log forgets nothing', async (t) => {
