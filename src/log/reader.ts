@@ -19,8 +19,10 @@ import { isHere, noRelocations, type Relocations, RelocationTable } from './cont
 import { Garbage } from './gc/garbage.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './hypercore/block-places.ts'
 import { Claims } from './hypercore/claims.ts'
+import { isClosing } from './hypercore/core-state.ts'
 import { requestEagerly } from './hypercore/eager-request.ts'
 import { hashAhead, type LeafHasher } from './hypercore/hash-ahead.ts'
+import { claimsOf, setRequestsInFlight, syncedClaimsOf } from './hypercore/peers.ts'
 import { RequestScheduler } from './hypercore/request-scheduler.ts'
 import { StallWatch } from './hypercore/stall-watch.ts'
 import { type LogStore, parseKey } from './hypercore/store.ts'
@@ -102,7 +104,7 @@ export class LogReader {
     const reader = new LogReader(store, entries, options)
     await reader.#bee.ready()
     entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
-    entries.replicator.setInflightRange(...entriesInFlight)
+    setRequestsInFlight(entries, ...entriesInFlight)
     reader.#watchOver(entries)
     reader.#shares.add(entries, { narrow: false })
     // Replication of the content begins as soon as its key is known, for those who read from us too.
@@ -179,7 +181,7 @@ export class LogReader {
    * far as it is to be believed.
    */
   isNewest(version: Version | undefined): boolean {
-    const peers = this.#entries.peers.filter((peer) => peer.remoteOpened && peer.remoteSynced)
+    const peers = syncedClaimsOf(this.#entries)
     const ours = version ?? { fork: 0, length: 0 }
     const nowMs = performance.now()
     // Each is weighed, whatever comes of the others: doubts begin with the claim.
@@ -388,9 +390,9 @@ export class LogReader {
   /** The latest version that a connected peer says to have, where it is later than what is here. */
   get claimed(): Version | undefined {
     let latest = this.version
-    for (const { remoteOpened, remoteFork, remoteLength } of this.#entries.peers) {
+    for (const { remoteFork, remoteLength } of claimsOf(this.#entries)) {
       const theirs = { fork: remoteFork, length: remoteLength }
-      if (remoteOpened && (latest === undefined || isEarlier(latest, theirs))) latest = theirs
+      if (latest === undefined || isEarlier(latest, theirs)) latest = theirs
     }
     return latest
   }
@@ -449,7 +451,7 @@ export class LogReader {
   async #openContent(): Promise<Content> {
     const header = await this.#bee.getHeader().catch(() => undefined)
     const key = header?.metadata?.contentFeed
-    if (this.#entries.closing) throw new SyncError('CLOSED', 'The log was closed')
+    if (isClosing(this.#entries)) throw new SyncError('CLOSED', 'The log was closed')
     if (key?.length !== 32 || this.#entries.key.equals(key)) {
       throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
     }

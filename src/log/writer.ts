@@ -19,6 +19,7 @@ import { type Arrivals, ContentReader } from './content/content.ts'
 import { isHere, noRelocations, Relocations, RelocationTable } from './content/relocations.ts'
 import { Garbage } from './gc/garbage.ts'
 import { repack, type Sparse } from './gc/sparse-packs.ts'
+import { lengthWith } from './hypercore/bee-messages.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './hypercore/block-places.ts'
 import { type LogStore, printKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
@@ -255,7 +256,7 @@ export class LogWriter {
         else await batch.put(b4a.from(path), encodeEntry(entry))
       }
       // Last, so that a version's last block tells of it: nobody has to look for it in a tree that isn't here yet.
-      const value = encodeHead(typeof head === 'function' ? head(batch.version + 1) : head)
+      const value = encodeHead(typeof head === 'function' ? head(lengthWith(batch) + 1) : head)
       await batch.put(b4a.from(headKey), value)
       reached('version-ready')
       await batch.flush()

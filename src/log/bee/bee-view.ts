@@ -1,6 +1,6 @@
-import { type Level, Node, YoloIndex } from 'hyperbee/lib/messages.js'
 import type Hypercore from 'hypercore'
-import { BlockReader } from './block-reader.ts'
+import { type BeeNode, decodeBeeBlock, decodeBeeNodes } from '../hypercore/bee-messages.ts'
+import { BlockReader } from '../hypercore/block-reader.ts'
 
 /** A pair in a Hyperbee. `value` is `null` where the pair has none. */
 export interface Pair {
@@ -10,14 +10,14 @@ export interface Pair {
 
 /** A block of the core: one pair that was put or removed, and the nodes of the tree that changed with it. */
 export interface Block extends Pair {
-  readonly nodes: readonly Level[]
+  readonly nodes: readonly BeeNode[]
 }
 
 /** A node that is being walked through: its keys and children in turn, `turn` counting both. */
 interface Walked {
   readonly seq: number
   readonly offset: number
-  readonly node: Level
+  readonly node: BeeNode
   readonly parent: Walked | undefined
   turn: number
 }
@@ -207,9 +207,9 @@ export function isPut({ value, nodes }: Block, seq: number): boolean {
 export function decodeBlock(bytes: Uint8Array): Block {
   let failure: unknown
   try {
-    const { key, value, index } = Node.decode(bytes)
-    const nodes = index.length > indexBytesMax ? [] : YoloIndex.decode(index).levels
-    if (nodes.length <= nodesMax && index.length <= indexBytesMax) return { key, value: value ?? null, nodes }
+    const { key, value, index } = decodeBeeBlock(bytes)
+    const nodes = index.length > indexBytesMax ? [] : decodeBeeNodes(index)
+    if (nodes.length <= nodesMax && index.length <= indexBytesMax) return { key, value, nodes }
   } catch (error) {
     failure = error
   }

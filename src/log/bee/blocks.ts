@@ -1,4 +1,5 @@
 import type Hypercore from 'hypercore'
+import { readStored } from '../hypercore/block-reader.ts'
 import { type Block, decodeBlock, MissingBlock } from './bee-view.ts'
 
 /** A block of an entries core as it lies there. */
@@ -62,12 +63,9 @@ export async function* blocksOf(
 }
 
 async function readPiece(core: Hypercore, runs: readonly Run[]): Promise<readonly RawBlock[]> {
-  const rx = core.core.state.storage.read()
   const seqs: number[] = []
   for (const { start, end } of runs) for (let seq = start; seq < end; seq++) seqs.push(seq)
-  const asked = seqs.map((seq) => rx.getBlock(seq))
-  rx.tryFlush()
-  return (await Promise.all(asked)).map((bytes, i) => {
+  return (await readStored(core, seqs)).map((bytes, i) => {
     if (bytes === null) throw new MissingBlock()
     return { seq: seqs[i] as number, bytes }
   })

@@ -1,10 +1,11 @@
 import flat from 'flat-tree'
 import type Hypercore from 'hypercore'
-import type { BlockRead, TreeNode } from 'hypercore'
 import crypto from 'hypercore-crypto'
 import { messageOf } from '../../errors.ts'
+import { heldBlocks, holdsBlock } from '../hypercore/core-state.ts'
 import type { LeafHasher } from '../hypercore/hash-ahead.ts'
 import { leafHash } from '../hypercore/leaf-hash.ts'
+import { isSigned, type Outcome, pageBlocks, readRaw, rootsOf, type TreeNode } from '../hypercore/raw-reads.ts'
 import { decodeStored } from '../hypercore/stored-block.ts'
 
 /** Which of a log's two cores. */
@@ -35,8 +36,6 @@ const bytesAtOnce = 8 * 1024 * 1024
 /** Hashing less elsewhere takes longer than doing it here. */
 const hashElsewhereMin = 64 * 1024
 const nodesAtOnce = 512
-/** Hypercore's own: which blocks are here is kept for so many together. */
-const pageBlocks = 32_768
 
 /**
  * Reads what is here of a core past everything that is in memory, and compares it with what was signed: each block with
@@ -62,54 +61,33 @@ export async function* checkCore(
 
 async function* findings(name: CoreName, core: Hypercore, options: CoreCheckOptions): AsyncGenerator<CoreFinding> {
   if (!isSigned(core)) yield { type: 'store', message: `The ends of the ${name} core don't match its signature` }
-  for (const root of core.core.state.roots) {
-    const [node] = await readAll(core, (rx) => [rx.getTreeNode(root.index)])
+  for (const root of rootsOf(core)) {
+    const [node] = await readRaw(core, (rx) => [rx.getTreeNode(root.index)])
     const fault = node && nodeFault(name, root.index, node, root)
     if (fault !== undefined) yield { type: 'store', message: fault }
   }
   const pages = Math.ceil(core.length / pageBlocks)
-  for (const { error } of await readAll(core, (rx) => Array.from({ length: pages }, (_, i) => rx.getBitfieldPage(i)))) {
+  for (const { error } of await readRaw(core, (rx) => Array.from({ length: pages }, (_, i) => rx.getBitfieldPage(i)))) {
     if (error !== undefined) yield { type: 'store', message: `Which blocks are here: ${messageOf(error)}` }
   }
   yield* checkBlocks(name, core, options)
   yield* checkNodes(name, core, options)
 }
 
-function isSigned(core: Hypercore): boolean {
-  const { verifier, state, header } = core.core
-  const { signature } = header.tree
-  return verifier === null || signature === null || verifier.verify(state.createTreeBatch(), signature)
-}
-
-/** What came of reading one thing. */
-type Outcome<T> = { readonly value: T; readonly error?: never } | { readonly value?: never; readonly error: unknown }
-
-/** Reads from the storage engine, without what is remembered in memory and without following blocks to files. */
-async function readAll<T>(core: Hypercore, ask: (rx: BlockRead) => readonly Promise<T>[]): Promise<Outcome<T>[]> {
-  const { storage } = core.core.state
-  const { read } = Object.getPrototypeOf(storage) as typeof storage
-  const rx = read.call(storage, -1)
-  const asked = Promise.allSettled(ask(rx))
-  rx.tryFlush()
-  return (await asked).map((outcome) =>
-    outcome.status === 'fulfilled' ? { value: outcome.value } : { error: outcome.reason }
-  )
-}
-
 // Blocks
 
 async function* checkBlocks(name: CoreName, core: Hypercore, options: CoreCheckOptions): AsyncGenerator<CoreFinding> {
-  const { bitfield } = core.core
   let batch: number[] = []
-  for (let block = bitfield.findFirst(true, 0); block >= 0 && block < core.length; ) {
+  for (const block of heldBlocks(core)) {
     if (options.sample >= 1 || options.random() < options.sample) batch.push(block)
-    block = bitfield.findFirst(true, block + 1)
-    const isLast = block < 0 || block >= core.length
-    if (batch.length < blocksAtOnce && !isLast) continue
+    if (batch.length < blocksAtOnce) continue
     options.signal.throwIfAborted()
     yield* checkSome(name, core, batch, options)
     batch = []
   }
+  if (batch.length === 0) return
+  options.signal.throwIfAborted()
+  yield* checkSome(name, core, batch, options)
 }
 
 async function* checkSome(
@@ -118,7 +96,7 @@ async function* checkSome(
   blocks: readonly number[],
   options: CoreCheckOptions
 ): AsyncGenerator<CoreFinding> {
-  const leaves = await readAll(core, (rx) => blocks.map((block) => rx.getTreeNode(2 * block)))
+  const leaves = await readRaw(core, (rx) => blocks.map((block) => rx.getTreeNode(2 * block)))
   let next = 0
   while (next < blocks.length) {
     const first = next
@@ -126,7 +104,7 @@ async function* checkSome(
     for (let bytes = 0; next < blocks.length && (next === first || bytes < bytesAtOnce); next++)
       bytes += leaves[next]?.value?.size ?? 0
     const some = blocks.slice(first, next)
-    const values = await readAll(core, (rx) => some.map((block) => rx.getBlock(block)))
+    const values = await readRaw(core, (rx) => some.map((block) => rx.getBlock(block)))
     const judged = await Promise.all(
       some.map((block, i) =>
         judge(name, core, block, leaves[first + i] as Outcome<TreeNode | null>, values[i], options)
@@ -155,9 +133,9 @@ async function judge(
   if (found === undefined) return []
   if (isAgain) return [found]
   // It may have been given up, or have come, in between.
-  const [leafAgain] = await readAll(core, (rx) => [rx.getTreeNode(2 * block)])
-  const [valueAgain] = await readAll(core, (rx) => [rx.getBlock(block)])
-  if (!core.core.bitfield.get(block) || leafAgain === undefined) return []
+  const [leafAgain] = await readRaw(core, (rx) => [rx.getTreeNode(2 * block)])
+  const [valueAgain] = await readRaw(core, (rx) => [rx.getBlock(block)])
+  if (!holdsBlock(core, block) || leafAgain === undefined) return []
   return judge(name, core, block, leafAgain, valueAgain, options, true)
 }
 
@@ -207,7 +185,7 @@ async function* checkFamilies(
   parents: readonly number[]
 ): AsyncGenerator<CoreFinding> {
   const families = parents.flatMap((index) => [index, ...childrenOf(index)])
-  const nodes = await readAll(core, (rx) => families.map((index) => rx.getTreeNode(index)))
+  const nodes = await readRaw(core, (rx) => families.map((index) => rx.getTreeNode(index)))
   for (const [i, outcome] of nodes.entries()) {
     const fault = nodeFault(name, families[i] as number, outcome)
     if (fault !== undefined) yield { type: 'store', message: fault }
@@ -247,7 +225,7 @@ function isParent({ size, hash }: TreeNode, left: TreeNode, right: TreeNode): bo
 /** A fork that began meanwhile changes nodes, but never half of a family. */
 async function isStillWrong(core: Hypercore, index: number): Promise<boolean> {
   const family = [index, ...childrenOf(index)]
-  const read = await readAll(core, (rx) => family.map((node) => rx.getTreeNode(node)))
+  const read = await readRaw(core, (rx) => family.map((node) => rx.getTreeNode(node)))
   const [node, left, right] = read.map(({ value }) => value)
   return !!node && !!left && !!right && !isParent(node, left, right)
 }

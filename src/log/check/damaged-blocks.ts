@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type Hypercore from 'hypercore'
 import { databaseFailure, messageOf } from '../../errors.ts'
 import type { Extent } from '../../tree/entry.ts'
+import { askWhoHas, isOffered } from '../hypercore/peers.ts'
+import { keepNodes } from '../hypercore/tree-nodes.ts'
 
 /** The cores of a log. */
 export interface LogCores {
@@ -22,10 +24,6 @@ const tickMs = 50
 const fetchMs = 20_000
 const fetchedAtOnce = 16
 
-const keeping = new WeakSet<object>()
-/** It wants for as long as it is connected: nothing is to be withdrawn. */
-const wanting = { addWant: () => {}, removeWant: () => {} }
-
 /**
  * Replaces blocks that are damaged by a peer's. None is given up before a peer has it; all that are to be replaced are,
  * before the first comes: what comes may set off a compaction, which reads what is still there of the others, and leaves
@@ -42,12 +40,11 @@ export async function fetchDamaged(
   signal: AbortSignal
 ): Promise<(string | undefined)[]> {
   const failures = new Map<number, string>()
-  const isOffered = (block: number) => core.peers.some((peer) => peer.remoteOpened && peer._remoteHasBlock(block))
-  while (!signal.aborted && !blocks.every(isOffered)) {
-    askFor(core, blocks)
+  while (!signal.aborted && !blocks.every((block) => isOffered(core, block))) {
+    askWhoHas(core, blocks)
     await sleep(tickMs)
   }
-  const offered = blocks.filter(isOffered)
+  const offered = blocks.filter((block) => isOffered(core, block))
   for (const block of blocks)
     failures.set(block, core.peers.length === 0 ? 'No peer was found' : 'No connected peer has it')
   keepNodes(core)
@@ -63,13 +60,6 @@ export async function fetchDamaged(
   return blocks.map((block) => failures.get(block))
 }
 
-/** Peers that haven't all tell what they have only of what is wanted, and Hypercore wants nothing that it has. */
-function askFor(core: Hypercore, blocks: readonly number[]): void {
-  for (const peer of core.peers) {
-    if (peer.remoteOpened) for (const block of blocks) peer._maybeWant(block, wanting)
-  }
-}
-
 /** Hypercore takes no other block than the one that was signed. */
 async function fetch(core: Hypercore, block: number): Promise<string | undefined> {
   try {
@@ -78,18 +68,5 @@ async function fetch(core: Hypercore, block: number): Promise<string | undefined
   } catch (error) {
     if (databaseFailure('store', '', error) !== undefined) throw error
     return messageOf(error)
-  }
-}
-
-/** Hypercore gives up with a block the nodes that prove it, and others may need them. */
-function keepNodes(core: Hypercore): void {
-  const { storage } = core.core.state
-  if (keeping.has(storage)) return
-  keeping.add(storage)
-  const write = storage.write
-  storage.write = () => {
-    const tx = write.call(storage)
-    tx.deleteTreeNode = () => {}
-    return tx
   }
 }

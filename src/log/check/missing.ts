@@ -3,6 +3,7 @@ import type { Head } from '../../format/head-codec.ts'
 import type { Entry } from '../../tree/entry.ts'
 import type { TreePath } from '../../tree/path.ts'
 import { isHere, type Relocations, relocationsOf } from '../content/relocations.ts'
+import { holdsBlock } from '../hypercore/core-state.ts'
 
 export interface LatestVersion {
   readonly head: Head | undefined
@@ -20,7 +21,7 @@ export interface LatestVersion {
 export async function missingBlocks(content: Hypercore, latest: LatestVersion): Promise<readonly number[]> {
   const missing = new Set<number>()
   const need = (block: number, blocks: number) => {
-    for (let at = block; at < block + blocks; at++) if (!content.core.bitfield.get(at)) missing.add(at)
+    for (let at = block; at < block + blocks; at++) if (!holdsBlock(content, at)) missing.add(at)
   }
   const table = latest.head && relocationsOf(latest.head)
   if (table !== undefined) need(table.block, table.blocks)

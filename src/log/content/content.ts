@@ -5,6 +5,7 @@ import { decodePack } from '../../format/pack-codec.ts'
 import type { Relocation } from '../../format/relocation-codec.ts'
 import type { Extent, FileEntry } from '../../tree/entry.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
+import { hasOpenPeer, isOffered } from '../hypercore/peers.ts'
 import { movesMax, type Relocations, restored } from './relocations.ts'
 
 /** Bytes that may be on their way for one extent. */
@@ -130,9 +131,9 @@ export class ContentReader {
       at = next.to
     }
     // Where that isn't to be had an older one may be.
-    while (moves.length > 0 && !(await this.#core.has(at)) && !this.#isOffered(at)) {
+    while (moves.length > 0 && !(await this.#core.has(at)) && !isOffered(this.#core, at)) {
       const before = moves.at(-1)?.block ?? block
-      if (!this.#isOffered(before)) break
+      if (!isOffered(this.#core, before)) break
       at = before
       moves.pop()
     }
@@ -175,11 +176,7 @@ export class ContentReader {
     for (const place of places) if (await this.#core.has(place.block)) return place
     // The newest is what most have.
     places.reverse()
-    return places.find(({ block }) => this.#isOffered(block)) ?? (places[0] as Extent)
-  }
-
-  #isOffered(block: number): boolean {
-    return this.#core.peers.some((peer) => peer.remoteOpened && peer._remoteHasBlock(block))
+    return places.find(({ block }) => isOffered(this.#core, block)) ?? (places[0] as Extent)
   }
 
   async #unpacked(block: number): Promise<Uint8Array> {
@@ -292,10 +289,8 @@ export class ContentReader {
   #giveUpHopeless(nowMs: number): void {
     if (this.#givenUp.size > 0) this.#askedMs ??= nowMs
     if (nowMs - (this.#askedMs ?? nowMs) < nobodyMs) return
-    const peers = this.#core.peers.filter(({ remoteOpened }) => remoteOpened)
-    for (const [giveUp, index] of this.#givenUp) {
-      if (peers.length > 0 && !peers.some((peer) => peer._remoteHasBlock(index))) giveUp(new NotToBeHad())
-    }
+    if (!hasOpenPeer(this.#core)) return
+    for (const [giveUp, index] of this.#givenUp) if (!isOffered(this.#core, index)) giveUp(new NotToBeHad())
   }
 }
 

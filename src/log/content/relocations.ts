@@ -7,6 +7,7 @@ import {
   relocationLimits
 } from '../../format/relocation-codec.ts'
 import type { Extent } from '../../tree/entry.ts'
+import { holdsBlock } from '../hypercore/core-state.ts'
 import { fetchPacked, UnfitSnapshot } from '../packed/snapshot.ts'
 
 /** More moves one after the other than a log can come to: each took a gc. */
@@ -64,8 +65,7 @@ export const noRelocations = new Relocations()
 
 /** The last of the places of an extent whose blocks are here. */
 export function lastHere(core: Hypercore, relocations: Relocations, extent: Extent): Extent | undefined {
-  const { bitfield } = core.core
-  return [...relocations.places(extent)].findLast(({ block }) => bitfield.get(block))
+  return [...relocations.places(extent)].findLast(({ block }) => holdsBlock(core, block))
 }
 
 /** Where a run of a pack's contents lies in the new one, if all of it was kept. */

@@ -7,6 +7,7 @@ import { BeeView, type Pair } from '../bee/bee-view.ts'
 import { extentsIn, headerLength, headOf } from '../bee/entries.ts'
 import { lastHere, type Relocations, RelocationTable } from '../content/relocations.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
+import { heldBlocks, nextHeld } from '../hypercore/core-state.ts'
 import { type BlockRun, BlockSet } from './block-set.ts'
 import type { Kept } from './kept.ts'
 import { findSparse, type Sparse } from './sparse-packs.ts'
@@ -140,11 +141,10 @@ export class Garbage {
   }
 
   async #here(end: number, isHeld: (block: number) => boolean, signal: AbortSignal): Promise<BlockSet> {
-    const { bitfield } = this.#content.core
     const here = new BlockSet()
     let count = 0
-    for (let at = bitfield.findFirst(true, 0); at >= 0 && at < end; at = bitfield.findFirst(true, at + 1)) {
-      if (!isHeld(at)) here.add(at)
+    for (const block of heldBlocks(this.#content, end)) {
+      if (!isHeld(block)) here.add(block)
       if (++count % blocksAtOnce === 0) {
         signal.throwIfAborted()
         await yieldToOthers()
@@ -154,12 +154,11 @@ export class Garbage {
   }
 
   *#joined(runs: Iterable<BlockRun>): Generator<BlockRun> {
-    const { bitfield } = this.#content.core
     let last: BlockRun | undefined
     for (const run of runs) {
       if (last !== undefined) {
         const isNear = run.start - last.end <= gapBlocksMax
-        if (isNear && bitfield.findFirst(true, last.end) === run.start) {
+        if (isNear && nextHeld(this.#content, last.end) === run.start) {
           last = { start: last.start, end: run.end }
           continue
         }

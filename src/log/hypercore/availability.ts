@@ -1,5 +1,6 @@
 import type Hypercore from 'hypercore'
-import type { Peer } from 'hypercore'
+import type { PeerInternals } from 'hypercore'
+import { internalsOf, onPeer } from './internals.ts'
 
 /** What a peer may say that it has beyond the blocks that we know of, and have us remember: 2 MB of bits. */
 const beyondMax = 2 ** 24
@@ -13,10 +14,10 @@ const askEveryMs = 500
  * there may be none: any peer of that fork may have the hashes.
  */
 export function trackAvailability(core: Hypercore): void {
-  core.on('peer-add', (peer: Peer) => follow(core, peer))
+  onPeer(core, (peer) => follow(core, peer))
 }
 
-function follow(core: Hypercore, peer: Peer): void {
+function follow(core: Hypercore, peer: PeerInternals): void {
   const { onrange, onbitfield } = peer
   /** What a peer has from the first block on is one number, which is cut at what begins here: its bits stay as they are. */
   const cut = (start: number, tell: () => unknown): unknown => {
@@ -31,7 +32,7 @@ function follow(core: Hypercore, peer: Peer): void {
     if (!message.drop) return onrange.call(peer, message)
     const told = cut(message.start, () => onrange.call(peer, message))
     // As if it had asked what is here.
-    core.replicator._onwant(peer, message.start, message.length, false)
+    internalsOf(core).replicator._onwant(peer, message.start, message.length, false)
     return told
   }
   peer.onbitfield = (message) => cut(message.start, () => onbitfield.call(peer, message))
@@ -39,7 +40,7 @@ function follow(core: Hypercore, peer: Peer): void {
 }
 
 /** What asks a peer for a hash of its fork, though nobody said to have the blocks there. */
-function asksAnyway(core: Hypercore, peer: Peer): Peer['_requestForkRange'] {
+function asksAnyway(core: Hypercore, peer: PeerInternals): PeerInternals['_requestForkRange'] {
   const { _remoteHasBlock, _requestForkRange } = peer
   let isEarly = false
   return (reorganisation) => {
@@ -48,7 +49,7 @@ function asksAnyway(core: Hypercore, peer: Peer): Peer['_requestForkRange'] {
     isEarly = true
     setTimeout(() => {
       isEarly = false
-      if (!peer.removed) core.replicator.updatePeer(peer)
+      if (!peer.removed) internalsOf(core).replicator.updatePeer(peer)
     }, askEveryMs).unref()
     peer._remoteHasBlock = () => true
     try {

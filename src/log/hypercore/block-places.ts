@@ -1,9 +1,12 @@
 import { debuglog } from 'node:util'
 import flat from 'flat-tree'
 import type Hypercore from 'hypercore'
-import type { BlockStorage, BlockWrite, Peer, TreeNode } from 'hypercore'
+import type { BlockStorage, BlockWrite, PeerInternals, TreeNode } from 'hypercore'
 import { giveBack } from '../../buffer-pool.ts'
+import { nextHeld } from './core-state.ts'
+import { internalsOf, onPeer } from './internals.ts'
 import { leafHash, setLeafHash } from './leaf-hash.ts'
+import { rootsOf } from './raw-reads.ts'
 import { decodeStored, encodeInline, encodePlaced } from './stored-block.ts'
 import { TreeNodes } from './tree-nodes.ts'
 
@@ -62,11 +65,11 @@ export class BlockPlaces {
   constructor(core: Hypercore, files: BlockFiles) {
     this.#core = core
     this.#files = files
-    this.#storage = core.core.state.storage
+    this.#storage = internalsOf(core).core.state.storage
     new TreeNodes(core, this.#storage)
     this.#readRaw = this.#storage.read.bind(this.#storage)
     this.#takeOver(this.#storage)
-    core.on('peer-add', giveBackSent)
+    onPeer(core, giveBackSent)
     core.on('truncate', () => this.#offsets.clear())
   }
 
@@ -89,7 +92,11 @@ export class BlockPlaces {
     if (leaf === undefined || leaf.size !== length || !leaf.hash.equals(hash)) return false
     const value = this.placeholder(length, hash)
     const nothing = { hash: null, seek: null, upgrade: null, manifest: null }
-    await this.#core.applyProof({ fork: this.#core.fork, block: { index: block, value, nodes: [] }, ...nothing })
+    await internalsOf(this.#core).applyProof({
+      fork: this.#core.fork,
+      block: { index: block, value, nodes: [] },
+      ...nothing
+    })
     return this.#core.has(block)
   }
 
@@ -124,11 +131,10 @@ export class BlockPlaces {
 
   /** Gives up those blocks of a range, `end` excluded, that lie in files and that none holds; what is in the store stays. */
   async release(first: number, end: number, isHeld: (block: number) => boolean): Promise<void> {
-    const { bitfield } = this.#core.core
     let start = -1
     let next = first
     for (;;) {
-      const block = bitfield.findFirst(true, next)
+      const block = nextHeld(this.#core, next)
       const isOver = block < 0 || block >= end
       const isLoose = !isOver && !isHeld(block) && (await this.lengthOf(block)) !== undefined
       if (start >= 0 && (!isLoose || block !== next)) {
@@ -248,9 +254,10 @@ export class BlockPlaces {
   }
 
   async #findOffset(block: number): Promise<number> {
-    const { roots } = this.#core.core.state
     const rx = this.#readRaw()
-    const before = nodesBefore(block, roots).map((node) => (typeof node === 'number' ? rx.getTreeNode(node) : node))
+    const before = nodesBefore(block, rootsOf(this.#core)).map((node) =>
+      typeof node === 'number' ? rx.getTreeNode(node) : node
+    )
     rx.tryFlush()
     let offset = 0
     for (const node of await Promise.all(before)) {
@@ -276,7 +283,7 @@ function unshared(bytes: Uint8Array): Uint8Array {
 }
 
 /** Once a block was sent, nobody looks at what it was read into any more. */
-function giveBackSent(peer: Peer): void {
+function giveBackSent(peer: PeerInternals): void {
   const { _fulfillRequest } = peer
   peer._fulfillRequest = async (request, isPushed) => {
     const { fulfill } = request

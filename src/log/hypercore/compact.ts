@@ -1,17 +1,4 @@
-/** What is used of the storage engine's database: rocksdb-native's own. */
-export interface Compactable {
-  flush(): Promise<void>
-  compactRange(
-    start: null,
-    end: null,
-    options: {
-      readonly blobGarbageCollectionPolicy?: number
-      readonly blobGarbageCollectionAgeCutoff?: number
-      readonly bottommostLevelCompaction: number
-    }
-  ): Promise<void>
-  getProperty(name: string): Promise<string | null>
-}
+import type { StorageInternals } from 'hypercore-storage'
 
 export interface CompactOptions {
   /** Bytes that may be written before as many are given back. */
@@ -42,7 +29,7 @@ const stepsMax = 16
  * Others may read and write meanwhile.
  */
 export async function compact(
-  db: Compactable,
+  db: Pick<StorageInternals['db'], 'flush' | 'compactRange' | 'getProperty'>,
   { spareBytes = Number.POSITIVE_INFINITY, signal }: CompactOptions = {}
 ): Promise<void> {
   signal?.throwIfAborted()

@@ -1,5 +1,5 @@
 import type Hypercore from 'hypercore'
-import type { Peer } from 'hypercore'
+import { onPeer } from './internals.ts'
 
 /**
  * Has the first block that is wanted of a core come together with the proof of its length. Hypercore waits for that, and
@@ -7,7 +7,7 @@ import type { Peer } from 'hypercore'
  * asked so once: who hasn't got the block says so, and all goes on as usual.
  */
 export function requestEagerly(core: Hypercore): void {
-  core.on('peer-add', (peer: Peer) => {
+  onPeer(core, (peer) => {
     const { _requestBlock, _remoteHasBlock } = peer
     let isAsked = false
     peer._requestBlock = (wanted) => {

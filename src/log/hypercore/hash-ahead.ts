@@ -1,7 +1,8 @@
 import type Hypercore from 'hypercore'
-import type { DataMessage, Peer, TreeNode } from 'hypercore'
+import type { DataMessage, TreeNode } from 'hypercore'
 import { BufferPool, giveBack, lentWith, reunited } from '../../buffer-pool.ts'
 import type { BlockPlaces } from './block-places.ts'
+import { onPeer } from './internals.ts'
 import { setLeafHash } from './leaf-hash.ts'
 
 /** Hashes blocks where nothing else waits for it. */
@@ -28,7 +29,7 @@ const memory = new BufferPool({ bytesMax: 24 * 1024 * 1024, shared: true })
  * they came in is given back at once; what those are in that go into a file, by whoever writes them.
  */
 export function hashAhead(core: Hypercore, places: BlockPlaces, hasher: LeafHasher): void {
-  core.on('peer-add', (peer: Peer) => {
+  onPeer(core, (peer) => {
     const { ondata } = peer
     peer.ondata = async (message: DataMessage) => {
       const { index = -1, value = null } = message.block ?? {}

@@ -1,5 +1,6 @@
 import type Hypercore from 'hypercore'
-import type { Peer, RangeMessage } from 'hypercore'
+import type { PeerInternals, RangeMessage } from 'hypercore'
+import { internalsOf, onPeer } from './internals.ts'
 
 /** So far beyond the blocks that we know of, a peer may say what it has: 16 million are 8 TB of chunks. */
 const beyondMax = 2 ** 24
@@ -14,11 +15,12 @@ const forksMax = 100
  * requests that are never read the answers of nor forks have a bound.
  */
 export function guardPeers(core: Hypercore): void {
-  core.on('peer-add', (peer: Peer) => guard(core, peer))
+  onPeer(core, (peer) => guard(core, peer))
   // One peer is asked for the proof of a new fork; when it goes, Hypercore asks no other.
   core.on('peer-remove', () => {
     setImmediate(() => {
-      for (const peer of core.peers) core.replicator._updateFork(peer)
+      const { peers, replicator } = internalsOf(core)
+      for (const peer of peers) replicator._updateFork(peer)
     })
   })
 }
@@ -29,7 +31,7 @@ function noneWithoutNodes(error: Error): null {
   throw error
 }
 
-function guard(core: Hypercore, peer: Peer): void {
+function guard(core: Hypercore, peer: PeerInternals): void {
   const { onrange, onbitfield, onrequest, onsync, _fulfillRequest } = peer
   const isFar = (end: number) => !(end <= core.length + beyondMax)
   // What a peer has of blocks that nobody knows of is of no use: it is left out, and the peer stays.

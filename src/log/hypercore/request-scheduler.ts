@@ -1,5 +1,6 @@
 import type Hypercore from 'hypercore'
-import type { BlockRequest, Peer } from 'hypercore'
+import type { BlockRequest, PeerInternals } from 'hypercore'
+import { internalsOf, onPeer } from './internals.ts'
 
 /** A peer that answers in this time is asked for more at once; one that takes twice as long for less. */
 const answerMsTarget = 500
@@ -34,7 +35,7 @@ interface Pace {
  * others are about to send, so that of three peers each sends nearly everything.
  */
 export class RequestScheduler {
-  readonly #paces = new WeakMap<Peer, Pace>()
+  readonly #paces = new WeakMap<PeerInternals, Pace>()
   readonly #cores = new Set<Hypercore>()
   readonly #timer: NodeJS.Timeout
 
@@ -46,28 +47,31 @@ export class RequestScheduler {
   /** @param narrow whether peers are asked for little at once, as blocks are large; else as Hypercore has it */
   add(core: Hypercore, { narrow }: { readonly narrow: boolean }): void {
     this.#cores.add(core)
-    const { hotswaps } = core.replicator
+    const { hotswaps } = internalsOf(core).replicator
     const pick = hotswaps.pick.bind(hotswaps)
-    const isLate = (block: BlockRequest, peer: Peer) => this.#isLate(block, peer)
-    hotswaps.pick = function* (peer: Peer) {
+    const isLate = (block: BlockRequest, peer: PeerInternals) => this.#isLate(block, peer)
+    hotswaps.pick = function* (peer: PeerInternals) {
       for (const block of pick(peer)) if (isLate(block, peer)) yield block
     }
-    core.on('peer-add', (peer: Peer) => {
+    onPeer(core, (peer) => {
       const pace = this.#pace(peer)
       if (!narrow) return
       peer.getMaxInflight = () => pace.window
       peer.getMaxHotswapInflight = () => pace.window
     })
-    core.on('download', (_index: number, _bytes: number, peer: Peer, request: { readonly elapsed: number } | null) => {
-      if (request !== null) this.#answered(peer, request.elapsed)
-    })
+    core.on(
+      'download',
+      (_index: number, _bytes: number, peer: PeerInternals, request: { readonly elapsed: number } | null) => {
+        if (request !== null) this.#answered(peer, request.elapsed)
+      }
+    )
   }
 
   close(): void {
     clearInterval(this.#timer)
   }
 
-  #pace(peer: Peer): Pace {
+  #pace(peer: PeerInternals): Pace {
     const known = this.#paces.get(peer)
     if (known !== undefined) return known
     const pace = { answerMs: undefined, leastMs: Number.POSITIVE_INFINITY, window: windowMin }
@@ -75,7 +79,7 @@ export class RequestScheduler {
     return pace
   }
 
-  #answered(peer: Peer, ms: number): void {
+  #answered(peer: PeerInternals, ms: number): void {
     const pace = this.#pace(peer)
     const before = pace.answerMs ?? ms
     pace.answerMs = before + newsShare * (ms - before)
@@ -86,7 +90,7 @@ export class RequestScheduler {
   }
 
   /** Whether a block that others were asked for would come so much sooner from `peer`. */
-  #isLate({ inflight }: BlockRequest, peer: Peer): boolean {
+  #isLate({ inflight }: BlockRequest, peer: PeerInternals): boolean {
     const nowMs = Date.now()
     const ownMs = this.#pace(peer).answerMs ?? unknownMs
     return inflight.every(({ peer: other, timestamp }) => {
@@ -104,7 +108,8 @@ export class RequestScheduler {
    */
   #look(): void {
     for (const core of this.#cores) {
-      for (const peer of core.peers) core.replicator.updatePeer(peer)
+      const { peers, replicator } = internalsOf(core)
+      for (const peer of peers) replicator.updatePeer(peer)
     }
   }
 }

@@ -1,5 +1,6 @@
 import type Hypercore from 'hypercore'
-import type { Peer } from 'hypercore'
+import type { PeerInternals } from 'hypercore'
+import { internalsOf, onPeer } from './internals.ts'
 
 /** A peer that was asked and says nothing for so long is let go, so that others are asked. */
 const silentMsMax = 5000
@@ -26,7 +27,7 @@ interface Waiting {
  * block, but no more, and only one for what makes a log longer; it never gives a request up.
  */
 export class StallWatch {
-  readonly #waiting = new WeakMap<Peer, Waiting>()
+  readonly #waiting = new WeakMap<PeerInternals, Waiting>()
   readonly #shunned = new Map<string, { readonly untilMs: number; readonly nextMs: number }>()
   readonly #cores = new Set<Hypercore>()
   readonly #timer: NodeJS.Timeout
@@ -38,7 +39,7 @@ export class StallWatch {
 
   add(core: Hypercore): void {
     this.#cores.add(core)
-    core.on('peer-add', (peer: Peer) => this.#greet(core, peer))
+    onPeer(core, (peer) => this.#greet(core, peer))
   }
 
   close(): void {
@@ -48,7 +49,7 @@ export class StallWatch {
   #look(): void {
     const nowMs = performance.now()
     for (const core of this.#cores) {
-      for (const peer of [...core.peers]) {
+      for (const peer of [...internalsOf(core).peers]) {
         forgive(core, peer)
         const now = waitingFor(peer, this.#waiting.get(peer), nowMs)
         this.#waiting.set(peer, now)
@@ -59,7 +60,7 @@ export class StallWatch {
     }
   }
 
-  #shun(peer: Peer, nowMs: number): void {
+  #shun(peer: PeerInternals, nowMs: number): void {
     const key = peer.remotePublicKey.toString('hex')
     const ms = this.#shunned.get(key)?.nextMs ?? shunMsMin
     this.#shunned.delete(key)
@@ -69,7 +70,7 @@ export class StallWatch {
     peer.stream.destroy()
   }
 
-  #greet(core: Hypercore, peer: Peer): void {
+  #greet(core: Hypercore, peer: PeerInternals): void {
     const untilMs = this.#shunned.get(peer.remotePublicKey.toString('hex'))?.untilMs ?? 0
     if (performance.now() < untilMs && core.peers.length > 1) peer.stream.destroy()
   }
@@ -79,15 +80,15 @@ export class StallWatch {
 const refusalsMax = 32
 
 /** Files change while they are fetched: that a peer doesn't have of a version what it said is no fault of its own. */
-function forgive(core: Hypercore, peer: Peer): void {
+function forgive(core: Hypercore, peer: PeerInternals): void {
   const isPaused = peer.stats.notAvailableBackoffs >= refusalsMax
   peer.stats.notAvailableBackoffs = 0
   if (!isPaused) return
   peer.paused = false
-  core.replicator.updatePeer(peer)
+  internalsOf(core).replicator.updatePeer(peer)
 }
 
-function waitingFor({ inflight, stats, stream }: Peer, before: Waiting | undefined, nowMs: number): Waiting {
+function waitingFor({ inflight, stats, stream }: PeerInternals, before: Waiting | undefined, nowMs: number): Waiting {
   const [answers, received] = [stats.wireData.rx, stream.rawStream.bytesReceived ?? 0]
   if (before === undefined || inflight === 0 || answers !== before.answers) {
     return { answers, answeredMs: nowMs, received, receivedMs: nowMs }

@@ -11,6 +11,7 @@ import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } fr
 import './missing-nodes.ts'
 import { trackAvailability } from './availability.ts'
 import { type CompactOptions, compact } from './compact.ts'
+import { storageInternalsOf } from './internals.ts'
 import { guardPeers } from './peer-guard.ts'
 
 /** A pair of Ed25519 keys. */
@@ -31,10 +32,12 @@ export interface StoreOptions {
 export class LogStore {
   readonly directory: string
   readonly #corestore: Corestore
+  readonly #storage: CorestoreStorage
 
-  private constructor(directory: string, corestore: Corestore) {
+  private constructor(directory: string, corestore: Corestore, storage: CorestoreStorage) {
     this.directory = directory
     this.#corestore = corestore
+    this.#storage = storage
   }
 
   /**
@@ -70,7 +73,7 @@ export class LogStore {
     const store = await LogStore.#openHere(directory)
     if (copied === 'only') return store
     // Two peers of one identity would never be connected to each other.
-    await store.#corestore.storage.setSeed(randomBytes(32))
+    await storageInternalsOf(store.#storage).setSeed(randomBytes(32))
     await store.close()
     return LogStore.#openHere(directory)
   }
@@ -106,7 +109,7 @@ export class LogStore {
       await storage.close().catch(() => {})
       throw openFailure(directory, error)
     }
-    return new LogStore(directory, corestore)
+    return new LogStore(directory, corestore, storage)
   }
 
   /** A core of our own making, by name. */
@@ -147,7 +150,7 @@ export class LogStore {
 
   /** Returns when all that was appended would survive a power cut. Appending alone doesn't wait for that. */
   async flush(): Promise<void> {
-    await this.#corestore.storage.db.flush()
+    await storageInternalsOf(this.#storage).db.flush()
   }
 
   /**
@@ -157,7 +160,7 @@ export class LogStore {
    */
   async compact(options: CompactOptions = {}): Promise<void> {
     try {
-      await compact(this.#corestore.storage.db, options)
+      await compact(storageInternalsOf(this.#storage).db, options)
     } catch (error) {
       throw databaseFailure('store', this.directory, error) ?? error
     }
@@ -175,7 +178,7 @@ export class LogStore {
       // It stops at the first damage; from the other end it meets the last.
       for (const reverse of [false, true]) {
         try {
-          for await (const _ of this.#corestore.storage.db.iterator({ gte, lt, reverse, capacity: 1024 }));
+          for await (const _ of storageInternalsOf(this.#storage).db.iterator({ gte, lt, reverse, capacity: 1024 }));
           break
         } catch (error) {
           // The engine reads one value beyond, too: what of the larger ones is damaged is found by reading them.
@@ -191,7 +194,7 @@ export class LogStore {
       await this.#corestore.close()
     } finally {
       // A core that fails to close would leave the database open, and locked for this process too.
-      await this.#corestore.storage.close()
+      await this.#storage.close()
     }
   }
 }

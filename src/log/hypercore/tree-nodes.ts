@@ -1,6 +1,8 @@
 import flat from 'flat-tree'
 import type Hypercore from 'hypercore'
 import type { BlockRead, BlockStorage, BlockWrite, TreeNode } from 'hypercore'
+import { internalsOf } from './internals.ts'
+import { rootsOf } from './raw-reads.ts'
 
 /** Remembered of those written last: what proves some hundred blocks. */
 const nodesMax = 8192
@@ -49,13 +51,13 @@ export class TreeNodes {
   }
 
   #get(index: number): TreeNode | undefined {
-    return this.#nodes.get(index) ?? this.#core.core.state.roots.find((root) => root.index === index)
+    return this.#nodes.get(index) ?? rootsOf(this.#core).find((root) => root.index === index)
   }
 
   #takeOverRead(rx: BlockRead): BlockRead {
     const { getBlock, getTreeNode, tryFlush } = rx
     rx.getTreeNode = async (index) => this.#get(index) ?? getTreeNode.call(rx, index)
-    rx.getBlock = async (index) => (this.#core.core.bitfield.get(index) ? getBlock.call(rx, index) : null)
+    rx.getBlock = async (index) => (internalsOf(this.#core).core.bitfield.get(index) ? getBlock.call(rx, index) : null)
     rx.tryFlush = () => {
       if (rx.read._operations.length === 0) rx.destroy()
       else tryFlush.call(rx)
@@ -91,5 +93,20 @@ export class TreeNodes {
     this.#nodes.set(node.index, node)
     const oldest = this.#nodes.keys().next().value
     if (this.#nodes.size > nodesMax && oldest !== undefined) this.#nodes.delete(oldest)
+  }
+}
+
+const keptNodes = new WeakSet<BlockStorage>()
+
+/** Keeps the nodes that prove a block when the block is cleared, which Hypercore deletes though other blocks may need them. */
+export function keepNodes(core: Hypercore): void {
+  const { storage } = internalsOf(core).core.state
+  if (keptNodes.has(storage)) return
+  keptNodes.add(storage)
+  const write = storage.write
+  storage.write = () => {
+    const tx = write.call(storage)
+    tx.deleteTreeNode = () => {}
+    return tx
   }
 }

@@ -11,6 +11,7 @@ import {
 import type { TreePath } from '../../tree/path.ts'
 import type { Version } from '../../tree/tree.ts'
 import { headerLength, type LogEntry } from '../bee/entries.ts'
+import { bytesFromPeers } from '../hypercore/peers.ts'
 
 /** Blocks asked for at once; a hostile writer's may have 15 MiB each. */
 const inFlightMax = 8
@@ -82,21 +83,17 @@ async function silence(
   arrivedMs: () => number,
   signal: AbortSignal
 ): Promise<never> {
-  let heard = bytesFrom(core)
+  let heard = bytesFromPeers(core)
   let [heardMs, aloneMs] = [performance.now(), performance.now()]
   for (;;) {
     await sleep(tickMs, undefined, { signal })
-    const [bytes, nowMs] = [bytesFrom(core), performance.now()]
+    const [bytes, nowMs] = [bytesFromPeers(core), performance.now()]
     if (!hasPeers()) aloneMs = nowMs
     if (Math.abs(bytes - heard) >= silenceBytesMax) [heard, heardMs] = [bytes, nowMs]
     const blocklessMs = nowMs - Math.max(arrivedMs(), aloneMs)
     const quietMs = Math.min(blocklessMs, nowMs - heardMs)
     if (quietMs >= quietMsMax || blocklessMs >= blocklessMsMax) throw new UnfitSnapshot('No peer sends it')
   }
-}
-
-function bytesFrom(core: Hypercore): number {
-  return core.peers.reduce((sum, { stream }) => sum + (stream.rawStream.bytesReceived ?? 0), 0)
 }
 
 /** The entries of a snapshot whose blocks are here, in the log's order. @throws {UnfitSnapshot} */

@@ -1,5 +1,6 @@
 import { type Assert, test } from 'brittle'
 import { BlockPlaces, noFiles } from '../../../src/log/hypercore/block-places.ts'
+import { internalsOf } from '../../../src/log/hypercore/internals.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { link, openStore } from '../../support/log.ts'
 import { until } from '../../support/until.ts'
@@ -26,7 +27,7 @@ test('that a peer gives one block up is no word of those behind it', async (t) =
   const nobodys = reader.get(1001, { timeout: 60_000 }).catch(() => undefined)
   for (const block of [500, 10]) {
     await writer.clear(block)
-    await until(() => reader.peers[0]?.remoteContiguousLength === block, { what: 'word that it went' })
+    await until(() => internalsOf(reader).peers[0]?.remoteContiguousLength === block, { what: 'word that it went' })
     const read = await reader.get(block + 20, { timeout: 5000 }).catch(() => null)
     t.ok(read?.equals(blocks[block + 20] as Buffer))
   }
@@ -40,12 +41,12 @@ test('that a peer gives one block up is no word of those behind it', async (t) =
 test('a block that came back while the other side had it can be had once it has it no more', async (t) => {
   const { writer, reader } = await openPair(t)
   await reader.download({ start: 0, end: 1000 }).done()
-  await until(() => writer.peers[0]?.remoteContiguousLength === 1000, { what: 'word of all' })
+  await until(() => internalsOf(writer).peers[0]?.remoteContiguousLength === 1000, { what: 'word of all' })
   const value = blocks[999] as Buffer
   await writer.clear(999)
-  await until(() => reader.peers[0]?.remoteContiguousLength === 999, { what: 'word that it went' })
+  await until(() => internalsOf(reader).peers[0]?.remoteContiguousLength === 999, { what: 'word that it went' })
   const nothing = { hash: null, seek: null, upgrade: null, manifest: null }
-  await writer.applyProof({ fork: writer.fork, block: { index: 999, value, nodes: [] }, ...nothing })
+  await internalsOf(writer).applyProof({ fork: writer.fork, block: { index: 999, value, nodes: [] }, ...nothing })
   await reader.clear(999)
   const read = await reader.get(999, { timeout: 5000 }).catch(() => null)
   t.ok(read?.equals(value))

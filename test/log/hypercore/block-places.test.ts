@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Assert, test } from 'brittle'
 import type Hypercore from 'hypercore'
 import { type BlockFiles, BlockPlaces, type FoundBlock } from '../../../src/log/hypercore/block-places.ts'
+import { internalsOf } from '../../../src/log/hypercore/internals.ts'
 import { leafHash } from '../../../src/log/hypercore/leaf-hash.ts'
 import { StallWatch } from '../../../src/log/hypercore/stall-watch.ts'
 import { encodePlaced } from '../../../src/log/hypercore/stored-block.ts'
@@ -150,7 +151,7 @@ test('a peer that had not what it said is asked again', { timeout: 20_000 }, asy
   t.teardown(() => watch.close())
   watch.add(reader.core)
   const all = Promise.all(blocks.map((_, i) => reader.core.get(i)))
-  await until(() => reader.core.peers.some((peer) => peer.paused), { what: 'the refusals' })
+  await until(() => internalsOf(reader.core).peers.some((peer) => peer.paused), { what: 'the refusals' })
   source.file.bytes = bytes
   t.ok((await all).every((block, i) => block?.equals(blocks[i] as Buffer)))
 })

@@ -1,5 +1,6 @@
 import { test } from 'brittle'
-import type { Peer } from 'hypercore'
+import type { PeerInternals } from 'hypercore'
+import { internalsOf } from '../../../src/log/hypercore/internals.ts'
 import { RequestScheduler } from '../../../src/log/hypercore/request-scheduler.ts'
 import { link, openStore } from '../../support/log.ts'
 import { until } from '../../support/until.ts'
@@ -12,9 +13,9 @@ async function openPair(t: Parameters<typeof openStore>[0], narrow: boolean) {
   const apportioner = new RequestScheduler()
   t.teardown(() => apportioner.close())
   // What is taken hold of is private: it has to be there, or nothing of this would work.
-  t.is(typeof copy.replicator.hotswaps.pick, 'function')
-  t.is(typeof copy.replicator.updatePeer, 'function')
-  const before = new Promise<Peer>((resolve) => copy.once('peer-add', resolve))
+  t.is(typeof internalsOf(copy).replicator.hotswaps.pick, 'function')
+  t.is(typeof internalsOf(copy).replicator.updatePeer, 'function')
+  const before = new Promise<PeerInternals>((resolve) => copy.once('peer-add', resolve))
   apportioner.add(copy, { narrow })
   await link(t, near, far)
   return { source, copy, peer: await before }

@@ -3,6 +3,7 @@ import { encodeEntry } from '../../../src/format/entry-codec.ts'
 import { deltasMax, encodeHead, type Head, headKey } from '../../../src/format/head-codec.ts'
 import { type DeltaRow, encodeRows } from '../../../src/format/snapshot-codec.ts'
 import { beeOf } from '../../../src/log/bee/entries.ts'
+import { lengthWith } from '../../../src/log/hypercore/bee-messages.ts'
 import { type LogStore, parseKey, printKey } from '../../../src/log/hypercore/store.ts'
 import { stretchesOf } from '../../../src/log/packed/deltas.ts'
 import { UnfitSnapshot } from '../../../src/log/packed/snapshot.ts'
@@ -192,7 +193,7 @@ async function openLiar(t: Assert, { blocks, delta }: Lie) {
       if (entry === undefined) await batch.del(Buffer.from(path))
       else await batch.put(Buffer.from(path), encodeEntry(entry))
     }
-    await batch.put(Buffer.from(headKey), encodeHead(head(batch.version + 1)))
+    await batch.put(Buffer.from(headKey), encodeHead(head(lengthWith(batch) + 1)))
     await batch.flush()
     return { fork: 0, length: entries.length }
   }
