@@ -24,13 +24,13 @@ export interface Head {
   /** Length of the entries core at the version before this one; 0 when there is none, or where it isn't told. */
   readonly before: number
   /** The newest snapshot, of this version or of an earlier one. */
-  readonly snapshot?: SnapshotPointer
+  readonly snapshot?: SnapshotPointer | undefined
   /** Deltas that can be had, the oldest first. */
-  readonly deltas?: readonly DeltaPointer[]
+  readonly deltas?: readonly DeltaPointer[] | undefined
   /** Only in the head that publishes a snapshot: the first path of each of its blocks, as bytes. */
   readonly firsts?: readonly Buffer[]
   /** Where contents are that lay in packs which were cleared. */
-  readonly relocations?: RelocationsPointer
+  readonly relocations?: RelocationsPointer | undefined
 }
 
 /** Deltas that a head names. */

@@ -25,8 +25,8 @@ import type { PathIndex, VersionsRun } from './bee/path-index.ts'
 import { type LogRecord, recordsOf } from './bee/records.ts'
 import { type ByteRange, extentsOf } from './content/byte-range.ts'
 import { type Arrivals, ContentReader } from './content/content.ts'
-import { isHere, type Relocations, RelocationTable } from './content/relocations.ts'
-import type { BlockPlaces } from './hypercore/block-places.ts'
+import type { LogContent } from './content/log-content.ts'
+import { isHere, type Relocations } from './content/relocations.ts'
 import { packedEntries } from './packed/packed-entries.ts'
 import { type Keys, rowsInSnapshot } from './packed/packed-list.ts'
 
@@ -38,7 +38,7 @@ const nearBlocksMax = 4
 export interface LogParts {
   readonly entries: Hypercore
   readonly bee: Hyperbee
-  readonly content: () => Promise<{ readonly core: Hypercore; readonly places: BlockPlaces }>
+  readonly content: () => Promise<LogContent>
   /** Sees to it that blocks of the entries core are here. */
   readonly fetch: (start: number, end: number, signal: AbortSignal) => Promise<void>
   readonly arrivals: Arrivals
@@ -49,7 +49,7 @@ export interface LogParts {
   /** The store's, for messages. */
   readonly directory: string
   /** Without peers, how long blocks of the entries core are waited for, in milliseconds; for good when left out. */
-  readonly alonePatienceMs?: number
+  readonly alonePatienceMs?: number | undefined
 }
 
 /** Which versions are to be told. */
@@ -67,7 +67,6 @@ export class LogView {
   readonly #parts: LogParts
   readonly #view = new RefCounted<BeeView>()
   readonly #reader = new RefCounted<ContentReader>()
-  readonly #table = new RelocationTable()
   /** What the latest version says of itself, which is asked for again and again. */
   #head: { readonly version: Version; readonly head: Head } | undefined
 
@@ -181,7 +180,7 @@ export class LogView {
   #versionsIn(run: Partial<VersionsRun> & Run, { fork }: Version, options: Omit<VersionsOptions, 'after'>) {
     const { entries } = this.#parts
     const { path, newestFirst, signal } = options
-    const history: HistoryOptions = { path, fetch: this.#fetch(signal), ...(run.parts && { parts: run.parts }) }
+    const history: HistoryOptions = { path, fetch: this.#fetch(signal), parts: run.parts }
     const told = newestFirst ? versionsBack : versionsSince
     return told(entries, run.start, { fork, length: run.end }, history)
   }
@@ -224,28 +223,29 @@ export class LogView {
     }
   }
 
-  async #relocations(core: Hypercore, signal = new AbortController().signal): Promise<Relocations> {
+  async #relocations({ relocations }: LogContent, signal = new AbortController().signal): Promise<Relocations> {
     const { latest } = this
     const head = latest && (await this.head(latest, signal))
-    return this.#table.of(head, core, this.#parts.arrivals.hasPeers, signal)
+    return relocations.fetched(head, signal)
   }
 
   /** Whether all of a content is here, in the log or in files that it is read from. */
   async holds({ extents }: FileEntry): Promise<boolean> {
-    const { core } = await this.#parts.content()
-    const relocations = await this.#relocations(core)
-    for (const extent of extents) if (!(await isHere(core, relocations, extent))) return false
+    const content = await this.#parts.content()
+    const relocations = await this.#relocations(content)
+    for (const extent of extents) if (!(await isHere(content.core, relocations, extent))) return false
     return true
   }
 
   /** A content, or a part of one. @throws {NotToBeHad} when nobody sends it */
   async *read(entry: FileEntry, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const { content, arrivals, directory } = this.#parts
-    const { core, places } = await content()
+    const { arrivals, directory } = this.#parts
+    const content = await this.#parts.content()
+    const { core, places } = content
     // Where nobody is there to send it, whoever asks is told so after a while too.
     const patient = { ...arrivals, hasPeers: () => true }
     // The next content is likely to lie in the packs that this one unpacks, and so is another one meanwhile.
-    const relocations = await this.#relocations(core, signal)
+    const relocations = await this.#relocations(content, signal)
     const { item, end } = this.#reader.use(
       relocations,
       () => new ContentReader(core, places, patient, { relocations, directory })

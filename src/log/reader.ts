@@ -10,11 +10,21 @@ import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
 import type { VersionName } from '../tree/version-name.ts'
 import { waitFor } from './async/wait-for.ts'
 import { damaged } from './bee/damaged.ts'
-import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './bee/entries.ts'
+import {
+  beeOf,
+  contentKeyOf,
+  entriesOf,
+  entryOf,
+  headEndingAt,
+  headerLength,
+  type LogEntry,
+  versionOf
+} from './bee/entries.ts'
 import { findVersion } from './bee/find-version.ts'
 import { type IndexFile, PathIndex } from './bee/path-index.ts'
 import type { LogCores } from './check/damaged-blocks.ts'
 import { type Arrivals, ContentReader } from './content/content.ts'
+import type { LogContent } from './content/log-content.ts'
 import { isHere, noRelocations, type Relocations, RelocationTable } from './content/relocations.ts'
 import { Garbage } from './gc/garbage.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './hypercore/block-places.ts'
@@ -61,26 +71,19 @@ interface ViewOptions {
   readonly index?: IndexFile
 }
 
-/** The content core, and which of its blocks lie in files. */
-interface Content {
-  readonly core: Hypercore
-  readonly places: BlockPlaces
-}
-
 /** The log of a folder, seen from one who follows it. */
 export class LogReader {
   readonly #store: LogStore
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
   readonly #options: LogReaderOptions
-  #content: Promise<Content> | undefined
+  #content: Promise<LogContent> | undefined
   /** The forks that have come, each with the length of what it has in common with the one before. */
   #forks: readonly Version[] = []
   readonly #claims = new Claims()
   readonly #stalls = new StallWatch()
   readonly #shares = new RequestScheduler()
   readonly #download: EntriesDownload
-  readonly #table = new RelocationTable()
   #moved: Download | undefined
   /** What that was asked for by. */
   #movedFrom: Relocations | undefined
@@ -214,8 +217,9 @@ export class LogReader {
 
   /** Has those packs come that hold what was moved. @returns what brings them, if any are to come */
   async #fetchMoved(): Promise<Download | undefined> {
-    const { core } = await this.#contentCore()
-    const relocations = await this.#relocations(core)
+    const content = await this.#contentCore()
+    const { core } = content
+    const relocations = await this.#relocations(content)
     if (relocations === this.#movedFrom) return this.#moved
     const wanted = new Set<number>()
     for (const { to } of relocations.all) {
@@ -249,8 +253,7 @@ export class LogReader {
 
   /** Finds what no version needs any more of what is here. @throws {SyncError} DAMAGED */
   async garbage(): Promise<Garbage> {
-    const { core, places } = await this.#contentCore()
-    return new Garbage(this.#bee, core, places)
+    return new Garbage(this.#bee, await this.#contentCore())
   }
 
   /** The latest version that is whole, where the log has come up to `version`; `undefined` before the first. */
@@ -351,19 +354,20 @@ export class LogReader {
     received: () => number,
     { impatient = false, patienceMs }: ContentOptions = {}
   ): Promise<ContentReader> {
-    const { core, places } = await this.#contentCore()
+    const content = await this.#contentCore()
     const hasPeers = () => patienceMs !== undefined || this.hasPeers
-    const arrivals = { received, hasPeers, impatient, ...(patienceMs === undefined ? {} : { patienceMs }) }
+    const arrivals = { received, hasPeers, impatient, patienceMs }
     const { directory } = this.#store
-    return new ContentReader(core, places, arrivals, { relocations: await this.#relocations(core), directory })
+    const relocations = await this.#relocations(content)
+    return new ContentReader(content.core, content.places, arrivals, { relocations, directory })
   }
 
-  async #relocations(core: Hypercore): Promise<Relocations> {
+  async #relocations({ relocations }: LogContent): Promise<Relocations> {
     const { version } = this
     const signal = AbortSignal.timeout(tableMsMax)
     // Without it only what was never moved can be read.
     const head = version && (await waitFor(this.head(version, signal), signal).catch(() => undefined))
-    return this.#table.of(head, core, () => this.hasPeers, signal).catch(() => noRelocations)
+    return relocations.fetched(head, signal).catch(() => noRelocations)
   }
 
   /**
@@ -375,8 +379,8 @@ export class LogReader {
    */
   view(arrivals: Omit<Arrivals, 'hasPeers'>, { alonePatienceMs, index }: ViewOptions = {}): LogView {
     return new LogView({
-      ...(alonePatienceMs === undefined ? {} : { alonePatienceMs }),
-      ...(index === undefined ? {} : { index: new PathIndex(this.#entries, index) }),
+      alonePatienceMs,
+      index: index && new PathIndex(this.#entries, index),
       entries: this.#entries,
       bee: this.#bee,
       content: () => this.#contentCore(),
@@ -414,8 +418,7 @@ export class LogReader {
       content: content?.core,
       hasPeers: () => this.hasPeers,
       isPlaced: async (block) => (await content?.places.lengthOf(block)) !== undefined,
-      holds: async (extent) =>
-        content !== undefined && isHere(content.core, await this.#relocations(content.core), extent),
+      holds: async (extent) => content !== undefined && isHere(content.core, await this.#relocations(content), extent),
       // Whatever isn't here is fetched when it is needed.
       missing: async () => []
     }
@@ -437,7 +440,7 @@ export class LogReader {
     this.#content?.then(({ core }) => core.close()).catch(() => {})
   }
 
-  #contentCore(): Promise<Content> {
+  #contentCore(): Promise<LogContent> {
     if (this.#content === undefined) {
       this.#content = this.#openContent()
       // Asked for again, it may come.
@@ -448,14 +451,11 @@ export class LogReader {
     return this.#content
   }
 
-  async #openContent(): Promise<Content> {
-    const header = await this.#bee.getHeader().catch(() => undefined)
-    const key = header?.metadata?.contentFeed
+  async #openContent(): Promise<LogContent> {
+    const reading = contentKeyOf(this.#bee)
+    await Promise.allSettled([reading])
     if (isClosing(this.#entries)) throw new SyncError('CLOSED', 'The log was closed')
-    if (key?.length !== 32 || this.#entries.key.equals(key)) {
-      throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
-    }
-    const core = await this.#store.keyed(key)
+    const core = await this.#store.keyed(await reading)
     if (this.#options.sparse === true) requestEagerly(core)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
@@ -463,6 +463,6 @@ export class LogReader {
     const { files = noFiles, hasher } = this.#options
     const places = new BlockPlaces(core, files)
     if (hasher !== undefined) hashAhead(core, places, hasher)
-    return { core, places }
+    return { core, places, relocations: new RelocationTable(core, () => this.hasPeers) }
   }
 }

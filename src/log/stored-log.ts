@@ -1,6 +1,7 @@
 import { SyncError } from '../errors.ts'
-import { beeOf } from './bee/entries.ts'
+import { beeOf, contentKeyOf } from './bee/entries.ts'
 import { type IndexFile, PathIndex } from './bee/path-index.ts'
+import { RelocationTable } from './content/relocations.ts'
 import { type BlockFiles, BlockPlaces } from './hypercore/block-places.ts'
 import { LogStore, parseKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
@@ -30,10 +31,10 @@ export class StoredLog {
       const bee = beeOf(entries)
       await bee.ready()
       const content = async () => {
-        const contentKey = (await bee.getHeader()).metadata?.contentFeed
-        if (!contentKey) throw new SyncError('DAMAGED', 'The log does not tell where its contents are')
-        const core = await store.keyed(contentKey)
-        return { core: core.session({ wait: false }), places: new BlockPlaces(core, files) }
+        const core = await store.keyed(await contentKeyOf(bee))
+        const session = core.session({ wait: false })
+        const relocations = new RelocationTable(session, () => false)
+        return { core: session, places: new BlockPlaces(core, files), relocations }
       }
       let opened: ReturnType<typeof content> | undefined
       const view = new LogView({

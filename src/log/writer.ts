@@ -16,6 +16,7 @@ import { type IndexFile, PathIndex } from './bee/path-index.ts'
 import type { LogCores } from './check/damaged-blocks.ts'
 import { missingBlocks } from './check/missing.ts'
 import { type Arrivals, ContentReader } from './content/content.ts'
+import type { LogContent } from './content/log-content.ts'
 import { isHere, noRelocations, Relocations, RelocationTable } from './content/relocations.ts'
 import { Garbage } from './gc/garbage.ts'
 import { repack, type Sparse } from './gc/sparse-packs.ts'
@@ -42,7 +43,7 @@ export class LogWriter {
   readonly places: BlockPlaces
   /** The forks of content and entries that this run has started. */
   #forks: readonly [content: number, entries: number] | undefined
-  readonly #table = new RelocationTable()
+  readonly #table: RelocationTable
   /** What the version that is being made changes; `undefined` where that isn't known, of one that was cut off. */
   #changed: Map<TreePath, Entry | undefined> | undefined
 
@@ -52,6 +53,7 @@ export class LogWriter {
     this.#content = content
     this.places = places
     this.#bee = beeOf(entries, content.key)
+    this.#table = new RelocationTable(content, () => content.peers.length > 0)
   }
 
   /** @param files where blocks lie that aren't in the store */
@@ -145,8 +147,7 @@ export class LogWriter {
     const latest = await this.head()
     const before = latest?.unfinished ? latest.before : (this.version?.length ?? 0)
     const { snapshot, deltas, relocations } = latest ?? {}
-    const named = { ...(snapshot && { snapshot }), ...(deltas && { deltas }), ...(relocations && { relocations }) }
-    const head = { ...numbers, before, ...named }
+    const head = { ...numbers, before, snapshot, deltas, relocations }
     const changed = latest?.unfinished ? this.#changed : new Map()
     // Not known any more, should this fail.
     this.#changed = undefined
@@ -220,7 +221,7 @@ export class LogWriter {
       content: this.#content,
       places: this.places,
       // A table without them would lose all that was moved before.
-      relocations: await this.#table.known(latest, this.#content, () => false, signal)
+      relocations: await this.#table.stored(latest, signal)
     }
     const append = async (block: Uint8Array) => {
       await this.appendBlocks([block])
@@ -240,8 +241,7 @@ export class LogWriter {
   }
 
   async #relocations(): Promise<Relocations> {
-    const { hasPeers } = this.cores()
-    return this.#table.of(await this.head(), this.#content, hasPeers, AbortSignal.timeout(tableMsMax))
+    return this.#table.fetched(await this.head(), AbortSignal.timeout(tableMsMax))
   }
 
   /** @param head what the batch says of itself, told the length of the log with it */
@@ -278,16 +278,20 @@ export class LogWriter {
       index: index && new PathIndex(this.#entries, index),
       entries: this.#entries,
       bee: this.#bee,
-      content: async () => ({ core: this.#content, places: this.places }),
+      content: async () => this.#contents(),
       fetch: async () => {}, // Whatever the log says was said here.
       arrivals: { ...arrivals, hasPeers: () => this.#content.peers.length > 0 },
       directory: this.#directory
     })
   }
 
+  #contents(): LogContent {
+    return { core: this.#content, places: this.places, relocations: this.#table }
+  }
+
   /** Finds what no version needs any more. */
   garbage(): Garbage {
-    return new Garbage(this.#bee, this.#content, this.places)
+    return new Garbage(this.#bee, this.#contents())
   }
 
   /** What the latest version says of itself. */
@@ -310,7 +314,7 @@ export class LogWriter {
       holds: async (extent) => isHere(this.#content, await this.#relocations(), extent),
       missing: async () => {
         const [head, entries] = [await this.head(), this.entries(() => {})]
-        const relocations = () => this.#table.known(head, this.#content, () => false, AbortSignal.timeout(tableMsMax))
+        const relocations = () => this.#table.stored(head, AbortSignal.timeout(tableMsMax))
         return missingBlocks(this.#content, { head, entries, relocations })
       }
     }

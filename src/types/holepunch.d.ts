@@ -30,7 +30,7 @@ declare module 'hyperbee' {
         readonly keyEncoding?: 'binary'
         readonly valueEncoding?: 'binary'
         readonly extension?: boolean
-        readonly metadata?: { readonly contentFeed: Uint8Array }
+        readonly metadata?: { readonly contentFeed: Uint8Array } | undefined
       }
     )
     readonly core: Hypercore

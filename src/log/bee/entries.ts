@@ -1,6 +1,7 @@
 import b4a from 'b4a'
 import Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
+import { SyncError } from '../../errors.ts'
 import { decodeEntry, decodeUtf8 } from '../../format/entry-codec.ts'
 import { decodeHead, type Head, headKey } from '../../format/head-codec.ts'
 import type { Entry, Extent } from '../../tree/entry.ts'
@@ -25,8 +26,20 @@ export function beeOf(core: Hypercore, contentKey?: Uint8Array): Hyperbee {
     keyEncoding: 'binary',
     valueEncoding: 'binary',
     extension: false,
-    ...(contentKey === undefined ? {} : { metadata: { contentFeed: contentKey } })
+    metadata: contentKey && { contentFeed: contentKey }
   })
+}
+
+/**
+ * The key of the content core, out of the bee's header.
+ *
+ * @throws {SyncError} DAMAGED when the header can't be read, or names nothing that can be the content core
+ */
+export async function contentKeyOf(bee: Hyperbee): Promise<Buffer> {
+  const header = await bee.getHeader().catch(() => undefined)
+  const key = header?.metadata?.contentFeed
+  if (key?.length === 32 && !bee.core.key.equals(key)) return key
+  throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
 }
 
 /** The latest version that this peer knows of, or `undefined` before the first. */

@@ -24,7 +24,7 @@ export interface HistoryOptions {
   /** Only versions that change this path, or one beneath it, and of those only what it takes to tell of it. */
   readonly path?: TreePath | ''
   /** Where all lies that it takes; everywhere when left out. */
-  readonly parts?: readonly Run[]
+  readonly parts?: readonly Run[] | undefined
 }
 
 interface Said {

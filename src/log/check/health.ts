@@ -1,7 +1,7 @@
 import { databaseFailure, SyncError } from '../../errors.ts'
 import type { Head } from '../../format/head-codec.ts'
 import type { Version } from '../../tree/tree.ts'
-import { beeOf, headOf, versionOf } from '../bee/entries.ts'
+import { beeOf, contentKeyOf, headOf, versionOf } from '../bee/entries.ts'
 import { LogStore, parseKey } from '../hypercore/store.ts'
 
 /** What a store holds of its log. */
@@ -33,11 +33,8 @@ export async function inspectStore(directory: string, key: string): Promise<Stor
       if (isWhole) throw error
       return undefined
     })
-    const contentKey = (await bee.getHeader()).metadata?.contentFeed
-    if (contentKey) {
-      const content = await store.keyed(contentKey)
-      if (content.length > 0) await content.get(content.length - 1, { wait: false })
-    }
+    const content = await store.keyed(await contentKeyOf(bee))
+    if (content.length > 0) await content.get(content.length - 1, { wait: false })
     return { version, head }
   } catch (error) {
     const known = databaseFailure('store', directory, error)

@@ -5,7 +5,7 @@ import { decodePack } from '../../format/pack-codec.ts'
 import type { Relocation } from '../../format/relocation-codec.ts'
 import type { Extent, FileEntry } from '../../tree/entry.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
-import { hasOpenPeer, isOffered } from '../hypercore/peers.ts'
+import { hasOpenPeer, isOffered, silenceBytesMax } from '../hypercore/peers.ts'
 import { movesMax, type Relocations, restored } from './relocations.ts'
 
 /** Bytes that may be on their way for one extent. */
@@ -20,8 +20,6 @@ const blockBytesMax = 2 * 1024 * 1024
 const quietMsMax = 30_000
 /** After that, until something comes, no longer than this. */
 const quietMsMin = 2000
-/** Bytes of keeping connections alive; what is less than this in the time above is silence. */
-const silenceBytesMax = 4096
 const quietTickMs = 500
 /** Who doesn't wait for what may still come gives up a block that no peer says to have so long after the first was asked for. */
 const nobodyMs = 5000
@@ -33,7 +31,7 @@ export interface Arrivals {
   /** Bytes received from all peers so far. */
   readonly received: () => number
   /** With peers that send nothing, what is waited for counts as not to be had after so long. 30 seconds when left out. */
-  readonly patienceMs?: number
+  readonly patienceMs?: number | undefined
   /** Whether to wait only for what some peer says to have: what isn't there of an earlier version doesn't come by itself. */
   readonly impatient?: boolean
 }

@@ -104,22 +104,27 @@ export function relocationsOf({ relocations, contentLength }: Head): Relocations
   return block + blocks <= contentLength && blocks <= relocationLimits.blocks ? relocations : undefined
 }
 
-/** Keeps the table that was asked for last. */
+/** The relocations of a content core: reads the table that a head names, and keeps the one read last. */
 export class RelocationTable {
+  readonly #core: Hypercore
+  readonly #hasPeers: () => boolean
   #known: { readonly key: string; readonly relocations: Relocations } | undefined
 
+  /** @param hasPeers whether anybody is connected who may send the table */
+  constructor(core: Hypercore, hasPeers: () => boolean) {
+    this.#core = core
+    this.#hasPeers = hasPeers
+  }
+
   /**
-   * The table that a head names; none where it can't be had, or is none: what it tells of isn't to be had then, unless
-   * somebody has the old packs. Whoever clears anything by it asks for `known`.
+   * The table that a head names, fetched from peers if it isn't here; an empty one if it is damaged or nobody sends it.
+   * Contents that were moved can't be read then, unless somebody has the old packs.
+   *
+   * @param head of the latest version; `undefined` before the first
    */
-  async of(
-    head: Head | undefined,
-    core: Hypercore,
-    hasPeers: () => boolean,
-    signal: AbortSignal
-  ): Promise<Relocations> {
+  async fetched(head: Head | undefined, signal: AbortSignal): Promise<Relocations> {
     try {
-      return await this.known(head, core, hasPeers, signal)
+      return await this.#read(head, this.#hasPeers, signal)
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof UnfitSnapshot)) throw error
       return noRelocations
@@ -127,22 +132,23 @@ export class RelocationTable {
   }
 
   /**
-   * The table that a head names; empty only where it names none. Throws a `RangeError` where it is none.
+   * The table that a head names, read from the store; empty only if the head names none. For callers that clear blocks:
+   * without the table they would take moved contents for garbage.
    *
-   * @throws {UnfitSnapshot} where it can't be had
+   * @throws {RangeError} when the table is damaged
+   * @throws {UnfitSnapshot} when it isn't here
    */
-  async known(
-    head: Head | undefined,
-    core: Hypercore,
-    hasPeers: () => boolean,
-    signal: AbortSignal
-  ): Promise<Relocations> {
+  stored(head: Head | undefined, signal: AbortSignal): Promise<Relocations> {
+    return this.#read(head, () => false, signal)
+  }
+
+  async #read(head: Head | undefined, hasPeers: () => boolean, signal: AbortSignal): Promise<Relocations> {
     if (head?.relocations === undefined) return noRelocations
     const pointer = relocationsOf(head)
     if (pointer === undefined) throw new RangeError('relocations beyond the contents')
-    const key = `${core.fork} ${pointer.block} ${pointer.blocks}`
+    const key = `${this.#core.fork} ${pointer.block} ${pointer.blocks}`
     if (this.#known?.key === key) return this.#known.relocations
-    const relocations = await load(core, pointer, hasPeers, signal)
+    const relocations = await load(this.#core, pointer, hasPeers, signal)
     this.#known = { key, relocations }
     return relocations
   }

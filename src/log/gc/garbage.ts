@@ -5,7 +5,8 @@ import type { Head } from '../../format/head-codec.ts'
 import type { Version } from '../../tree/tree.ts'
 import { BeeView, type Pair } from '../bee/bee-view.ts'
 import { extentsIn, headerLength, headOf } from '../bee/entries.ts'
-import { lastHere, type Relocations, RelocationTable } from '../content/relocations.ts'
+import type { LogContent } from '../content/log-content.ts'
+import { lastHere, type Relocations, type RelocationTable } from '../content/relocations.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
 import { heldBlocks, nextHeld } from '../hypercore/core-state.ts'
 import { type BlockRun, BlockSet } from './block-set.ts'
@@ -33,12 +34,13 @@ export class Garbage {
   readonly #bee: Hyperbee
   readonly #content: Hypercore
   readonly #places: BlockPlaces
-  readonly #table = new RelocationTable()
+  readonly #table: RelocationTable
 
-  constructor(bee: Hyperbee, content: Hypercore, places: BlockPlaces) {
+  constructor(bee: Hyperbee, { core, places, relocations }: LogContent) {
     this.#bee = bee
-    this.#content = content
+    this.#content = core
     this.#places = places
+    this.#table = relocations
   }
 
   /** Whether all of the log up to a version is here, but for contents. */
@@ -91,7 +93,7 @@ export class Garbage {
 
   async #relocations(newest: Version, signal: AbortSignal): Promise<Relocations> {
     // Without it what was moved would be taken for what nobody needs.
-    return this.#table.known(await headOf(this.#bee, newest), this.#content, () => false, signal)
+    return this.#table.stored(await headOf(this.#bee, newest), signal)
   }
 
   /** Takes out what was put since a length, be it for a while only, and what the newest version names itself. */

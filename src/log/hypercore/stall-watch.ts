@@ -1,13 +1,12 @@
 import type Hypercore from 'hypercore'
 import type { PeerInternals } from 'hypercore'
 import { internalsOf, onPeer } from './internals.ts'
+import { silenceBytesMax } from './peers.ts'
 
 /** A peer that was asked and says nothing for so long is let go, so that others are asked. */
 const silentMsMax = 5000
 /** A peer that sends, but answers nothing: it may be on a slow line, behind a large block. */
 const answerlessMsMax = 120_000
-/** What keeps a connection alive, and is no more than that. */
-const silenceBytesMax = 4096
 const tickMs = 1000
 /** It comes back, and is let go at once for so long, each time longer. */
 const shunMsMin = 60_000

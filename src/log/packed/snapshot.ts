@@ -11,7 +11,7 @@ import {
 import type { TreePath } from '../../tree/path.ts'
 import type { Version } from '../../tree/tree.ts'
 import { headerLength, type LogEntry } from '../bee/entries.ts'
-import { bytesFromPeers } from '../hypercore/peers.ts'
+import { bytesFromPeers, silenceBytesMax } from '../hypercore/peers.ts'
 
 /** Blocks asked for at once; a hostile writer's may have 15 MiB each. */
 const inFlightMax = 8
@@ -19,8 +19,6 @@ const inFlightMax = 8
 const quietMsMax = 3000
 /** Nor when so long none of its blocks has come, whatever else does: one has some 150 KB. */
 const blocklessMsMax = 30_000
-/** Bytes of keeping connections alive; what is less than this in the time above is silence. */
-const silenceBytesMax = 4096
 const tickMs = 250
 /** 16 million entries. */
 export const entriesMax = 2 ** 24

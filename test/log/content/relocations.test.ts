@@ -130,7 +130,7 @@ test('a table that is none, or is not there, tells of nothing', async (t) => {
   await writer.appendBlocks([block as Buffer, Buffer.from('nonsense'), await encodePack([Buffer.from([7])])])
   const of = async (pointer: { readonly block: number; readonly blocks: number } | undefined, hasPeers = false) => {
     const head = headOf({ contentLength: 3, ...(pointer && { relocations: pointer }) })
-    return [...(await new RelocationTable().of(head, core, () => hasPeers, signal)).all]
+    return [...(await new RelocationTable(core, () => hasPeers).fetched(head, signal)).all]
   }
   t.alike(await of({ block: 0, blocks: 1 }), [relocation])
   t.alike(await of(undefined), [])
@@ -139,7 +139,7 @@ test('a table that is none, or is not there, tells of nothing', async (t) => {
   t.alike(await of({ block: 0, blocks: 2 }), [], 'half of it')
   t.alike(await of({ block: 2, blocks: 5 }), [], 'beyond the contents')
   const known = (relocations: { readonly block: number; readonly blocks: number }) =>
-    failureOf(() => new RelocationTable().known(headOf({ contentLength: 3, relocations }), core, () => false, signal))
+    failureOf(() => new RelocationTable(core, () => true).stored(headOf({ contentLength: 3, relocations }), signal))
   for (const pointer of [
     { block: 1, blocks: 1 },
     { block: 2, blocks: 1 },
