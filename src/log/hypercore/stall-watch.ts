@@ -3,12 +3,12 @@ import type { PeerInternals } from 'hypercore'
 import { internalsOf, onPeer } from './internals.ts'
 import { silenceBytesMax } from './peers.ts'
 
-/** A peer that was asked and says nothing for so long is let go, so that others are asked. */
+/** A peer that has requests and sends nothing for this long is disconnected, so that others are asked. */
 const silentMsMax = 5000
-/** A peer that sends, but answers nothing: it may be on a slow line, behind a large block. */
+/** The same of a peer that sends but answers nothing: it may be on a slow line, behind a large block. */
 const answerlessMsMax = 120_000
 const tickMs = 1000
-/** It comes back, and is let go at once for so long, each time longer. */
+/** A peer that was disconnected and comes back is disconnected at once for this long, doubled each time. */
 const shunMsMin = 60_000
 const shunMsMax = 3_600_000
 /** Peers remembered. */
@@ -22,8 +22,8 @@ interface Waiting {
 }
 
 /**
- * Lets go of peers that take requests and answer none. Hypercore asks a second and a third peer for a
- * block, but no more, and only one for what makes a log longer; it never gives a request up.
+ * Disconnects peers that take requests and answer none. Hypercore asks a second and a third peer for a block, but no
+ * more, and only one for the proof of a longer log; it never gives a request up.
  */
 export class StallWatch {
   readonly #waiting = new WeakMap<PeerInternals, Waiting>()
@@ -32,28 +32,28 @@ export class StallWatch {
   readonly #timer: NodeJS.Timeout
 
   constructor() {
-    this.#timer = setInterval(() => this.#look(), tickMs)
+    this.#timer = setInterval(() => this.#checkPeers(), tickMs)
     this.#timer.unref()
   }
 
   add(core: Hypercore): void {
     this.#cores.add(core)
-    onPeer(core, (peer) => this.#greet(core, peer))
+    onPeer(core, (peer) => this.#refuseShunned(core, peer))
   }
 
   close(): void {
     clearInterval(this.#timer)
   }
 
-  #look(): void {
+  #checkPeers(): void {
     const nowMs = performance.now()
     for (const core of this.#cores) {
       for (const peer of [...internalsOf(core).peers]) {
-        forgive(core, peer)
+        resume(core, peer)
         const now = waitingFor(peer, this.#waiting.get(peer), nowMs)
         this.#waiting.set(peer, now)
         const isStalled = nowMs - now.receivedMs >= silentMsMax || nowMs - now.answeredMs >= answerlessMsMax
-        // Alone it keeps nobody else from answering.
+        // Without other peers there is nobody else to ask.
         if (isStalled && core.peers.length > 1) this.#shun(peer, nowMs)
       }
     }
@@ -69,17 +69,20 @@ export class StallWatch {
     peer.stream.destroy()
   }
 
-  #greet(core: Hypercore, peer: PeerInternals): void {
+  #refuseShunned(core: Hypercore, peer: PeerInternals): void {
     const untilMs = this.#shunned.get(peer.remotePublicKey.toString('hex'))?.untilMs ?? 0
     if (performance.now() < untilMs && core.peers.length > 1) peer.stream.destroy()
   }
 }
 
-/** Hypercore asks a peer for nothing more, for good, once it hadn't what it was asked for so many times. */
+/** Hypercore stops asking a peer for good after this many refused requests. */
 const refusalsMax = 32
 
-/** Files change while they are fetched: that a peer doesn't have of a version what it said is no fault of its own. */
-function forgive(core: Hypercore, peer: PeerInternals): void {
+/**
+ * Resumes a peer that refused too often: files of the peer change while they are fetched, so that it lacks blocks of
+ * the version that it announced.
+ */
+function resume(core: Hypercore, peer: PeerInternals): void {
   const isPaused = peer.stats.notAvailableBackoffs >= refusalsMax
   peer.stats.notAvailableBackoffs = 0
   if (!isPaused) return
