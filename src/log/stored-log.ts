@@ -6,7 +6,7 @@ import { type BlockFiles, BlockPlaces } from './hypercore/block-places.ts'
 import { LogStore, parseKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
 
-/** A log as far as it is in a store that nobody is at work on; nothing is written. */
+/** A log in a store that no process uses, opened read-only. */
 export class StoredLog {
   readonly view: LogView
   readonly #store: LogStore
@@ -19,8 +19,8 @@ export class StoredLog {
   /**
    * Opens the log with this key in the store in `directory`.
    *
-   * @param files where blocks lie that aren't in the store
-   * @param index where the index of paths lies
+   * @param files the files that hold blocks in place
+   * @param index the file of the index of paths
    * @throws {SyncError} BAD_KEY, DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
    */
   static async open(directory: string, key: string, files: BlockFiles, index: IndexFile): Promise<StoredLog> {

@@ -287,9 +287,9 @@ declare module 'hyperdht' {
     readonly firewalled: boolean
     /** Whether requests are answered. */
     readonly online: boolean
-    /** As whom others see this node; `null` while they don't agree, or haven't said. */
+    /** The address of this node as others see it; `null` while they don't agree, or haven't answered. */
     readonly host: string | null
-    /** 0 when each sees another. */
+    /** 0 if they see different ports. */
     readonly port: number
     readonly nodes: { readonly length: number }
     /** Dials a peer; an error of the stream has a `code`. */
