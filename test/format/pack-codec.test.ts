@@ -41,7 +41,7 @@ test('a pack whose contents lie in a buffer is the same', async (t) => {
   }
 })
 
-test('a pack is compressed where only some of its contents can be', async (t) => {
+test('a pack with some compressible contents is compressed', async (t) => {
   const text = Buffer.alloc(200_000, 'all work and no play ')
   const packed = await encodePack([bytesOf(200_000, 1), text])
   t.is(packed[0], brotli)
@@ -59,13 +59,13 @@ test('an empty pack is a header', async (t) => {
   t.is((await decodePack(packed)).length, 0)
 })
 
-test('a pack of just the largest size is made and read', async (t) => {
+test('a pack of exactly the largest size is encoded and decoded', async (t) => {
   for (const content of [Buffer.alloc(packBytesMax), bytesOf(packBytesMax, 1)]) {
     t.ok(content.equals(await decodePack(await encodePack([content]))))
   }
 })
 
-test('a pack over the largest size is not made', (t) =>
+test('a pack over the largest size is refused', (t) =>
   t.exception.all(encodePack([Buffer.alloc(packBytesMax), Buffer.of(0)]), /over the limit/))
 
 const compressed = brotliCompressSync(Buffer.alloc(1000))
@@ -87,7 +87,7 @@ for (const [name, bytes] of refused) {
   })
 }
 
-test('decodePack throws nothing but RangeError, whatever it is given', (t) =>
+test('decodePack throws nothing but RangeError on any bytes', (t) =>
   holds(
     t,
     fc.asyncProperty(fc.constantFrom(raw, brotli, 255), fc.uint8Array({ maxLength: 200 }), async (codec, body) => {

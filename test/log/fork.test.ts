@@ -57,7 +57,7 @@ async function conflictsOf(own: LogStore, key: string): Promise<() => number> {
   return () => count
 }
 
-test('a writer that lost the end of its log goes on in a new fork, which readers follow', async (t) => {
+test('a writer that lost the end of its log continues in a new fork, which readers follow', async (t) => {
   const { store, writer, own, reader, known } = await afterLostTail(t)
   t.ok((writer.version?.length ?? 0) < known.length, 'the end is lost')
   const conflicts = await conflictsOf(own, writer.key)
@@ -101,7 +101,7 @@ test('without a new fork the same writer would lose its readers', async (t) => {
   await reader.close()
 })
 
-test('a reader that comes fresh to a new fork reads it as any other log', async (t) => {
+test('a new reader reads a log with a later fork like any other', async (t) => {
   const { store, writer } = await afterLostTail(t)
   await writer.startFork(0)
   const version = await commit(writer, { new: directoryOf() })

@@ -76,17 +76,17 @@ test('contents are read in parts, and held or not', async (t) => {
   t.alike(records, ['file', '\0head'])
 })
 
-test('what is missing is waited for, and given up where nobody can send it', async (t) => {
+test('a view waits for missing blocks, and gives up without peers', async (t) => {
   const { store, writer } = await openLog(t)
   const version = await commit(writer, { a: directoryOf(), b: directoryOf() })
   const own = await openStore(t)
   const reader = await LogReader.open(own, writer.key, { sparse: true })
   const unlink = await link(t, store, own)
-  await until(() => reader.version?.length === version.length, { what: 'the news' })
+  await until(() => reader.version?.length === version.length, { what: 'the news', ms: 120_000 })
   const view = reader.view({ received: () => 0 }, { alonePatienceMs: 100 })
   t.alike(await view.entry(version, pathOf('a')), directoryOf())
   unlink()
-  await until(() => !reader.hasPeers, { what: 'the end of the connection' })
+  await until(() => !reader.hasPeers, { what: 'the end of the connection', ms: 120_000 })
   const entries = await own.keyed(parseKey(writer.key))
   await entries.clear(0, version.length)
   // The timer of the wait keeps no process alive.

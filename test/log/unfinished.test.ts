@@ -13,7 +13,7 @@ function manyChanges(): Map<TreePath, Entry> {
   return changes
 }
 
-test('many changes are one version, written in several batches', async (t) => {
+test('many changes are one version in several batches', async (t) => {
   const { store, writer } = await openWriter(t)
   const { store: own, reader } = await openReader(t, writer.key)
   const first = await commit(writer, { a: directoryOf() })
@@ -44,7 +44,7 @@ test('many changes are one version, written in several batches', async (t) => {
   await reader.close()
 })
 
-test('a version that was cut off is finished by the next batch', async (t) => {
+test('the next batch finishes an interrupted version', async (t) => {
   const { writer } = await openWriter(t)
   const nothing = await commit(writer, { a: directoryOf() }, { unfinished: true })
   t.is((await writer.head())?.before, 0)

@@ -216,7 +216,7 @@ for (const [name, input, diff] of cases) {
 
 const signatures = fc.constantFrom('', 's1', 's2')
 
-test('diffScan, applied to the baseline, gives what was seen, and frozen paths stay', (t) => {
+test('diffScan, applied to the baseline, yields the scanned tree, with frozen paths unchanged', (t) => {
   const roots = fc.array(anyPath, { maxLength: 2 }).map((paths) => new Set(paths))
   return holds(
     t,
@@ -309,7 +309,7 @@ test('diffTrees leads from any tree to any other, and from one to itself by noth
     { numRuns: 500 }
   ))
 
-test('beneathAny takes a root and all beneath it', (t) => {
+test('beneathAny matches a root and all paths beneath it', (t) => {
   const within = beneathAny(new Set([path('a/b'), path('c')]))
   t.alike(
     ['a', 'a/b', 'a/b/d/e', 'a/bc', 'c', 'c/d', 'd'].filter((text) => within(path(text))),

@@ -36,7 +36,7 @@ for (const [name, rules, text, kind, ignored] of cases) {
   test(`parseIgnoreRules ${name}`, (t) => t.is(parseIgnoreRules(rules).ignores(path(text), kind), ignored))
 }
 
-test('parseIgnoreRules takes any text and any path, and hides all that a hidden directory holds', (t) => {
+test('parseIgnoreRules accepts any text and path, and hides everything in a hidden directory', (t) => {
   const unit = fc.constantFrom('a', 'b', '*', '?', '[', ']', '!', '#', '/', '\\', '-', ' ', '\n', '^', '(', '$', '.')
   const rules = fc.string({ unit, maxLength: 20 })
   const names = fc.array(fc.string({ unit, minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 3 })
@@ -52,7 +52,7 @@ test('parseIgnoreRules takes any text and any path, and hides all that a hidden 
   )
 })
 
-test('parseIgnoreRules takes bytes of any kind as a text', (t) => {
+test('parseIgnoreRules accepts any bytes as text', (t) => {
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 60 }),
     fc.uint8Array({ maxLength: 60 }).map((it) => Buffer.from(it).toString())

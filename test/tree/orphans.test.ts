@@ -39,7 +39,7 @@ for (const [name, entries, expected] of cases) {
   })
 }
 
-test('refuseHomeless ignores paths that the log has no entry for', (t) => {
+test('refuseOrphans ignores paths without an entry in the log', (t) => {
   const gone = tree({ 'a/b': file('v1') }).keys()
   const refused = refuseOrphans(
     gone,
@@ -49,7 +49,7 @@ test('refuseHomeless ignores paths that the log has no entry for', (t) => {
   t.is(refused.size, 0)
 })
 
-test('refuseHomeless leaves a tree that a folder can hold', (t) =>
+test('refuseOrphans leaves a tree that a folder can hold', (t) =>
   holds(
     t,
     fc.property(anyBaseline, (log) => {

@@ -106,7 +106,7 @@ test('ancestorsOf gives every directory above, the outermost first', (t) => {
   t.alike([...ancestorsOf(path('a/b/c'))], ['a', 'a/b'])
 })
 
-test('isBeneath says what ancestorsOf says', async (t) => {
+test('isBeneath agrees with ancestorsOf', async (t) => {
   t.absent(isBeneath(path('ab'), path('a')), 'a name that begins alike is not beneath')
   t.absent(isBeneath(path('a'), path('a')), 'nothing is beneath itself')
   t.ok(isBeneath(path('a'), ''), 'all is beneath the folder')

@@ -230,7 +230,7 @@ test('planPaths plans for the given paths only, and the directories that they ne
   t.alike(inShort(plan), ['make-directory a', 'write a/b'])
 })
 
-test('planMirror leads an unchanged folder to exactly what the log wants', (t) =>
+test("planMirror leads an unchanged folder to exactly the log's tree", (t) =>
   holds(
     t,
     fc.property(anyTree, anyTree, (base, target) => {

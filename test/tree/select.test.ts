@@ -131,7 +131,7 @@ const anySelection = fc.record({
   exclude: fc.array(anyPattern, { maxLength: 1 })
 })
 
-test('what is selected is what matches, and nothing but the directories above it', (t) => {
+test('a selection has the matching entries and the directories above them, nothing else', (t) => {
   return holds(
     t,
     fc.property(anyTree, anySelection, (tree, selection) => {
@@ -162,7 +162,7 @@ const owedAndTurned: [Map<TreePath, Entry>, Map<TreePath, Entry>, Selection, boo
   true
 ]
 
-test('what changes of a part comes to the same as the part of what the tree became', (t) => {
+test('the changes of a part lead to the part of the changed tree', (t) => {
   return holds(
     t,
     fc.asyncProperty(anyTree, anyTree, anySelection, fc.boolean(), async (old, now, selection, isOwed) => {

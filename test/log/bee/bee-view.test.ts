@@ -31,7 +31,7 @@ async function keysOf(core: Hypercore, length = core.length): Promise<string[]> 
   return keys
 }
 
-test('a view holds what the bee holds, at every length, and says what changed since', async (t) => {
+test('a view holds the pairs of the bee at every length, and the changes since', async (t) => {
   const store = await openStore(t)
   const edit = fc.tuple(fc.integer({ min: 0, max: 40 }), fc.boolean())
   const batches = fc.array(fc.array(edit, { minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 6 })
@@ -135,14 +135,14 @@ for (const [name, message, levels] of broken) {
   })
 }
 
-test('a key is looked for no longer than there are nodes', async (t) => {
+test('a lookup takes no more steps than there are nodes', async (t) => {
   const core = await openBroken(t, (next) => [{ keys: [next], children: [next, 0, next, 0] }])
   const view = new BeeView(core, core.length)
   t.ok((await failureOf(() => view.get(Buffer.from('m')))) instanceof RangeError)
   await view.close()
 })
 
-test('a view ends, and throws nothing but RangeError, whatever the nodes say', async (t) => {
+test('a walk ends, and throws nothing but RangeError, on any nodes', async (t) => {
   const store = await openStore(t)
   const number = fc.oneof({ weight: 9, arbitrary: fc.nat(6) }, { weight: 1, arbitrary: fc.nat() })
   const level = fc.record({

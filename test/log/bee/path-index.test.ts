@@ -160,7 +160,7 @@ for (const seed of seedsWith()) {
   })
 }
 
-test('an index that is damaged, cut off or of another past of the log misleads nobody', async (t) => {
+test('an index that is damaged, truncated or of another history counts as missing', async (t) => {
   const { writer, edits, file, core, dice, paths, view } = await openEdits(t, 5)
   await same(t, writer, view(), ['d1'], dice)
   const whole = file.bytes as Buffer

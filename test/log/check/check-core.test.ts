@@ -45,7 +45,7 @@ async function damage(core: Hypercore, write: (tx: ReturnType<Storage['write']>)
 }
 type Storage = ReturnType<typeof internalsOf>['core']['state']['storage']
 
-test('of a sound core every block is read, and nothing is found', async (t) => {
+test('a check of a sound core reads every block and finds nothing', async (t) => {
   const core = await openCore(t)
   let hashed = 0
   const hash = async (block: Uint8Array) => {
@@ -68,7 +68,7 @@ test('a sample reads a share of the blocks', async (t) => {
   t.is(read(found).blocks, count / 4)
 })
 
-test('blocks that are not what was signed are found, each by its index', async (t) => {
+test('blocks that differ from those signed are found by their indexes', async (t) => {
   const core = await openCore(t)
   await damage(core, (tx) => {
     tx.putBlock(7, bytesOf(100, 1000))
@@ -96,7 +96,7 @@ test('nodes that do not fit together are damage of the store', async (t) => {
   t.ok(faults.every((fault) => fault.type === 'store' && /node (21|19|23)/.test(fault.message)))
 })
 
-test('a root that is not the one that was signed is damage of the store', async (t) => {
+test('a root that differs from the signed one is damage of the store', async (t) => {
   const core = await openCore(t)
   const [root] = internalsOf(core).core.state.roots
   if (root === undefined) throw new Error('No root')

@@ -16,7 +16,7 @@ async function* entries(rows: Readonly<Record<string, Entry>>): AsyncGenerator<r
   for (const [path, entry] of Object.entries(rows)) yield [pathOf(path), entry]
 }
 
-test('packs that entries name, and no content in place, are missed', async (t) => {
+test('packs that entries name are reported missing, content in place is not', async (t) => {
   const core = await (await openStore(t)).named('content')
   const pack = await encodePack([Buffer.from('abc')])
   await core.append([pack, pack, Buffer.from('abc'), pack])
@@ -31,7 +31,7 @@ test('packs that entries name, and no content in place, are missed', async (t) =
   t.alike(await missingBlocks(core, latest()), [0, 3])
 })
 
-test('of what was moved the last place is missed, and the table before all else', async (t) => {
+test('the last place of a moved pack is reported missing, and the table before all else', async (t) => {
   const core = await (await openStore(t)).named('content')
   const pack = await encodePack([Buffer.from('abc')])
   const move = { block: 0, to: 1, at: 0, bytes: 3, runs: [{ offset: 0, length: 3 }] }

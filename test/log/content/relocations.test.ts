@@ -28,7 +28,7 @@ const extent = (offset: number, length: number, block = 3): Extent => ({
   packed: true
 })
 
-test('what was kept of a pack is found where it lies now, and nothing else', (t) => {
+test('kept runs of a pack are found in the new pack, dropped ones are not', (t) => {
   const cases: ReadonlyArray<[offset: number, length: number, place: number | undefined]> = [
     [5, 10, 100],
     [7, 3, 102],
@@ -51,7 +51,7 @@ test('what was kept of a pack is found where it lies now, and nothing else', (t)
   t.absent(relocations.moved({ ...extent(5, 10), packed: false }), 'bare blocks are not moved')
 })
 
-test('what was moved more than once is found wherever it was', (t) => {
+test('an extent that was moved more than once has every place', (t) => {
   const again = { block: 9, to: 12, at: 0, bytes: 200, runs: [{ offset: 100, length: 10 }] }
   const relocations = new Relocations([relocation, again])
   const blocks = (offset: number, length: number) =>
@@ -69,7 +69,7 @@ test('what was moved more than once is found wherever it was', (t) => {
   t.ok(endless.lastOf(0) <= 1000)
 })
 
-test('an old pack is put together again, as far as it was kept', async (t) => {
+test('the kept runs of an old pack are restored at their places', async (t) => {
   const old = Buffer.from(Array.from({ length: 50 }, (_, i) => i + 1))
   const pack = Buffer.concat([Buffer.alloc(100, 255), old.subarray(5, 15), old.subarray(30, 50), Buffer.alloc(9, 255)])
   const expected = Buffer.alloc(50)
@@ -78,7 +78,7 @@ test('an old pack is put together again, as far as it was kept', async (t) => {
   t.ok((await failureOf(async () => restored(relocation, pack.subarray(0, 120)))) instanceof RangeError)
 })
 
-test('contents are read from the new pack where the old one has gone, and from the old one while it is there', async (t) => {
+test('contents are read from the old pack while it is here, and from the new one after', async (t) => {
   const { writer, store } = await openWriter(t)
   const core = await store.named('content')
   // Who waits for a peer keeps no process alive.
@@ -123,7 +123,7 @@ test('contents are read from the new pack where the old one has gone, and from t
   await reader.close()
 })
 
-test('a table that is none, or is not there, tells of nothing', async (t) => {
+test('a damaged or missing table of relocations counts as empty, except for callers that clear blocks', async (t) => {
   const { writer, store } = await openWriter(t)
   const core = await store.named('content')
   const [block] = await encodeRelocations([relocation])

@@ -21,7 +21,7 @@ async function openPair(t: Assert) {
   return { writer, reader }
 }
 
-test('that a peer gives one block up is no word of those behind it', async (t) => {
+test('a peer that gives up one block still offers those behind it', async (t) => {
   const { writer, reader } = await openPair(t)
   // Asked for what nobody has, a reader has said what it wants to hear of.
   const nobodys = reader.get(1001, { timeout: 60_000 }).catch(() => undefined)
@@ -38,7 +38,7 @@ test('that a peer gives one block up is no word of those behind it', async (t) =
   t.ok(await nobodys)
 })
 
-test('a block that came back while the other side had it can be had once it has it no more', async (t) => {
+test('a block that came back can be fetched after the other side lost its own', async (t) => {
   const { writer, reader } = await openPair(t)
   await reader.download({ start: 0, end: 1000 }).done()
   await until(() => internalsOf(writer).peers[0]?.remoteContiguousLength === 1000, { what: 'word of all' })
@@ -52,7 +52,7 @@ test('a block that came back while the other side had it can be had once it has 
   t.ok(read?.equals(value))
 })
 
-test('a writer that begins a fork where only contents were that it gave up is followed', async (t) => {
+test('readers follow a fork that begins where the writer has cleared the blocks', async (t) => {
   const near = await openStore(t)
   const writer = await near.named('content')
   new BlockPlaces(writer, noFiles)

@@ -257,10 +257,10 @@ test("handlers of a peer's messages can be replaced", async (t) => {
     what: 'word of the cleared block'
   })
   await writer.truncate(60, { fork: 7 })
-  await until(() => forks.includes(7), { what: 'word of the fork' })
-  await until(() => reader.fork === 7, { what: 'the fork' })
+  await until(() => forks.includes(7), { what: 'word of the fork', ms: 120_000 })
+  await until(() => reader.fork === 7, { what: 'the fork', ms: 120_000 })
   unlink()
-  await until(() => ofReader.removed, { what: 'the end of the connection' })
+  await until(() => ofReader.removed, { what: 'the end of the connection', ms: 120_000 })
 })
 
 test('Hypercore asks the replaced functions before it sends a request', async (t) => {

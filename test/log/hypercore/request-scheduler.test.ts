@@ -32,7 +32,7 @@ test('a peer is asked for little at first, and for more as it answers', async (t
   t.ok(window > 2 && window <= 64, `${window} at once`)
 })
 
-test('where blocks are small Hypercore decides how many', async (t) => {
+test('Hypercore decides how many small blocks to request', async (t) => {
   const { peer } = await openPair(t, false)
   t.ok(peer.getMaxInflight() >= 16, `${peer.getMaxInflight()} at once`)
 })

@@ -9,7 +9,7 @@ import { until } from '../../support/until.ts'
 
 const blocksOf = (count: number, seed: number) => Array.from({ length: count }, (_, i) => bytesOf(50, seed + i))
 
-test('what proves a block is asked for up to what is remembered, or a root', async (t) => {
+test('proofs are requested up to a remembered node or a root', async (t) => {
   const writer = await (await openStore(t)).named('content')
   await writer.append(blocksOf(11, 1))
   const store = await openStore(t)
@@ -32,7 +32,7 @@ test('what proves a block is asked for up to what is remembered, or a root', asy
   t.alike(missing, [3, 3, 3, 1, 1, 0])
 })
 
-test('what is remembered of one fork is no proof in another', async (t) => {
+test('nodes remembered of one fork prove nothing in another', async (t) => {
   const near = await openStore(t)
   const writer = await near.named('content')
   new BlockPlaces(writer, noFiles)

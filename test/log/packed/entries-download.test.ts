@@ -29,29 +29,42 @@ async function openPair(t: Assert) {
 
 test('few new blocks are fetched as soon as they are announced, many only when asked for', async (t) => {
   const { store, writer, own, entries, download } = await openPair(t)
+  const requested: { readonly start: number; readonly end: number }[] = []
+  const request = entries.download.bind(entries)
+  entries.download = (range) => {
+    if ('end' in range) requested.push(range)
+    return request(range)
+  }
   await link(t, store, own)
   const few = await commit(writer, entriesOf(10))
-  await until(() => entries.has(0, few.length), { what: 'the first version' })
+  await until(() => entries.has(0, few.length), { what: 'the first version', ms: 120_000 })
   const many = await commit(writer, entriesOf(2000))
-  await until(() => entries.length === many.length, { what: 'news of the second' })
-  await until(() => entries.has(many.length - 1), { what: 'its last block' })
-  t.is(await entries.has(few.length, many.length), false)
+  await until(() => entries.length === many.length, { what: 'news of the second', ms: 120_000 })
+  await until(() => entries.has(many.length - 1), { what: 'its last block', ms: 120_000 })
   await download.range(few.length, many.length, signal)
   t.ok(await entries.has(few.length, many.length))
+  t.alike(
+    requested.filter(({ end }) => end === few.length || end === many.length),
+    [
+      { start: 0, end: few.length },
+      { start: few.length, end: many.length }
+    ],
+    'the second range only by the call above'
+  )
 })
 
 test('the rest comes while nothing else is to be fetched', async (t) => {
   const { store, writer, own, entries, download } = await openPair(t)
   const version = await commit(writer, entriesOf(1000))
   await link(t, store, own)
-  await until(() => entries.length === version.length, { what: 'the news' })
+  await until(() => entries.length === version.length, { what: 'the news', ms: 120_000 })
   let asked = 0
   let isIdle = false
   download.fill(version, () => {
     asked++
     return isIdle
   })
-  await until(() => asked > 2, { what: 'the question whether it may begin' })
+  await until(() => asked > 2, { what: 'the question whether it may begin', ms: 120_000 })
   t.is(await entries.has(0, version.length), false)
   isIdle = true
   await until(() => entries.has(0, version.length), { what: 'all of the log', ms: 120_000 })
@@ -63,7 +76,7 @@ test('a version is read by the tree where there is neither snapshot nor delta', 
   const first = await commit(writer, entriesOf(3))
   const second = await commit(writer, { d0001: undefined })
   await link(t, store, own)
-  await until(() => entries.length === second.length, { what: 'the news' })
+  await until(() => entries.length === second.length, { what: 'the news', ms: 120_000 })
   await download.whole(second, signal)
   t.ok(await entries.has(0, second.length))
   t.is(download.entries(second, mustBeFine), undefined)

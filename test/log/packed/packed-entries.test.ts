@@ -26,7 +26,7 @@ async function openPacked(t: Assert) {
   return { parts: { entries, bee, content: async () => ({ core }) }, entries, core, first, version }
 }
 
-test('entries are told by the snapshot and the changes since, without the tree', async (t) => {
+test('the snapshot and the changes since yield the entries without the tree', async (t) => {
   const { parts, entries, first, version } = await openPacked(t)
   t.is(await packedEntries(parts, version), undefined, 'not while the tree is here')
   await entries.clear(1, first.length)
@@ -38,7 +38,7 @@ test('entries are told by the snapshot and the changes since, without the tree',
   t.is(await packedEntries(parts, first), undefined, 'a version before the snapshot has none')
 })
 
-test('without the snapshot, or the changes since, nothing is told', async (t) => {
+test('without the snapshot or the changes since there are no packed entries', async (t) => {
   const { parts, entries, core, first, version } = await openPacked(t)
   await entries.clear(1, first.length)
   const rows = await packedEntries(parts, version)
