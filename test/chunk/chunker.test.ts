@@ -31,7 +31,7 @@ const cases: ReadonlyArray<[name: string, bytes: Buffer, last: boolean, length: 
   ['cuts at the largest size where content gives no cut', Buffer.alloc(chunkBytesMax), false, chunkBytesMax],
   ['waits just below the largest size', Buffer.alloc(chunkBytesMax - 1), false, 0],
   [
-    'takes what is just below the largest size when it is the last',
+    'takes bytes just below the largest size if they are the last',
     Buffer.alloc(chunkBytesMax - 1),
     true,
     chunkBytesMax - 1

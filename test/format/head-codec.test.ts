@@ -97,7 +97,7 @@ test('a head written before versions had several batches counts as finished, wit
 test('a head written before snapshots existed, or of a log without one, names none', (t) => {
   t.alike(decodeHead(encodeHead(head).subarray(0, -deltasBytes - 4)), withoutSnapshot)
   const record = encodeHead(withoutSnapshot)
-  t.is(record.length, encodeHead(withoutDeltas).length, 'so that what a later format adds has its place')
+  t.is(record.length, encodeHead(withoutDeltas).length, 'so that fields of a later format have their place')
   t.alike(decodeHead(record), withoutSnapshot)
 })
 

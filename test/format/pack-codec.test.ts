@@ -75,7 +75,7 @@ const refused: ReadonlyArray<[name: string, block: Uint8Array]> = [
   ['an unknown kind', block(2, compressed)],
   ['raw bytes over the limit', block(raw, Buffer.alloc(packBytesMax + 1))],
   ['a bomb', block(brotli, brotliCompressSync(Buffer.alloc(64 * packBytesMax)))],
-  ['what unpacks to one byte too many', block(brotli, brotliCompressSync(Buffer.alloc(packBytesMax + 1)))],
+  ['a pack that unpacks to one byte too many', block(brotli, brotliCompressSync(Buffer.alloc(packBytesMax + 1)))],
   ['compressed bytes that end too early', block(brotli, compressed.subarray(0, -1))],
   ['a compressed pack without a body', block(brotli, Buffer.alloc(0))],
   ['compressed bytes that are none', block(brotli, Buffer.from('no brotli at all'))]

@@ -135,7 +135,7 @@ test('an entry with very many extents has a block of its own, or no snapshot', a
   t.ok((await failureOf(() => blocksOf([[a, withExtents(200_000)]]))) instanceof RangeError)
 })
 
-/** A block as told, whose rows are compressed here. */
+/** A block with the given rows, compressed here. */
 function blockOf(entries: number, rows: Uint8Array, hashes: Uint8Array = Buffer.alloc(64), kind = 1): Buffer {
   const packed = brotliCompressSync(rows)
   const block = Buffer.concat([uints(kind, entries, packed.length), packed, hashes])

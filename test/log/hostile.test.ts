@@ -41,7 +41,7 @@ const badValues: Readonly<Record<string, Buffer>> = {
   'of extents that are not its size': encodeEntry({ ...fileOf('content'), extents: [] })
 }
 
-/** A log that holds whatever was put into it. */
+/** A log with any pairs, valid or not. */
 async function openLog(t: Assert) {
   const store = await openStore(t)
   const core = await store.named('entries')

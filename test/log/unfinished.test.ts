@@ -37,7 +37,7 @@ test('many changes are one version in several batches', async (t) => {
   for await (const _ of reader.entriesAt(second, () => t.fail('a problem'))) entries++
   t.is(entries, many + 1)
 
-  // Where the log ends within it, as after a kill, the version before it is what there is.
+  // If the log ends within it, as after a kill, the version before it is the latest.
   const within = { fork: 0, length: first.length + 5001 }
   t.is((await reader.head(within)).unfinished, true)
   t.alike(await reader.finished(within), first)

@@ -128,7 +128,7 @@ test('paths get the wanted spelling, with all paths beneath', (t) => {
   t.alike(
     ['Docs', 'Docs/A'].map((path) => refused.of(pathOf(path), () => false)),
     ['Docs', 'Docs/A'],
-    'what is not the same stays'
+    'names that differ stay'
   )
 })
 

@@ -9,11 +9,11 @@ import { holds } from '../support/property.ts'
 import { anyBaseline, isWellFormed, tree } from '../support/trees.ts'
 
 const cases: ReadonlyArray<[name: string, entries: Record<string, Entry>, refused: string[]]> = [
-  ['accepts what lies in directories', { a: directory(), 'a/b': directory(), 'a/b/c': file('v1') }, []],
+  ['accepts paths in directories', { a: directory(), 'a/b': directory(), 'a/b/c': file('v1') }, []],
   ['accepts anything at the root', { a: file('v1'), b: symlink('a'), c: directory() }, []],
-  ['refuses what lies beneath a file', { a: file('v1'), 'a/b': file('v2') }, ['a/b']],
-  ['refuses what lies beneath a link', { a: symlink('/etc'), 'a/passwd': file('v1') }, ['a/passwd']],
-  ['refuses what has no directory', { 'a/b': file('v1') }, ['a/b']],
+  ['refuses a path beneath a file', { a: file('v1'), 'a/b': file('v2') }, ['a/b']],
+  ['refuses a path beneath a link', { a: symlink('/etc'), 'a/passwd': file('v1') }, ['a/passwd']],
+  ['refuses a path without a directory', { 'a/b': file('v1') }, ['a/b']],
   [
     'refuses all beneath a directory that it refuses',
     { a: symlink('/etc'), 'a/b': directory(), 'a/b/c': file('v1') },

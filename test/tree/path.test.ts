@@ -61,7 +61,7 @@ for (const [name, text] of refused) {
   test(`parseTreePath refuses ${name}`, (t) => t.is(parseTreePath(text), undefined))
 }
 
-test('parseTreePath accepts exactly what is safe', (t) => {
+test('parseTreePath accepts safe paths, and no others', (t) => {
   const part = fc.oneof(
     fc.constantFrom('', '.', '..', '.p2psync', '.P2pSync', 'a', 'b\\', '\0', 'é', '\ud800', ' '),
     fc.string({ unit: 'binary', maxLength: 4 }),
@@ -117,7 +117,7 @@ test('isBeneath agrees with ancestorsOf', async (t) => {
   )
 })
 
-test('comparePaths puts a directory before what it holds', (t) => {
+test('comparePaths puts a directory before its children', (t) => {
   const sorted = ['a/b', 'a', 'b', 'a-b', 'a/b/c'].map(path).sort(comparePaths)
   t.alike(sorted, ['a', 'a-b', 'a/b', 'a/b/c', 'b'])
 })

@@ -47,7 +47,7 @@ const names = [
 const all = [...treeOf(names).keys()]
 
 const cases: ReadonlyArray<[name: string, only: string[], exclude: string[], paths: readonly string[]]> = [
-  ['takes all where nothing is said', [], [], all],
+  ['takes everything without patterns', [], [], all],
   [
     'takes a directory with all beneath it',
     ['docs'],
@@ -67,13 +67,13 @@ const cases: ReadonlyArray<[name: string, only: string[], exclude: string[], pat
     [],
     ['docs', 'docs/a.md', 'docs/deep', 'docs/deep/c.md', 'readme.md']
   ],
-  ['takes what is in the root alone', ['/*.md'], [], ['readme.md']],
-  ['takes what any pattern matches', ['*.jpg', 'readme.md'], [], ['photos', 'photos/1.jpg', 'readme.md']],
+  ['takes matches in the root alone', ['/*.md'], [], ['readme.md']],
+  ['takes paths that any pattern matches', ['*.jpg', 'readme.md'], [], ['photos', 'photos/1.jpg', 'readme.md']],
   ['takes nothing where nothing matches', ['nothing'], [], []],
   ['takes an empty directory that matches itself', ['empty'], [], ['docs', 'docs/empty']],
-  ['leaves out what is excluded', [], ['docs', '*.dng'], ['photos', 'photos/1.jpg', 'photos/raw', 'readme.md']],
-  ['lets what is excluded win', ['docs'], ['*.md', 'empty'], ['docs', 'docs/b.txt', 'docs/deep']],
-  ['lets an excluded directory win over what is wanted in it', ['docs/deep'], ['docs'], []],
+  ['leaves out excluded paths', [], ['docs', '*.dng'], ['photos', 'photos/1.jpg', 'photos/raw', 'readme.md']],
+  ['lets an exclusion win', ['docs'], ['*.md', 'empty'], ['docs', 'docs/b.txt', 'docs/deep']],
+  ['lets an excluded directory win over a path in it', ['docs/deep'], ['docs'], []],
   ['knows two stars', ['docs/**/*.md'], [], ['docs', 'docs/a.md', 'docs/deep', 'docs/deep/c.md']],
   ['minds case', ['README.MD'], [], []]
 ]

@@ -112,7 +112,7 @@ test('splitAtVersion keeps every character of any text', (t) => {
       const [where, name] = splitAtVersion(text, nowMs)
       if (name === undefined) must(where === text, 'all of it')
       else {
-        must(text.startsWith(`${where}@`), 'what stands before')
+        must(text.startsWith(`${where}@`), 'the text before it')
         const same = parseVersionName(text.slice(where.length + 1), nowMs)
         must(JSON.stringify(same) === JSON.stringify(name), 'the same name')
       }

@@ -193,7 +193,7 @@ export async function endAtOrAfter(
 
 /** The end of a version, at or after a length, that the head in a block implies. */
 async function endBy(core: Hypercore, at: number, { unfinished, before }: Head, length: number) {
-  // If the later head is the first to give it away, an earlier writer made the version.
+  // An earlier writer's version, whose end only the next head tells.
   if (before > headerLength && before >= length) return before
   if (before === 0 && (await headsComeFirst(core))) return at > headerLength && at >= length ? at : undefined
   return unfinished ? undefined : at + 1

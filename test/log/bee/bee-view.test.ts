@@ -79,7 +79,7 @@ async function mustHold(core: Hypercore, { length, held }: State): Promise<void>
   await view.close()
 }
 
-/** What is said to have changed makes one state of the other. */
+/** The reported changes turn one state into the other. */
 async function mustLead(core: Hypercore, from: State, to: State): Promise<void> {
   const view = new BeeView(core, to.length)
   const made = new Map(from.held)
@@ -96,7 +96,7 @@ function inBytes(a: string, b: string): number {
   return Buffer.compare(left, right)
 }
 
-/** Blocks 1 and 2, with the keys a and b; then one with the key z, and nodes as told. */
+/** Blocks 1 and 2, with the keys a and b; then one with the key z, and the given nodes. */
 async function openBroken(t: Assert, levels: (next: number) => Levels): Promise<Hypercore> {
   const { core, bee } = await openBee(await openStore(t))
   const batch = bee.batch()

@@ -74,7 +74,7 @@ test('versions are reported one by one, forwards and backwards, with their paths
     t.alike(await back(core, 0, latest, { path: pathOf(path) }), [...found].reverse(), `back, of ${path}`)
     return found.map((line) => line.split('<')[0])
   }
-  t.alike(await of('a'), ['5', '8', '15'], 'also what lies beneath, but not a!')
+  t.alike(await of('a'), ['5', '8', '15'], 'also paths beneath it, but not a!')
   t.alike(await of('b/x'), ['8', '13'])
   t.alike(await of('a/x'), ['5', '8'])
   t.alike(await of('none'), [])

@@ -58,7 +58,7 @@ test('an extent that was moved more than once has every place', (t) => {
     [...relocations.places(extent(offset, length))].map((it) => it.block)
   t.alike(blocks(5, 10), [3, 9, 12])
   t.alike([...relocations.places(extent(7, 3))].at(-1), extent(2, 3, 12))
-  t.alike(blocks(30, 20), [3, 9], 'what was not kept the second time')
+  t.alike(blocks(30, 20), [3, 9], 'these bytes were dropped by the second move')
   t.alike(blocks(20, 5), [3])
   t.is(relocations.lastOf(3), 12)
   t.is(relocations.lastOf(4), 4)
@@ -145,7 +145,7 @@ test('a damaged or missing table of relocations counts as empty, except for call
     { block: 2, blocks: 1 },
     { block: 2, blocks: 5 }
   ])
-    t.ok((await known(pointer)) instanceof RangeError, 'whoever clears something by it is told')
+    t.ok((await known(pointer)) instanceof RangeError, 'a caller that clears blocks gets the error')
   await core.clear(0, 1)
   t.alike(await of({ block: 0, blocks: 1 }), [], 'cleared')
   t.ok((await known({ block: 0, blocks: 1 })) instanceof UnfitSnapshot)

@@ -36,7 +36,7 @@ test('a set holds the blocks that were added and not removed, for any runs', asy
       const wanted = [...model].sort((a, b) => a - b)
       const found = blocksOf(set)
       must(found.join() === wanted.join(), `${found.join()} rather than ${wanted.join()}`)
-      must(wanted.every((it) => set.has(it)) && !set.has(2 ** 40), 'what is in it is said to be')
+      must(wanted.every((it) => set.has(it)) && !set.has(2 ** 40), 'has() is true for its blocks alone')
     })
   )
 })

@@ -55,7 +55,7 @@ test('blocks that no kept version names are found; blocks named for a while with
   t.alike(await found(writer, second.length), [0, 2])
   t.alike(await found(writer, third.length), [0, 2, 3])
   t.alike(await found(writer, last.length), [0, 2, 3, 4, 5])
-  t.alike(await found(writer, last.length, (block) => block === 3), [0, 2, 4, 5], 'but for what lies in a file')
+  t.alike(await found(writer, last.length, (block) => block === 3), [0, 2, 4, 5], 'without a block that lies in a file')
 })
 
 test('blocks that a newer version names again are kept', async (t) => {

@@ -11,7 +11,7 @@ const blocks = Array.from({ length: 1000 }, (_, i) => bytesOf(10 + (i % 7), i))
 async function openPair(t: Assert) {
   const near = await openStore(t)
   const writer = await near.named('content')
-  // Keeps what proves the blocks that are given up.
+  // Keeps the nodes that prove cleared blocks.
   new BlockPlaces(writer, noFiles)
   await writer.append(blocks)
   const far = await openStore(t)
@@ -23,11 +23,13 @@ async function openPair(t: Assert) {
 
 test('a peer that gives up one block still offers those behind it', async (t) => {
   const { writer, reader } = await openPair(t)
-  // Asked for what nobody has, a reader has said what it wants to hear of.
+  // By a request for a block that nobody has, the reader subscribes to announcements.
   const nobodys = reader.get(1001, { timeout: 60_000 }).catch(() => undefined)
   for (const block of [500, 10]) {
     await writer.clear(block)
-    await until(() => internalsOf(reader).peers[0]?.remoteContiguousLength === block, { what: 'word that it went' })
+    await until(() => internalsOf(reader).peers[0]?.remoteContiguousLength === block, {
+      what: 'word of the cleared block'
+    })
     const read = await reader.get(block + 20, { timeout: 5000 }).catch(() => null)
     t.ok(read?.equals(blocks[block + 20] as Buffer))
   }
@@ -44,7 +46,7 @@ test('a block that came back can be fetched after the other side lost its own', 
   await until(() => internalsOf(writer).peers[0]?.remoteContiguousLength === 1000, { what: 'word of all' })
   const value = blocks[999] as Buffer
   await writer.clear(999)
-  await until(() => internalsOf(reader).peers[0]?.remoteContiguousLength === 999, { what: 'word that it went' })
+  await until(() => internalsOf(reader).peers[0]?.remoteContiguousLength === 999, { what: 'word of the cleared block' })
   const nothing = { hash: null, seek: null, upgrade: null, manifest: null }
   await internalsOf(writer).applyProof({ fork: writer.fork, block: { index: 999, value, nodes: [] }, ...nothing })
   await reader.clear(999)

@@ -55,7 +55,7 @@ test('blocks in a file are read from there, whatever blocks precede them', async
   const blocks = await appendPlaced(placed, lengths)
   await placed.core.append(Buffer.from('d'))
   const read = async (i: number) => (await placed.core.get(i)) as Buffer
-  // Backwards, so that where each begins is asked of the log.
+  // Backwards, so that each offset is computed from the log's tree.
   for (let i = blocks.length - 1; i >= 0; i--) {
     if (!(await read(2 + i)).equals(blocks[i] as Buffer)) t.fail(`block ${i}`)
   }

@@ -10,13 +10,13 @@ async function openPair(t: Parameters<typeof openStore>[0], narrow: boolean) {
   const [near, far] = [await openStore(t), await openStore(t)]
   const source = await near.named('content')
   const copy = await far.keyed(source.key)
-  const apportioner = new RequestScheduler()
-  t.teardown(() => apportioner.close())
+  const scheduler = new RequestScheduler()
+  t.teardown(() => scheduler.close())
   // What is taken hold of is private: it has to be there, or nothing of this would work.
   t.is(typeof internalsOf(copy).replicator.hotswaps.pick, 'function')
   t.is(typeof internalsOf(copy).replicator.updatePeer, 'function')
   const before = new Promise<PeerInternals>((resolve) => copy.once('peer-add', resolve))
-  apportioner.add(copy, { narrow })
+  scheduler.add(copy, { narrow })
   await link(t, near, far)
   return { source, copy, peer: await before }
 }

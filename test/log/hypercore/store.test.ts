@@ -62,7 +62,7 @@ for (const [what, damage] of [
   ['without its CURRENT', (db: string) => rmSync(join(db, 'CURRENT'))],
   ['without its tables', (db: string) => everyFile(db, /sst$/, (path) => rmSync(path))],
   ['whose tables are cut off', (db: string) => everyFile(db, /sst$/, (path) => truncateSync(path, 100))],
-  ['whose manifest is gone', (db: string) => everyFile(db, /^MANIFEST/, (path) => rmSync(path))],
+  ['without its manifest', (db: string) => everyFile(db, /^MANIFEST/, (path) => rmSync(path))],
   ['whose manifest is garbage', (db: string) => everyFile(db, /^MANIFEST/, (path) => writeFileSync(path, 'garbage'))]
 ] as const) {
   test(`a store ${what} is reported as damaged, again and again`, async (t) => {

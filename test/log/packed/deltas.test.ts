@@ -181,7 +181,7 @@ async function blocksOf(changes: Changes): Promise<Buffer[]> {
   return blocks
 }
 
-/** Names whatever it is told as the delta of a version that removes many directories. */
+/** Names any blocks as the delta of a version that removes many directories. */
 async function openLiar(t: Assert, { blocks, delta }: Lie) {
   const store = await openStore(t)
   const [entries, content] = [await store.named('entries'), await store.named('content')]

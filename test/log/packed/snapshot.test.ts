@@ -44,7 +44,7 @@ class Tree {
     )
   }
 
-  /** Publishes a snapshot, of what the tree holds when left out. */
+  /** Publishes a snapshot, of the tree's own rows when left out. */
   async publish(rows: readonly DeltaRow[] = this.rows, entries = rows.length): Promise<Version> {
     const blocks: Buffer[] = []
     for await (const block of encodeRows(rows)) blocks.push(block)
@@ -190,7 +190,7 @@ test('waiting for a snapshot or a head ends when its signal aborts', async (t) =
     (end: AbortSignal) => reader.head(before, end),
     (end: AbortSignal) => reader.history(0, version, end).next()
   ]) {
-    // At once, while it looks whether it has what it waits for, and later.
+    // At once, while it checks whether the blocks are here, and later.
     for (const turns of [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 100]) {
       const end = new AbortController()
       const failure = failureOf(() => wait(end.signal))
