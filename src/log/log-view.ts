@@ -261,7 +261,7 @@ export class LogView {
       for (;;) {
         // One user that gives up doesn't end the reads of others.
         const next = await waitFor(pieces.next(), signal)
-        if (next === undefined || next.done) break
+        if (next.done) break
         yield next.value
       }
       isWhole = true
@@ -313,8 +313,8 @@ export class LogView {
   /** Waits for blocks of peers; gives up after long enough without any peer. */
   async #waited<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     const { arrivals, alonePatienceMs } = this.#parts
+    if (alonePatienceMs === undefined) return waitFor(promise, signal)
     const settled = promise.then((value) => ({ value }))
-    if (alonePatienceMs === undefined) return ((await waitFor(settled, signal)) as { readonly value: T }).value
     for (let lonelyMs = 0; ; ) {
       const done = await waitFor(settled, signal, { ms: lonelyTickMs })
       if (done !== undefined) return done.value

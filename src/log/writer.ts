@@ -167,7 +167,7 @@ export class LogWriter {
       await this.#append(part, head)
       this.#changed = changed
     } else await this.#finish(part, head, changed ?? new Map())
-    return this.version as Version
+    return { fork: this.#entries.fork, length: this.#entries.length }
   }
 
   /**
@@ -209,7 +209,7 @@ export class LogWriter {
     // Readers that request the previous snapshot learn that it is missing, and take this one.
     if (latest.snapshot)
       await this.#content.clear(latest.snapshot.block, latest.snapshot.block + latest.snapshot.blocks)
-    return this.version as Version
+    return { fork: this.#entries.fork, length: this.#entries.length }
   }
 
   /**

@@ -22,7 +22,7 @@ const cases: ReadonlyArray<[name: string, entries: Record<string, Entry>, refuse
   ['goes on after a refusal', { a: symlink('x'), 'a/b': file('v1'), c: directory(), 'c/d': file('v2') }, ['a/b']]
 ]
 for (const [name, entries, expected] of cases) {
-  test(`refuseHomeless ${name}`, (t) => {
+  test(`refuseOrphans ${name}`, (t) => {
     const log = tree(entries)
     const problems: Problem[] = []
     const refused = refuseOrphans(

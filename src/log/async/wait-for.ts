@@ -20,18 +20,20 @@ export function endingWith(signal: AbortSignal): { readonly signal: AbortSignal;
 }
 
 export interface WaitOptions {
-  /** How long to wait, in milliseconds; for good when left out. */
-  readonly ms?: number
+  /** How long to wait, in milliseconds. */
+  readonly ms: number
 }
 
 /**
- * Waits for a promise, no longer than a given time, and until a signal aborts. Leaves no listener behind, even on a
+ * Waits for a promise, no longer than a given time if there is one, and until a signal aborts. Leaves no listener behind, even on a
  * signal that lives as long as the process; a signal of `AbortSignal.any` would stay registered there.
  *
  * @returns the value of the promise, or `undefined` if it took longer
  * @throws the reason of the abortion
  */
-export function waitFor<T>(promise: Promise<T>, signal: AbortSignal, { ms }: WaitOptions = {}): Promise<T | undefined> {
+export function waitFor<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>
+export function waitFor<T>(promise: Promise<T>, signal: AbortSignal, options: WaitOptions): Promise<T | undefined>
+export function waitFor<T>(promise: Promise<T>, signal: AbortSignal, options?: WaitOptions): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(signal.reason)
@@ -50,11 +52,11 @@ export function waitFor<T>(promise: Promise<T>, signal: AbortSignal, { ms }: Wai
     // Any number of callers may wait with one signal.
     setMaxListeners(0, signal)
     signal.addEventListener('abort', onAbort)
-    if (ms !== undefined) {
+    if (options !== undefined) {
       timer = setTimeout(() => {
         end()
         resolve(undefined)
-      }, ms).unref()
+      }, options.ms).unref()
     }
     promise.finally(end).then(resolve, reject)
   })

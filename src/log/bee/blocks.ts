@@ -27,7 +27,7 @@ export async function* piecesOf(core: Hypercore, runs: readonly Run[]): AsyncGen
     const piece = readPiece(core, run)
     piece.catch(() => {}) // Awaited when its turn comes.
     coming.push(piece)
-    if (coming.length >= piecesAhead) yield await (coming.shift() as Promise<readonly RawBlock[]>)
+    if (coming.length >= piecesAhead) yield (await coming.shift()) ?? []
   }
   for (const piece of coming) yield await piece
 }

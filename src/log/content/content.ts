@@ -177,7 +177,7 @@ export class ContentReader {
     for (const place of places) if (await this.#core.has(place.block)) return place
     // Most peers have the newest one.
     places.reverse()
-    return places.find(({ block }) => isOffered(this.#core, block)) ?? (places[0] as Extent)
+    return places.find(({ block }) => isOffered(this.#core, block)) ?? places[0] ?? extent
   }
 
   async #unpacked(block: number): Promise<Uint8Array> {
@@ -209,7 +209,8 @@ export class ContentReader {
         block.catch(() => {}) // Awaited below, unless an earlier one fails.
         waiting.push(block)
       }
-      const block = await (waiting.shift() as Promise<Uint8Array>)
+      const block = await waiting.shift()
+      if (block === undefined) break
       const bytes = i === 0 ? block.subarray(extent.offset) : block
       if (bytes.length === 0) throw new RangeError('an extent that begins beyond its block')
       const used = bytes.subarray(0, left)

@@ -156,7 +156,7 @@ export class EntriesDownload {
 
   /** Fetches a snapshot, and the stretches of changes. @returns whether everything was to be had */
   async #take(snapshot: Packed | undefined, { stretches }: Changes, signal: AbortSignal): Promise<boolean> {
-    const content = (await waitFor(this.#content(), signal)) as Hypercore
+    const content = await waitFor(this.#content(), signal)
     const hasPeers = () => this.#entries.peers.length > 0
     const take = (packed: Packed) => this.#rememberUnfit(packed, () => fetchPacked(content, packed, hasPeers, signal))
     try {

@@ -157,8 +157,8 @@ export async function* withChanges(
 }
 
 async function nextChange(changes: AsyncGenerator<LogEntry>) {
-  const { done, value } = await changes.next()
-  if (done) return undefined
-  const [path, entry] = value as LogEntry
+  const next = await changes.next()
+  if (next.done) return undefined
+  const [path, entry] = next.value
   return { key: Buffer.from(path), path, entry }
 }
