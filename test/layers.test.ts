@@ -61,8 +61,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'log/check': ['log/content', 'log/bee', 'log/hypercore', 'format', 'tree'],
   'log/gc': ['log/content', 'log/bee', 'log/hypercore', 'format', 'tree'],
   'log/content': ['log/packed', 'log/hypercore', 'format', 'tree'],
-  'log/packed': ['log/bee', 'log/async', 'format', 'tree'],
-  'log/bee': ['log/async', 'format', 'tree'],
+  'log/packed': ['log/bee', 'log/hypercore', 'log/async', 'format', 'tree'],
+  'log/bee': ['log/hypercore', 'log/async', 'format', 'tree'],
   'log/hypercore': ['tree'],
   'log/async': [],
   // What runs in a worker thread.
@@ -80,12 +80,11 @@ const table: Readonly<Record<string, readonly string[]>> = {
   lateness: [],
   'buffer-pool': [],
   failpoints: [],
-  'watched-time': [],
   errors: []
 }
 
 /** Modules that belong to no room. */
-const common = ['errors', 'buffer-pool', 'failpoints', 'attended-clock', 'lateness', 'watched-time']
+const common = ['errors', 'buffer-pool', 'failpoints', 'attended-clock', 'lateness']
 
 /** The house's floors that never import each other. */
 const edges = ['disk', 'log', 'net']
@@ -94,7 +93,8 @@ const edges = ['disk', 'log', 'net']
 const owners: Readonly<Record<string, string>> = {
   hypercore: 'log',
   hyperbee: 'log',
-  'hyperbee/lib/messages.js': 'log',
+  'hyperbee/lib/messages.js': 'log/hypercore',
+  'hypercore/lib/merkle-tree.js': 'log/hypercore',
   corestore: 'log/hypercore',
   'hypercore-storage': 'log/hypercore',
   hyperswarm: 'net',
@@ -106,6 +106,15 @@ const owners: Readonly<Record<string, string>> = {
   'node:fs': 'disk',
   'node:fs/promises': 'disk'
 }
+
+/** Rooms that hold all use of private members of dependencies: of Hypercore and what belongs to it, and of streams. */
+const privateRooms = ['log/hypercore', 'net/wire']
+/** Private members by name: each that begins with an underscore, and those that only a dependency's object can have. */
+const privateMember =
+  /\.(?:_[a-z]\w*|core\.core|replicator|hotswaps|remoteBitfield|remoteContiguousLength|applyProof|missingNodes)\b/i
+/** Types and casts that lead to private members; src/types/hypercore-private.d.ts declares the types. */
+const privateImport =
+  /\b(?:\w+Internals|Block(?:Storage|Read|Write|Request|Answer)|TreeNode|(?:Data|Range)Message)\b[^'"]*from '(?:hypercore|hyperbee|hypercore-storage|[./]*\/hypercore\/internals\.ts)'|\/hypercore\/internals\.ts'/
 
 /** Imports that the rules above forbid, and why they are allowed. */
 const allowed: ReadonlyArray<[file: string, imported: string, why: string]> = [
@@ -313,6 +322,11 @@ const rules: ReadonlyArray<[name: string, breaks: (source: Source) => boolean]> 
   [
     'nothing but the command line writes to the console',
     ({ text, room }) => !isInside(room, 'cli') && /\bconsole\b/.test(codeOf(text))
+  ],
+  [
+    'private members of dependencies are named only in the rooms that hold them',
+    ({ text, room }) =>
+      !privateRooms.includes(room) && (privateMember.test(codeOf(text)) || privateImport.test(withoutComments(text)))
   ],
   ['no module has a default export', ({ text }) => /^export default\b/m.test(codeOf(text))],
   ['no module assumes that a value is there', ({ text }) => /[\w)\]]!(?![=\w])/.test(codeOf(text))],

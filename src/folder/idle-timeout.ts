@@ -1,4 +1,4 @@
-import { WatchedTime } from '../watched-time.ts'
+import { attendedClock } from '../attended-clock.ts'
 
 /** Less than this is what keeps connections alive. */
 const receivedMin = 4096
@@ -11,8 +11,7 @@ export class IdleTimeout {
   readonly #outer: AbortSignal
   readonly #options: { readonly timeoutMs: number; readonly received: () => number }
   #received: number
-  readonly #time: WatchedTime
-  #sinceMs = 0
+  #sinceMs = attendedClock.now()
 
   /** @param options.received tells the bytes received so far */
   constructor(outer: AbortSignal, options: { readonly timeoutMs: number; readonly received: () => number }) {
@@ -20,7 +19,6 @@ export class IdleTimeout {
     this.#options = options
     this.#received = options.received()
     const lookMs = Math.max(1, options.timeoutMs / ticks)
-    this.#time = new WatchedTime(lookMs)
     this.#timer = setInterval(() => this.#look(), lookMs)
     outer.addEventListener('abort', this.#onAbort)
     if (outer.aborted) this.#onAbort()
@@ -38,7 +36,7 @@ export class IdleTimeout {
 
   /** Something came forward without anything being received. */
   readonly active = (): void => {
-    this.#sinceMs = this.#time.nowMs
+    this.#sinceMs = attendedClock.now()
   }
 
   end(): void {
@@ -50,7 +48,7 @@ export class IdleTimeout {
 
   #look(): void {
     const received = this.#options.received()
-    const nowMs = this.#time.look()
+    const nowMs = attendedClock.now()
     if (received - this.#received >= receivedMin) {
       this.#received = received
       this.#sinceMs = nowMs

@@ -2,9 +2,9 @@ import { firstCore } from '../tree/block-ref.ts'
 import type { Extent } from '../tree/entry.ts'
 
 /**
- * Whether two extents of an entry overlap in part, which no writer makes. The same bytes may be named
- * again, where content repeats itself; so may whole blocks, as runs that meet: A B and then B C. Where a
- * last block ends can't be told from extents alone, so runs that end differently in one are not found.
+ * Whether two extents of an entry overlap in part, which no writer produces. The same bytes may be named again if
+ * content repeats itself; so may whole blocks, as runs that meet: A B and then B C. Extents alone don't tell the end of
+ * a last block, so runs that end differently in one block are not found.
  */
 export function overlapInPart(extents: readonly Extent[]): boolean {
   if (areApart(extents)) return false
@@ -33,7 +33,7 @@ function overlapInCore(extents: readonly Extent[]): boolean {
   return false
 }
 
-/** In the order of the log, each behind the one before: how nearly all files are, and quickly told. */
+/** Whether each extent lies behind the one before: true of nearly all files, and quick to check. */
 function areApart(extents: readonly Extent[]): boolean {
   let [inCore, end] = [firstCore, 0]
   for (const { core, block, blocks } of extents) {
@@ -44,11 +44,11 @@ function areApart(extents: readonly Extent[]): boolean {
   return true
 }
 
-/** Whether neighbours in the order of places, which aren't the same bytes, overlap in what can be compared. */
+/** Whether neighbours in the order of places overlap where that can be compared; equal extents aside. */
 function clash(a: Extent, b: Extent): boolean {
   if (a.block !== b.block) return false
   if (a.packed && b.packed) return b.offset < a.offset + a.length
-  // The same blocks, of which one takes more than the other.
+  // The same blocks, with different lengths.
   return !a.packed && !b.packed && a.blocks === b.blocks && a.offset === b.offset
 }
 

@@ -2,13 +2,13 @@ import * as c from 'compact-encoding'
 import type { RelocationsPointer } from './relocation-codec.ts'
 import type { DeltaPointer, SnapshotPointer } from './snapshot-codec.ts'
 
-/** What every batch says of the version that it makes, under a key of its own. */
+/** The head of a version, which every batch puts under a key of its own. */
 export interface Head {
   /** When the batch was committed, by the writer's clock, milliseconds since 1970. Orders nothing. */
   readonly timeMs: number
-  /** Whether the writer was still publishing what it found when it started: more is to come. */
+  /** Whether the writer was still publishing the files that it found when it started. */
   readonly partial: boolean
-  /** Whether the version is not whole yet: the batches that follow belong to it too, up to one that isn't so marked. */
+  /** Whether the version is unfinished: the batches that follow belong to it too, up to one without this mark. */
   readonly unfinished: boolean
   /** Entries in the tree at this version, by type. */
   readonly files: number
@@ -21,19 +21,19 @@ export interface Head {
   readonly removals: number
   /** Length of the content core: no entry of this version names a block at or beyond it. */
   readonly contentLength: number
-  /** Length of the entries core at the version before this one; 0 when there is none, or where it isn't told. */
+  /** Length of the entries core at the version before this one; 0 for the first, and in logs of earlier writers. */
   readonly before: number
   /** The newest snapshot, of this version or of an earlier one. */
-  readonly snapshot?: SnapshotPointer
-  /** Deltas that can be had, the oldest first. */
-  readonly deltas?: readonly DeltaPointer[]
+  readonly snapshot?: SnapshotPointer | undefined
+  /** Deltas that are still stored, the oldest first. */
+  readonly deltas?: readonly DeltaPointer[] | undefined
   /** Only in the head that publishes a snapshot: the first path of each of its blocks, as bytes. */
   readonly firsts?: readonly Buffer[]
-  /** Where contents are that lay in packs which were cleared. */
-  readonly relocations?: RelocationsPointer
+  /** The table of relocations: where the contents of cleared packs are. */
+  readonly relocations?: RelocationsPointer | undefined
 }
 
-/** Deltas that a head names. */
+/** Deltas that a head may name. */
 export const deltasMax = 8
 
 /** Version of the record that this code writes. */
@@ -76,7 +76,7 @@ export function decodeHead(value: Uint8Array): Head {
     const flags = c.uint.decode(state)
     const head = {} as Record<(typeof fields)[number], number>
     for (const field of fields) head[field] = readCount(state, field)
-    // Earlier writers, whose versions are one batch each, don't tell.
+    // Earlier writers, whose versions are one batch each, leave it out.
     const before = state.start < state.end ? readCount(state, 'before') : 0
     const snapshot = state.start < state.end ? readSnapshot(state) : none
     const deltas = state.start < state.end ? readDeltas(state) : []
@@ -98,7 +98,7 @@ export function decodeHead(value: Uint8Array): Head {
   }
 }
 
-/** Whether a head that can be decoded says that its version isn't whole yet: of most heads nothing else is of interest. */
+/** Whether a valid head marks its version as unfinished, without decoding the rest. */
 export function isUnfinished(value: Uint8Array): boolean {
   // Format and flags are below 0xfd, and a byte each.
   return ((value[1] ?? 0) & unfinishedFlag) !== 0

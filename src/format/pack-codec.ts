@@ -29,7 +29,10 @@ export async function encodePack(contents: readonly Uint8Array[]): Promise<Buffe
   return pack.encode()
 }
 
-/** A pack in the making. Contents are copied once, behind room for the header: they are most of what a writer handles. */
+/**
+ * A pack that is being built. Contents are copied once, behind room for the header: they are most of what a writer
+ * handles.
+ */
 export class PackBuilder {
   #buffer = Buffer.allocUnsafeSlow(0)
   #bytes = 0
@@ -87,12 +90,12 @@ const compressChunkBytesMin = 1024
 const samplePieces = 8
 const samplePieceBytes = 2048
 
-/** Bits that a byte of a sample tells, from which on it counts as compressed already: it has 8 at most. */
+/** Entropy of a sample in bits a byte, from which on it counts as compressed already: the most is 8. */
 const sampleBitsMax = 7.8
 
 /**
- * Whether a pack of it may become smaller, by how evenly the bytes of a sample are spread. Trying takes as long in vain
- * as else; to compress just the sample took 0.8 ms, this takes a twentieth of that.
+ * Whether compression may pay, judged by the entropy of a sample. Compressing in vain costs as much as with success; to
+ * compress just the sample took 0.8 ms, this takes a twentieth of that.
  */
 export function isCompressible(raw: Uint8Array): boolean {
   if (raw.length > packBytesMax) return false
@@ -129,7 +132,7 @@ export async function decodePack(block: Uint8Array): Promise<Uint8Array> {
   if (block[0] === codecRaw && body.length <= packBytesMax) return body
   if (block[0] !== codecBrotli) throw new RangeError('A pack is too large or of an unknown kind')
   try {
-    // In few pieces: each is a way to another thread and back.
+    // In few pieces: each is a trip to another thread and back.
     return await decompress(body, { maxOutputLength: packBytesMax, chunkSize: packBytesTarget })
   } catch (error) {
     throw new RangeError('A pack does not unpack', { cause: error })

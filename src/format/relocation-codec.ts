@@ -2,8 +2,8 @@ import * as c from 'compact-encoding'
 import { decodePack, encodePack, packBytesMax } from './pack-codec.ts'
 
 /**
- * Where the contents of packs are now that were cleared: what was still needed of each was put into a new one. Whoever
- * reads an entry that names an old pack finds it there. FORMAT.md has the layout.
+ * Where the contents of cleared packs are: the needed ones of each were moved to a new pack. Readers of an entry that
+ * names an old pack find them there. FORMAT.md has the layout.
  */
 
 /** Where a table of relocations is. */
@@ -19,17 +19,17 @@ export interface PackRun {
   readonly length: number
 }
 
-/** Where is what was kept of a pack. */
+/** The move of a pack. */
 export interface Relocation {
   /** The pack that entries name. */
   readonly block: number
-  /** The pack that has what was kept of it. */
+  /** The pack that holds the kept contents. */
   readonly to: number
-  /** Where that begins among the contents of the new one; the runs lie there one behind the other. */
+  /** Offset of the first run in the contents of the new pack; the runs lie there one behind the other. */
   readonly at: number
-  /** How many bytes of content the old one had. */
+  /** Bytes of content of the old pack. */
   readonly bytes: number
-  /** What was kept, in order, with something between two of them. */
+  /** The runs that were kept, in order, with a gap between any two. */
   readonly runs: readonly PackRun[]
 }
 
@@ -71,7 +71,7 @@ function encodeRelocation({ block, to, at, bytes, runs }: Relocation): Buffer {
 }
 
 /**
- * The relocations that a block of a table tells of.
+ * Decodes a block of a table.
  *
  * @throws {RangeError} when it is none
  */

@@ -7,12 +7,12 @@ import { pathFault, type TreePath } from '../tree/path.ts'
 import { decodeUtf8, encodeExtents, hashBytes, limits, readExtents, readTarget, types } from './entry-codec.ts'
 
 /**
- * A snapshot is all entries of a version, in blocks of the content core that are read each by itself. What an entry
- * shares with the one before it isn't told again, and hashes, which nothing compresses, stand apart. A delta tells in
- * the same way what changed between two versions. FORMAT.md has the layout.
+ * A snapshot holds all entries of a version, in blocks of the content core that can each be read alone. Parts that an
+ * entry shares with the one before it are left out, and hashes, which don't compress, stand apart. A delta holds the
+ * changes between two versions in the same way. FORMAT.md has the layout.
  */
 
-/** Where a snapshot is, and what of. */
+/** The blocks of a snapshot, and its version. */
 export interface SnapshotPointer {
   /** Index of its first block in the content core. */
   readonly block: number
@@ -22,12 +22,12 @@ export interface SnapshotPointer {
   readonly entries: number
 }
 
-/** Where a delta is, and what of. */
+/** The blocks of a delta, and its versions. */
 export interface DeltaPointer {
   /** Index of its first block in the content core. */
   readonly block: number
   readonly blocks: number
-  /** The versions between which it tells what changed, as lengths of the entries core. */
+  /** The versions whose difference it holds, as lengths of the entries core. */
   readonly since: number
   readonly length: number
   /** Paths that were put or removed. */
@@ -49,13 +49,13 @@ export const snapshotLimits = {
 /** Rows after which a block is full. */
 const rowsBytesTarget = 256 * 1024
 const coding = 1
-/** Of the types, and two bits more. */
+/** Mask of the type; two more bits are flags. */
 const typeMask = 3
 /** Stands for the type where a path was removed. */
 const removedType = 0
 const ownTimeFlag = 4
 const followsFlag = 8
-/** Times further apart aren't told by their difference: the codec's integers end there. */
+/** Times further apart aren't stored as a difference: the codec's integers end there. */
 const timeStepMax = 2 ** 51
 
 const compress = promisify(brotliCompress)
@@ -84,7 +84,7 @@ export async function* encodeRows(rows: Iterable<DeltaRow>): AsyncGenerator<Buff
   if (block.entries > 0) yield await block.encode()
 }
 
-/** What the next row of a block is told in relation to. */
+/** The values that the next row of a block is encoded relative to. */
 class Before {
   path: Buffer = Buffer.alloc(0)
   mtimeMs = 0
@@ -206,11 +206,10 @@ function sharedBytes(a: Buffer, b: Buffer): number {
 }
 
 /**
- * What is in a block of a snapshot or a delta, which anybody may have written. What is wrong with one of them is wrong with
- * the block.
+ * Decodes a block of a snapshot or a delta, which anybody may have written. One bad row makes the block bad.
  *
- * @param after the path that all of them come after; none when left out
- * @throws {RangeError} saying what is wrong with it
+ * @param after the path that all rows come after; none when left out
+ * @throws {RangeError} saying what is wrong with the block
  */
 export async function decodeRows(block: Uint8Array, after?: TreePath): Promise<readonly DeltaRow[]> {
   if (block.length > snapshotLimits.blockBytes) throw new RangeError('a block that is too large')

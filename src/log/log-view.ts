@@ -25,34 +25,34 @@ import type { PathIndex, VersionsRun } from './bee/path-index.ts'
 import { type LogRecord, recordsOf } from './bee/records.ts'
 import { type ByteRange, extentsOf } from './content/byte-range.ts'
 import { type Arrivals, ContentReader } from './content/content.ts'
-import { isHere, type Relocations, RelocationTable } from './content/relocations.ts'
-import type { BlockPlaces } from './hypercore/block-places.ts'
+import type { LogContent } from './content/log-content.ts'
+import { isHere, type Relocations } from './content/relocations.ts'
 import { packedEntries } from './packed/packed-entries.ts'
 import { type Keys, rowsInSnapshot } from './packed/packed-list.ts'
 
-const aloneTickMs = 500
-/** A directory whose own entries lie further apart in a snapshot is looked up in the tree. */
+const lonelyTickMs = 500
+/** A directory whose own entries lie in more blocks of a snapshot than this is read from the tree. */
 const nearBlocksMax = 4
 
-/** What a log is read from. */
+/** The sources of a view. */
 export interface LogParts {
   readonly entries: Hypercore
   readonly bee: Hyperbee
-  readonly content: () => Promise<{ readonly core: Hypercore; readonly places: BlockPlaces }>
-  /** Sees to it that blocks of the entries core are here. */
+  readonly content: () => Promise<LogContent>
+  /** Fetches missing blocks of the entries core. */
   readonly fetch: (start: number, end: number, signal: AbortSignal) => Promise<void>
   readonly arrivals: Arrivals
-  /** Where the blocks are that tell of a path; all are read when left out. */
+  /** Maps paths to blocks of the entries core; all blocks are read when left out. */
   readonly index?: PathIndex | undefined
-  /** Whether a snapshot may tell what isn't here. */
+  /** Whether to read from a snapshot while the tree isn't here. */
   readonly isSparse?: boolean
-  /** The store's, for messages. */
+  /** Of the store, for messages. */
   readonly directory: string
-  /** Without peers, how long blocks of the entries core are waited for, in milliseconds; for good when left out. */
-  readonly alonePatienceMs?: number
+  /** How long to wait without peers for blocks of the entries core, in milliseconds; for good when left out. */
+  readonly alonePatienceMs?: number | undefined
 }
 
-/** Which versions are to be told. */
+/** Which versions to report. */
 export interface VersionsOptions {
   /** Only those after this length of the entries core. */
   readonly after: number
@@ -62,31 +62,30 @@ export interface VersionsOptions {
   readonly signal: AbortSignal
 }
 
-/** A log as it can be read at any of its versions. Whatever isn't here is waited for, where anybody can send it. */
+/** A log, readable at any of its versions. Waits for missing blocks if a peer can send them. */
 export class LogView {
   readonly #parts: LogParts
   readonly #view = new RefCounted<BeeView>()
   readonly #reader = new RefCounted<ContentReader>()
-  readonly #table = new RelocationTable()
-  /** What the latest version says of itself, which is asked for again and again. */
+  /** The head of the latest version, which is read again and again. */
   #head: { readonly version: Version; readonly head: Head } | undefined
 
   constructor(parts: LogParts) {
     this.#parts = parts
   }
 
-  /** The same for whoever waits for as long as it takes. */
+  /** The same view without a bound on waiting. */
   patient(): LogView {
     const { alonePatienceMs: _, ...parts } = this.#parts
     return new LogView(parts)
   }
 
-  /** The latest version known here, whole or not; `undefined` before the first. */
+  /** The latest version known here, finished or not; `undefined` before the first. */
   get latest(): Version | undefined {
     return versionOf(this.#parts.entries)
   }
 
-  /** What a version says of itself. @throws {SyncError} DAMAGED */
+  /** The head of a version. @throws {SyncError} DAMAGED */
   async head(version: Version, signal?: AbortSignal): Promise<Head> {
     if (this.#head !== undefined && sameVersion(this.#head.version, version)) return this.#head.head
     const head = await this.#guarded(version, headOf(this.#parts.bee, version, { signal }), signal)
@@ -95,7 +94,7 @@ export class LogView {
     return head
   }
 
-  /** The latest version that is whole; `undefined` before the first. @throws {SyncError} DAMAGED */
+  /** The latest finished version; `undefined` before the first. @throws {SyncError} DAMAGED */
   async finished(signal?: AbortSignal): Promise<Version | undefined> {
     const { latest } = this
     if (latest === undefined) return undefined
@@ -111,14 +110,14 @@ export class LogView {
     return length > headerLength ? { fork: version.fork, length } : undefined
   }
 
-  /** The first version of at least a length, no later than another. @throws {SyncError} DAMAGED */
+  /** The first version that ends at or after a length, and no later than another. @throws {SyncError} DAMAGED */
   async versionAtOrAfter(length: number, latest: Version, signal?: AbortSignal): Promise<Version | undefined> {
     const { entries } = this.#parts
     const end = await this.#guarded(latest, endAtOrAfter(entries, length, latest.length, this.#fetch(signal)), signal)
     return end === undefined ? undefined : { fork: latest.fork, length: end }
   }
 
-  /** What a version has in a directory, in the log's order. @throws {SyncError} DAMAGED */
+  /** The entries of a version in a directory, in the log's order. @throws {SyncError} DAMAGED */
   async *list(
     version: Version,
     directory: TreePath | '',
@@ -135,20 +134,20 @@ export class LogView {
     for await (const some of this.#rows(version, rows, signal)) yield* some
   }
 
-  /** What a version has at a path. @throws {SyncError} DAMAGED */
+  /** The entry of a version at a path. @throws {SyncError} DAMAGED */
   async entry(version: Version, path: TreePath, signal?: AbortSignal): Promise<Entry | undefined> {
     const from = Buffer.from(path)
     const keys = { from, to: Buffer.concat([from, Buffer.of(0)]) }
     const near = await this.#guarded(version, this.#near(version, keys, false), signal)
     if (near !== undefined) return near[0]?.[1]
     const packed = await this.#guarded(version, packedEntries(this.#parts, version), signal)
-    if (packed === undefined) return this.#guarded(version, this.#look(version, path), signal)
+    if (packed === undefined) return this.#guarded(version, this.#lookUp(version, path), signal)
     for await (const [at, entry] of this.#rows(version, packed, signal)) if (at === path) return entry
     return undefined
   }
 
-  /** Most of the way to an entry leads through the same blocks as to the one before. */
-  async #look({ fork, length }: Version, path: TreePath): Promise<Entry | undefined> {
+  /** Lookups share a view: most of the path to an entry leads through the same blocks as to the one before. */
+  async #lookUp({ fork, length }: Version, path: TreePath): Promise<Entry | undefined> {
     const { item, end } = this.#view.use(`${fork} ${length}`, () => new BeeView(this.#parts.entries, length))
     try {
       return await listedEntry(item, path)
@@ -157,7 +156,10 @@ export class LogView {
     }
   }
 
-  /** @param isFew whether it is worth a few blocks of the snapshot at most: what lies further apart is looked up in the tree */
+  /**
+   * @param isFew whether the range is worth a few blocks of the snapshot at most: entries further apart are read from
+   *   the tree
+   */
   async #near(version: Version, keys: Keys, isFew: boolean): Promise<readonly SnapshotRow[] | undefined> {
     const { entries, bee, content, fetch, isSparse = false } = this.#parts
     if (!isSparse) return undefined
@@ -165,7 +167,7 @@ export class LogView {
     return rowsInSnapshot(parts, version, keys, isFew ? nearBlocksMax : undefined)
   }
 
-  /** What versions up to one have changed. @throws {SyncError} DAMAGED */
+  /** Reports the changes of versions, up to one. @throws {SyncError} DAMAGED */
   async *versions(to: Version, { after, path, newestFirst, signal }: VersionsOptions): AsyncGenerator<VersionReport> {
     const ending = endingWith(signal)
     try {
@@ -181,12 +183,12 @@ export class LogView {
   #versionsIn(run: Partial<VersionsRun> & Run, { fork }: Version, options: Omit<VersionsOptions, 'after'>) {
     const { entries } = this.#parts
     const { path, newestFirst, signal } = options
-    const history: HistoryOptions = { path, fetch: this.#fetch(signal), ...(run.parts && { parts: run.parts }) }
-    const told = newestFirst ? versionsBack : versionsSince
-    return told(entries, run.start, { fork, length: run.end }, history)
+    const history: HistoryOptions = { path, fetch: this.#fetch(signal), parts: run.parts }
+    const read = newestFirst ? versionsBack : versionsSince
+    return read(entries, run.start, { fork, length: run.end }, history)
   }
 
-  /** Where versions are that may tell of a path: all of them where nothing is known of that. */
+  /** The runs of versions that may change a path: all of them without an index. */
   async #runs({ length }: Version, path: TreePath | '', from: number, signal: AbortSignal) {
     const { index, fetch } = this.#parts
     if (path === '' || index === undefined) return [{ start: from, end: length }] satisfies Run[]
@@ -196,8 +198,9 @@ export class LogView {
   }
 
   /**
-   * Has what the log has grown by indexed, as far as it is here, and little by little.
+   * Extends the index by the blocks that are here, bit by bit.
    *
+   * @param rest awaited between two parts
    * @throws {SyncError} DAMAGED; the signal's reason
    */
   async keepIndex(rest: () => Promise<void>, signal: AbortSignal): Promise<void> {
@@ -207,7 +210,7 @@ export class LogView {
     await this.#guarded(latest, index.extend(latest.length, { signal, rest }), signal)
   }
 
-  /** What stood before at the paths that a version changes. @throws {SyncError} DAMAGED */
+  /** The changes of a version with the entries before it. @throws {SyncError} DAMAGED */
   async before(changes: readonly LogEntry[], length: number, signal?: AbortSignal): Promise<readonly Change[]> {
     if (length <= headerLength) return changes.map(([path, after]) => ({ path, before: undefined, after }))
     const view = new BeeView(this.#parts.entries, length)
@@ -224,28 +227,29 @@ export class LogView {
     }
   }
 
-  async #relocations(core: Hypercore, signal = new AbortController().signal): Promise<Relocations> {
+  async #relocations({ relocations }: LogContent, signal = new AbortController().signal): Promise<Relocations> {
     const { latest } = this
     const head = latest && (await this.head(latest, signal))
-    return this.#table.of(head, core, this.#parts.arrivals.hasPeers, signal)
+    return relocations.fetched(head, signal)
   }
 
-  /** Whether all of a content is here, in the log or in files that it is read from. */
+  /** Whether a content is here as a whole, in the store or in files. */
   async holds({ extents }: FileEntry): Promise<boolean> {
-    const { core } = await this.#parts.content()
-    const relocations = await this.#relocations(core)
-    for (const extent of extents) if (!(await isHere(core, relocations, extent))) return false
+    const content = await this.#parts.content()
+    const relocations = await this.#relocations(content)
+    for (const extent of extents) if (!(await isHere(content.core, relocations, extent))) return false
     return true
   }
 
   /** A content, or a part of one. @throws {NotToBeHad} when nobody sends it */
   async *read(entry: FileEntry, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const { content, arrivals, directory } = this.#parts
-    const { core, places } = await content()
-    // Where nobody is there to send it, whoever asks is told so after a while too.
+    const { arrivals, directory } = this.#parts
+    const content = await this.#parts.content()
+    const { core, places } = content
+    // Without peers too, the reader gives up after a while.
     const patient = { ...arrivals, hasPeers: () => true }
-    // The next content is likely to lie in the packs that this one unpacks, and so is another one meanwhile.
-    const relocations = await this.#relocations(core, signal)
+    // The next content, or one read meanwhile, is likely to lie in the same packs.
+    const relocations = await this.#relocations(content, signal)
     const { item, end } = this.#reader.use(
       relocations,
       () => new ContentReader(core, places, patient, { relocations, directory })
@@ -255,9 +259,9 @@ export class LogView {
       const extents = await extentsOf(entry, range, core, places)
       const pieces = item.read({ ...entry, extents, size: range.end - range.start }, signal)
       for (;;) {
-        // What others still wait for isn't ended by who gives up.
+        // One user that gives up doesn't end the reads of others.
         const next = await waitFor(pieces.next(), signal)
-        if (next === undefined || next.done) break
+        if (next.done) break
         yield next.value
       }
       isWhole = true
@@ -266,7 +270,7 @@ export class LogView {
     }
   }
 
-  /** What blocks of the entries core say, raw. @throws {SyncError} DAMAGED */
+  /** Blocks of the entries core, not interpreted. @throws {SyncError} DAMAGED */
   async *records(start: number, end: number, signal: AbortSignal): AsyncGenerator<LogRecord> {
     const { entries, fetch } = this.#parts
     const first = Math.max(start, headerLength)
@@ -284,7 +288,7 @@ export class LogView {
     return (start, end) => this.#parts.fetch(start, end, signal)
   }
 
-  /** What is told of a version, one thing after the other, until a signal is aborted. */
+  /** Yields rows of a version one by one, until a signal aborts. */
   async *#rows<T>(version: Version, rows: AsyncGenerator<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
     try {
       for (;;) {
@@ -293,7 +297,7 @@ export class LogView {
         yield value
       }
     } finally {
-      // Not awaited: it may wait for what never comes.
+      // Not awaited: it may wait for blocks that never come.
       rows.return(undefined).catch(() => {})
     }
   }
@@ -306,16 +310,16 @@ export class LogView {
     }
   }
 
-  /** What isn't here comes from peers; where there are none for long it is given up. */
+  /** Waits for blocks of peers; gives up after long enough without any peer. */
   async #waited<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     const { arrivals, alonePatienceMs } = this.#parts
+    if (alonePatienceMs === undefined) return waitFor(promise, signal)
     const settled = promise.then((value) => ({ value }))
-    if (alonePatienceMs === undefined) return ((await waitFor(settled, signal)) as { readonly value: T }).value
-    for (let aloneMs = 0; ; ) {
-      const done = await waitFor(settled, signal, { ms: aloneTickMs })
+    for (let lonelyMs = 0; ; ) {
+      const done = await waitFor(settled, signal, { ms: lonelyTickMs })
       if (done !== undefined) return done.value
-      aloneMs = arrivals.hasPeers() ? 0 : aloneMs + aloneTickMs
-      if (aloneMs < alonePatienceMs) continue
+      lonelyMs = arrivals.hasPeers() ? 0 : lonelyMs + lonelyTickMs
+      if (lonelyMs < alonePatienceMs) continue
       throw new SyncError('NOT_HELD', 'Not all of the log is here yet, and there is no peer to fetch the rest from')
     }
   }

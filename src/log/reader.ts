@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import type { Download } from 'hypercore'
+import { attendedClock } from '../attended-clock.ts'
 import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
 import type { BlockRef } from '../tree/block-ref.ts'
@@ -9,20 +10,31 @@ import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
 import type { VersionName } from '../tree/version-name.ts'
-import { WatchedTime } from '../watched-time.ts'
 import { waitFor } from './async/wait-for.ts'
 import { damaged } from './bee/damaged.ts'
-import { beeOf, entriesOf, entryOf, headEndingAt, headerLength, type LogEntry, versionOf } from './bee/entries.ts'
+import {
+  beeOf,
+  contentKeyOf,
+  entriesOf,
+  entryOf,
+  headEndingAt,
+  headerLength,
+  type LogEntry,
+  versionOf
+} from './bee/entries.ts'
 import { findVersion } from './bee/find-version.ts'
 import { type IndexFile, PathIndex } from './bee/path-index.ts'
 import type { LogCores } from './check/damaged-blocks.ts'
 import { type Arrivals, ContentReader } from './content/content.ts'
+import type { LogContent } from './content/log-content.ts'
 import { isHere, noRelocations, type Relocations, RelocationTable } from './content/relocations.ts'
 import { Garbage } from './gc/garbage.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './hypercore/block-places.ts'
 import { Claims } from './hypercore/claims.ts'
+import { isClosing } from './hypercore/core-state.ts'
 import { requestEagerly } from './hypercore/eager-request.ts'
 import { hashAhead, type LeafHasher } from './hypercore/hash-ahead.ts'
+import { claimsOf, setRequestsInFlight, syncedClaimsOf } from './hypercore/peers.ts'
 import { RequestScheduler } from './hypercore/request-scheduler.ts'
 import { StallWatch } from './hypercore/stall-watch.ts'
 import { type LogStore, parseKey } from './hypercore/store.ts'
@@ -32,24 +44,22 @@ import { EntriesDownload } from './packed/entries-download.ts'
 // A Hyperbee's blocks are one entry each, so a cold reader needs a wide window.
 const entriesInFlight = [512, 2048] as const
 
-/** Forks remembered. A version from before them counts as of another history. */
+/** Forks remembered. A version from before them counts as one of another history. */
 const forksMax = 100
 
-/** Of so many versions that are asked for one after the other the whole log is fetched. */
+/** After this many versions in a row were looked up, the whole log is fetched. */
 const stepsMax = 8
-/** The rest of a log is waited for no longer, in milliseconds. It comes at leisure too. */
+/** How long to wait for the rest of a log, in milliseconds. It also comes in the background. */
 const logMsMax = 60_000
-/** Whoever waits for the newest version looks at what peers claim at least this often. */
-const claimLookMs = 1000
-/** How long a table of what was moved is waited for, in milliseconds. */
+/** How long to wait for the table of relocations, in milliseconds. */
 const tableMsMax = 10_000
 
 export interface LogReaderOptions {
-  /** Where blocks lie that aren't in the store. */
+  /** The files that hold blocks in place. */
   readonly files?: BlockFiles
-  /** Hashes blocks that come from peers; Hypercore does, when left out. */
+  /** Hashes blocks of peers; Hypercore does when left out. */
   readonly hasher?: LeafHasher
-  /** Whether little of the log will be asked for, and that soon. */
+  /** Whether little of the log will be read, and that soon. */
   readonly sparse?: boolean
 }
 
@@ -63,29 +73,21 @@ interface ViewOptions {
   readonly index?: IndexFile
 }
 
-/** The content core, and which of its blocks lie in files. */
-interface Content {
-  readonly core: Hypercore
-  readonly places: BlockPlaces
-}
-
-/** The log of a folder, seen from one who follows it. */
+/** The log of a folder, for one who follows it. */
 export class LogReader {
   readonly #store: LogStore
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
   readonly #options: LogReaderOptions
-  #content: Promise<Content> | undefined
-  /** The forks that have come, each with the length of what it has in common with the one before. */
+  #content: Promise<LogContent> | undefined
+  /** The forks seen, each with the length that it has in common with the one before. */
   #forks: readonly Version[] = []
   readonly #claims = new Claims()
-  readonly #claimTime = new WatchedTime(claimLookMs)
   readonly #stalls = new StallWatch()
   readonly #shares = new RequestScheduler()
   readonly #download: EntriesDownload
-  readonly #table = new RelocationTable()
   #moved: Download | undefined
-  /** What that was asked for by. */
+  /** The relocations that the download was requested for. */
   #movedFrom: Relocations | undefined
 
   private constructor(store: LogStore, entries: Hypercore, options: LogReaderOptions) {
@@ -107,10 +109,10 @@ export class LogReader {
     const reader = new LogReader(store, entries, options)
     await reader.#bee.ready()
     entries.on('truncate', (length: number, fork: number) => reader.#fork({ fork, length }))
-    entries.replicator.setInflightRange(...entriesInFlight)
+    setRequestsInFlight(entries, ...entriesInFlight)
     reader.#watchOver(entries)
     reader.#shares.add(entries, { narrow: false })
-    // Replication of the content begins as soon as its key is known, for those who read from us too.
+    // Opens the content core as soon as its key is known, to replicate it to other readers too.
     reader.#contentCore().catch(() => {})
     return reader
   }
@@ -121,8 +123,8 @@ export class LogReader {
   }
 
   /**
-   * A version of an earlier fork as one of the present fork, where all of it is common to both; else as it is.
-   * Only for forks that have come since the log was opened.
+   * Translates a version of an earlier fork to the present one, if all of it is common to both; else returns it as it
+   * is. Works only for forks that began since the log was opened.
    */
   readonly carried = (version: Version): Version => {
     let carried = version
@@ -134,7 +136,7 @@ export class LogReader {
     return carried
   }
 
-  /** How far the log has come; grows with everything that arrives of it. */
+  /** Grows with each block that arrives. */
   async received(): Promise<number> {
     const content = this.#content === undefined ? undefined : await Promise.race([this.#content, undefined])
     return this.#entries.length + (content?.core.length ?? 0)
@@ -142,7 +144,7 @@ export class LogReader {
 
   /** Calls `listener` whenever the latest version may have changed. @returns a function that ends it */
   onChange(listener: () => void): () => void {
-    setMaxListeners(0, this.#entries) // As many as watch.
+    setMaxListeners(0, this.#entries) // Any number of listeners.
     const events = ['append', 'truncate', 'peer-add', 'peer-remove'] as const
     for (const event of events) this.#entries.on(event, listener)
     return () => {
@@ -160,7 +162,7 @@ export class LogReader {
     this.#forks = [...this.#forks, fork].slice(-forksMax)
   }
 
-  /** Hypercore tells of a full disk, and of a log with two histories, by events alone. */
+  /** Hypercore reports a full disk, and a log with two histories, only by events. */
   #watchOver(core: Hypercore): void {
     this.#stalls.add(core)
     core.on('verification-error', (error: Error) => {
@@ -174,25 +176,22 @@ export class LogReader {
     })
   }
 
-  /** Whether anybody is connected who follows the log too, or writes it. */
+  /** Whether any other reader of the log, or its writer, is connected. */
   get hasPeers(): boolean {
     return this.#entries.peers.length > 0
   }
 
-  /**
-   * Whether at least one peer is connected and none of them knows of a later version than `version`, as
-   * far as it is to be believed.
-   */
+  /** Whether at least one peer is connected and none of them credibly claims a later version than `version`. */
   isNewest(version: Version | undefined): boolean {
-    const peers = this.#entries.peers.filter((peer) => peer.remoteOpened && peer.remoteSynced)
+    const peers = syncedClaimsOf(this.#entries)
     const ours = version ?? { fork: 0, length: 0 }
-    const nowMs = this.#claimTime.look()
-    // Each is weighed, whatever comes of the others: doubts begin with the claim.
+    const nowMs = attendedClock.now()
+    // Each peer is asked about, as doubts begin with the first look at a claim.
     const more = peers.filter((peer) => this.#claims.hasMore(peer, ours, nowMs))
     return peers.length > 0 && more.length === 0
   }
 
-  /** Resolves when all is here that `entriesAt` reads of a version. @throws {SyncError} DAMAGED */
+  /** Resolves when everything is here that `entriesAt` reads of a version. @throws {SyncError} DAMAGED */
   async fetch(version: Version, signal: AbortSignal): Promise<void> {
     try {
       await this.#download.whole(version, signal)
@@ -201,24 +200,25 @@ export class LogReader {
     }
   }
 
-  /** Resolves when all is here that `changes` reads. */
+  /** Resolves when everything is here that `changes` reads. */
   fetchChanges(from: Version, to: Version, signal: AbortSignal): Promise<void> {
     return this.#download.since(from, to, signal)
   }
 
-  /** Fetches what is missing of the log, a little at a time while `isIdle`, for history and for other readers. */
+  /** Fetches the missing part of the log, bit by bit while `isIdle`, for history and for other readers. */
   fetchRest(version: Version, isIdle: () => boolean): void {
     this.#download.fill(version, isIdle)
-    this.#fetchMoved().catch(() => {}) // Asked for again with the next version.
+    this.#fetchMoved().catch(() => {}) // Requested again with the next version.
   }
 
   /** Tells which packs the entries name that are held here: what was moved out of them is fetched, for others to have it. */
   packsInUse: () => Promise<ReadonlySet<number>> = async () => new Set()
 
-  /** Has those packs come that hold what was moved. @returns what brings them, if any are to come */
+  /** Requests the packs that hold moved contents. @returns the download, if any are missing */
   async #fetchMoved(): Promise<Download | undefined> {
-    const { core } = await this.#contentCore()
-    const relocations = await this.#relocations(core)
+    const content = await this.#contentCore()
+    const { core } = content
+    const relocations = await this.#relocations(content)
     if (relocations === this.#movedFrom) return this.#moved
     const wanted = new Set<number>()
     for (const { to } of relocations.all) {
@@ -234,8 +234,8 @@ export class LogReader {
   }
 
   /**
-   * Resolves when all of the log up to a version is here, but for contents, of which only that comes which was moved; or
-   * when it has not come in some time, or there is nobody to have it from.
+   * Resolves when the whole log up to a version is here, of contents only those that were moved; or when it takes too
+   * long, or no peer is connected.
    */
   async fetchLog(version: Version, signal: AbortSignal): Promise<void> {
     if (!this.hasPeers) return
@@ -250,20 +250,19 @@ export class LogReader {
     }
   }
 
-  /** Finds what no version needs any more of what is here. @throws {SyncError} DAMAGED */
+  /** Finds the blocks here that no version needs. @throws {SyncError} DAMAGED */
   async garbage(): Promise<Garbage> {
-    const { core, places } = await this.#contentCore()
-    return new Garbage(this.#bee, core, places)
+    return new Garbage(this.#bee, await this.#contentCore())
   }
 
-  /** The latest version that is whole, where the log has come up to `version`; `undefined` before the first. */
+  /** The latest finished version of a log that has come up to `version`; `undefined` before the first. */
   async finished(version: Version, signal?: AbortSignal): Promise<Version | undefined> {
     const { unfinished, before } = await this.head(version, signal)
     if (!unfinished) return version
     return before > headerLength && before < version.length ? { fork: version.fork, length: before } : undefined
   }
 
-  /** What a version says of itself. @throws {SyncError} DAMAGED */
+  /** The head of a version. @throws {SyncError} DAMAGED */
   async head(version: Version, signal?: AbortSignal): Promise<Head> {
     try {
       return await this.#download.head(version, signal)
@@ -272,7 +271,7 @@ export class LogReader {
     }
   }
 
-  /** The same where perhaps no version ends at that length: `undefined` where none does. @throws {SyncError} DAMAGED */
+  /** The head of the version that ends at this length; `undefined` if none does. @throws {SyncError} DAMAGED */
   async headEndingAt(version: Version, signal: AbortSignal): Promise<Head | undefined> {
     try {
       return await headEndingAt(this.#bee, version, signal)
@@ -290,14 +289,14 @@ export class LogReader {
   find(name: VersionName, latest: Version, signal: AbortSignal): Promise<Version> {
     let steps = 0
     const head = (version: Version) => {
-      // One by one, over a distance, they would be a round trip each.
+      // Far away, each of them would be a round trip.
       if (++steps === stepsMax) this.#download.range(0, latest.length, signal).catch(() => {})
       return this.head(version, signal)
     }
     return findVersion({ head, endAt: (version) => this.headEndingAt(version, signal) }, latest, name)
   }
 
-  /** The entry of one path of a version, where it has a valid one. @throws {SyncError} DAMAGED */
+  /** The valid entry of a version at a path, if there is one. @throws {SyncError} DAMAGED */
   async entryAt(version: Version, path: TreePath, signal: AbortSignal): Promise<Entry | undefined> {
     try {
       return await entryOf(this.#bee, version, path, signal)
@@ -306,7 +305,7 @@ export class LogReader {
     }
   }
 
-  /** All entries of a version. @throws {SyncError} DAMAGED; {UnfitSnapshot} once, when they were read from one */
+  /** All entries of a version. @throws {SyncError} DAMAGED; {UnfitSnapshot} once, if they were read from one */
   async *entriesAt(
     version: Version,
     onProblem: (problem: Problem) => void
@@ -318,7 +317,10 @@ export class LogReader {
     }
   }
 
-  /** What changed between two versions of one fork. @throws {SyncError} DAMAGED; {UnfitSnapshot} once, when it was read from a delta */
+  /**
+   * What changed between two versions of one fork. @throws {SyncError} DAMAGED; {UnfitSnapshot} once, if it was read
+   * from a delta
+   */
   async *changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncGenerator<LogEntry> {
     try {
       yield* this.#download.changes(from, to, onProblem)
@@ -328,9 +330,9 @@ export class LogReader {
   }
 
   /**
-   * Everything that was said from a length on up to a version, one thing after the other.
+   * Each change from a length up to a version, in order.
    *
-   * @throws {SyncError} DAMAGED; {UnfitSnapshot} once, when it was read from a delta
+   * @throws {SyncError} DAMAGED; {UnfitSnapshot} once, if it was read from a delta
    */
   async *history(fromLength: number, to: Version, signal: AbortSignal): AsyncGenerator<LogEntry> {
     const from = { fork: to.fork, length: Math.max(fromLength, headerLength) }
@@ -342,44 +344,46 @@ export class LogReader {
   }
 
   /**
-   * The contents that the entries name, for one pass; to be closed after it.
+   * Reads the contents that the entries name, for one pass; to be closed after it.
    *
-   * @param received tells the bytes received from all peers so far
-   * @param options.impatient whether to wait only for what some peer says to have
-   * @param options.patienceMs how long to wait while nothing comes, also for a first peer; for that as long as it takes,
-   *   when left out
-   * @throws {SyncError} DAMAGED when the log doesn't tell where they are
+   * @param received the bytes received from all peers so far
+   * @param options.impatient whether to wait only for blocks that some peer offers
+   * @param options.patienceMs how long to wait for silent peers, or for a first one; without it, as long as it takes
+   *   for a first one
+   * @throws {SyncError} DAMAGED when the log doesn't name its content core
    */
   async content(
     received: () => number,
     { impatient = false, patienceMs }: ContentOptions = {}
   ): Promise<ContentReader> {
-    const { core, places } = await this.#contentCore()
+    const content = await this.#contentCore()
     const hasPeers = () => patienceMs !== undefined || this.hasPeers
-    const arrivals = { received, hasPeers, impatient, ...(patienceMs === undefined ? {} : { patienceMs }) }
+    const arrivals = { received, hasPeers, impatient, patienceMs }
     const { directory } = this.#store
-    return new ContentReader(core, places, arrivals, { relocations: await this.#relocations(core), directory })
+    const relocations = await this.#relocations(content)
+    return new ContentReader(content.core, content.places, arrivals, { relocations, directory })
   }
 
-  async #relocations(core: Hypercore): Promise<Relocations> {
+  async #relocations({ relocations }: LogContent): Promise<Relocations> {
     const { version } = this
     const signal = AbortSignal.timeout(tableMsMax)
-    // Without it only what was never moved can be read.
+    // Without the table only contents that were never moved can be read.
     const head = version && (await waitFor(this.head(version, signal), signal).catch(() => undefined))
-    return this.#table.of(head, core, () => this.hasPeers, signal).catch(() => noRelocations)
+    return relocations.fetched(head, signal).catch(() => noRelocations)
   }
 
   /**
-   * The log as it can be read at any version.
+   * The log, readable at any version.
    *
-   * @param arrivals what is known of the network, but for who follows the log
-   * @param options.alonePatienceMs without peers, how long blocks of the entries core are waited for; for good when left out
-   * @param options.index where the index of paths lies; there is none when left out
+   * @param arrivals the state of the network, except peers
+   * @param options.alonePatienceMs how long to wait without peers for blocks of the entries core; for good when left
+   *   out
+   * @param options.index the file of the index of paths; there is none when left out
    */
   view(arrivals: Omit<Arrivals, 'hasPeers'>, { alonePatienceMs, index }: ViewOptions = {}): LogView {
     return new LogView({
-      ...(alonePatienceMs === undefined ? {} : { alonePatienceMs }),
-      ...(index === undefined ? {} : { index: new PathIndex(this.#entries, index) }),
+      alonePatienceMs,
+      index: index && new PathIndex(this.#entries, index),
       entries: this.#entries,
       bee: this.#bee,
       content: () => this.#contentCore(),
@@ -390,25 +394,25 @@ export class LogReader {
     })
   }
 
-  /** The latest version that a connected peer says to have, where it is later than what is here. */
+  /** The latest version that a connected peer claims, or that is here. */
   get claimed(): Version | undefined {
     let latest = this.version
-    for (const { remoteOpened, remoteFork, remoteLength } of this.#entries.peers) {
+    for (const { remoteFork, remoteLength } of claimsOf(this.#entries)) {
       const theirs = { fork: remoteFork, length: remoteLength }
-      if (remoteOpened && (latest === undefined || isEarlier(latest, theirs))) latest = theirs
+      if (latest === undefined || isEarlier(latest, theirs)) latest = theirs
     }
     return latest
   }
 
-  /** Gives up blocks that lay in files, as far as no other file holds them; nothing before the contents were asked for. */
+  /** Gives up blocks in place that no file holds any more; does nothing before the content core was opened. */
   async release(extents: readonly Extent[], isHeld: (block: BlockRef) => boolean): Promise<void> {
-    // Without its first block the log hasn't told where contents are, and none was ever here.
+    // Without its first block the log hasn't named the content core, and no content was ever here.
     if (extents.length === 0 || !(await this.#entries.has(0))) return
     const { places } = await this.#contentCore()
     for (const { block, blocks } of extents) await places.release(block, block + blocks, isHeld)
   }
 
-  /** What there is to be checked; only the entries before it is known where the contents are. */
+  /** The cores, to be checked; the entries core alone until the content core is known. */
   async cores(): Promise<LogCores> {
     const isKnown = this.#content !== undefined || (await this.#entries.has(0))
     const content = isKnown ? await this.#contentCore() : undefined
@@ -417,14 +421,13 @@ export class LogReader {
       content: content?.core,
       hasPeers: () => this.hasPeers,
       isPlaced: async (block) => (await content?.places.lengthOf(block)) !== undefined,
-      holds: async (extent) =>
-        content !== undefined && isHere(content.core, await this.#relocations(content.core), extent),
-      // Whatever isn't here is fetched when it is needed.
+      holds: async (extent) => content !== undefined && isHere(content.core, await this.#relocations(content), extent),
+      // A reader fetches missing blocks when it needs them.
       missing: async () => []
     }
   }
 
-  /** All entries of a version, where all that tells of them is here; `undefined` elsewhere. Throws as `entriesAt` does. */
+  /** All entries of a version if its whole tree is here; `undefined` if not. Throws as `entriesAt` does. */
   async entriesHere(version: Version): Promise<AsyncGenerator<readonly [TreePath, Entry]> | undefined> {
     if (!(await this.#entries.has(0, version.length))) return undefined
     return entriesOf(this.#bee, version, () => {})
@@ -436,14 +439,14 @@ export class LogReader {
     this.#moved?.destroy()
     this.#download.close()
     await this.#bee.close()
-    // Not awaited: before the first block has come, nobody knows which core it is.
+    // Not awaited: before the first block comes, nobody knows the content core.
     this.#content?.then(({ core }) => core.close()).catch(() => {})
   }
 
-  #contentCore(): Promise<Content> {
+  #contentCore(): Promise<LogContent> {
     if (this.#content === undefined) {
       this.#content = this.#openContent()
-      // Asked for again, it may come.
+      // A later call may succeed.
       this.#content.catch(() => {
         this.#content = undefined
       })
@@ -451,14 +454,11 @@ export class LogReader {
     return this.#content
   }
 
-  async #openContent(): Promise<Content> {
-    const header = await this.#bee.getHeader().catch(() => undefined)
-    const key = header?.metadata?.contentFeed
-    if (this.#entries.closing) throw new SyncError('CLOSED', 'The log was closed')
-    if (key?.length !== 32 || this.#entries.key.equals(key)) {
-      throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
-    }
-    const core = await this.#store.keyed(key)
+  async #openContent(): Promise<LogContent> {
+    const reading = contentKeyOf(this.#bee)
+    await Promise.allSettled([reading])
+    if (isClosing(this.#entries)) throw new SyncError('CLOSED', 'The log was closed')
+    const core = await this.#store.keyed(await reading)
     if (this.#options.sparse === true) requestEagerly(core)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
@@ -466,6 +466,6 @@ export class LogReader {
     const { files = noFiles, hasher } = this.#options
     const places = new BlockPlaces(core, files)
     if (hasher !== undefined) hashAhead(core, places, hasher)
-    return { core, places }
+    return { core, places, relocations: new RelocationTable(core, () => this.hasPeers) }
   }
 }

@@ -1,11 +1,12 @@
 import { SyncError } from '../errors.ts'
-import { beeOf } from './bee/entries.ts'
+import { beeOf, contentKeyOf } from './bee/entries.ts'
 import { type IndexFile, PathIndex } from './bee/path-index.ts'
+import { RelocationTable } from './content/relocations.ts'
 import { type BlockFiles, BlockPlaces } from './hypercore/block-places.ts'
 import { LogStore, parseKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
 
-/** A log as far as it is in a store that nobody is at work on; nothing is written. */
+/** A log in a store that no process uses, opened read-only. */
 export class StoredLog {
   readonly view: LogView
   readonly #store: LogStore
@@ -18,8 +19,8 @@ export class StoredLog {
   /**
    * Opens the log with this key in the store in `directory`.
    *
-   * @param files where blocks lie that aren't in the store
-   * @param index where the index of paths lies
+   * @param files the files that hold blocks in place
+   * @param index the file of the index of paths
    * @throws {SyncError} BAD_KEY, DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
    */
   static async open(directory: string, key: string, files: BlockFiles, index: IndexFile): Promise<StoredLog> {
@@ -30,10 +31,10 @@ export class StoredLog {
       const bee = beeOf(entries)
       await bee.ready()
       const content = async () => {
-        const contentKey = (await bee.getHeader()).metadata?.contentFeed
-        if (!contentKey) throw new SyncError('DAMAGED', 'The log does not tell where its contents are')
-        const core = await store.keyed(contentKey)
-        return { core: core.session({ wait: false }), places: new BlockPlaces(core, files) }
+        const core = await store.keyed(await contentKeyOf(bee))
+        const session = core.session({ wait: false })
+        const relocations = new RelocationTable(session, () => false)
+        return { core: session, places: new BlockPlaces(core, files), relocations }
       }
       let opened: ReturnType<typeof content> | undefined
       const view = new LogView({

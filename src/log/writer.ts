@@ -17,22 +17,24 @@ import { type IndexFile, PathIndex } from './bee/path-index.ts'
 import type { LogCores } from './check/damaged-blocks.ts'
 import { missingBlocks } from './check/missing.ts'
 import { type Arrivals, ContentReader } from './content/content.ts'
+import type { LogContent } from './content/log-content.ts'
 import { isHere, noRelocations, Relocations, RelocationTable } from './content/relocations.ts'
 import { Garbage } from './gc/garbage.ts'
 import { repack, type Sparse } from './gc/sparse-packs.ts'
+import { lengthWith } from './hypercore/bee-messages.ts'
 import { type BlockFiles, BlockPlaces, noFiles } from './hypercore/block-places.ts'
 import { type LogStore, printKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
 import { makeDelta } from './packed/deltas.ts'
 
-/** Changes of one batch, all of which is in memory until it is appended: 100,000 took 300 MB. */
+/** Changes of one batch, which is in memory until it is appended: 100,000 took 300 MB. */
 const batchChangesMax = 5000
-/** How long the writer waits for a table of its own that was damaged, in milliseconds. */
+/** How long the writer waits for peers to send its own table of relocations when that is damaged, in milliseconds. */
 const tableMsMax = 10_000
-/** First paths of the blocks of a snapshot, which are in one block of the log. */
+/** Bytes of the first paths of a snapshot's blocks, which go into one block of the log. */
 const firstsBytesMax = 64 * 1024
 
-/** The log of a folder, seen from the one who writes it. */
+/** The log of a folder, for its writer. */
 export class LogWriter {
   readonly #entries: Hypercore
   readonly #content: Hypercore
@@ -40,12 +42,12 @@ export class LogWriter {
   readonly #directory: string
   /** The number of its content core in the folder. */
   readonly core = firstCore
-  /** Which blocks lie in files. */
+  /** Which blocks lie in files of the folder. */
   readonly places: BlockPlaces
-  /** The forks of content and entries that this run has started. */
+  /** The forks of content and entries that this run started. */
   #forks: readonly [content: number, entries: number] | undefined
-  readonly #table = new RelocationTable()
-  /** What the version that is being made changes; `undefined` where that isn't known, of one that was cut off. */
+  readonly #table: RelocationTable
+  /** The changes of the unfinished version; `undefined` if they aren't known, after a version was cut off. */
   #changed: Map<TreePath, Entry | undefined> | undefined
 
   private constructor(entries: Hypercore, content: Hypercore, places: BlockPlaces, directory: string) {
@@ -54,9 +56,10 @@ export class LogWriter {
     this.#content = content
     this.places = places
     this.#bee = beeOf(entries, content.key)
+    this.#table = new RelocationTable(content, () => content.peers.length > 0)
   }
 
-  /** @param files where blocks lie that aren't in the store */
+  /** @param files the files that hold blocks in place */
   static async open(store: LogStore, files: BlockFiles = noFiles): Promise<LogWriter> {
     const entries = await store.named('entries')
     const content = await store.named('content')
@@ -72,7 +75,7 @@ export class LogWriter {
 
   /** Calls `listener` whenever there may be another version. @returns a function that ends it */
   onChange(listener: () => void): () => void {
-    setMaxListeners(0, this.#entries) // As many as watch.
+    setMaxListeners(0, this.#entries) // Any number of listeners.
     for (const event of ['append', 'truncate']) this.#entries.on(event, listener)
     return () => {
       for (const event of ['append', 'truncate']) this.#entries.off(event, listener)
@@ -84,29 +87,29 @@ export class LogWriter {
     return versionOf(this.#entries)
   }
 
-  /** How long the content core is, and its fork. */
+  /** The length and fork of the content core. */
   get content(): Version {
     return { fork: this.#content.fork, length: this.#content.length }
   }
 
   /**
-   * Starts a new fork of both cores, as every run has to before it appends. Nothing on this machine can
-   * tell for sure that the store isn't an earlier copy of itself, whose end readers know better:
-   * appending to it would make them close the log for ever, while a new fork they follow.
+   * Starts a new fork of both cores, which every run has to do before it appends. Nothing on this machine shows for
+   * sure that the store isn't an earlier copy of itself, of which readers know later blocks: appending to it would make
+   * them close the log for ever, while they follow a new fork.
    *
-   * @param nowMs makes the fork's number one that no run before has had, also none that a copy has
-   *   forgotten; with a clock that is wrong it is at least one more than what is known here
+   * @param nowMs makes the number of the fork one that no earlier run used, not even one that a copy has forgotten;
+   *   if the clock is wrong the number is at least one more than the present one
    */
   async startFork(nowMs: number): Promise<void> {
     for (const core of [this.#content, this.#entries]) {
-      // An empty one too: it may have been longer before.
+      // Also an empty core: it may have been longer before.
       await core.truncate(core.length, { fork: Math.max(core.fork + 1, Math.floor(nowMs)) })
       reached('core-forked')
     }
     this.#forks = [this.#content.fork, this.#entries.fork]
   }
 
-  /** A log that changes under its writer is written by a copy of its store as well. */
+  /** A log that changes under its writer is written by a copy of its store, too. */
   #assertOwn(): void {
     const [content, entries] = this.#forks ?? [this.#content.fork, this.#entries.fork]
     if (this.#content.fork === content && this.#entries.fork === entries) return
@@ -117,27 +120,30 @@ export class LogWriter {
     )
   }
 
-  /** Appends blocks to the content core, all or none; the first gets the index `first`, which is `content.length`. */
+  /**
+   * Appends blocks to the content core, all or none; the first gets the index `first`, which has to be
+   * `content.length`.
+   */
   async appendBlocks(blocks: readonly Uint8Array[], first = this.#content.length): Promise<void> {
     this.#assertOwn()
-    // Entries that named others' blocks would be lost contents.
+    // Entries that name another's blocks would lose their contents.
     if (first !== this.#content.length) throw new Error(`Block ${first} where ${this.#content.length} is next`)
     if (blocks.length > 0) await this.#content.append(blocks)
   }
 
-  /** Whether all blocks of an extent are here, or in a file that had them when they were last asked for. */
+  /** Whether all blocks of an extent are here, or in a file that held them when they were last read. */
   has({ block, blocks }: Extent): Promise<boolean> {
     return this.#content.has(block, block + blocks)
   }
 
-  /** Gives up blocks that lay in files, as far as no other file holds them. */
+  /** Gives up blocks in place that no file holds any more. */
   async release(extents: readonly Extent[], isHeld: (block: BlockRef) => boolean): Promise<void> {
     for (const { block, blocks } of extents) await this.places.release(block, block + blocks, isHeld)
   }
 
   /**
-   * Makes a version. An entry of `undefined` removes the path. Each batch is one atomic append; many
-   * changes are several, of which only the last finishes the version, and names a delta of what it changed.
+   * Commits a version. An entry of `undefined` removes the path. Each batch is one atomic append; many changes take
+   * several, of which only the last finishes the version, and names a delta of its changes.
    */
   async commit(
     changes: ReadonlyMap<TreePath, Entry | undefined>,
@@ -147,10 +153,9 @@ export class LogWriter {
     const latest = await this.head()
     const before = latest?.unfinished ? latest.before : (this.version?.length ?? 0)
     const { snapshot, deltas, relocations } = latest ?? {}
-    const named = { ...(snapshot && { snapshot }), ...(deltas && { deltas }), ...(relocations && { relocations }) }
-    const head = { ...numbers, before, ...named }
+    const head = { ...numbers, before, snapshot, deltas, relocations }
     const changed = latest?.unfinished ? this.#changed : new Map()
-    // Not known any more, should this fail.
+    // Unknown if this commit fails.
     this.#changed = undefined
     let part: [TreePath, Entry | undefined][] = []
     let left = changes.size
@@ -165,10 +170,13 @@ export class LogWriter {
       await this.#append(part, head)
       this.#changed = changed
     } else await this.#finish(part, head, changed ?? new Map())
-    return this.version as Version
+    return { fork: this.#entries.fork, length: this.#entries.length }
   }
 
-  /** Appends the last batch of a version. Cut off before it, the blocks of the delta stay, and nobody knows of them. */
+  /**
+   * Appends the last batch of a version. If the process ends before it, the blocks of the delta stay, and nothing names
+   * them.
+   */
   async #finish(
     part: readonly (readonly [TreePath, Entry | undefined])[],
     head: Head,
@@ -179,17 +187,17 @@ export class LogWriter {
     const block = this.#content.length
     const delta = { block, blocks: blocks.length, since: head.before, entries: changed.size }
     const kept = [...(head.deltas ?? [])]
-    const gone = kept.splice(0, kept.length + 1 - deltasMax)
+    const dropped = kept.splice(0, kept.length + 1 - deltasMax)
     await this.appendBlocks(blocks)
     reached('blocks-appended')
     const contentLength = this.#content.length
     await this.#append(part, (length) => ({ ...head, contentLength, deltas: [...kept, { ...delta, length }] }))
-    for (const { block, blocks } of gone) await this.#content.clear(block, block + blocks)
+    for (const { block, blocks } of dropped) await this.#content.clear(block, block + blocks)
   }
 
   /**
-   * Stores a snapshot of the latest version, which must be whole, and makes a version without changes that names it.
-   * Cut off in between, the blocks stay, and nobody knows of them.
+   * Stores a snapshot of the latest version, which must be finished, and commits a version without changes that names
+   * it. If the process ends in between, the blocks stay, and nothing names them.
    */
   async publishSnapshot(blocks: readonly Uint8Array[], entries: number, timeMs: number): Promise<Version> {
     this.#assertOwn()
@@ -201,17 +209,17 @@ export class LogWriter {
     reached('blocks-appended')
     const numbers = { timeMs, puts: 0, removals: 0, contentLength: this.#content.length, before: version.length }
     await this.#append([], { ...latest, ...numbers, snapshot, firsts })
-    // Who asks for the one before from now on is told that it isn't here, and takes this one.
+    // Readers that request the previous snapshot learn that it is missing, and take this one.
     if (latest.snapshot)
       await this.#content.clear(latest.snapshot.block, latest.snapshot.block + latest.snapshot.blocks)
-    return this.version as Version
+    return { fork: this.#entries.fork, length: this.#entries.length }
   }
 
   /**
-   * Stores anew what is needed of packs, and makes a version without changes that tells where it is: the packs may be
-   * cleared then. Cut off before it, the blocks stay, and nobody knows of them.
+   * Stores the needed contents of packs anew, and commits a version without changes that names their new places: the
+   * packs may be cleared then. If the process ends before it, the blocks stay, and nothing names them.
    *
-   * @returns where it is; nothing was done where the version isn't whole
+   * @returns the new places; none, and nothing is done, if the latest version is unfinished
    */
   async repack({ packs }: Sparse, timeMs: number, signal: AbortSignal): Promise<Relocations> {
     this.#assertOwn()
@@ -221,8 +229,8 @@ export class LogWriter {
       bee: this.#bee,
       content: this.#content,
       places: this.places,
-      // A table without them would lose all that was moved before.
-      relocations: await this.#table.known(latest, this.#content, () => false, signal)
+      // The new table has to repeat earlier moves.
+      relocations: await this.#table.stored(latest, signal)
     }
     const append = async (block: Uint8Array) => {
       await this.appendBlocks([block])
@@ -230,7 +238,7 @@ export class LogWriter {
     }
     const moved = await repack(parts, packs, append, signal)
     reached('blocks-appended')
-    // None is dropped: others may have kept what nobody needs here any more.
+    // Old moves stay: other peers may have packs that nobody needs here any more.
     const all = [...parts.relocations.all, ...moved].sort((a, b) => a.block - b.block)
     const table = await encodeRelocations(all)
     const relocations = { block: this.#content.length, blocks: table.length }
@@ -242,11 +250,10 @@ export class LogWriter {
   }
 
   async #relocations(): Promise<Relocations> {
-    const { hasPeers } = this.cores()
-    return this.#table.of(await this.head(), this.#content, hasPeers, AbortSignal.timeout(tableMsMax))
+    return this.#table.fetched(await this.head(), AbortSignal.timeout(tableMsMax))
   }
 
-  /** @param head what the batch says of itself, told the length of the log with it */
+  /** @param head of the batch, or a function of the length of the log with it */
   async #append(
     changes: readonly (readonly [TreePath, Entry | undefined])[],
     head: Head | ((length: number) => Head)
@@ -257,8 +264,9 @@ export class LogWriter {
         if (entry === undefined) await batch.del(b4a.from(path))
         else await batch.put(b4a.from(path), encodeEntry(entry))
       }
-      // Last, so that a version's last block tells of it: nobody has to look for it in a tree that isn't here yet.
-      const value = encodeHead(typeof head === 'function' ? head(batch.version + 1) : head)
+      // Last, so that the last block of a version is its head: nobody has to search for it in a tree that isn't here
+      // yet.
+      const value = encodeHead(typeof head === 'function' ? head(lengthWith(batch) + 1) : head)
       await batch.put(b4a.from(headKey), value)
       reached('version-ready')
       await batch.flush()
@@ -270,29 +278,33 @@ export class LogWriter {
   }
 
   /**
-   * The log as it can be read at any version.
+   * The log, readable at any version.
    *
-   * @param arrivals what is known of the network, but for who follows the log
-   * @param index where the index of paths lies; there is none when left out
+   * @param arrivals the state of the network, except peers
+   * @param index the file of the index of paths; there is none when left out
    */
   view(arrivals: Omit<Arrivals, 'hasPeers'>, index?: IndexFile): LogView {
     return new LogView({
       index: index && new PathIndex(this.#entries, index),
       entries: this.#entries,
       bee: this.#bee,
-      content: async () => ({ core: this.#content, places: this.places }),
-      fetch: async () => {}, // Whatever the log says was said here.
+      content: async () => this.#contents(),
+      fetch: async () => {}, // A writer has all of its entries core.
       arrivals: { ...arrivals, hasPeers: () => this.#content.peers.length > 0 },
       directory: this.#directory
     })
   }
 
-  /** Finds what no version needs any more. */
-  garbage(): Garbage {
-    return new Garbage(this.#bee, this.#content, this.places)
+  #contents(): LogContent {
+    return { core: this.#content, places: this.places, relocations: this.#table }
   }
 
-  /** What the latest version says of itself. */
+  /** Finds the blocks that no version needs. */
+  garbage(): Garbage {
+    return new Garbage(this.#bee, this.#contents())
+  }
+
+  /** The head of the latest version. */
   async head(): Promise<Head | undefined> {
     return this.version === undefined ? undefined : await headOf(this.#bee, this.version)
   }
@@ -302,7 +314,7 @@ export class LogWriter {
     if (this.version !== undefined) yield* entriesOf(this.#bee, this.version, onProblem)
   }
 
-  /** What there is to be checked. */
+  /** The cores, to be checked. */
   cores(): LogCores {
     return {
       entries: this.#entries,
@@ -312,17 +324,18 @@ export class LogWriter {
       holds: async (extent) => isHere(this.#content, await this.#relocations(), extent),
       missing: async () => {
         const [head, entries] = [await this.head(), this.entries(() => {})]
-        const relocations = () => this.#table.known(head, this.#content, () => false, AbortSignal.timeout(tableMsMax))
+        const relocations = () => this.#table.stored(head, AbortSignal.timeout(tableMsMax))
         return missingBlocks(this.#content, { head, entries, relocations })
       }
     }
   }
 
   /**
-   * The contents that the entries name, also as far as only peers have them; to be closed.
+   * Reads the contents that the entries name, also those that only peers have; to be closed.
    *
-   * @param received tells the bytes received from all peers so far
-   * @param patienceMs how long to wait while nothing comes; as long as it takes for a first peer, when left out
+   * @param received the bytes received from all peers so far
+   * @param patienceMs how long to wait for silent peers, or for a first one; without it, as long as it takes for a
+   *   first one
    */
   async contents(received: () => number, patienceMs?: number): Promise<ContentReader> {
     const { hasPeers } = this.cores()
@@ -337,7 +350,7 @@ export class LogWriter {
   }
 }
 
-/** Of all blocks of a snapshot; none where they are too many, or one has none. */
+/** The first path of each block of a snapshot; none if they are too long, or a block has none. */
 async function firstPathsOf(blocks: readonly Uint8Array[]): Promise<readonly Buffer[]> {
   const firsts: Buffer[] = []
   let bytes = 0

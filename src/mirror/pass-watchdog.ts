@@ -1,4 +1,4 @@
-import { WatchedTime } from '../watched-time.ts'
+import { attendedClock } from '../attended-clock.ts'
 
 /** A pass that gets no more bytes than keep a connection alive is given up when a newer version is there. */
 const stallMs = 5000
@@ -28,9 +28,8 @@ export class PassWatchdog {
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
   readonly #stallMs: number
-  readonly #time: WatchedTime
   #received: number
-  #activeMs = 0
+  #activeMs = attendedClock.now()
   #isAtWork: () => boolean = () => false
 
   constructor(options: PassWatchdogOptions) {
@@ -40,13 +39,12 @@ export class PassWatchdog {
     options.stop.addEventListener('abort', this.#onStop)
     if (options.stop.aborted) this.#onStop()
     this.#stallMs = options.stallMs ?? stallMs
-    this.#time = new WatchedTime(this.#stallMs / looks)
     this.#timer = setInterval(() => this.#look(), this.#stallMs / looks)
   }
 
   /** The pass has done something. */
   active(): void {
-    this.#activeMs = this.#time.nowMs
+    this.#activeMs = attendedClock.now()
   }
 
   /**
@@ -77,7 +75,7 @@ export class PassWatchdog {
 
   #look(): void {
     const received = this.#options.received()
-    const nowMs = this.#time.look()
+    const nowMs = attendedClock.now()
     if (this.#isAtWork()) this.active()
     if (received - this.#received >= stallBytesMin) {
       this.#received = received

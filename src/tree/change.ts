@@ -2,10 +2,10 @@ import { type Entry, type FileEntry, sameContent, sameEntry } from './entry.ts'
 import type { TreePath } from './path.ts'
 import type { Change } from './tree.ts'
 
-/** A change as a person would tell it. */
+/** A change as users see it. */
 export type ChangeReport =
   | { readonly type: 'added'; readonly path: TreePath; readonly after: Entry }
-  /** Its content is another, or its type; or, where `onlyMetadata`, its mode or time alone. */
+  /** Content or type changed; with `onlyMetadata`, mode or time alone. */
   | {
       readonly type: 'changed'
       readonly path: TreePath
@@ -14,12 +14,12 @@ export type ChangeReport =
       readonly onlyMetadata: boolean
     }
   | { readonly type: 'removed'; readonly path: TreePath; readonly before: Entry }
-  /** What was at one path is at another: a file with the same content. */
+  /** A file moved: another path has a file with the same content. */
   | { readonly type: 'moved'; readonly from: TreePath; readonly path: TreePath; readonly after: Entry }
 
 /**
- * Changes as a person would tell them, in their order: what changes nothing isn't told, and where one path goes and
- * another comes with the same content that is a move.
+ * Changes as users see them, in their order: without changes that change nothing, and with a move for each removed file
+ * whose content appears at another path.
  */
 export function reportChanges(changes: Iterable<Change>): readonly ChangeReport[] {
   const real = [...changes].filter(({ before, after }) => !sameEntry(before, after))
@@ -37,7 +37,7 @@ export function reportChanges(changes: Iterable<Change>): readonly ChangeReport[
   return told
 }
 
-/** Where what came was before. */
+/** The earlier paths of files that appeared. */
 function movesIn(changes: readonly Change[]): ReadonlyMap<TreePath, TreePath> {
   const gone = new Map<string, TreePath[]>()
   for (const { path, before, after } of changes) {
@@ -46,7 +46,7 @@ function movesIn(changes: readonly Change[]): ReadonlyMap<TreePath, TreePath> {
     if (paths === undefined) gone.set(before.hash, [path])
     else paths.push(path)
   }
-  // The first to go is the first to have come elsewhere.
+  // The first removed path pairs with the first new one of the same content.
   for (const paths of gone.values()) paths.reverse()
   const sources = new Map<TreePath, TreePath>()
   for (const { path, before, after } of changes) {
@@ -57,12 +57,12 @@ function movesIn(changes: readonly Change[]): ReadonlyMap<TreePath, TreePath> {
   return sources
 }
 
-/** Whether a change may be an end of a move, as far as it tells by itself. */
+/** Whether a change may be one end of a move, judged by itself. */
 export function mayBeMove({ before, after }: Change): boolean {
   return (before === undefined && isMovable(after)) || (after === undefined && isMovable(before))
 }
 
-/** Empty files are all alike: none of them is another's. */
+/** All empty files are alike: none of them moved. */
 function isMovable(entry: Entry | undefined): entry is FileEntry {
   return entry?.type === 'file' && entry.size > 0
 }

@@ -17,10 +17,10 @@ export interface SeenFile {
 /** A directory as a scan sees it; its signature tells one that was replaced by another. */
 export type SeenDirectory = DirectoryEntry & { readonly signature: string }
 
-/** What a scan sees at one path. */
+/** The state that a scan finds at one path. */
 export type Seen = SeenFile | SeenDirectory | SymlinkEntry
 
-/** What this peer last wrote to, or last read from, one path. */
+/** The entry that this peer last wrote to, or read from, one path. */
 export interface BaselineRecord {
   readonly entry: Entry
   /** The signature under which the entry was true; `''` when it has to be read again. */
@@ -31,29 +31,29 @@ export interface BaselineRecord {
 export type Baseline = Pick<ReadonlyMap<TreePath, BaselineRecord>, 'get' | 'has' | 'keys'>
 
 /**
- * Files that are as they are recorded, which is nearly all of them: noted where they are recorded rather than
- * held once more among what was seen.
+ * Marks files that are unchanged since they were recorded, nearly all of them, in the records rather than in a second
+ * map.
  */
 export interface Unchanged {
-  /** Takes note that a file with this signature was seen, if it is as recorded. @returns whether it is */
+  /** Marks a file as seen if it has its recorded signature. @returns whether it has */
   note(path: TreePath, signature: string): boolean
-  /** Whether note was taken of a file. */
+  /** Whether a file was marked as seen. */
   has(path: TreePath): boolean
 }
 
-/** What was seen of a folder, or of a part of it. */
+/** The result of scanning a folder, or a part of it. */
 export interface Scan {
-  /** Not with files that were found unchanged, where those are noted elsewhere. */
+  /** Without unchanged files if those are marked in the records. */
   readonly seen: ReadonlyMap<TreePath, Seen>
-  /** Whether something was seen at `path`. */
+  /** Whether something exists at `path`. */
   saw(path: TreePath): boolean
-  /** Whether `path` was looked at, so that it is gone where it wasn't seen. */
+  /** Whether the scan covered `path`, so that its absence means removal. */
   covers(path: TreePath): boolean
-  /** The paths that were looked at, where it was only single ones, not whole directories. */
+  /** The scanned paths, if the scan covered single paths rather than whole directories. */
   readonly only?: ReadonlySet<TreePath> | undefined
-  /** Whether nothing can be said about `path`: it could not be read, or is ignored. */
+  /** Whether the state of `path` is unknown: it could not be read, or is ignored. */
   frozen(path: TreePath, type: Entry['type']): boolean
-  /** Directories and files that couldn't be looked at. */
+  /** Directories and files that could not be read. */
   readonly unreadable: ReadonlySet<TreePath>
 }
 
@@ -61,18 +61,17 @@ export interface Scan {
 export interface ScanDiff {
   /** Files whose content has to be read before their entry is known. */
   readonly suspects: readonly TreePath[]
-  /** Directories and links that are new or other than recorded, parents first. */
+  /** Directories and links that are new or changed, parents first. */
   readonly puts: readonly (readonly [TreePath, DirectoryEntry | SymlinkEntry, signature: string])[]
-  /** Files that are recorded under another path, which is gone: their content is known. */
+  /** Files recorded under another path that was removed: their content is known. */
   readonly moves: readonly (readonly [TreePath, FileEntry, signature: string])[]
-  /** Recorded paths that are gone, children first. */
+  /** Recorded paths that were removed, children first. */
   readonly removals: readonly TreePath[]
 }
 
 /**
- * Compares what a scan saw with the baseline, without reading a file. A frozen path keeps what the
- * baseline says of it as long as the directory that holds it is still there: unreadable is not
- * deleted, and newly ignored isn't either.
+ * Compares a scan with the baseline, without reading a file. A frozen path keeps its baseline as long as its directory
+ * still exists: unreadable is not deleted, and newly ignored isn't either.
  *
  * @param isUnique whether no file but the one at `path` can ever have had this signature
  */
@@ -111,7 +110,7 @@ export function diffScan(
   }
 }
 
-/** Files that have the signature of one that is gone. With its directory a file is moved without a change of its times. */
+/** Files that have the signature of a removed one. A file that moves with its directory keeps its times. */
 function movesOf(
   suspects: readonly TreePath[],
   removals: readonly TreePath[],
@@ -122,8 +121,8 @@ function movesOf(
   if (suspects.length === 0 || removals.length === 0) return moves
   const bySignature = new Map<string, TreePath>()
   for (const path of suspects) bySignature.set((scan.seen.get(path) as SeenFile).signature, path)
-  for (const gone of removals) {
-    const { signature, entry } = baseline.get(gone) as BaselineRecord
+  for (const removed of removals) {
+    const { signature, entry } = baseline.get(removed) as BaselineRecord
     const path = signature === '' ? undefined : bySignature.get(signature)
     if (path === undefined || entry.type !== 'file') continue
     const { mode, mtimeMs } = scan.seen.get(path) as SeenFile
@@ -132,7 +131,7 @@ function movesOf(
   return moves
 }
 
-/** The recorded paths that may be gone; a few where a few were looked at and no directory went. */
+/** The recorded paths that may be removed; few if the scan covered single paths and no directory was removed. */
 function candidates(baseline: Baseline, scan: Scan): Iterable<TreePath> {
   if (scan.only === undefined) return baseline.keys()
   for (const path of scan.only) {
@@ -148,7 +147,7 @@ function splitSeen(seen: SeenDirectory | SymlinkEntry): { entry: DirectoryEntry 
   return { entry, signature }
 }
 
-/** Whether the nearest directory above `path` that a scan could see is still a directory. */
+/** Whether the nearest scanned directory above `path` is still a directory. */
 function parentStands(path: TreePath, baseline: Baseline, scan: Scan): boolean {
   const parent = parentPath(path)
   if (parent === '') return true

@@ -43,17 +43,17 @@ export interface SymlinkEntry {
   readonly type: 'symlink'
   /** Modification time of the link itself, whole milliseconds since 1970. */
   readonly mtimeMs: number
-  /** Where it points, as it stands on disk. */
+  /** The target, as on disk. */
   readonly target: string
 }
 
 /** What a tree holds at one path. */
 export type Entry = FileEntry | DirectoryEntry | SymlinkEntry
 
-/** The time furthest from 1970 that travels, either way. One beyond it, by a broken clock, is taken for this. */
+/** The time furthest from 1970 that is published, either way; later ones, by a broken clock, are cut to it. */
 export const mtimeMsMax = 2 ** 52 - 1
 
-/** Permission bits that travel: never setuid, setgid or sticky. */
+/** Permission bits that are published: never setuid, setgid or sticky. */
 export const permissionBits = 0o777
 
 /** SHA-256 of nothing: the hash of every empty file. */
@@ -67,7 +67,7 @@ export function sameContent(a: Entry | undefined, b: Entry | undefined): boolean
   return b.type === 'directory'
 }
 
-/** Whether two entries are equal in all that a user can see. Where the bytes are stored is not. */
+/** Whether two entries are equal in all that a user can see, wherever their bytes are stored. */
 export function sameEntry(a: Entry | undefined, b: Entry | undefined): boolean {
   if (a === b) return true
   if (a === undefined || b === undefined || !sameContent(a, b)) return false

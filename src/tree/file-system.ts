@@ -1,6 +1,6 @@
 import { type Entry, modeOf } from './entry.ts'
 
-/** What a file system makes of the names, modes and times that it is given. */
+/** How a file system treats names, modes and times. */
 export interface FileSystemTraits {
   /** `A` and `a` are one name. */
   readonly foldsCase: boolean
@@ -10,15 +10,15 @@ export interface FileSystemTraits {
   readonly keepsCase: boolean
   /** A name is listed in the normal form that it was given. */
   readonly keepsForm: boolean
-  /** Permission bits are what they were set to. */
+  /** Permission bits are kept. */
   readonly keepsModes: boolean
-  /** A time comes back less than this away from what it was set to, in milliseconds; 1 where it is exact. */
+  /** Times are kept to within less than this, in milliseconds; 1 if exactly. */
   readonly timeStepMs: number
-  /** The times that can be kept, from the first to the last. */
+  /** The range of times that can be kept. */
   readonly timesMs: readonly [first: number, last: number]
 }
 
-/** A file system that keeps all as it was given. */
+/** A file system that keeps everything as given. */
 export const exactFileSystem: FileSystemTraits = {
   foldsCase: false,
   foldsUnicode: 'none',
@@ -63,7 +63,7 @@ export function foldName(
   return foldsUnicode === 'none' ? key : key.normalize(form)
 }
 
-/** Whether a name that stands as `listed` is `wanted` as well as the file system can keep it. */
+/** Whether `listed` on disk is `wanted` as well as the file system can keep it. */
 export function keepsName(listed: string, wanted: string, traits: FileSystemTraits): boolean {
   const kept = (name: string) => {
     const bare = traits.foldsCase ? name.replace(trailing, '') : name
@@ -74,8 +74,8 @@ export function keepsName(listed: string, wanted: string, traits: FileSystemTrai
 }
 
 /**
- * What stands on disk, taken for what is wanted where the file system can't tell the two apart: with the
- * wanted mode where it keeps none, and the wanted time where that is as near as it comes.
+ * The entry on disk with mode and time of the wanted one, where the file system can't tell them apart: the wanted mode
+ * if it keeps none, and the wanted time if it is as near as the file system gets.
  */
 export function asWanted(have: Entry, want: Entry | undefined, traits: FileSystemTraits): Entry {
   if (want === undefined || want.type !== have.type) return have

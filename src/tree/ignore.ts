@@ -5,7 +5,7 @@ import { childPath } from './path.ts'
 /** The file in a folder's root that holds its ignore rules, in gitignore's syntax. */
 export const ignoreFileName = childPath('', '.p2psyncignore')
 
-/** What editors and systems leave behind. A negated rule in the ignore file lifts any of them. */
+/** Files that editors and systems leave behind. A negated rule in the ignore file lifts any of these rules. */
 export const defaultIgnoreRules: readonly string[] = [
   '*~',
   '.*.sw?',
@@ -24,7 +24,7 @@ export interface IgnoreRules {
   ignores(path: TreePath, type: 'directory' | 'other'): boolean
 }
 
-/** The library remembers each path that it is asked for, for ever: after so many it begins anew. */
+/** The library caches each path for ever: after this many it is created anew. */
 const askedMax = 10_000
 
 /** The rules of an ignore file's `text`, after the defaults. The ignore file itself is never left out. */
@@ -34,7 +34,7 @@ export function parseIgnoreRules(text: string): IgnoreRules {
 }
 
 /**
- * Tells which paths are matched, themselves or through a directory above them.
+ * Matches paths, themselves or through a directory above them.
  *
  * @param rules in gitignore's syntax; each may be of several lines
  */

@@ -12,11 +12,11 @@ export interface NameCollision {
   readonly keptAs: TreePath
 }
 
-/** Under which paths a folder holds those of a log. */
+/** Maps paths of a log to paths in a folder. */
 export interface LocalNames {
   /** The path in the folder of a path of the log. */
   of(path: TreePath): TreePath
-  /** What is held under another name than its own; of what lies beneath, only the topmost is named. */
+  /** Names that differ from the log's; beneath a renamed directory nothing else is listed. */
   readonly twins: readonly NameCollision[]
 }
 
@@ -88,10 +88,10 @@ function siblingsByKey(
   return directories
 }
 
-/** A name made from `name` whose key no other has; from here on it is taken. */
+/** A name made from `name` whose key is free; it is taken from here on. */
 function distinctName(name: string, taken: Set<string>, fold: (name: string) => string): string {
   for (let attempt = 0; ; attempt++) {
-    // Somebody may have named files just so: longer hashes of something else don't meet those.
+    // Users may have files with such names; a longer hash differs from theirs.
     const digits = attempt === 0 ? hash('sha256', name).slice(0, 6) : hash('sha256', `${attempt}/${name}`).slice(0, 16)
     const distinct = markedName(name, `~${digits}`)
     const key = fold(distinct)
@@ -105,9 +105,9 @@ function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-/** Finds names by any that the file system takes for the same. */
+/** Finds names by any spelling that the file system takes for the same. */
 export interface Names {
-  /** What `name` in the directory `parent` is called; `undefined` where nothing like it is known. */
+  /** The known spelling of `name` in the directory `parent`; `undefined` if there is none. */
   get(parent: TreePath | '', name: string): string | undefined
 }
 
@@ -128,12 +128,12 @@ export class NamesOf implements Names {
 }
 
 /**
- * Paths of a folder, or of what is recorded of it, as they are wanted: each name that isn't wanted, but
- * taken for one that is, becomes that one. Paths are to be asked for parents first.
+ * Maps paths on disk, or in records, to the wanted spelling: each name that isn't wanted, but taken for one that is,
+ * becomes that one. Ask for parents first.
  */
 export class Realigned {
   readonly #wanted: Names
-  /** What has become another path by itself; what lies beneath follows. */
+  /** Directories that got another path; paths beneath follow. */
   readonly #moved = new Map<TreePath, TreePath>()
 
   constructor(wanted: Names) {

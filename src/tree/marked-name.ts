@@ -10,7 +10,7 @@ export function markedName(name: string, mark: string): string {
   return cutToBytes(stem, nameBytesMax - Buffer.byteLength(mark + extension)) + mark + extension
 }
 
-/** As much of a text from its beginning as fits into so many bytes of UTF-8. */
+/** The longest beginning of a text that fits into a number of bytes of UTF-8. */
 export function cutToBytes(text: string, bytesMax: number): string {
   let bytes = 0
   let kept = ''

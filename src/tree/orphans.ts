@@ -3,11 +3,11 @@ import { parentPath, type TreePath } from './path.ts'
 import type { Problem } from './tree.ts'
 
 /**
- * Checks that each entry lies in a directory of the same log: nothing can be beneath a file or a
- * link, and nothing where its directory has no entry.
+ * Checks that each entry lies in a directory of the same log: no path may lie beneath a file or a link, or in a
+ * directory without an entry.
  *
- * @param paths to be checked, parents before what they hold
- * @param entryAt the log's entry at a path, as far as it was accepted
+ * @param paths to check, parents before their children
+ * @param entryAt the accepted entry of the log at a path
  * @returns the paths to refuse, each reported
  */
 export function refuseOrphans(

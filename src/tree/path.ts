@@ -1,7 +1,7 @@
 /**
- * A path inside a folder: relative, `/`-separated, never empty, no `.` or `..`, nothing that a file
- * system of ours could read as a way out. Only `parseTreePath` and `childPath` make one, so that
- * code which holds a `TreePath` needs no further check.
+ * A path inside a folder: relative, `/`-separated, never empty, no `.` or `..`, nothing that a supported file system
+ * could read as a way out. Only `parseTreePath` and `childPath` produce one, so that code with a `TreePath` needs no
+ * further check.
  */
 export type TreePath = string & { readonly __brand: 'TreePath' }
 
@@ -11,7 +11,7 @@ export const nameBytesMax = 255
 /** The longest path, in bytes of UTF-8: Linux's PATH_MAX without the terminating NUL. */
 export const pathBytesMax = 4095
 
-/** The directory in a folder that holds our own state; its name is reserved at every depth. */
+/** The directory in a folder that holds the state of p2psync; its name is reserved at every depth. */
 export const stateDirectoryName = '.p2psync'
 
 // With the u flag a pair of surrogates is one code point, so this finds the lone ones only.
@@ -34,7 +34,10 @@ export function nameFault(name: string): string | undefined {
   return undefined
 }
 
-/** Whether some file system would take `name` for our own state: by folding case, or by ignoring what has no width. */
+/**
+ * Whether some file system would take `name` for the state directory: by folding case, or by ignoring characters
+ * without width.
+ */
 function isStateDirectory(name: string): boolean {
   if (ascii.test(name)) return name.toLowerCase() === stateDirectoryName
   return name.replaceAll(noWidth, '').normalize('NFKC').toUpperCase() === stateDirectoryName.toUpperCase()
@@ -85,7 +88,7 @@ export function isBeneath(path: TreePath, above: TreePath | ''): boolean {
   return above === '' || (path.length > above.length && path[above.length] === '/' && path.startsWith(above))
 }
 
-/** Orders paths so that a directory stands before what it holds. Not the byte order of the log. */
+/** Orders paths with each directory before its children. Not the byte order of the log. */
 export function comparePaths(a: TreePath, b: TreePath): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

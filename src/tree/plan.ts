@@ -18,10 +18,10 @@ export type Step =
   | { readonly op: 'set-metadata'; readonly path: TreePath; readonly entry: FileEntry | DirectoryEntry | SymlinkEntry }
   | { readonly op: 'remove'; readonly path: TreePath; readonly entry: Entry }
 
-/** A path where a local change stands against one of the log. */
+/** A path that was changed both here and in the log. */
 export interface Conflict {
   readonly path: TreePath
-  /** What is there now, and will be kept beside the target under a name of its own. */
+  /** The entry here, which is kept beside the target under a conflict name. */
   readonly have: Entry
 }
 
@@ -31,25 +31,25 @@ export interface Divergence {
   readonly kind: 'changed' | 'deleted'
 }
 
-/** What to do to a folder so that it follows the log, and what stands in the way. */
+/** The steps that make a folder follow the log, and the conflicts. */
 export interface Plan {
-  /** Parents before what they hold; removals last, children first. */
+  /** Parents before their children; removals last, children first. */
   readonly steps: readonly Step[]
   readonly conflicts: readonly Conflict[]
   readonly diverged: readonly Divergence[]
-  /** Paths that already are as the log wants them: only to be recorded. */
+  /** Paths that already match the log: to be recorded only. */
   readonly settled: readonly TreePath[]
-  /** Paths that the log has dropped and that aren't ours any more: to be forgotten. */
+  /** Paths that the log dropped and that this peer no longer owns: to be forgotten. */
   readonly forgotten: readonly TreePath[]
 }
 
-/** The three trees that a plan is made from. */
+/** The three trees that a plan compares. */
 export interface PlanInput {
-  /** What this peer last wrote. */
+  /** The entries that this peer last wrote. */
   readonly base: TreeView
-  /** What the folder holds now. */
+  /** The entries in the folder. */
   readonly local: TreeView
-  /** What the log wants. */
+  /** The entries of the log. */
   readonly target: TreeView
   /** The paths to plan for, with the directories above each. */
   readonly paths: Iterable<TreePath>
@@ -66,9 +66,8 @@ export function planMirror({ base, local, target }: Readonly<Record<'base' | 'lo
 }
 
 /**
- * Decides, path by path, what a reader does: the table "The reader's plan" of the design. Whatever
- * bytes stand in the folder and were not matched to the log's are kept, under their own name or as
- * a conflict copy.
+ * Decides, path by path, what a reader does: the table "The reader's plan" of the design. Bytes in the folder that were
+ * not matched to the log are kept, under their own name or as a conflict copy.
  */
 export function planPaths(input: PlanInput): Plan {
   const { base, local, target, paths } = input
@@ -124,7 +123,7 @@ function planAbsent(draft: Draft, path: TreePath, was: Entry | undefined, have: 
   else draft.forgotten.push(path) // Deleted on both sides, or edited here: the edit stays.
 }
 
-/** The bytes are right already; mode and times follow the log unless only this side changed them. */
+/** The content matches already; mode and times follow the log unless only this side changed them. */
 function planMetadata(draft: Draft, path: TreePath, was: Entry | undefined, have: Entry, want: Entry): void {
   const sameMode = modeOf(have) === modeOf(want)
   if (sameMode && have.mtimeMs === want.mtimeMs) {
@@ -132,12 +131,12 @@ function planMetadata(draft: Draft, path: TreePath, was: Entry | undefined, have
     return
   }
   const changedHereOnly = was !== undefined && sameEntry(was, want)
-  // A directory's time changes with whatever happens in it, so it says nothing of the user's doing.
+  // A directory's time changes with its contents, so it shows nothing of the user's intent.
   if (changedHereOnly && !(have.type === 'directory' && sameMode)) draft.diverged.set(path, { path, kind: 'changed' })
   else draft.steps.set(path, { op: 'set-metadata', path, entry: want })
 }
 
-/** What is to be written needs its directories, also where the user has removed or replaced them. */
+/** Files to write need their directories, also if the user removed or replaced them. */
 function restoreParents(draft: Draft, { local, target }: PlanInput): void {
   for (const step of [...draft.steps.values()]) {
     if (step.op === 'remove') continue
@@ -184,7 +183,7 @@ function withMoves(draft: Draft, { local, holderOf }: PlanInput): Step[] {
     .map((step) => {
       if (step.op !== 'write' || !isFile(step.entry)) return step
       const holder = step.entry.size > 0 ? holderOf(step.entry.hash) : undefined
-      // Moves come first: what was moved is copied from where it is by then.
+      // Moves come first: a moved file is copied from its new path.
       return holder === undefined ? step : { ...step, copyOf: movedTo.get(holder) ?? holder }
     })
 }

@@ -5,9 +5,9 @@ import { ancestorsOf, isBeneath, type TreePath } from './path.ts'
 
 /** Which part of a tree is wanted: patterns in gitignore's syntax. */
 export interface Selection {
-  /** What is wanted: what one of them matches, and all beneath it. All of the tree where there is none. */
+  /** Patterns of what to include, with everything beneath each match; the whole tree if there are none. */
   readonly only: readonly string[]
-  /** What isn't, whatever `only` says. */
+  /** Patterns of what to exclude, also from matches of `only`. */
   readonly exclude: readonly string[]
 }
 
@@ -16,9 +16,9 @@ export const everything: Selection = { only: [], exclude: [] }
 /** A part of any tree. */
 export interface Part {
   readonly selection: Selection
-  /** Whether it is all of it. */
+  /** Whether the part is the whole tree. */
   readonly isAll: boolean
-  /** Whether an entry is wanted for itself. A directory above one that is belongs to the part all the same. */
+  /** Whether the patterns select an entry itself. The directories above it belong to the part all the same. */
   has(path: TreePath, type: Entry['type']): boolean
 }
 
@@ -26,7 +26,7 @@ export interface Part {
 const patternsMax = 1000
 const patternLengthMax = 4096
 
-/** The part that a selection describes. @throws {SyncError} USAGE for a pattern that is none */
+/** The part that a selection describes. @throws {SyncError} USAGE for an invalid pattern */
 export function partOf({ only, exclude }: Selection): Part {
   const isOnly = matcherOf(rulesOf(only))
   const isExcluded = matcherOf(rulesOf(exclude))
@@ -52,7 +52,7 @@ function rulesOf(patterns: readonly string[]): readonly string[] {
   return patterns.map((pattern) => {
     const fault = patternFault(pattern)
     if (fault !== undefined) throw new SyncError('USAGE', `${JSON.stringify(pattern)} is no pattern: ${fault}`)
-    // Typed with the shell in mind; in an ignore file it would match nothing.
+    // Written as for the shell; in an ignore file it would match nothing.
     const rule = pattern.replace(/^(\.\/)+/, '/')
     // There are no comments here.
     return rule.startsWith('#') ? `\\${rule}` : rule
@@ -80,14 +80,14 @@ export class PartOfTree {
     this.#part = part
   }
 
-  /** @param accepts asked of what is wanted for itself */
+  /** @param accepts called with each entry that is selected itself */
   add(path: TreePath, entry: Entry, accepts: (path: TreePath, entry: Entry) => boolean): void {
     if (this.#part.isAll || this.#part.has(path, entry.type)) {
       if (accepts(path, entry)) this.#entries.set(path, entry)
     } else if (entry.type === 'directory') this.#aside.set(path, entry)
   }
 
-  /** All that was gathered; ends it. */
+  /** The gathered part; ends the gathering. */
   end(): Map<TreePath, Entry> {
     const found = this.#entries
     if (this.#aside.size === 0) return found
@@ -102,20 +102,20 @@ export class PartOfTree {
 }
 
 export interface PartChangesInput {
-  /** What has changed of the tree, each path once; `undefined` where it was removed. */
+  /** The changes of the tree, each path once; `undefined` for removals. */
   readonly changes: AsyncIterable<readonly [TreePath, Entry | undefined]>
   readonly part: Part
   /** The part as it was before. */
   readonly before: { entry(path: TreePath): Entry | undefined; keys(): Iterable<TreePath> }
-  /** What was wanted already, and isn't in `before`. */
+  /** Entries that were selected before, and aren't in `before`. */
   readonly owed: ReadonlyMap<TreePath, Entry | undefined>
-  /** Asked of what is wanted for itself. */
+  /** Called with each entry that is selected itself. */
   readonly accepts: (path: TreePath, entry: Entry) => boolean
-  /** What the tree has at a path now. */
+  /** The entry of the tree at a path. */
   readonly entryAt: (path: TreePath) => Promise<Entry | undefined>
 }
 
-/** What changes of a part when its tree changes, with what is owed. */
+/** The changes of a part when its tree changes, with those still pending. */
 export async function changesOfPart(input: PartChangesInput): Promise<Map<TreePath, Entry | undefined>> {
   const work = new PartChanges(input)
   for await (const [path, entry] of input.changes) work.add(path, entry)
@@ -145,7 +145,7 @@ class PartChanges {
     const changes = this.#changes
     if (this.#input.part.isAll) return changes
     for (const path of this.#aside.keys()) {
-      // It was something else before, which was wanted for itself, or is owed still.
+      // Before, the path held an entry that was selected itself, or is still pending.
       if (this.#isKnown(path) && this.#entry(path)?.type !== 'directory') changes.set(path, undefined)
     }
     const carrying = this.#above((path, entry) => entry !== undefined && !this.#isOnlyCarrier(path, entry))
@@ -165,7 +165,7 @@ class PartChanges {
     return this.#changes.has(path) || this.#input.before.entry(path) !== undefined
   }
 
-  /** Whether an entry is there only for what is beneath it. */
+  /** Whether a directory belongs to the part only for its children. */
   #isOnlyCarrier(path: TreePath, { type }: Entry): boolean {
     return type === 'directory' && !this.#input.part.has(path, type)
   }
@@ -179,7 +179,7 @@ class PartChanges {
     return above
   }
 
-  /** A directory may have been there before anything beneath it was wanted. */
+  /** A directory may have existed before anything beneath it was selected. */
   async #addCarriers(carrying: ReadonlySet<TreePath>): Promise<void> {
     for (const path of carrying) {
       if (this.#aside.has(path) || this.#entry(path) !== undefined) continue
@@ -188,7 +188,7 @@ class PartChanges {
     }
   }
 
-  /** Directories beneath which nothing is wanted any more. */
+  /** Directories beneath which nothing is selected any more. */
   #emptied(carrying: ReadonlySet<TreePath>): Iterable<TreePath> {
     const candidates = new Set<TreePath>()
     for (const path of this.#above((_, entry) => entry === undefined)) {
@@ -196,7 +196,7 @@ class PartChanges {
       if (entry !== undefined && !carrying.has(path) && this.#isOnlyCarrier(path, entry)) candidates.add(path)
     }
     if (candidates.size === 0) return candidates
-    // A directory that is no candidate, but there only for others, has those beneath it too.
+    // A directory that isn't a candidate, but there only for its children, has some beneath it.
     const tops = topmost(candidates)
     for (const path of this.#input.before.keys()) {
       if (candidates.size === 0) break
@@ -207,7 +207,7 @@ class PartChanges {
   }
 }
 
-/** Those of the paths above which there is none of them. */
+/** The topmost of the paths: those with none of the others above them. */
 function topmost(paths: ReadonlySet<TreePath>): readonly TreePath[] {
   return [...paths].filter((path) => {
     for (const above of ancestorsOf(path)) if (paths.has(above)) return false

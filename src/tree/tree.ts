@@ -4,7 +4,7 @@ import type { TreePath } from './path.ts'
 /** All entries of a folder, by path. Directories have entries of their own; the folder itself has none. */
 export type Tree = ReadonlyMap<TreePath, Entry>
 
-/** A tree of which only single paths are asked for: it needn't be there as a whole. */
+/** A tree that is read path by path: it needn't be in memory as a whole. */
 export interface TreeView {
   get(path: TreePath): Entry | undefined
 }
@@ -32,16 +32,16 @@ export function isEarlier(a: Version, b: Version): boolean {
   return a.fork < b.fork || (a.fork === b.fork && a.length < b.length)
 }
 
-/** Whether `version` can have come of `earlier` by changes alone. */
+/** Whether changes alone can have made `version` out of `earlier`. */
 export function isAhead(version: Version, earlier: Version | undefined): boolean {
   return earlier?.fork === version.fork && !isEarlier(version, earlier)
 }
 
-/** What went wrong with one path. The run goes on without it. */
+/** A failure at one path. The run goes on without it. */
 export interface Problem {
   readonly path: string
-  /** What was being done: `scan`, `read`, `watch`, `fetch`, `write`, `remove`, `log`. */
+  /** The action that failed: `scan`, `read`, `watch`, `fetch`, `write`, `remove`, `log`. */
   readonly action: 'scan' | 'read' | 'watch' | 'fetch' | 'write' | 'remove' | 'log'
-  /** What happened, for people. */
+  /** The message, for people. */
   readonly message: string
 }

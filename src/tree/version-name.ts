@@ -1,15 +1,15 @@
 import { SyncError } from '../errors.ts'
 
-/** How people name a version. What it stands for depends on the log. */
+/** A name of a version. Which version it means depends on the log. */
 export type VersionName =
   /** The version of this number, as `share` prints it: the length of the entries core. At least 1. */
   | { readonly by: 'number'; readonly number: number }
-  /** So many versions before the newest; at least 1. */
+  /** This many versions before the newest; at least 1. */
   | { readonly by: 'back'; readonly count: number }
   /** The last version that the writer recorded at or before this time, in milliseconds since 1970. */
   | { readonly by: 'time'; readonly timeMs: number }
 
-/** Nothing that stands for a moment is longer; a number of more digits isn't exact any more. */
+/** Times are no longer; and numbers with more digits aren't exact. */
 const textMax = 40
 
 const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
@@ -33,11 +33,11 @@ export function parseVersionName(text: string, nowMs: number): VersionName {
 }
 
 /**
- * Splits `where@version` at its last `@`, where what follows names a version. A path may end so itself: whoever takes
- * paths looks first whether the text as a whole is one.
+ * Splits `where@version` at its last `@` if a version follows it. A path may end like this, too: callers that take
+ * paths first check whether the whole text is one.
  *
  * @param nowMs what ages are counted back from, in milliseconds since 1970
- * @returns what stands before it, perhaps nothing; all of the text where it names no version
+ * @returns the text before the `@`, perhaps empty; the whole text if it names no version
  */
 export function splitAtVersion(text: string, nowMs: number): readonly [where: string, name: VersionName | undefined] {
   const at = text.lastIndexOf('@')

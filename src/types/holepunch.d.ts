@@ -1,4 +1,4 @@
-/** Ambient types for the modules that ship none; only what p2psync calls. */
+/** Ambient types for the modules that ship none; only what p2psync calls. For private members see hypercore-private.d.ts. */
 
 declare module 'hyperbee' {
   import type Hypercore from 'hypercore'
@@ -17,8 +17,6 @@ declare module 'hyperbee' {
   }
 
   export interface Batch {
-    /** The length of the core with what was put so far. */
-    readonly version: number
     put(key: Uint8Array, value: Uint8Array): Promise<void>
     del(key: Uint8Array): Promise<void>
     flush(): Promise<void>
@@ -32,7 +30,7 @@ declare module 'hyperbee' {
         readonly keyEncoding?: 'binary'
         readonly valueEncoding?: 'binary'
         readonly extension?: boolean
-        readonly metadata?: { readonly contentFeed: Uint8Array }
+        readonly metadata?: { readonly contentFeed: Uint8Array } | undefined
       }
     )
     readonly core: Hypercore
@@ -52,33 +50,6 @@ declare module 'hyperbee' {
   }
 }
 
-declare module 'hyperbee/lib/messages.js' {
-  export interface Level {
-    readonly keys: readonly number[]
-    /** Pairs of a block and the index of a node in it. */
-    readonly children: readonly number[]
-  }
-
-  interface Index {
-    readonly levels: readonly Level[]
-  }
-
-  interface Pair {
-    readonly key: Buffer
-    readonly value?: Buffer | null
-    readonly index: Buffer
-  }
-
-  export const YoloIndex: {
-    encode(index: Index): Buffer
-    decode(bytes: Uint8Array): Index
-  }
-  export const Node: {
-    encode(node: Pair): Buffer
-    decode(bytes: Uint8Array): Pair
-  }
-}
-
 declare module 'hypercore-storage' {
   export default class CorestoreStorage {
     constructor(
@@ -93,30 +64,6 @@ declare module 'hypercore-storage' {
         readonly tableCacheIndexAndFilterBlocks?: boolean
       }
     )
-    readonly db: {
-      flush(): Promise<void>
-      compactRange(
-        start: null,
-        end: null,
-        options: {
-          /** As by default, 0; always, 1; never, 2. */
-          readonly blobGarbageCollectionPolicy?: number
-          /** What part of the blob files is written anew, the oldest. */
-          readonly blobGarbageCollectionAgeCutoff?: number
-          readonly bottommostLevelCompaction: number
-        }
-      ): Promise<void>
-      /** A number of the engine's, as text. */
-      getProperty(name: string): Promise<string | null>
-      iterator(range: {
-        readonly gte: Buffer
-        readonly lt: Buffer
-        readonly reverse?: boolean
-        readonly values?: boolean
-        readonly capacity?: number
-      }): AsyncIterable<unknown>
-    }
-    setSeed(seed: Buffer): Promise<unknown>
     close(): Promise<void>
   }
 }
@@ -131,7 +78,6 @@ declare module 'corestore' {
       storage: CorestoreStorage,
       options?: { readonly readOnly?: boolean; readonly globalCache?: { readonly maxSize: number } }
     )
-    readonly storage: CorestoreStorage
     ready(): Promise<void>
     close(): Promise<void>
     get(options: { readonly name: string } | { readonly key: Uint8Array }): Hypercore
@@ -341,9 +287,9 @@ declare module 'hyperdht' {
     readonly firewalled: boolean
     /** Whether requests are answered. */
     readonly online: boolean
-    /** As whom others see this node; `null` while they don't agree, or haven't said. */
+    /** The address of this node as others see it; `null` while they don't agree, or haven't answered. */
     readonly host: string | null
-    /** 0 when each sees another. */
+    /** 0 if they see different ports. */
     readonly port: number
     readonly nodes: { readonly length: number }
     /** Dials a peer; an error of the stream has a `code`. */

@@ -31,7 +31,7 @@ const cases: ReadonlyArray<[name: string, bytes: Buffer, last: boolean, length: 
   ['cuts at the largest size where content gives no cut', Buffer.alloc(chunkBytesMax), false, chunkBytesMax],
   ['waits just below the largest size', Buffer.alloc(chunkBytesMax - 1), false, 0],
   [
-    'takes what is just below the largest size when it is the last',
+    'takes bytes just below the largest size if they are the last',
     Buffer.alloc(chunkBytesMax - 1),
     true,
     chunkBytesMax - 1
@@ -42,7 +42,7 @@ for (const [name, bytes, last, length] of cases) {
   test(`cutPoint ${name}`, (t) => t.is(cutPoint(bytes, last), length))
 }
 
-test('cutPoint cuts where it always has, since other cuts would store everything anew', (t) => {
+test('cutPoint keeps its cuts, since other cuts would store everything anew', (t) => {
   const lengths = chunksOf(bytesOf(4 * mib, 1)).map(({ length }) => length)
   t.alike(lengths, [609_911, 273_920, 161_646, 875_013, 908_564, 170_957, 535_560, 658_733])
 })
@@ -63,7 +63,7 @@ test('chunks join to the input, and all but the last keep to the limits', (t) =>
     { numRuns: 40 }
   ))
 
-test('a cut does not depend on how much was there to see it', (t) => {
+test('a cut does not depend on the number of bytes given', (t) => {
   const bytes = bytesOf(3 * mib, 7)
   const lengths = chunksOf(bytes).map(({ length }) => length)
   return holds(

@@ -51,7 +51,7 @@ const anyLink: fc.Arbitrary<Entry> = fc.record({
 })
 const validEntry = fc.oneof(anyFile, anyDirectory, anyLink)
 
-test('an entry is decoded as it was encoded, whatever a later format puts after it', (t) =>
+test('an entry survives encoding, with any fields of a later format after it', (t) =>
   holds(
     t,
     fc.property(validEntry, fc.uint8Array({ maxLength: 20 }), (entry, later) => {
@@ -71,14 +71,14 @@ function byName(record: object): object {
   return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-test('a record of a later format is read as far as it is known', (t) => {
+test('the known fields of a record of a later format are read', (t) => {
   const record = encodeEntry(directory())
   t.is(record[0], entryFormat)
   record[0] = entryFormat + 1
   t.alike(decodeEntry(record), directory())
 })
 
-test('a record looks as FORMAT.md says, byte by byte', (t) => {
+test('the layout of a record is that of FORMAT.md, byte by byte', (t) => {
   const entry: FileEntry = {
     ...file('v1', { mtimeMs: 1000 }),
     extents: [{ core: 0, block: 3, blocks: 1, offset: 5, length: 2, packed: true }]
@@ -108,7 +108,7 @@ function fileRecord(fields: {
   return Buffer.concat([uints(1, 1, 0, mode, size), content, uints(count), ...extents.map((it) => uints(...it))])
 }
 
-test('a record made by hand is accepted, so that what follows fails for its one fault', (t) => {
+test('a hand-made record is valid, so that each faulty one fails for its one fault', (t) => {
   const extents = [{ core: 0, block: 3, blocks: 1, offset: 0, length: 2, packed: false }]
   t.alike(decodeEntry(fileRecord({})), { ...file('v1', { mtimeMs: 0 }), extents })
 })
@@ -190,12 +190,12 @@ for (const [name, record] of refused) {
   test(`decodeEntry refuses ${name}`, (t) => t.is(outcomeOf(record), 'RangeError'))
 }
 
-test('decodeEntry accepts just as many extents as the limit says', (t) => {
+test('decodeEntry accepts as many extents as the limit, and no more', (t) => {
   const entry = decodeEntry(recordOfExtents(limits.extents))
   t.is(entry.type === 'file' && entry.extents.length, limits.extents)
 })
 
-test('decodeEntry accepts a link whose target is of just the longest length', (t) => {
+test('decodeEntry accepts a link whose target has exactly the longest length', (t) => {
   const target = 'x'.repeat(limits.linkTargetBytes)
   t.alike(decodeEntry(link(Buffer.from(target))), symlink(target, { mtimeMs: 0 }))
 })
@@ -221,7 +221,7 @@ const damaged = fc
     return record.subarray(0, length)
   })
 
-test('decodeEntry throws nothing but RangeError and keeps to its limits, whatever it is given', (t) =>
+test('decodeEntry throws nothing but RangeError and keeps to its limits on any bytes', (t) =>
   holds(
     t,
     fc.property(fc.oneof(damaged, fc.uint8Array({ maxLength: 80 })), (record) => {
@@ -253,7 +253,7 @@ function mustBeWithinLimits(entry: Entry): void {
   must(total === entry.size, 'total')
 }
 
-test('decodeUtf8 decodes text as it stands, and nothing else', (t) => {
+test('decodeUtf8 decodes valid text unchanged, and nothing else', (t) => {
   t.is(decodeUtf8(Buffer.from('größe😀')), 'größe😀')
   t.is(decodeUtf8(Buffer.from('\ufeffa')), '\ufeffa', 'a byte-order mark is a part of a name')
   t.is(decodeUtf8(Buffer.of(0xed, 0xa0, 0x80)), undefined, 'a surrogate is no text')

@@ -22,7 +22,7 @@ const cases: ReadonlyArray<[name: string, extents: readonly Extent[], overlap: b
   ['refuses a block from two offsets', [run(3, 1, { offset: 5 }), run(3, 1, { offset: 6 })], true],
   ['refuses a block whole and cut at its start', [run(3), run(3, 1, { offset: 5 })], true],
   ['refuses a run that begins within the end of another', [run(1, 3), run(3, 1, { offset: 5 })], true],
-  ['refuses a run that ends in what another begins within', [run(3, 2, { offset: 5 }), run(4)], true],
+  ['refuses a run that ends in a block within which another begins', [run(3, 2, { offset: 5 }), run(4)], true],
   ['refuses a run far behind that reaches into it', [run(3, 9, { offset: 5 }), run(5), run(11)], true],
   ['refuses the same blocks with different lengths', [run(3, 1, { length: 9 }), run(3)], true],
   ['takes ranges of a pack side by side, in any order', [packed(3, 10), packed(3, 0), packed(3, 20)], false],
@@ -43,7 +43,7 @@ for (const [name, extents, overlap] of cases) {
   })
 }
 
-test('overlapInPart finds what a comparison of all pairs finds', (t) => {
+test('overlapInPart agrees with a comparison of all pairs', (t) => {
   const few = fc.nat(3)
   const ofOneCore = fc.oneof(
     fc

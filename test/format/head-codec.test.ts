@@ -50,7 +50,7 @@ const head: Head = {
   relocations: { block: 19, blocks: 20 }
 }
 
-test('a head is decoded as it was encoded, whatever a later format puts after it', (t) =>
+test('a head survives encoding, with any fields of a later format after it', (t) =>
   holds(
     t,
     fc.property(anyHead, fc.uint8Array({ maxLength: 20 }), (written, later) => {
@@ -68,13 +68,13 @@ test('a head is decoded as it was encoded, whatever a later format puts after it
     { numRuns: 500 }
   ))
 
-test('a head looks as FORMAT.md says, byte by byte', (t) =>
+test('the layout of a head is that of FORMAT.md, byte by byte', (t) =>
   t.is(
     encodeHead(head).toString('hex'),
     '01' + '03' + 'fde803' + '0203040506070809' + '0a0b0c0d' + '01' + '0e0f101112' + '02' + '0161' + '03622f63' + '1314'
   ))
 
-test('a head of a later format and with unknown flags is read as far as it is known', (t) => {
+test('the known fields of a head of a later format, with unknown flags, are read', (t) => {
   const record = encodeHead(head)
   record[0] = headFormat + 1
   record[1] = 0b111
@@ -89,28 +89,28 @@ const relocationsBytes = 2
 const firstsBytes = 7 + relocationsBytes
 const deltasBytes = 6 + firstsBytes
 
-test('a head of before versions of several batches is read: it is finished, and tells of none before it', (t) => {
+test('a head written before versions had several batches counts as finished, with no version before it', (t) => {
   const record = encodeHead({ ...head, unfinished: false }).subarray(0, -deltasBytes - 5)
   t.alike(decodeHead(record), { ...withoutSnapshot, unfinished: false, before: 0 })
 })
 
-test('a head of before snapshots, or of a log without one, names none', (t) => {
+test('a head written before snapshots existed, or of a log without one, names none', (t) => {
   t.alike(decodeHead(encodeHead(head).subarray(0, -deltasBytes - 4)), withoutSnapshot)
   const record = encodeHead(withoutSnapshot)
-  t.is(record.length, encodeHead(withoutDeltas).length, 'so that what a later format adds has its place')
+  t.is(record.length, encodeHead(withoutDeltas).length, 'so that fields of a later format have their place')
   t.alike(decodeHead(record), withoutSnapshot)
 })
 
-test('a head of before deltas names none', (t) => {
+test('a head written before deltas existed names none', (t) => {
   t.alike(decodeHead(encodeHead(head).subarray(0, -deltasBytes)), withoutDeltas)
   t.alike(decodeHead(encodeHead(withoutDeltas)), withoutDeltas)
 })
 
-test('a head of before first paths names none', (t) => {
+test('a head written before first paths existed names none', (t) => {
   t.alike(decodeHead(encodeHead(head).subarray(0, -firstsBytes)), withoutFirsts)
 })
 
-test('a head of before relocations names none', (t) => {
+test('a head written before relocations existed names none', (t) => {
   t.alike(decodeHead(encodeHead(head).subarray(0, -relocationsBytes)), withoutRelocations)
   t.alike(decodeHead(encodeHead(withoutRelocations)), withoutRelocations)
 })
@@ -133,7 +133,7 @@ for (const [name, record] of refused) {
   test(`decodeHead refuses ${name}`, (t) => t.ok(isRefused(record)))
 }
 
-test('decodeHead throws nothing but RangeError, whatever it is given', (t) =>
+test('decodeHead throws nothing but RangeError on any bytes', (t) =>
   holds(
     t,
     fc.property(fc.uint8Array({ maxLength: 40 }), (record) => {

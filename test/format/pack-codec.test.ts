@@ -41,7 +41,7 @@ test('a pack whose contents lie in a buffer is the same', async (t) => {
   }
 })
 
-test('a pack is compressed where only some of its contents can be', async (t) => {
+test('a pack with some compressible contents is compressed', async (t) => {
   const text = Buffer.alloc(200_000, 'all work and no play ')
   const packed = await encodePack([bytesOf(200_000, 1), text])
   t.is(packed[0], brotli)
@@ -59,13 +59,13 @@ test('an empty pack is a header', async (t) => {
   t.is((await decodePack(packed)).length, 0)
 })
 
-test('a pack of just the largest size is made and read', async (t) => {
+test('a pack of exactly the largest size is encoded and decoded', async (t) => {
   for (const content of [Buffer.alloc(packBytesMax), bytesOf(packBytesMax, 1)]) {
     t.ok(content.equals(await decodePack(await encodePack([content]))))
   }
 })
 
-test('a pack over the largest size is not made', (t) =>
+test('a pack over the largest size is refused', (t) =>
   t.exception.all(encodePack([Buffer.alloc(packBytesMax), Buffer.of(0)]), /over the limit/))
 
 const compressed = brotliCompressSync(Buffer.alloc(1000))
@@ -75,7 +75,7 @@ const refused: ReadonlyArray<[name: string, block: Uint8Array]> = [
   ['an unknown kind', block(2, compressed)],
   ['raw bytes over the limit', block(raw, Buffer.alloc(packBytesMax + 1))],
   ['a bomb', block(brotli, brotliCompressSync(Buffer.alloc(64 * packBytesMax)))],
-  ['what unpacks to one byte too many', block(brotli, brotliCompressSync(Buffer.alloc(packBytesMax + 1)))],
+  ['a pack that unpacks to one byte too many', block(brotli, brotliCompressSync(Buffer.alloc(packBytesMax + 1)))],
   ['compressed bytes that end too early', block(brotli, compressed.subarray(0, -1))],
   ['a compressed pack without a body', block(brotli, Buffer.alloc(0))],
   ['compressed bytes that are none', block(brotli, Buffer.from('no brotli at all'))]
@@ -87,7 +87,7 @@ for (const [name, bytes] of refused) {
   })
 }
 
-test('decodePack throws nothing but RangeError, whatever it is given', (t) =>
+test('decodePack throws nothing but RangeError on any bytes', (t) =>
   holds(
     t,
     fc.asyncProperty(fc.constantFrom(raw, brotli, 255), fc.uint8Array({ maxLength: 200 }), async (codec, body) => {

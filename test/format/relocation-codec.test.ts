@@ -41,7 +41,7 @@ test('relocations are decoded as they were encoded', (t) =>
     })
   ))
 
-test('many relocations are several blocks, each of which is read by itself', async (t) => {
+test('many relocations take several blocks, each readable alone', async (t) => {
   const written = Array.from({ length: 60_000 }, (_, i) => {
     return { block: i, to: 100_000 + i, at: i, bytes: 1000, runs: [{ offset: i % 900, length: 7 }] }
   })
@@ -51,7 +51,7 @@ test('many relocations are several blocks, each of which is read by itself', asy
   t.is((await decodeRelocations(blocks[1] as Buffer))[0]?.block, (await decodeRelocations(blocks[0] as Buffer)).length)
 })
 
-test('relocations look as FORMAT.md says, byte by byte', async (t) => {
+test('the layout of relocations is that of FORMAT.md, byte by byte', async (t) => {
   const runs = [
     { offset: 5, length: 6 },
     { offset: 20, length: 10 }
@@ -80,7 +80,7 @@ for (const [what, numbers] of refused) {
   })
 }
 
-test('decodeRelocations throws nothing but RangeError, whatever it is given', (t) =>
+test('decodeRelocations throws nothing but RangeError on any bytes', (t) =>
   holds(
     t,
     fc.asyncProperty(fc.uint8Array({ maxLength: 60 }), async (bytes) => {

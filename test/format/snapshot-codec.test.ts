@@ -68,7 +68,7 @@ const anyEntry = fc.oneof(
   })
 )
 
-test('blocks hold what was put into them, in the order of bytes', (t) =>
+test('blocks hold their rows in byte order', (t) =>
   holds(
     t,
     fc.asyncProperty(fc.dictionary(name, anyEntry, { maxKeys: 40 }), async (made) => {
@@ -96,7 +96,7 @@ function* manyRows(count: number): Generator<SnapshotRow> {
   }
 }
 
-test('many entries are several blocks, and little more than their hashes', async (t) => {
+test('many entries take several blocks, little larger than their hashes', async (t) => {
   const rows = [...manyRows(10_000)]
   const blocks = await blocksOf(rows)
   t.is(blocks.length, 3)
@@ -105,7 +105,7 @@ test('many entries are several blocks, and little more than their hashes', async
   t.alike(await rowsOf(blocks), rows)
 })
 
-test('what nothing could be left out of takes its share of a block all the same', async (t) => {
+test('a row that shares nothing with the one before counts with its full size', async (t) => {
   const rows = Array.from({ length: 4096 }, (_, i): SnapshotRow => [pathOf(`d${10_000 + i}`), directoryOf()])
   const [block] = await blocksOf(rows)
   t.is(block?.length, 4096 * snapshotLimits.entryBytesMin)
@@ -138,7 +138,7 @@ test('an entry with very many extents has a block of its own, or no snapshot', a
   t.ok((await failureOf(() => blocksOf([[a, withExtents(200_000)]]))) instanceof RangeError)
 })
 
-/** A block as told, whose rows are compressed here. */
+/** A block with the given rows, compressed here. */
 function blockOf(entries: number, rows: Uint8Array, hashes: Uint8Array = Buffer.alloc(64), kind = 1): Buffer {
   const packed = brotliCompressSync(rows)
   const block = Buffer.concat([uints(kind, entries, packed.length), packed, hashes])
@@ -153,7 +153,7 @@ function row(flags: number, shared: number, rest: string | Uint8Array, ...number
 const directory = row(2, 0, 'a', 0, 0o755)
 const rowsTwice = (second: Buffer) => Buffer.concat([directory, second])
 
-test('a block looks as FORMAT.md says', async (t) => {
+test('the layout of a block is that of FORMAT.md', async (t) => {
   const link = Buffer.concat([row(3, 1, '/link', 3, 6), Buffer.from('target')])
   const first = row(1, 2, 'one', 4, 0o644, 5, 1, 1, 7, 1, 100, 5)
   const next = row(9, 2, 'two', 0, 0o600, 6)
@@ -203,7 +203,7 @@ for (const [what, block] of refused) {
   })
 }
 
-test('paths are refused that only grow by what they share', async (t) => {
+test('rows whose paths only grow by their shared prefix are refused', async (t) => {
   const long = 'd/'.repeat(2000)
   const rows = Array.from({ length: 300 }, (_, i) =>
     row(2, i === 0 ? 0 : long.length, i === 0 ? `${long}a000` : `b${String(i).padStart(3, '0')}`, 0, 0o755)
@@ -212,12 +212,12 @@ test('paths are refused that only grow by what they share', async (t) => {
   t.ok(fail instanceof RangeError && /too long/.test(fail.message))
 })
 
-test('a block that goes back behind the one before is refused', async (t) => {
+test('a block whose paths go back behind the block before is refused', async (t) => {
   t.alike((await decodeRows(blockOf(1, directory), pathOf('Z'))).length, 1)
   t.ok((await failureOf(() => decodeRows(blockOf(1, directory), pathOf('a')))) instanceof RangeError)
 })
 
-test('decodeRows throws nothing but RangeError, whatever it is given', async (t) => {
+test('decodeRows throws nothing but RangeError on any bytes', async (t) => {
   const [good] = (await blocksOf(manyRows(30))) as [Buffer]
   const damage = fc.tuple(fc.nat(good.length - 1), fc.nat(255))
   const rows = fc.uint8Array({ maxLength: 60 }).map((bytes) => blockOf(1 + ((bytes[0] ?? 0) % 4), bytes))

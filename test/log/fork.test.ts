@@ -57,7 +57,7 @@ async function conflictsOf(own: LogStore, key: string): Promise<() => number> {
   return () => count
 }
 
-test('a writer that lost the end of its log goes on in a new fork, which readers follow', async (t) => {
+test('a writer that lost the end of its log continues in a new fork, which readers follow', async (t) => {
   const { store, writer, own, reader, known } = await afterLostTail(t)
   t.ok((writer.version?.length ?? 0) < known.length, 'the end is lost')
   const conflicts = await conflictsOf(own, writer.key)
@@ -67,7 +67,7 @@ test('a writer that lost the end of its log goes on in a new fork, which readers
   await writer.startFork(0)
   await writer.appendBlocks([Buffer.from('other')])
   const version = await commit(writer, { new: contentAt(1, 'other'), directory: directoryOf() })
-  t.ok(version.length < known.length, 'the new log is shorter than what readers know')
+  t.ok(version.length < known.length, 'the new log is shorter than the one that readers know')
   await link(t, store, own)
 
   await arrival(reader, version)
@@ -81,8 +81,8 @@ test('a writer that lost the end of its log goes on in a new fork, which readers
   const pieces: Uint8Array[] = []
   for await (const bytes of content.read(contentAt(1, 'other'), new AbortController().signal)) pieces.push(bytes)
   t.is(Buffer.concat(pieces).toString(), 'other', 'the content has followed too')
-  // Block 1 is another; of what isn't here it may not be known whether block 0 is.
-  t.ok(cuts.length === 1 && (cuts[0] ?? 2) <= 1, 'and it was told from which block on it is another')
+  // Block 1 differs; whether block 0 does may be unknown without the blocks.
+  t.ok(cuts.length === 1 && (cuts[0] ?? 2) <= 1, 'and the first differing block was reported')
   const next = await commit(writer, { later: directoryOf() })
   await arrival(reader, next)
   await until(() => reader.isNewest(next), { what: 'word that there is no more' })
@@ -101,7 +101,7 @@ test('without a new fork the same writer would lose its readers', async (t) => {
   await reader.close()
 })
 
-test('a reader that comes fresh to a new fork reads it as any other log', async (t) => {
+test('a new reader reads a log with a later fork like any other', async (t) => {
   const { store, writer } = await afterLostTail(t)
   await writer.startFork(0)
   const version = await commit(writer, { new: directoryOf() })

@@ -41,7 +41,7 @@ const badValues: Readonly<Record<string, Buffer>> = {
   'of extents that are not its size': encodeEntry({ ...fileOf('content'), extents: [] })
 }
 
-/** A log that holds whatever was put into it. */
+/** A log with any pairs, valid or not. */
 async function openLog(t: Assert) {
   const store = await openStore(t)
   const core = await store.named('entries')
@@ -56,7 +56,7 @@ async function openLog(t: Assert) {
   return { bee, put }
 }
 
-test('every path that leads out, or into our own directory, is refused and reported', async (t) => {
+test('paths that lead out, or into the state directory, are refused and reported', async (t) => {
   const { bee, put } = await openLog(t)
   const before = await put([['a', fine]])
   const after = await put([...badKeys.map(([key]) => [key, fine] as const), ['z', fine]])
@@ -81,7 +81,7 @@ test('every path that leads out, or into our own directory, is refused and repor
   }
 })
 
-test('every value that is no entry is refused and reported', async (t) => {
+test('invalid entries are refused and reported', async (t) => {
   const { bee, put } = await openLog(t)
   const before = await put([['a', fine]])
   const after = await put([...Object.entries(badValues), ['z', fine]])
@@ -102,7 +102,7 @@ test('every value that is no entry is refused and reported', async (t) => {
   t.alike(inChanges.paths, expected)
 })
 
-test('an entry that turns bad is reported, and is no removal', async (t) => {
+test('an entry that becomes invalid is reported, and is no removal', async (t) => {
   const { bee, put } = await openLog(t)
   const before = await put([['a', fine]])
   const after = await put([['a', Buffer.from('garbage')]])
@@ -111,7 +111,7 @@ test('an entry that turns bad is reported, and is no removal', async (t) => {
   t.alike(problems.paths, ['a'])
 })
 
-test('a bad value that is put right is a change like any other', async (t) => {
+test('a bad value that is corrected is a change like any other', async (t) => {
   const { bee, put } = await openLog(t)
   const before = await put([['a', Buffer.from('garbage')]])
   const after = await put([['a', fine]])
@@ -120,13 +120,13 @@ test('a bad value that is put right is a change like any other', async (t) => {
   t.alike(problems.list, [])
 })
 
-test('a record of a later format is read as far as it is known', async (t) => {
+test('the known fields of a record of a later format are read', async (t) => {
   const { bee, put } = await openLog(t)
   const version = await put([['a', Buffer.concat([fine, Buffer.from('more fields')])]])
   t.alike(await collect(entriesOf(bee, version, () => t.fail('a problem'))), [['a', directoryOf()]])
 })
 
-test('keys of our own are no paths, known or not', async (t) => {
+test('keys that begin with NUL are no paths, known or not', async (t) => {
   const { bee, put } = await openLog(t)
   const version = await put([
     [headKey, Buffer.from('garbage')],

@@ -59,7 +59,7 @@ test('changes between versions are puts and removals, over several versions too'
   await reader.close()
 })
 
-test('the header alone is no version', async (t) => {
+test('a log with only its header has no version', async (t) => {
   const { store: whole, writer } = await openWriter(t)
   await commit(writer, { a: directoryOf() })
   const header = await (await whole.named('entries')).get(0)
@@ -77,7 +77,7 @@ test('the header alone is no version', async (t) => {
   await reader.close()
 })
 
-test('the newest version is known as such only while somebody says so', async (t) => {
+test('a version counts as the newest only while a peer says so', async (t) => {
   const { store, writer } = await openWriter(t)
   const { store: own, reader } = await openReader(t, writer.key)
   const version = await commit(writer, { a: directoryOf() })
@@ -97,7 +97,7 @@ test('the newest version is known as such only while somebody says so', async (t
   await reader.close()
 })
 
-test('a reader is told of versions and peers, until it no longer wants to be', async (t) => {
+test('listeners hear of versions and peers until they are removed', async (t) => {
   const { store, writer } = await openWriter(t)
   const { store: own, reader } = await openReader(t, writer.key)
   let calls = 0
@@ -117,7 +117,7 @@ test('a reader is told of versions and peers, until it no longer wants to be', a
   await reader.close()
 })
 
-test('a second reader gets all from the first when the writer is gone', async (t) => {
+test('a second reader gets everything from the first after the writer left', async (t) => {
   const { store, writer } = await openWriter(t)
   const { store: firstStore, reader: first } = await openReader(t, writer.key)
   const unlink = await link(t, store, firstStore)
@@ -149,7 +149,7 @@ test('a second reader gets all from the first when the writer is gone', async (t
   await second.close()
 })
 
-test('a reader that is opened again knows what it knew, alone', async (t) => {
+test('a reader that is opened again knows its versions without peers', async (t) => {
   const { store, writer } = await openWriter(t)
   const { store: own, reader } = await openReader(t, writer.key)
   await link(t, store, own)
@@ -166,7 +166,7 @@ test('a reader that is opened again knows what it knew, alone', async (t) => {
   await again.close()
 })
 
-test('a key that is none opens no reader', async (t) => {
+test('an invalid key opens no reader', async (t) => {
   t.is(await codeOf(() => openReader(t, 'nonsense')), 'BAD_KEY')
 })
 

@@ -13,7 +13,7 @@ function manyChanges(): Map<TreePath, Entry> {
   return changes
 }
 
-test('many changes are one version, written in several batches', async (t) => {
+test('many changes are one version in several batches', async (t) => {
   const { store, writer } = await openWriter(t)
   const { store: own, reader } = await openReader(t, writer.key)
   const first = await commit(writer, { a: directoryOf() })
@@ -37,14 +37,14 @@ test('many changes are one version, written in several batches', async (t) => {
   for await (const _ of reader.entriesAt(second, () => t.fail('a problem'))) entries++
   t.is(entries, many + 1)
 
-  // Where the log ends within it, as after a kill, the version before it is what there is.
+  // If the log ends within it, as after a kill, the version before it is the latest.
   const within = { fork: 0, length: first.length + 5001 }
   t.is((await reader.head(within)).unfinished, true)
   t.alike(await reader.finished(within), first)
   await reader.close()
 })
 
-test('a version that was cut off is finished by the next batch', async (t) => {
+test('the next batch finishes an interrupted version', async (t) => {
   const { writer } = await openWriter(t)
   const nothing = await commit(writer, { a: directoryOf() }, { unfinished: true })
   t.is((await writer.head())?.before, 0)

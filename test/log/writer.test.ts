@@ -39,7 +39,7 @@ test('a commit without changes is a version too', async (t) => {
   t.alike(await collect(writer.entries(() => {})), [])
 })
 
-test('what is removed without being there does no harm', async (t) => {
+test('removing an absent path does no harm', async (t) => {
   const { writer } = await openWriter(t)
   await commit(writer, { gone: undefined, a: directoryOf() })
   t.alike(await collect(writer.entries(() => {})), [['a', directoryOf()]])
@@ -56,7 +56,7 @@ test('blocks are appended in order, and read back', async (t) => {
   t.absent(await writer.has({ core: 0, block: 2, blocks: 2, offset: 0, length: 8, packed: false }), 'one of them')
 })
 
-test('a log goes on where it was left', async (t) => {
+test('a log continues after it was closed', async (t) => {
   const directory = join(await t.tmp(), 'store')
   const store = await LogStore.open(directory)
   const writer = await LogWriter.open(store)
@@ -78,7 +78,7 @@ test('a log goes on where it was left', async (t) => {
   ])
 })
 
-test('a new fork keeps all that is there, and counts on', async (t) => {
+test('a new fork keeps all versions, and continues their numbers', async (t) => {
   const { writer } = await openWriter(t)
   await writer.startFork(0)
   t.is(writer.version, undefined, 'an empty log stays empty')

@@ -3,15 +3,16 @@ import type { Assert } from 'brittle'
 import Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
-import type { Peer } from 'hypercore'
+import type { PeerInternals } from 'hypercore'
 import ids from 'hypercore-id-encoding'
 import CorestoreStorage from 'hypercore-storage'
+import { internalsOf } from '../../src/log/hypercore/internals.ts'
 import type { Network } from '../../src/net/network.ts'
 import { joinAsPeer } from './network.ts'
 import { until } from './until.ts'
 
 /** What Hypercore's replicator has of a peer, as far as one who means harm bends it. */
-export interface BentPeer extends Peer {
+export interface BentPeer extends PeerInternals {
   readonly wireSync: { send(message: object): void }
   readonly wireRequest: { send(message: object): void }
   readonly wireRange: { send(message: object): void }
@@ -64,7 +65,7 @@ export class HostilePeer {
 
   /** Calls `bend` with every peer of a core, those to come too. */
   bend(core: Hypercore, bend: (peer: BentPeer) => void): void {
-    for (const peer of core.peers) bend(peer as BentPeer)
+    for (const peer of internalsOf(core).peers) bend(peer as BentPeer)
     core.on('peer-add', bend)
   }
 }

@@ -10,7 +10,7 @@ const cases: ReadonlyArray<[name: string, changes: readonly Row[], told: readonl
   ['nothing where nothing is', [['a', undefined, undefined]], []],
   ['nothing that is as it was', [['a', one, fileOf('one')]], []],
   [
-    'what came, and what went',
+    'additions and removals',
     [
       ['a', undefined, one],
       ['b', two, undefined]
@@ -93,7 +93,7 @@ const cases: ReadonlyArray<[name: string, changes: readonly Row[], told: readonl
     ['removed a', 'changed b']
   ],
   [
-    'what was overwritten as no source of a move',
+    'an overwritten file as no source of a move',
     [
       ['a', one, two],
       ['b', undefined, one]

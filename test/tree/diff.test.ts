@@ -124,7 +124,7 @@ const cases: ReadonlyArray<[name: string, input: Case, diff: { [key in keyof Sca
     { baseline: { a: recorded(file('v1')) }, seen: { a: seen(directory()) } },
     { puts: [['a', directory(), 's1']] }
   ],
-  ['removes what is gone', { baseline: { a: recorded(file('v1')) } }, { removals: ['a'] }],
+  ['removes a missing path', { baseline: { a: recorded(file('v1')) } }, { removals: ['a'] }],
   [
     'removes children first',
     {
@@ -138,13 +138,13 @@ const cases: ReadonlyArray<[name: string, input: Case, diff: { [key in keyof Sca
     { removals: ['a/b/c', 'a/b', 'a-b', 'a'] }
   ],
   [
-    'keeps what was not looked at',
+    'keeps a path that was not scanned',
     { baseline: { a: recorded(file('v1')), b: recorded(file('v2')) }, covers: ['a'] },
     { removals: ['a'] }
   ],
-  ['keeps what could not be read', { baseline: { a: recorded(file('v1')) }, frozen: ['a'] }, {}],
+  ['keeps an unreadable path', { baseline: { a: recorded(file('v1')) }, frozen: ['a'] }, {}],
   [
-    'keeps what could not be read in a directory that stands',
+    'keeps an unreadable path in a directory that exists',
     {
       baseline: { a: recorded(directory()), 'a/b': recorded(file('v1')) },
       seen: { a: seen(directory()) },
@@ -161,12 +161,12 @@ const cases: ReadonlyArray<[name: string, input: Case, diff: { [key in keyof Sca
     {}
   ],
   [
-    'removes what is frozen with the directory that held it',
+    'removes a frozen path with its directory',
     { baseline: { a: recorded(directory()), 'a/b': recorded(file('v1')) }, frozen: ['a/b'] },
     { removals: ['a/b', 'a'] }
   ],
   [
-    'removes what is frozen when a file took the place of its directory',
+    'removes a frozen path when a file took the place of its directory',
     {
       baseline: { a: recorded(directory()), 'a/b': recorded(file('v1')) },
       seen: { a: seen(file('v2'), 's2') },
@@ -175,17 +175,17 @@ const cases: ReadonlyArray<[name: string, input: Case, diff: { [key in keyof Sca
     { suspects: ['a'], removals: ['a/b'] }
   ],
   [
-    'keeps what is frozen in a directory that was not looked at',
+    'keeps a frozen path in a directory that was not scanned',
     { baseline: { a: recorded(directory()), 'a/b': recorded(file('v1')) }, covers: ['a/b'], frozen: ['a/b'] },
     {}
   ],
   [
-    'removes what is frozen in a directory that was neither looked at nor known',
+    'removes a frozen path in a directory that was neither scanned nor known',
     { baseline: { 'a/b': recorded(file('v1')) }, covers: ['a/b'], frozen: ['a/b'] },
     { removals: ['a/b'] }
   ],
   [
-    'knows a file by its signature that is gone from elsewhere',
+    'recognises a file by the signature of a removed one',
     { ...moved, seen: { b: seen(file('v1', { mode: 0o600 })) } },
     { moves: [['b', file('v1', { mode: 0o600 }), 's1']], removals: ['a'] }
   ],
@@ -216,7 +216,7 @@ for (const [name, input, diff] of cases) {
 
 const signatures = fc.constantFrom('', 's1', 's2')
 
-test('diffScan, applied to the baseline, gives what was seen, and frozen paths stay', (t) => {
+test('diffScan, applied to the baseline, yields the scanned tree, with frozen paths unchanged', (t) => {
   const roots = fc.array(anyPath, { maxLength: 2 }).map((paths) => new Set(paths))
   return holds(
     t,
@@ -309,7 +309,7 @@ test('diffTrees leads from any tree to any other, and from one to itself by noth
     { numRuns: 500 }
   ))
 
-test('beneathAny takes a root and all beneath it', (t) => {
+test('beneathAny matches a root and all paths beneath it', (t) => {
   const within = beneathAny(new Set([path('a/b'), path('c')]))
   t.alike(
     ['a', 'a/b', 'a/b/d/e', 'a/bc', 'c', 'c/d', 'd'].filter((text) => within(path(text))),

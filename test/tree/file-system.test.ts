@@ -15,7 +15,7 @@ const fat = {
 /** Whether a file system of `traits` may take the two for one. */
 const areOne = (a: string, b: string, traits: typeof exactFileSystem) => foldName(a, traits) === foldName(b, traits)
 
-test('names that some file system takes for one have one key', (t) => {
+test('names that some file system takes for one fold to one key', (t) => {
   const pairs = [
     'aA',
     '\u00e9\u00c9',
@@ -43,7 +43,7 @@ test('names that some file system takes for one have one key', (t) => {
   t.alike([exactFileSystem, caseless, canonical].map(foldsNames), [false, true, true])
 })
 
-test('a name counts as kept when the file system can not list it any better', (t) => {
+test("a name counts as kept if the file system can't list it any better", (t) => {
   t.ok(keepsName('a', 'a', caseless))
   t.absent(keepsName('A', 'a', caseless), 'it can keep the case')
   t.ok(keepsName('a', 'A', { ...caseless, keepsCase: false }))
@@ -52,7 +52,7 @@ test('a name counts as kept when the file system can not list it any better', (t
   t.ok(keepsName('e\u0301', '\u00e9', { ...canonical, keepsForm: false }))
 })
 
-test('a mode and a time that the file system can not keep are taken for the wanted ones', (t) => {
+test("a mode and a time that the file system can't keep count as the wanted ones", (t) => {
   const want = fileOf('content', { mode: 0o640, mtimeMs: someTimeMs })
   const have = { ...want, mode: 0o777, mtimeMs: someTimeMs - 1089 }
   t.alike(asWanted(have, want, fat), want)

@@ -16,7 +16,7 @@ function named(paths: readonly string[], traits = caseless): Record<string, stri
   return Object.fromEntries(paths.map((path) => [path, of(pathOf(path))]))
 }
 
-test('of two names that are one, the first in the order of bytes stays, the other is marked', (t) => {
+test('of two names that fold to one, the first in byte order stays and the other is marked', (t) => {
   t.alike(named(['a.txt', 'A.txt', 'b']), { 'a.txt': 'a~18b7cb.txt', 'A.txt': 'A.txt', b: 'b' })
   t.alike(named(['\u00e9', 'e\u0301'], normalising), { '\u00e9': '\u00e9~4a9955', 'e\u0301': 'e\u0301' })
   t.alike(
@@ -28,7 +28,7 @@ test('of two names that are one, the first in the order of bytes stays, the othe
   t.is(named(['\u{1D400}', '\uff21'], both)['\uff21'], '\uff21')
 })
 
-test('what lies in a directory with a twin follows it', (t) => {
+test('paths in a renamed directory follow it', (t) => {
   t.alike(named(['Docs', 'Docs/x', 'docs', 'docs/x', 'docs/X']), {
     Docs: 'Docs',
     'Docs/x': 'Docs/x',
@@ -38,12 +38,12 @@ test('what lies in a directory with a twin follows it', (t) => {
   })
 })
 
-test('each twin is told of once, with the name that it can not be told from', (t) => {
+test('each clashing name is reported once, with the name that it clashes with', (t) => {
   const { twins } = localNames(['A/x', 'a/x', 'a/y'].map(pathOf), foldBy(caseless))
   t.alike(twins, [{ path: 'a', other: 'A', keptAs: 'a~ca9781' }])
 })
 
-test('a mark that somebody has used already is not used again', (t) => {
+test("a mark that a user's file already has is not used", (t) => {
   const names = named(['A', 'a', 'A~CA9781'])
   t.is(names['A~CA9781'], 'A~CA9781')
   t.ok(/^a~[0-9a-f]{16}$/.test(names.a as string), names.a as string)
@@ -69,7 +69,7 @@ const anyPath = fc
 const anyPaths = fc.uniqueArray(anyPath, { maxLength: 20 })
 const anyTraits = fc.constantFrom(caseless, normalising, both)
 
-test('local names are distinct where the file system sees no difference, and change no more than they must', async (t) => {
+test('local names are distinct to the file system, and change no more than needed', async (t) => {
   await holds(
     t,
     fc.property(anyPaths, anyTraits, (paths, traits) => {
@@ -104,7 +104,7 @@ test('local names depend on the paths alone, not on their order', async (t) => {
   )
 })
 
-test('where no names are one, every path stays as it is', async (t) => {
+test('paths stay unchanged on a file system that tells all names apart', async (t) => {
   await holds(
     t,
     fc.property(anyPaths, (paths) => {
@@ -114,7 +114,7 @@ test('where no names are one, every path stays as it is', async (t) => {
   )
 })
 
-test('paths become as they are wanted, with all that lies beneath', (t) => {
+test('paths get the wanted spelling, with all paths beneath', (t) => {
   const realigned = new Realigned(new NamesOf(['docs', 'docs/a'].map(pathOf), foldBy(caseless)))
   const now = (path: string) => realigned.of(pathOf(path), () => true)
   t.alike(['Docs', 'Docs/A', 'Docs/own', 'Docs/own/X', 'other'].map(now), [
@@ -128,11 +128,11 @@ test('paths become as they are wanted, with all that lies beneath', (t) => {
   t.alike(
     ['Docs', 'Docs/A'].map((path) => refused.of(pathOf(path), () => false)),
     ['Docs', 'Docs/A'],
-    'what is not the same stays'
+    'names that differ stay'
   )
 })
 
-test('a name that is wanted itself stays, whatever else is wanted', (t) => {
+test('a wanted name stays, whatever other names are wanted', (t) => {
   const names = new NamesOf(['A', 'a'].map(pathOf), foldBy(caseless))
   t.is(names.get('', 'a'), 'a')
   t.is(names.get('', 'A'), 'A')

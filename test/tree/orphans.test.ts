@@ -9,11 +9,11 @@ import { holds } from '../support/property.ts'
 import { anyBaseline, isWellFormed, tree } from '../support/trees.ts'
 
 const cases: ReadonlyArray<[name: string, entries: Record<string, Entry>, refused: string[]]> = [
-  ['accepts what lies in directories', { a: directory(), 'a/b': directory(), 'a/b/c': file('v1') }, []],
+  ['accepts paths in directories', { a: directory(), 'a/b': directory(), 'a/b/c': file('v1') }, []],
   ['accepts anything at the root', { a: file('v1'), b: symlink('a'), c: directory() }, []],
-  ['refuses what lies beneath a file', { a: file('v1'), 'a/b': file('v2') }, ['a/b']],
-  ['refuses what lies beneath a link', { a: symlink('/etc'), 'a/passwd': file('v1') }, ['a/passwd']],
-  ['refuses what has no directory', { 'a/b': file('v1') }, ['a/b']],
+  ['refuses a path beneath a file', { a: file('v1'), 'a/b': file('v2') }, ['a/b']],
+  ['refuses a path beneath a link', { a: symlink('/etc'), 'a/passwd': file('v1') }, ['a/passwd']],
+  ['refuses a path without a directory', { 'a/b': file('v1') }, ['a/b']],
   [
     'refuses all beneath a directory that it refuses',
     { a: symlink('/etc'), 'a/b': directory(), 'a/b/c': file('v1') },
@@ -22,7 +22,7 @@ const cases: ReadonlyArray<[name: string, entries: Record<string, Entry>, refuse
   ['goes on after a refusal', { a: symlink('x'), 'a/b': file('v1'), c: directory(), 'c/d': file('v2') }, ['a/b']]
 ]
 for (const [name, entries, expected] of cases) {
-  test(`refuseHomeless ${name}`, (t) => {
+  test(`refuseOrphans ${name}`, (t) => {
     const log = tree(entries)
     const problems: Problem[] = []
     const refused = refuseOrphans(
@@ -39,7 +39,7 @@ for (const [name, entries, expected] of cases) {
   })
 }
 
-test('refuseHomeless ignores paths that the log has no entry for', (t) => {
+test('refuseOrphans ignores paths without an entry in the log', (t) => {
   const gone = tree({ 'a/b': file('v1') }).keys()
   const refused = refuseOrphans(
     gone,
@@ -49,7 +49,7 @@ test('refuseHomeless ignores paths that the log has no entry for', (t) => {
   t.is(refused.size, 0)
 })
 
-test('refuseHomeless leaves a tree that a folder can hold', (t) =>
+test('refuseOrphans leaves a tree that a folder can hold', (t) =>
   holds(
     t,
     fc.property(anyBaseline, (log) => {

@@ -61,7 +61,7 @@ for (const [name, text] of refused) {
   test(`parseTreePath refuses ${name}`, (t) => t.is(parseTreePath(text), undefined))
 }
 
-test('parseTreePath accepts exactly what is safe', (t) => {
+test('parseTreePath accepts safe paths, and no others', (t) => {
   const part = fc.oneof(
     fc.constantFrom('', '.', '..', '.p2psync', '.P2pSync', 'a', 'b\\', '\0', 'é', '\ud800', ' '),
     fc.string({ unit: 'binary', maxLength: 4 }),
@@ -106,7 +106,7 @@ test('ancestorsOf gives every directory above, the outermost first', (t) => {
   t.alike([...ancestorsOf(path('a/b/c'))], ['a', 'a/b'])
 })
 
-test('isBeneath says what ancestorsOf says', async (t) => {
+test('isBeneath agrees with ancestorsOf', async (t) => {
   t.absent(isBeneath(path('ab'), path('a')), 'a name that begins alike is not beneath')
   t.absent(isBeneath(path('a'), path('a')), 'nothing is beneath itself')
   t.ok(isBeneath(path('a'), ''), 'all is beneath the folder')
@@ -117,7 +117,7 @@ test('isBeneath says what ancestorsOf says', async (t) => {
   )
 })
 
-test('comparePaths puts a directory before what it holds', (t) => {
+test('comparePaths puts a directory before its children', (t) => {
   const sorted = ['a/b', 'a', 'b', 'a-b', 'a/b/c'].map(path).sort(comparePaths)
   t.alike(sorted, ['a', 'a-b', 'a/b', 'a/b/c', 'b'])
 })

@@ -36,10 +36,10 @@ function sidesOf({ base, local, target }: Sides): Readonly<Record<keyof Sides, T
 /** One path in all the states that the design's table tells apart; a side left out has nothing there. */
 const rows: ReadonlyArray<[name: string, sides: Sides, plan: Partial<Plan>]> = [
   // Same as target, any target.
-  ['records what is as the log wants it', { local: v1, target: v1 }, settled],
-  ['records what both sides changed alike', { base: v1, local: v2, target: v2 }, settled],
-  ['records what nobody changed', { base: v1, local: v1, target: v1 }, settled],
-  ['forgets what both sides deleted', { base: v1 }, forgotten],
+  ['records a path that matches the log', { local: v1, target: v1 }, settled],
+  ['records a path that both sides changed alike', { base: v1, local: v2, target: v2 }, settled],
+  ['records an unchanged path', { base: v1, local: v1, target: v1 }, settled],
+  ['forgets a path that both sides deleted', { base: v1 }, forgotten],
   // Same as baseline, changed or removed.
   ['follows the log to a changed file', { base: v1, local: v1, target: v2 }, { steps: [write(v2)] }],
   ['follows the log to a removal', { base: v1, local: v1 }, { steps: [{ op: 'remove', path: at, entry: v1 }] }],
@@ -103,7 +103,7 @@ const rows: ReadonlyArray<[name: string, sides: Sides, plan: Partial<Plan>]> = [
   ],
   // Edited here, removed.
   ['leaves an edit where the log has removed the file', { base: v1, local: v2 }, forgotten],
-  ['leaves what took the place of a file that the log has removed', { base: v1, local: directory() }, forgotten],
+  ['leaves a directory in the place of a file that the log has removed', { base: v1, local: directory() }, forgotten],
   // Deleted here, changed.
   ['writes a changed file that was deleted here', { base: v1, target: v2 }, { steps: [write(v2)] }],
   // Never ours, absent.
@@ -128,7 +128,7 @@ for (const [name, sides, plan] of rows) {
 
 type Trees = Readonly<Record<'base' | 'local' | 'target', Record<string, Entry>>>
 
-/** Steps in short: what is done to which path, and what it takes from where. */
+/** Steps in short: action, path and source. */
 function inShort({ steps }: Plan): string[] {
   return steps.map((step) => {
     if (step.op === 'move') return `move ${step.from} ${step.path}`
@@ -140,9 +140,9 @@ const d = directory()
 const empty = file('')
 
 const several: ReadonlyArray<[name: string, trees: Trees, steps: string[], conflicts?: string[]]> = [
-  ['renames what has moved', { base: { a: v1 }, local: { a: v1 }, target: { b: v1 } }, ['move a b']],
+  ['renames a moved file', { base: { a: v1 }, local: { a: v1 }, target: { b: v1 } }, ['move a b']],
   [
-    'renames what has moved to another mode',
+    'renames a moved file and changes its mode',
     { base: { a: v1 }, local: { a: v1 }, target: { b: file('v1', { mode: 0o600 }) } },
     ['move a b']
   ],
@@ -157,7 +157,11 @@ const several: ReadonlyArray<[name: string, trees: Trees, steps: string[], confl
     { base: { a: v1, b: v1 }, local: { a: v1, b: v1 }, target: { c: v1, d: v1 } },
     ['move b c', 'move a d']
   ],
-  ['copies what the folder holds', { base: { a: v1 }, local: { a: v1 }, target: { a: v1, b: v1 } }, ['copy a b']],
+  [
+    'copies content that the folder holds',
+    { base: { a: v1 }, local: { a: v1 }, target: { a: v1, b: v1 } },
+    ['copy a b']
+  ],
   ["copies from the user's own file too", { base: {}, local: { a: v1 }, target: { b: v1 } }, ['copy a b']],
   [
     'moves nothing to the very directory that it lies in',
@@ -174,12 +178,12 @@ const several: ReadonlyArray<[name: string, trees: Trees, steps: string[], confl
     ['make-directory x', 'make-directory x/y', 'write x/y/z', 'remove a/b/c', 'remove a/b', 'remove a']
   ],
   [
-    'does what needs no transfer first',
+    'does steps without a transfer first',
     { base: { m: v2 }, local: { m: v2, own: v1 }, target: { a: v3, b: v1, z: v2 } },
     ['move m z', 'copy own b', 'write a']
   ],
   [
-    'restores the deleted directories of what the log changes',
+    'restores deleted directories of changed files',
     { base: { a: d, 'a/b': d, 'a/b/c': v1 }, local: {}, target: { a: d, 'a/b': d, 'a/b/c': v2 } },
     ['make-directory a', 'make-directory a/b', 'write a/b/c']
   ],
@@ -230,7 +234,7 @@ test('planPaths plans for the given paths only, and the directories that they ne
   t.alike(inShort(plan), ['make-directory a', 'write a/b'])
 })
 
-test('planMirror leads an unchanged folder to exactly what the log wants', (t) =>
+test("planMirror leads an unchanged folder to exactly the log's tree", (t) =>
   holds(
     t,
     fc.property(anyTree, anyTree, (base, target) => {
@@ -286,7 +290,7 @@ test('planMirror has nothing left to do once its plan is done', (t) =>
     { numRuns: 2000 }
   ))
 
-test('planMirror orders its steps so that each finds what it needs', (t) =>
+test('planMirror orders its steps so that each finds the files and directories that it needs', (t) =>
   holds(
     t,
     fc.property(anyBaseline, anyTree, anyTree, (base, local, target) => {
@@ -310,7 +314,7 @@ function mustHold(path: TreePath, entry: Entry, steps: readonly Step[], local: T
   const moved = steps.find((step) => step.op === 'move' && step.path === path)
   const gone = steps.some((step) => step.op === 'move' && step.from === path)
   must(sameContent(moved?.entry ?? local.get(path), entry), 'a copy of other content')
-  must(moved !== undefined || !gone, 'a copy of what was moved away')
+  must(moved !== undefined || !gone, 'a copy of a file that was moved away')
 }
 
 function sameTrees(actual: Tree, expected: Tree): void {

@@ -47,7 +47,7 @@ const names = [
 const all = [...treeOf(names).keys()]
 
 const cases: ReadonlyArray<[name: string, only: string[], exclude: string[], paths: readonly string[]]> = [
-  ['takes all where nothing is said', [], [], all],
+  ['takes everything without patterns', [], [], all],
   [
     'takes a directory with all beneath it',
     ['docs'],
@@ -67,13 +67,13 @@ const cases: ReadonlyArray<[name: string, only: string[], exclude: string[], pat
     [],
     ['docs', 'docs/a.md', 'docs/deep', 'docs/deep/c.md', 'readme.md']
   ],
-  ['takes what is in the root alone', ['/*.md'], [], ['readme.md']],
-  ['takes what any pattern matches', ['*.jpg', 'readme.md'], [], ['photos', 'photos/1.jpg', 'readme.md']],
+  ['takes matches in the root alone', ['/*.md'], [], ['readme.md']],
+  ['takes paths that any pattern matches', ['*.jpg', 'readme.md'], [], ['photos', 'photos/1.jpg', 'readme.md']],
   ['takes nothing where nothing matches', ['nothing'], [], []],
   ['takes an empty directory that matches itself', ['empty'], [], ['docs', 'docs/empty']],
-  ['leaves out what is excluded', [], ['docs', '*.dng'], ['photos', 'photos/1.jpg', 'photos/raw', 'readme.md']],
-  ['lets what is excluded win', ['docs'], ['*.md', 'empty'], ['docs', 'docs/b.txt', 'docs/deep']],
-  ['lets an excluded directory win over what is wanted in it', ['docs/deep'], ['docs'], []],
+  ['leaves out excluded paths', [], ['docs', '*.dng'], ['photos', 'photos/1.jpg', 'photos/raw', 'readme.md']],
+  ['lets an exclusion win', ['docs'], ['*.md', 'empty'], ['docs', 'docs/b.txt', 'docs/deep']],
+  ['lets an excluded directory win over a path in it', ['docs/deep'], ['docs'], []],
   ['knows two stars', ['docs/**/*.md'], [], ['docs', 'docs/a.md', 'docs/deep', 'docs/deep/c.md']],
   ['minds case', ['README.MD'], [], []]
 ]
@@ -131,7 +131,7 @@ const anySelection = fc.record({
   exclude: fc.array(anyPattern, { maxLength: 1 })
 })
 
-test('what is selected is what matches, and nothing but the directories above it', (t) => {
+test('a selection has the matching entries and the directories above them, nothing else', (t) => {
   return holds(
     t,
     fc.property(anyTree, anySelection, (tree, selection) => {
@@ -162,7 +162,7 @@ const owedAndTurned: [Map<TreePath, Entry>, Map<TreePath, Entry>, Selection, boo
   true
 ]
 
-test('what changes of a part comes to the same as the part of what the tree became', (t) => {
+test('the changes of a part lead to the part of the changed tree', (t) => {
   return holds(
     t,
     fc.asyncProperty(anyTree, anyTree, anySelection, fc.boolean(), async (old, now, selection, isOwed) => {

@@ -104,7 +104,7 @@ for (const [text, where, name] of splits) {
   test(`splitAtVersion splits ${JSON.stringify(text)}`, (t) => t.alike(splitAtVersion(text, nowMs), [where, name]))
 }
 
-test('splitAtVersion loses nothing, whatever it is given', (t) => {
+test('splitAtVersion keeps every character of any text', (t) => {
   const unit = fc.constantFrom('@', '1', '2', '0', '-', 'h', 'T', ':', '/', 'a', ' ', '.')
   return holds(
     t,
@@ -112,7 +112,7 @@ test('splitAtVersion loses nothing, whatever it is given', (t) => {
       const [where, name] = splitAtVersion(text, nowMs)
       if (name === undefined) must(where === text, 'all of it')
       else {
-        must(text.startsWith(`${where}@`), 'what stands before')
+        must(text.startsWith(`${where}@`), 'the text before it')
         const same = parseVersionName(text.slice(where.length + 1), nowMs)
         must(JSON.stringify(same) === JSON.stringify(name), 'the same name')
       }

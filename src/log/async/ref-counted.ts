@@ -1,14 +1,14 @@
-/** What nobody uses is kept for so long, in milliseconds, with what it has read. */
+/** How long an unused item is kept open, with all that it has cached. */
 const idleMs = 2000
 
 interface Closable {
   close(): Promise<unknown>
 }
 
-/** The use of something by one of any number of users. */
+/** One user's hold on an item. */
 export interface Use<T> {
   readonly item: T
-  /** Ends it. @param isSound `false` where it isn't to be used any further: whoever comes next gets another */
+  /** Ends the use. @param isSound `false` if the item is broken: the next user gets another */
   end(isSound?: boolean): void
 }
 
@@ -18,12 +18,15 @@ interface Held<T> {
   users: number
 }
 
-/** Something that is made for whoever comes first, and used by all at the same time; the next is likely to want what it has read. */
+/**
+ * An item that the first user creates and all users share. It outlives the last of them for a while, as the next is
+ * likely to want what it has cached.
+ */
 export class RefCounted<T extends Closable> {
   #held: Held<T> | undefined
   #timer: NodeJS.Timeout | undefined
 
-  /** Uses what there is, if it is what `key` stands for. */
+  /** Uses the present item if it was made for `key`, else a new one. */
   use(key: unknown, make: () => T): Use<T> {
     clearTimeout(this.#timer)
     if (this.#held !== undefined && this.#held.key !== key) this.#drop()
@@ -42,7 +45,7 @@ export class RefCounted<T extends Closable> {
     }
   }
 
-  /** It goes when nobody uses it any more. */
+  /** Gives the item to no further user, and closes it once nobody uses it. */
   #drop(): void {
     const held = this.#held
     this.#held = undefined

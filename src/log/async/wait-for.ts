@@ -1,11 +1,13 @@
 import { setMaxListeners } from 'node:events'
 
-/** A signal that is aborted with another, or by its own `end`, after which the other doesn't know of it any more. */
+/**
+ * A signal that aborts with another one, or by its own `end`, after which the other holds no listener of it any more.
+ */
 export function endingWith(signal: AbortSignal): { readonly signal: AbortSignal; readonly end: () => void } {
   const stop = new AbortController()
   const onAbort = () => stop.abort(signal.reason)
   if (signal.aborted) onAbort()
-  // As many as work until then.
+  // Any number of operations may listen.
   setMaxListeners(0, signal, stop.signal)
   signal.addEventListener('abort', onAbort, { once: true })
   return {
@@ -18,18 +20,20 @@ export function endingWith(signal: AbortSignal): { readonly signal: AbortSignal;
 }
 
 export interface WaitOptions {
-  /** How long, in milliseconds; for good when left out. */
-  readonly ms?: number
+  /** How long to wait, in milliseconds. */
+  readonly ms: number
 }
 
 /**
- * Waits for a promise, but no longer than some time, and not beyond the abortion of a signal. Leaves nothing behind,
- * also with a signal that lives as long as the process: a signal made of it by `AbortSignal.any` would be kept there.
+ * Waits for a promise, no longer than a given time if there is one, and until a signal aborts. Leaves no listener behind, even on a
+ * signal that lives as long as the process; a signal of `AbortSignal.any` would stay registered there.
  *
- * @returns what it came to, or `undefined` when it took longer
+ * @returns the value of the promise, or `undefined` if it took longer
  * @throws the reason of the abortion
  */
-export function waitFor<T>(promise: Promise<T>, signal: AbortSignal, { ms }: WaitOptions = {}): Promise<T | undefined> {
+export function waitFor<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>
+export function waitFor<T>(promise: Promise<T>, signal: AbortSignal, options: WaitOptions): Promise<T | undefined>
+export function waitFor<T>(promise: Promise<T>, signal: AbortSignal, options?: WaitOptions): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(signal.reason)
@@ -45,14 +49,14 @@ export function waitFor<T>(promise: Promise<T>, signal: AbortSignal, { ms }: Wai
       end()
       reject(signal.reason)
     }
-    // Many may wait with one signal.
+    // Any number of callers may wait with one signal.
     setMaxListeners(0, signal)
     signal.addEventListener('abort', onAbort)
-    if (ms !== undefined) {
+    if (options !== undefined) {
       timer = setTimeout(() => {
         end()
         resolve(undefined)
-      }, ms).unref()
+      }, options.ms).unref()
     }
     promise.finally(end).then(resolve, reject)
   })

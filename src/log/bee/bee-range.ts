@@ -1,17 +1,17 @@
 import type { BeeView, Pair } from './bee-view.ts'
 
-/** Which keys are wanted. */
+/** A range of keys. */
 export interface Range {
-  /** The first key, or what would be. */
+  /** Inclusive; need not exist. */
   readonly from: Uint8Array
-  /** The first key behind; up to the last one when left out. */
+  /** Exclusive; up to the last key when left out. */
   readonly to: Uint8Array | undefined
-  /** Whether none of the keys between two others is wanted, though they lie within the range. */
+  /** Whether to skip the keys between two others that lie within the range. */
   readonly skips?: (low: Buffer, high: Buffer) => boolean
 }
 
-/** A node of the tree that is still to be looked into, and the keys between which all of its own lie. */
-interface Ahead {
+/** A node of the tree that is still to be read, with the keys between which all of its own lie. */
+interface PendingNode {
   readonly seq: number
   readonly offset: number
   /** The block that names it. */
@@ -20,34 +20,39 @@ interface Ahead {
   readonly high: Buffer | undefined
 }
 
-/** Nodes and pairs that are looked at together: from far away that is one round trip, as if it were one. */
+/** Nodes and pairs read at once: for a reader far away, one round trip for all of them. */
 const windowMax = 256
-/** Of so few nodes all children are asked for before it is known which of them are wanted: that saves a round trip each. */
+/**
+ * When no more nodes than this are read, all of their children are requested before it is known which of them lie in
+ * the range: that saves a round trip for each level.
+ */
 const narrowMax = 4
 
 /**
- * The pairs of a range, by the order of their keys, some at a time: one by one each would cost more than to find it. Nodes that lie side by side are read at the same time, so that it
- * takes about as long as the tree is deep. As each node's keys have to lie between those of the node above, every walk
- * ends, whatever the log says.
+ * The pairs of a range in the order of their keys, in batches: yielding each by itself would cost more than finding it.
+ * Nodes side by side are read at the same time, so a range takes about as many reads in a row as the tree is deep. The
+ * keys of each node have to lie between those of the node above, so every walk ends, whatever the log contains.
  *
- * Throws a `RangeError` where the tree is none.
+ * Throws a `RangeError` if the blocks hold no tree.
  */
 export async function* pairsIn(view: BeeView, range: Range): AsyncGenerator<readonly Pair[]> {
   if (view.length <= 1) return
   const last = view.length - 1
-  // What comes first is at its end.
-  const todo: (Ahead | Pair)[] = [{ seq: last, offset: 0, namedBy: last, low: undefined, high: undefined }]
+  // A stack: the first one to visit is at the end.
+  const todo: (PendingNode | Pair)[] = [{ seq: last, offset: 0, namedBy: last, low: undefined, high: undefined }]
   let pairs: Pair[] = []
   while (todo.length > 0) {
     const window = todo.splice(-windowMax)
-    const isNarrow = window.filter(isAhead).length <= narrowMax
-    const looking = Promise.all(window.map((item) => (isAhead(item) ? lookInto(view, item, range, isNarrow) : [item])))
-    looking.catch(() => {}) // Told below.
-    // What comes next is read meanwhile.
+    const isNarrow = window.filter(isPending).length <= narrowMax
+    const reading = Promise.all(
+      window.map((item) => (isPending(item) ? readNode(view, item, range, isNarrow) : [item]))
+    )
+    reading.catch(() => {}) // Awaited below.
+    // The next nodes are read meanwhile.
     if (pairs.length > 0) yield pairs
     pairs = []
-    todo.push(...(await looking).flatMap((each) => each.reverse()))
-    for (let item = todo.at(-1); item !== undefined && !isAhead(item); item = todo.at(-1)) {
+    todo.push(...(await reading).flatMap((each) => each.reverse()))
+    for (let item = todo.at(-1); item !== undefined && !isPending(item); item = todo.at(-1)) {
       todo.pop()
       pairs.push(item)
     }
@@ -55,12 +60,17 @@ export async function* pairsIn(view: BeeView, range: Range): AsyncGenerator<read
   if (pairs.length > 0) yield pairs
 }
 
-function isAhead(item: Ahead | Pair): item is Ahead {
+function isPending(item: PendingNode | Pair): item is PendingNode {
   return 'seq' in item
 }
 
-/** What of a node is wanted: its pairs, and the nodes beneath it, in their order. */
-async function lookInto(view: BeeView, ahead: Ahead, range: Range, isNarrow: boolean): Promise<(Ahead | Pair)[]> {
+/** The pairs and children of a node that lie in the range, in order. */
+async function readNode(
+  view: BeeView,
+  ahead: PendingNode,
+  range: Range,
+  isNarrow: boolean
+): Promise<(PendingNode | Pair)[]> {
   const { seq, offset, namedBy, low, high } = ahead
   const node = (await view.block(seq, namedBy)).nodes[offset]
   if (node === undefined) throw new RangeError('a node that is not there')
@@ -71,7 +81,7 @@ async function lookInto(view: BeeView, ahead: Ahead, range: Range, isNarrow: boo
   if (isNarrow) for (let i = 0; i < children.length; i += 2) view.expect(children[i] as number, seq)
   const pairs = await Promise.all(keys.map((key) => view.block(key, seq)))
   const bounds = [low, ...pairs.map(({ key }) => key), high]
-  const items: (Ahead | Pair)[] = []
+  const items: (PendingNode | Pair)[] = []
   for (let i = 0; i <= pairs.length; i++) {
     const [below, above] = [bounds[i], bounds[i + 1]]
     if (below !== undefined && above !== undefined && Buffer.compare(below, above) >= 0)
@@ -90,7 +100,7 @@ function isIn(key: Buffer, { from, to }: Range): boolean {
   return Buffer.compare(key, from) >= 0 && (to === undefined || Buffer.compare(key, to) < 0)
 }
 
-/** Whether a wanted key may lie between two. */
+/** Whether a key of the range may lie between two keys. */
 function overlaps(low: Buffer | undefined, high: Buffer | undefined, { from, to, skips }: Range): boolean {
   if (high !== undefined && Buffer.compare(high, from) <= 0) return false
   if (low !== undefined && to !== undefined && Buffer.compare(low, to) >= 0) return false

@@ -1,6 +1,6 @@
-import { type Level, Node, YoloIndex } from 'hyperbee/lib/messages.js'
 import type Hypercore from 'hypercore'
-import { BlockReader } from './block-reader.ts'
+import { type BeeNode, decodeBeeBlock, decodeBeeNodes } from '../hypercore/bee-messages.ts'
+import { BlockReader } from '../hypercore/block-reader.ts'
 
 /** A pair in a Hyperbee. `value` is `null` where the pair has none. */
 export interface Pair {
@@ -8,43 +8,42 @@ export interface Pair {
   readonly value: Buffer | null
 }
 
-/** A block of the core: one pair that was put or removed, and the nodes of the tree that changed with it. */
+/** A block of the core: a pair that was put or removed, and the nodes of the tree that changed with it. */
 export interface Block extends Pair {
-  readonly nodes: readonly Level[]
+  readonly nodes: readonly BeeNode[]
 }
 
-/** A node that is being walked through: its keys and children in turn, `turn` counting both. */
+/** A node on the way of a walk: its keys and children in turn, `turn` counting both. */
 interface Walked {
   readonly seq: number
   readonly offset: number
-  readonly node: Level
+  readonly node: BeeNode
   readonly parent: Walked | undefined
   turn: number
 }
 
-/** A block isn't in the store, and nobody is asked for it. */
+/** A block is missing from the store, and nobody is asked for it. */
 export class MissingBlock extends RangeError {
   constructor() {
     super('a block that is not there')
   }
 }
 
-/** A block has the nodes on one way down, of at most eight keys each: what is larger was made to harm. */
+/** A block holds the nodes on one path from the root, of at most eight keys each: larger indexes are malicious. */
 const nodesMax = 256
 const indexBytesMax = 64 * 1024
 const blocksKept = 4096
-/** What is larger isn't kept. */
+/** Larger values aren't cached. */
 const keptBytesMax = 16 * 1024
 /** Blocks in a row that are read at once. */
 const readAhead = 64
 
 /**
- * A Hyperbee as it stood at a length, read without trust. Hyperbee itself follows whatever a block says:
- * a node that is its own child has it run for ever. Here each step down leads further back in the core or
- * to another node of the same block, each node has a key, and keys only ascend: so every walk ends, after
- * no more steps than there are nodes.
+ * A Hyperbee at a length, read without trust. Hyperbee itself follows whatever a block says: a node that is its own
+ * child makes it loop for ever. Here each step down leads further back in the core or to another node of the same
+ * block, each node has a key, and keys only ascend; so every walk ends, after no more steps than there are nodes.
  *
- * All reading throws a `RangeError` where the tree is none.
+ * All reading throws a `RangeError` if the blocks hold no tree.
  */
 export class BeeView {
   readonly #core: Hypercore
@@ -65,16 +64,16 @@ export class BeeView {
 
   /** All pairs, by the order of their keys. */
   async *pairs(): AsyncGenerator<Pair> {
-    const way: Walked[] = []
-    if (this.length > 1) way.push(await this.#root())
+    const path: Walked[] = []
+    if (this.length > 1) path.push(await this.#root())
     let last: Buffer | undefined
-    for (let at = way.at(-1); at !== undefined; at = way.at(-1)) {
+    for (let at = path.at(-1); at !== undefined; at = path.at(-1)) {
       const { node } = at
       const turn = at.turn++
-      if (turn > 2 * node.keys.length) way.pop()
+      if (turn > 2 * node.keys.length) path.pop()
       else if (turn % 2 === 0) {
         const child = await this.#child(at, turn / 2)
-        if (child !== undefined) way.push(child)
+        if (child !== undefined) path.push(child)
       } else {
         const block = await this.block(node.keys[(turn - 1) / 2] as number, at.seq)
         if (last !== undefined && Buffer.compare(last, block.key) >= 0) throw new RangeError('keys out of order')
@@ -84,7 +83,7 @@ export class BeeView {
     }
   }
 
-  /** What the last block puts; `undefined` where it removes, or there is none. */
+  /** The pair that the last block puts; `undefined` if it removes one, or there is none. */
   async last(): Promise<Pair | undefined> {
     if (this.length <= 1) return undefined
     const block = await this.block(this.length - 1, this.length - 1)
@@ -109,8 +108,9 @@ export class BeeView {
   }
 
   /**
-   * What was put, or with `undefined` removed, since the bee had a length: each key once, by the order of keys,
-   * also where it is as it was. Read from the blocks as they were appended, not from two trees.
+   * The pairs that were put since a length, or `undefined` for keys that were removed: each key once, in the order of
+   * keys, even if its pair is the same as before. Read from the blocks that were appended, not from a comparison of two
+   * trees.
    */
   async *since(length: number): AsyncGenerator<readonly [key: Buffer, pair: Pair | undefined]> {
     const latest = new Map<string, number>()
@@ -124,7 +124,7 @@ export class BeeView {
     }
   }
 
-  /** Each block that was appended since the bee had a length, in its order: what was put once is told, whatever came later. */
+  /** Each block that was appended since a length, in order, superseded ones included. */
   async *appended(length: number): AsyncGenerator<Pair> {
     for (let seq = Math.max(1, length); seq < this.length; seq += readAhead) {
       const count = Math.min(readAhead, this.length - seq)
@@ -135,7 +135,7 @@ export class BeeView {
   async #root(): Promise<Walked> {
     const seq = this.length - 1
     const root = await this.#walked(seq, 0, undefined)
-    // A tree without pairs has an empty root.
+    // The root of an empty tree has no keys.
     if (root.node.keys.length === 0 && root.node.children.length > 0) throw new RangeError('a node without keys')
     return root
   }
@@ -149,7 +149,7 @@ export class BeeView {
     }
     const child = await this.#walked(seq, offset, at)
     if (child.node.keys.length === 0) throw new RangeError('a node without keys')
-    // What comes next is read meanwhile; one after the other would be slower five times over.
+    // The pairs of a leaf are read ahead; one after the other took five times as long.
     if (child.node.children.length === 0) for (const key of child.node.keys) this.block(key, seq).catch(() => {})
     return child
   }
@@ -165,9 +165,9 @@ export class BeeView {
   }
 
   /**
-   * A block, read once.
+   * A block, cached.
    *
-   * @param from the block that names it: it lies behind
+   * @param from the block that names it, which has to come later in the core
    */
   block(seq: number, from: number): Promise<Block> {
     if (!(seq >= 1 && seq <= from)) return Promise.reject(new RangeError('a block that names a later one'))
@@ -186,7 +186,7 @@ export class BeeView {
     return block
   }
 
-  /** Has a block come that may be asked for soon, where it isn't here. */
+  /** Requests a block that may be needed soon, if it isn't here. */
   expect(seq: number, from: number): void {
     if (!this.#reader.has(seq)) this.block(seq, from).catch(() => {})
   }
@@ -198,18 +198,21 @@ export class BeeView {
   }
 }
 
-/** Whether a block puts its pair, rather than removes it: what is put is in one of the nodes that changed with it. */
+/**
+ * Whether a block puts its pair, rather than removes it: a pair that was put is in one of the nodes that changed with
+ * it.
+ */
 export function isPut({ value, nodes }: Block, seq: number): boolean {
   return value !== null || nodes.some(({ keys }) => keys.includes(seq))
 }
 
-/** What a block of the core holds. Throws a `RangeError` where it is no node of a Hyperbee. */
+/** Decodes a block of the core. Throws a `RangeError` if it is no block of a Hyperbee. */
 export function decodeBlock(bytes: Uint8Array): Block {
   let failure: unknown
   try {
-    const { key, value, index } = Node.decode(bytes)
-    const nodes = index.length > indexBytesMax ? [] : YoloIndex.decode(index).levels
-    if (nodes.length <= nodesMax && index.length <= indexBytesMax) return { key, value: value ?? null, nodes }
+    const { key, value, index } = decodeBeeBlock(bytes)
+    const nodes = index.length > indexBytesMax ? [] : decodeBeeNodes(index)
+    if (nodes.length <= nodesMax && index.length <= indexBytesMax) return { key, value, nodes }
   } catch (error) {
     failure = error
   }

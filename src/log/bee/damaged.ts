@@ -2,7 +2,7 @@ import { SyncError } from '../../errors.ts'
 import type { Version } from '../../tree/tree.ts'
 import { MissingBlock } from './bee-view.ts'
 
-/** What is wrong with the whole of a version, rather than with an entry; other errors stay as they are. */
+/** The error for a version that can't be read as a whole; other errors are returned as they are. */
 export function damaged({ fork, length }: Version, error: unknown): unknown {
   if (!(error instanceof RangeError)) return error
   if (error instanceof MissingBlock) {

@@ -1,6 +1,7 @@
 import b4a from 'b4a'
 import Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
+import { SyncError } from '../../errors.ts'
 import { decodeEntry, decodeUtf8 } from '../../format/entry-codec.ts'
 import { decodeHead, type Head, headKey } from '../../format/head-codec.ts'
 import type { Entry, Extent } from '../../tree/entry.ts'
@@ -16,7 +17,7 @@ const head = b4a.from(headKey)
 
 const nothing = Buffer.alloc(0)
 
-/** What a log says of one path; `undefined` where it was removed. */
+/** An entry of a log; `undefined` if the path was removed. */
 export type LogEntry = readonly [path: TreePath, entry: Entry | undefined]
 
 /** The Hyperbee over an entries core. */
@@ -25,8 +26,20 @@ export function beeOf(core: Hypercore, contentKey?: Uint8Array): Hyperbee {
     keyEncoding: 'binary',
     valueEncoding: 'binary',
     extension: false,
-    ...(contentKey === undefined ? {} : { metadata: { contentFeed: contentKey } })
+    metadata: contentKey && { contentFeed: contentKey }
   })
+}
+
+/**
+ * The key of the content core, out of the bee's header.
+ *
+ * @throws {SyncError} DAMAGED when the header can't be read, or names nothing that can be the content core
+ */
+export async function contentKeyOf(bee: Hyperbee): Promise<Buffer> {
+  const header = await bee.getHeader().catch(() => undefined)
+  const key = header?.metadata?.contentFeed
+  if (key?.length === 32 && !bee.core.key.equals(key)) return key
+  throw new SyncError('DAMAGED', 'The log does not tell where its contents are. Nothing of it is applied')
 }
 
 /** The latest version that this peer knows of, or `undefined` before the first. */
@@ -37,23 +50,25 @@ export function versionOf(core: Hypercore): Version | undefined {
 export interface HeadOptions {
   /** Ends the wait for blocks that aren't here. */
   readonly signal?: AbortSignal | undefined
-  /** Called when the head has to be looked for, as in logs of earlier writers: a round trip for each step. */
+  /**
+   * Called when the head has to be searched for in the tree, as in logs of earlier writers: each step is a round trip.
+   */
   readonly onSearch?: () => void
 }
 
-/** What the batch that made a version says of it. Throws a `RangeError` when that can't be read. */
+/** The head of a version. Throws a `RangeError` if it can't be read. */
 export async function headOf(bee: Hyperbee, version: Version, { signal, onSearch }: HeadOptions = {}): Promise<Head> {
   signal?.throwIfAborted()
   const view = new BeeView(bee.core, version.length)
   const search = async () => {
-    // Nearly always: it is what a batch puts last.
+    // Nearly always: writers put it last.
     const last = await view.last()
     if (last?.key.equals(head)) return last
     onSearch?.()
     return view.get(head)
   }
   try {
-    // Closing what it reads from ends it too, but not always: not while it looks at whether a block is here.
+    // Closing the view ends the wait too, but not while Hypercore checks whether a block is here.
     const pair = await (signal ? waitFor(search(), signal) : search())
     if (!pair?.value) throw new RangeError('a version without a head')
     return decodeHead(pair.value)
@@ -63,8 +78,7 @@ export async function headOf(bee: Hyperbee, version: Version, { signal, onSearch
 }
 
 /**
- * What the batch said of itself that ended at a length; `undefined` where none did. Throws a `RangeError` when it can't
- * be read.
+ * The head of the version that ends at a length; `undefined` if none does. Throws a `RangeError` if it can't be read.
  */
 export async function headEndingAt(bee: Hyperbee, version: Version, signal: AbortSignal): Promise<Head | undefined> {
   signal.throwIfAborted()
@@ -77,7 +91,7 @@ export async function headEndingAt(bee: Hyperbee, version: Version, signal: Abor
   }
 }
 
-/** The entry of one path, where a version has one that is valid. Throws a `RangeError` where the log holds no tree. */
+/** The valid entry of a version at a path, if there is one. Throws a `RangeError` if the log holds no tree. */
 export async function entryOf(
   bee: Hyperbee,
   version: Version,
@@ -95,8 +109,8 @@ export async function entryOf(
 }
 
 /**
- * All entries of a version, in the log's order. Whatever is no valid entry is refused and reported.
- * Throws a `RangeError` where the log holds no tree.
+ * All valid entries of a version, in the log's order. Invalid ones are reported.
+ * Throws a `RangeError` if the log holds no tree.
  */
 export async function* entriesOf(
   bee: Hyperbee,
@@ -115,9 +129,9 @@ export async function* entriesOf(
 }
 
 /**
- * What changed from one version to a later one of the same fork: each path once, as the later one
- * has it, also where it is as it was.
- * Throws a `RangeError` where the log holds no tree.
+ * What changed from one version to a later one of the same fork: each path once, as in the later one, even if it is the
+ * same as before.
+ * Throws a `RangeError` if the log holds no tree.
  */
 export async function* changesOf(
   bee: Hyperbee,
@@ -138,15 +152,15 @@ export async function* changesOf(
   }
 }
 
-/** Everything that the log said from a length on, up to a version, in its order. */
+/** Each change that the log recorded from a length up to a version, in order. */
 export async function* historyOf(bee: Hyperbee, fromLength: number, to: Version): AsyncGenerator<LogEntry> {
   const view = bee.checkout(to.length)
-  const refused = () => {} // Reported where it is looked at as part of a version.
+  const ignored = () => {} // Problems are reported when the version itself is read.
   try {
     for await (const node of view.createHistoryStream({ gte: Math.max(fromLength, headerLength) })) {
       if (isOurs(node.key)) continue
-      const path = readPath(node.key, refused)
-      const entry = path === undefined || node.type === 'del' ? undefined : readEntry(path, node, refused)
+      const path = readPath(node.key, ignored)
+      const entry = path === undefined || node.type === 'del' ? undefined : readEntry(path, node, ignored)
       if (path !== undefined && (node.type === 'del' || entry !== undefined)) yield [path, entry]
     }
   } finally {
@@ -154,14 +168,14 @@ export async function* historyOf(bee: Hyperbee, fromLength: number, to: Version)
   }
 }
 
-/** The path and entry that a pair says, where it does; what is refused is reported. */
+/** The path and entry of a pair; problems are reported, and such pairs yield nothing. */
 export function readPair(pair: Pair, onProblem: (problem: Problem) => void): readonly [TreePath, Entry] | undefined {
   const path = isOurs(pair.key) ? undefined : readPath(pair.key, onProblem)
   const entry = path && readEntry(path, pair, onProblem)
   return path === undefined || entry === undefined ? undefined : [path, entry]
 }
 
-/** Our own keys begin with NUL, and are no paths. */
+/** Keys of the program's own begin with NUL; no path does. */
 export function isOurs(key: Buffer): boolean {
   return key[0] === 0
 }
@@ -184,14 +198,17 @@ export function readEntry(path: TreePath, { value }: Pair, onProblem: (problem: 
   }
 }
 
-/** Whatever the path: what can't be read as a tree isn't cleared for that. */
+/**
+ * The extents of the file in a pair, whatever its path: garbage collection keeps blocks even of paths that can't be in
+ * a tree.
+ */
 export function extentsIn({ key, value }: Pair): readonly Extent[] {
   if (value === null || key[0] === 0) return []
   try {
     const entry = decodeEntry(value)
     return entry.type === 'file' ? entry.extents : []
   } catch (error) {
-    // Nobody can read it, now or later.
+    // An entry that nobody can read needs no blocks.
     if (!(error instanceof RangeError)) throw error
     return []
   }

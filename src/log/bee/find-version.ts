@@ -4,15 +4,15 @@ import type { Version } from '../../tree/tree.ts'
 import type { VersionName } from '../../tree/version-name.ts'
 import { headerLength } from './entries.ts'
 
-/** What a log tells of its versions. */
+/** Reads the heads of a log. */
 export interface Versions {
-  /** What a version says of itself. */
+  /** The head of a version. */
   readonly head: (version: Version) => Promise<Head>
-  /** The same for one that may be none: `undefined` where no batch ended at that length. */
+  /** The head of the version that ends at this length, or `undefined` if none does. */
   readonly endAt: (version: Version) => Promise<Head | undefined>
 }
 
-/** So far back it is looked for the version before a number that is none. */
+/** How far to look back for the version before a number that is none. */
 const nearMax = 500
 
 /**
@@ -60,13 +60,13 @@ async function byTime(log: Versions, latest: Version, timeMs: number): Promise<V
   }
 }
 
-/** Logs of earlier writers don't tell; a version before the first is none. */
+/** `undefined` for the first version, and in logs of earlier writers, whose heads lack it. */
 function versionBefore({ fork, length }: Version, { before }: Head): Version | undefined {
   return before > headerLength && before < length ? { fork, length: before } : undefined
 }
 
-function none(what: string): SyncError {
-  return new SyncError('NO_SUCH_VERSION', `There is no version ${what}`)
+function none(description: string): SyncError {
+  return new SyncError('NO_SUCH_VERSION', `There is no version ${description}`)
 }
 
 function show(timeMs: number): string {

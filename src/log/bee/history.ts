@@ -7,43 +7,43 @@ import { type Block, decodeBlock, isPut, MissingBlock } from './bee-view.ts'
 import { blocksOf, keyIn, piecesOf, type RawBlock, type Run } from './blocks.ts'
 import { headerLength, isOurs, type LogEntry, readEntry, readPath } from './entries.ts'
 
-/** What a version says of itself, and of the paths that it changes, each once. */
+/** A version with its head and the paths that it changes, each once. */
 export interface VersionReport {
   readonly version: Version
   readonly head: Head
-  /** Length of the log at the version before it, or at its header's end. */
+  /** Length of the log at the version before it; the header's length for the first. */
   readonly before: number
   readonly changes: readonly LogEntry[]
 }
 
-/** Sees to it that blocks are here. */
+/** Fetches missing blocks. */
 export type Fetch = (start: number, end: number) => Promise<void>
 
 export interface HistoryOptions {
   readonly fetch: Fetch
-  /** Only versions that change this path, or one beneath it, and of those only what it takes to tell of it. */
+  /** Reports only versions that change this path, or one beneath it, with only the changes that concern it. */
   readonly path?: TreePath | ''
-  /** Where all lies that it takes; everywhere when left out. */
-  readonly parts?: readonly Run[]
+  /** The blocks to read; all of them when left out. */
+  readonly parts?: readonly Run[] | undefined
 }
 
-interface Said {
+interface PathChange {
   readonly block: Block
   readonly isPut: boolean
   readonly isWanted: boolean
 }
 
 const head = Buffer.from(headKey)
-/** Blocks that are asked for together where a reader goes back one version after the other. */
+/** Blocks fetched at once when reading backwards, version by version. */
 const fetchedAtOnce = 1024
-/** Most versions are small. */
-const lookedAtFirst = 16
-/** Refused where it is looked at as part of a version. */
+/** Blocks read at first: most versions are small. */
+const blocksAtFirst = 16
+/** Problems are reported when the version itself is read. */
 const unreported = () => {}
 
 /**
- * The versions after a length, up to one, the oldest first. Reads all that the log grew by, block after block.
- * Throws a `RangeError` where a block is none.
+ * The versions after a length, up to one, the oldest first. Reads all blocks that were appended.
+ * Throws a `RangeError` if one is no block of a Hyperbee.
  */
 export async function* versionsSince(
   core: Hypercore,
@@ -54,33 +54,33 @@ export async function* versionsSince(
   const start = Math.max(from, headerLength)
   if (start >= to.length) return
   await fetch(start, to.length)
-  const teller = new Teller(to.fork, start, path === '' ? undefined : Buffer.from(path))
+  const collector = new VersionCollector(to.fork, start, path === '' ? undefined : Buffer.from(path))
   for await (const piece of piecesOf(core, parts ?? [{ start, end: to.length }])) {
     for (const raw of piece) {
-      // Of most blocks nothing but the key is of interest.
+      // For most blocks the key is enough.
       const key = keyIn(raw.bytes)
       if (!head.equals(key)) {
-        teller.say(raw, key)
+        collector.add(raw, key)
         continue
       }
-      const told = decodeHead(decodeBlock(raw.bytes).value ?? b4a.alloc(0))
-      if (told.before === 0 && (await headsComeFirst(core))) yield* teller.begin(told, raw.seq)
-      // More belongs to the same version.
-      else if (!told.unfinished) yield* teller.end(told, raw.seq + 1)
+      const batch = decodeHead(decodeBlock(raw.bytes).value ?? b4a.alloc(0))
+      if (batch.before === 0 && (await headsComeFirst(core))) yield* collector.begin(batch, raw.seq)
+      // An unfinished batch belongs to the version that a later one finishes.
+      else if (!batch.unfinished) yield* collector.end(batch, raw.seq + 1)
     }
   }
-  yield* teller.finish(to.length)
+  yield* collector.finish(to.length)
 }
 
-/** Gathers what blocks say, version by version. */
-class Teller {
+/** Gathers blocks, version by version. */
+class VersionCollector {
   readonly #fork: number
   readonly #path: Buffer | undefined
-  #said: RawBlock[] = []
-  /** Where what was said is about the path. */
+  #blocks: RawBlock[] = []
+  /** Blocks that concern the path. */
   #wanted: number[] = []
   #before: number
-  /** Of an earlier writer's version, whose changes follow. */
+  /** The head of an earlier writer's version, whose changes follow. */
   #begun: Head | undefined
 
   constructor(fork: number, start: number, path: Buffer | undefined) {
@@ -89,49 +89,49 @@ class Teller {
     this.#path = path
   }
 
-  say(raw: RawBlock, key: Uint8Array): void {
-    this.#said.push(raw)
+  add(raw: RawBlock, key: Uint8Array): void {
+    this.#blocks.push(raw)
     if (this.#path !== undefined && isAtOrBeneath(key, this.#path)) this.#wanted.push(raw.seq)
   }
 
-  /** A head that comes before what its version changes. */
+  /** A head that precedes the changes of its version. */
   *begin(of: Head, length: number): Generator<VersionReport> {
     yield* this.finish(length)
     this.#begun = of
   }
 
-  /** A head that comes behind what its version changes. */
+  /** A head that follows the changes of its version. */
   *end(of: Head, length: number): Generator<VersionReport> {
     yield* this.finish(of.before)
-    yield* this.#tell(of, length)
+    yield* this.#report(of, length)
   }
 
-  /** No more is said of what was begun. */
+  /** Ends the version that `begin` began. */
   *finish(length: number): Generator<VersionReport> {
-    if (this.#begun !== undefined) yield* this.#tell(this.#begun, length)
+    if (this.#begun !== undefined) yield* this.#report(this.#begun, length)
     this.#begun = undefined
   }
 
-  *#tell(of: Head, length: number): Generator<VersionReport> {
-    const [mine, rest] = split(this.#said, length)
+  *#report(of: Head, length: number): Generator<VersionReport> {
+    const [own, rest] = split(this.#blocks, length)
     const isWanted = this.#path === undefined || this.#wanted.some((seq) => seq < length)
     if (isWanted) {
-      const changes = changesIn(mine, this.#path)
+      const changes = changesIn(own, this.#path)
       yield { version: { fork: this.#fork, length }, head: of, before: this.#before, changes }
     }
-    this.#said = rest
+    this.#blocks = rest
     this.#wanted = this.#wanted.filter((seq) => seq >= length)
     this.#before = length
   }
 }
 
-/** What lies before a length, and what behind; of versions whose heads come last there is nothing behind. */
-function split(said: RawBlock[], length: number): readonly [RawBlock[], RawBlock[]] {
-  if ((said.at(-1)?.seq ?? 0) < length) return [said, []]
-  return [said.filter(({ seq }) => seq < length), said.filter(({ seq }) => seq >= length)]
+/** The blocks before a length, and those from it on; none of those if heads come last. */
+function split(blocks: RawBlock[], length: number): readonly [RawBlock[], RawBlock[]] {
+  if ((blocks.at(-1)?.seq ?? 0) < length) return [blocks, []]
+  return [blocks.filter(({ seq }) => seq < length), blocks.filter(({ seq }) => seq >= length)]
 }
 
-/** The versions up to one, and after a length, the newest first. Throws a `RangeError` where a version has no head. */
+/** The versions after a length, up to one, the newest first. Throws a `RangeError` if a version has no head. */
 export async function* versionsBack(
   core: Hypercore,
   after: number,
@@ -145,18 +145,18 @@ export async function* versionsBack(
       here = Math.max(headerLength, end - fetchedAtOnce)
       await fetch(here, end)
     }
-    // What changed a path, or where a version begins, isn't known before all was looked at.
+    // Which versions changed a path, or where an earlier writer's versions begin, is known only after reading all.
     const isAll = path !== '' || (await isOfEarlierWriter(core, end))
     const start = isAll ? first : await previousEnd(core, end, fetch)
-    const told: VersionReport[] = []
+    const reports: VersionReport[] = []
     const to = { fork: from.fork, length: end }
-    for await (const one of versionsSince(core, start, to, { fetch, path, ...options })) told.push(one)
-    yield* told.reverse()
+    for await (const one of versionsSince(core, start, to, { fetch, path, ...options })) reports.push(one)
+    yield* reports.reverse()
     end = start
   }
 }
 
-/** Where the version ends that comes before the one that ends at a length; the header's end before the first. */
+/** The end of the version before the one that ends at a length; the header's length for the first. */
 export async function previousEnd(core: Hypercore, end: number, fetch: Fetch): Promise<number> {
   if (await isOfEarlierWriter(core, end)) {
     let previous = headerLength
@@ -170,14 +170,14 @@ export async function previousEnd(core: Hypercore, end: number, fetch: Fetch): P
   return before >= headerLength && before < end ? before : headerLength
 }
 
-/** Where the first version ends that ends no sooner than at a length; `undefined` where none does up to another. */
+/** The end of the first version that ends at or after a length, and not beyond another; `undefined` if none does. */
 export async function endAtOrAfter(
   core: Hypercore,
   length: number,
   lengthMax: number,
   fetch: Fetch
 ): Promise<number | undefined> {
-  let count = lookedAtFirst
+  let count = blocksAtFirst
   for (let seq = Math.max(length - 1, headerLength); seq < lengthMax; seq += count) {
     if (seq > length) count = Math.min(2 * count, fetchedAtOnce)
     const end = Math.min(seq + count, lengthMax)
@@ -191,15 +191,17 @@ export async function endAtOrAfter(
   return length <= lengthMax && (await headsComeFirst(core)) ? lengthMax : undefined
 }
 
-/** The end of a version, no sooner than at a length, that a head in a block tells of. */
+/** The end of a version, at or after a length, that the head in a block implies. */
 async function endBy(core: Hypercore, at: number, { unfinished, before }: Head, length: number) {
-  // One that a head behind it tells of first is an earlier writer's.
+  // An earlier writer's version, whose end only the next head tells.
   if (before > headerLength && before >= length) return before
   if (before === 0 && (await headsComeFirst(core))) return at > headerLength && at >= length ? at : undefined
   return unfinished ? undefined : at + 1
 }
 
-/** Whether the log was begun by an earlier writer: each of its versions has its head first, and no word of the one before. */
+/**
+ * Whether an earlier writer began the log: each of its versions has its head first, and doesn't name the one before.
+ */
 export async function headsComeFirst(core: Hypercore): Promise<boolean> {
   const { key, value } = await blockAt(core, headerLength)
   if (!key.equals(head)) return false
@@ -209,8 +211,8 @@ export async function headsComeFirst(core: Hypercore): Promise<boolean> {
 
 async function isOfEarlierWriter(core: Hypercore, end: number): Promise<boolean> {
   const { key, value } = await blockAt(core, end - 1)
-  const isTold = key.equals(head) && decodeHead(value ?? b4a.alloc(0)).before > 0
-  return !isTold && (await headsComeFirst(core))
+  const namesPrevious = key.equals(head) && decodeHead(value ?? b4a.alloc(0)).before > 0
+  return !namesPrevious && (await headsComeFirst(core))
 }
 
 async function blockAt(core: Hypercore, seq: number): Promise<Block> {
@@ -225,22 +227,25 @@ function isAtOrBeneath(key: Uint8Array, path: Buffer): boolean {
 }
 
 /**
- * What blocks say of paths: each once, as the last of them has it.
+ * The changes in some blocks: each path once, by its last block.
  *
- * @param path of which it is to be known, as bytes; then what can't be the other end of a move of it is left out
+ * @param path as bytes, if only changes that concern it matter; changes that can't be the other end of a move of it
+ *   are left out then
  */
-function changesIn(said: readonly RawBlock[], path: Buffer | undefined): readonly LogEntry[] {
-  const latest = new Map<string, Said>()
-  for (const { seq, bytes } of said) {
+function changesIn(blocks: readonly RawBlock[], path: Buffer | undefined): readonly LogEntry[] {
+  const latest = new Map<string, PathChange>()
+  for (const { seq, bytes } of blocks) {
     const block = decodeBlock(bytes)
     const isWanted = path === undefined || isAtOrBeneath(block.key, path)
     if (!isOurs(block.key)) latest.set(block.key.toString('latin1'), { block, isPut: isPut(block, seq), isWanted })
   }
   const all = [...latest.values()]
-  const [comes, goes] = [true, false].map((put) => all.some(({ isWanted, isPut }) => isWanted && isPut === put))
+  const [isPutThere, isRemovedThere] = [true, false].map((put) =>
+    all.some(({ isWanted, isPut }) => isWanted && isPut === put)
+  )
   const changes: LogEntry[] = []
   for (const { block, isPut, isWanted } of all) {
-    if (!isWanted && !(isPut ? goes : comes)) continue
+    if (!isWanted && !(isPut ? isRemovedThere : isPutThere)) continue
     const path = readPath(block.key, unreported)
     const entry = path !== undefined && isPut ? readEntry(path, block, unreported) : undefined
     if (path !== undefined && (entry !== undefined || !isPut)) changes.push([path, entry])
@@ -248,7 +253,7 @@ function changesIn(said: readonly RawBlock[], path: Buffer | undefined): readonl
   return changes
 }
 
-/** Whether a change is of a path, or of one beneath it; of any where it is the folder itself. */
+/** Whether a change is at a path or beneath it; always true for the folder itself. */
 export function concerns(change: TreePath, path: TreePath | ''): boolean {
   return change === path || isBeneath(change, path)
 }

@@ -7,7 +7,7 @@ import { BeeView } from './bee-view.ts'
 import { readPair } from './entries.ts'
 
 const slash = 0x2f
-/** The first byte that a path can begin with: NUL is for keys of our own. */
+/** The smallest first byte of a path: NUL is for keys of the program's own. */
 const firstPath = Buffer.of(1)
 
 type Rows = readonly (readonly [TreePath, Entry])[]
@@ -15,16 +15,16 @@ type Rows = readonly (readonly [TreePath, Entry])[]
 const rowsAtOnce = 256
 
 export interface ListOptions {
-  /** Also what lies in the directories of the directory, and theirs. */
+  /** Whether to list the directories beneath, too. */
   readonly recursive: boolean
   readonly onProblem: (problem: Problem) => void
-  /** Ends the wait for what isn't here. */
+  /** Ends the wait for missing blocks. */
   readonly signal?: AbortSignal
 }
 
 /**
- * What a version has in a directory, in the log's order, some of it at a time. Only what leads there is read.
- * Throws a `RangeError` where the log holds no tree.
+ * The entries of a version in a directory, in the log's order, in batches. Reads only the nodes that lead there.
+ * Throws a `RangeError` if the log holds no tree.
  */
 export async function* listOf(
   core: Hypercore,
@@ -50,7 +50,7 @@ export async function* listOf(
   }
 }
 
-/** The same of all that a version has, as it is told otherwise. */
+/** The rows of a directory among all entries of a version. */
 export async function* listIn(
   rows: AsyncIterable<readonly [TreePath, Entry]>,
   directory: TreePath | '',
@@ -67,7 +67,7 @@ export async function* listIn(
   yield some
 }
 
-/** What a version has at a path; `undefined` also where that is no valid entry. */
+/** The valid entry at a path, if there is one. */
 export async function listedEntry(view: BeeView, path: TreePath): Promise<Entry | undefined> {
   const key = Buffer.from(path)
   for await (const [pair] of pairsIn(view, { from: key, to: Buffer.concat([key, Buffer.of(0)]) })) {
@@ -76,18 +76,21 @@ export async function listedEntry(view: BeeView, path: TreePath): Promise<Entry 
   return undefined
 }
 
-/** The keys of all that lies in a directory. */
+/** The range of keys of the entries beneath a directory. */
 export function keysIn(directory: TreePath | ''): { readonly from: Buffer; readonly to: Buffer | undefined } {
   if (directory === '') return { from: firstPath, to: undefined }
   return { from: Buffer.from(`${directory}/`), to: Buffer.from(`${directory}0`) }
 }
 
-/** @param prefix how many bytes the directory's own name takes, where what lies deeper is to be left out */
+/**
+ * @param prefix length of the directory's own prefix in bytes, to leave out entries of directories beneath;
+ *   `undefined` to include them
+ */
 function rangeOf(directory: TreePath | '', prefix: number | undefined): Range {
   const { from, to } = keysIn(directory)
   if (prefix === undefined) return { from, to }
   const skips = (low: Buffer, high: Buffer) => {
-    // Both within one directory of the directory: so is all between them.
+    // Two keys in one directory beneath: so are all keys between them.
     const end = low.indexOf(slash, prefix)
     return end >= 0 && low.subarray(0, end + 1).equals(high.subarray(0, end + 1))
   }

@@ -7,33 +7,33 @@ import { hasValue, keyIn, piecesOf, type Run } from './blocks.ts'
 import { headerLength } from './entries.ts'
 import { headsComeFirst } from './history.ts'
 
-/** Where an index lies between two runs. It may go at any time: it is made again. */
+/** The file of an index. It may be lost at any time: the index is built again. */
 export interface IndexFile {
-  /** All of it; `undefined` when there is none that can be read. */
+  /** The whole file; `undefined` if there is none that can be read. */
   read(): Uint8Array | undefined
-  /** Replaces it, or leaves it where it can't be written. */
+  /** Replaces the file; does nothing if it can't be written. */
   write(parts: readonly Uint8Array[]): void
 }
 
-/** Whole versions in a row that may tell of a path. */
+/** A run of whole versions that may concern a path. */
 export interface VersionsRun extends Run {
-  /** The blocks of them that it takes to tell of it, in order; with the last of each version. */
+  /** The blocks needed to report on the path, in order; with the last block of each version. */
   readonly parts: readonly Run[]
 }
 
 export interface ExtendOptions {
   readonly signal: AbortSignal
-  /** Waits between two chunks, so that whatever else there is to do comes first. */
+  /** Awaited between two chunks, so that more urgent work comes first. */
   readonly rest?: () => Promise<void>
 }
 
-/** What so many blocks say. */
+/** The paths in `chunkBlocks` blocks. */
 interface Chunk {
-  /** Hashes of the paths that they put, and of all directories above each. */
+  /** Hashes of the paths that are put, and of all directories above each. */
   readonly puts: Uint32Array
-  /** The same of what they remove. */
+  /** The same of paths that are removed. */
   readonly removals: Uint32Array
-  /** Where versions end in it: behind those blocks, counted from its first. */
+  /** Ends of versions, counted from the first block of the chunk. */
   readonly ends: Uint32Array
 }
 
@@ -41,7 +41,7 @@ const magic = Buffer.from('p2pi')
 const format = 1
 const headerBytes = 40
 const chunkBlocks = 512
-/** What isn't in the index is read block by block: little, or a small part of what is. */
+/** How many blocks may lie behind the index, which are read one by one: few, or a small part of those in the index. */
 const restBlocksMax = 8 * chunkBlocks
 const restShareMax = 1 / 16
 
@@ -49,20 +49,20 @@ const head = Buffer.from(headKey)
 const slash = 0x2f
 
 /**
- * Tells which blocks of an entries core may say something of a path, so that nobody has to read all of them: of each
- * chunk of 512 blocks, which paths it speaks of, by hashes of 32 bits, and where versions end in it. It is made as the
- * log grows, or when it is first asked, and lasts in a file.
+ * Maps paths to the blocks of an entries core that may change them, so that nobody has to read all of them: for each
+ * chunk of 512 blocks, hashes of 32 bits of the paths in it, and the ends of versions. It grows with the log, or when
+ * it is first asked, and is kept in a file.
  *
- * FORMAT of the file, numbers of four bytes, the lowest first: `p2pi`, the format, the tree hash (32 bytes) of the core
- * at the length that the chunks reach to. For each chunk the counts of the paths that it puts, of those that it removes
- * and of the ends, the three lists, and the CRC-32 of all that. A path's hash is FNV-1a of its UTF-8 bytes. A file that isn't as it should be counts as none;
- * by the tree hash one of another past of the log is known.
+ * FORMAT of the file, numbers of four bytes, little-endian: `p2pi`, the format, the tree hash (32 bytes) of the core at
+ * the length that the chunks reach to. For each chunk the counts of the paths that it puts, of those that it removes
+ * and of the ends, the three lists, and the CRC-32 of all that. A path's hash is FNV-1a of its UTF-8 bytes. A damaged
+ * file counts as missing; the tree hash tells a file of another history of the log.
  */
 export class PathIndex {
   readonly #core: Hypercore
   readonly #file: IndexFile
   #chunks: Chunk[] = []
-  /** The fork of which it is known that the chunks are of it. */
+  /** The fork that the chunks belong to, once checked. */
   #fork: number | undefined
   #isExtending = false
 
@@ -71,14 +71,14 @@ export class PathIndex {
     this.#file = file
   }
 
-  /** To which length of the core it reaches. */
+  /** The length of the core that the index covers. */
   get length(): number {
     return this.#chunks.length === 0 ? headerLength : this.#chunks.length * chunkBlocks
   }
 
   /**
-   * Takes in what the core has grown by up to a length, where that is much, and nobody is about it. All of it has to be
-   * here. Throws a `RangeError` where a block is none.
+   * Indexes the blocks up to a length if there are many of them and no other call is doing so. All of them have to be
+   * here. Throws a `RangeError` if one is no block of a Hyperbee.
    */
   async extend(to: number, { signal, rest }: ExtendOptions): Promise<void> {
     if (this.#isExtending) return
@@ -88,13 +88,13 @@ export class PathIndex {
       await this.#know()
       before = this.length
       if (to - before <= Math.max(restBlocksMax, before * restShareMax)) return
-      // Of an earlier writer's versions it isn't told where they end.
+      // Where an earlier writer's versions end isn't known from one block.
       if (await headsComeFirst(this.#core)) return
       const chunks = this.#chunks
       for (let at = chunks.length; (at + 1) * chunkBlocks <= to; at++) {
         signal.throwIfAborted()
         const chunk = await readChunk(this.#core, at * chunkBlocks)
-        // The log may get another past meanwhile.
+        // The log may change its fork meanwhile.
         if (this.#fork !== this.#core.fork || this.#chunks !== chunks) return
         chunks.push(chunk)
         await rest?.()
@@ -105,10 +105,7 @@ export class PathIndex {
     }
   }
 
-  /**
-   * Where versions lie that may change a path, or one beneath it: of the core from one end of a version to another, in
-   * order.
-   */
+  /** The runs of versions that may change a path, or one beneath it: from one end of a version to another, in order. */
   async runs(path: TreePath, from: number, to: number): Promise<readonly VersionsRun[]> {
     await this.#know()
     const hash = hashOf(Buffer.from(path))
@@ -127,7 +124,7 @@ export class PathIndex {
     return runs.map((run) => ({ ...run, parts: this.#partsOf(run, hash) }))
   }
 
-  /** Where one comes or goes, the other end of a move may be wherever something goes or comes. */
+  /** A path that comes or goes may be one end of a move: the other may be anywhere that a path goes or comes. */
   #partsOf({ start, end }: Run, hash: number): readonly Run[] {
     const chunks = this.#chunks.slice(Math.floor(start / chunkBlocks), Math.ceil(end / chunkBlocks))
     const comes = chunks.some(({ puts }) => puts.includes(hash))
@@ -164,7 +161,7 @@ export class PathIndex {
     return undefined
   }
 
-  /** Sees to it that the chunks are of this core, as it is now. */
+  /** Makes sure that the chunks belong to the present fork of the core. */
   async #know(): Promise<void> {
     const { fork } = this.#core
     if (this.#fork === fork) return
@@ -175,7 +172,7 @@ export class PathIndex {
     this.#fork = fork
   }
 
-  /** Empty where the core isn't as long, or isn't here. */
+  /** Empty if the core is shorter, or the last block is missing. */
   async #treeHash(chunks: number): Promise<Buffer> {
     const length = chunks * chunkBlocks
     if (length === 0 || length > this.#core.length || !(await this.#core.has(length - 1))) return Buffer.alloc(0)

@@ -6,15 +6,15 @@ import type { Entry } from '../../tree/entry.ts'
 import { isPut } from './bee-view.ts'
 import { blocksOf } from './blocks.ts'
 
-/** What a block of the entries core says, as it stands there: nothing of it is trusted or refused. */
+/** A block of the entries core as it is: nothing in it is trusted or refused. */
 export interface LogRecord {
   /** The block's index. */
   readonly seq: number
   readonly op: 'put' | 'remove'
   readonly key: string
-  /** Of the value, in bytes. */
+  /** Size of the value, in bytes. */
   readonly valueBytes: number
-  /** Nodes of the tree that changed with it. */
+  /** Number of nodes of the tree that changed with the block. */
   readonly nodes: number
   readonly entry?: Entry
   readonly head?: Head
@@ -25,7 +25,10 @@ export interface LogRecord {
 const head = b4a.from(headKey)
 const nothing = Buffer.alloc(0)
 
-/** Blocks of an entries core, one after the other. Throws a `RangeError` where one isn't here, or is no node of a bee. */
+/**
+ * Blocks of an entries core, one after the other. Throws a `RangeError` if one is missing, or is no block of a
+ * Hyperbee.
+ */
 export async function* recordsOf(core: Hypercore, start: number, end: number): AsyncGenerator<LogRecord> {
   for await (const { seq, block } of blocksOf(core, start, end)) {
     const { key, value, nodes } = block

@@ -2,39 +2,37 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type Hypercore from 'hypercore'
 import { databaseFailure, messageOf } from '../../errors.ts'
 import type { Extent } from '../../tree/entry.ts'
+import { askWhoHas, isOffered } from '../hypercore/peers.ts'
+import { keepNodes } from '../hypercore/tree-nodes.ts'
 
 /** The cores of a log. */
 export interface LogCores {
   readonly entries: Hypercore
   readonly content: Hypercore | undefined
   readonly hasPeers: () => boolean
-  /** Whether a block of the contents lies in a file rather than in the store. */
+  /** Whether a block of the content core lies in a file rather than in the store. */
   readonly isPlaced: (block: number) => Promise<boolean>
-  /** Whether all is here that an extent names, be it in another pack. */
+  /** Whether all bytes of an extent are here, if need be in a pack that they were moved to. */
   readonly holds: (extent: Extent) => Promise<boolean>
-  /** Blocks of the contents that should be here, and aren't. */
+  /** Blocks of the content core that should be here, and aren't. */
   readonly missing: () => Promise<readonly number[]>
 }
 
-/** How often it is looked whether a peer has a block. */
+/** How often to check whether a peer offers the blocks. */
 const tickMs = 50
-/** For a block that a peer says it has. */
+/** Timeout of a block that a peer offers. */
 const fetchMs = 20_000
 const fetchedAtOnce = 16
 
-const keeping = new WeakSet<object>()
-/** It wants for as long as it is connected: nothing is to be withdrawn. */
-const wanting = { addWant: () => {}, removeWant: () => {} }
-
 /**
- * Replaces blocks that are damaged by a peer's. None is given up before a peer has it; all that are to be replaced are,
- * before the first comes: what comes may set off a compaction, which reads what is still there of the others, and leaves
- * the engine closed to writes where that can't be read.
+ * Replaces damaged blocks by those of peers. No block is cleared before a peer offers it; all that are to be replaced
+ * are cleared before the first arrives: an arriving block may start a compaction, which reads the remaining damaged
+ * ones, and closes the engine to writes when it can't.
  *
- * Throws the engine's error where it is so already.
+ * Throws the engine's error if it is closed to writes already.
  *
  * @param signal ends the wait for peers
- * @returns for each block why it couldn't be, in words, or `undefined` when it is here now, as it was signed
+ * @returns for each block the reason of its failure, in words, or `undefined` if it is here now, as signed
  */
 export async function fetchDamaged(
   core: Hypercore,
@@ -42,12 +40,11 @@ export async function fetchDamaged(
   signal: AbortSignal
 ): Promise<(string | undefined)[]> {
   const failures = new Map<number, string>()
-  const isOffered = (block: number) => core.peers.some((peer) => peer.remoteOpened && peer._remoteHasBlock(block))
-  while (!signal.aborted && !blocks.every(isOffered)) {
-    askFor(core, blocks)
+  while (!signal.aborted && !blocks.every((block) => isOffered(core, block))) {
+    askWhoHas(core, blocks)
     await sleep(tickMs)
   }
-  const offered = blocks.filter(isOffered)
+  const offered = blocks.filter((block) => isOffered(core, block))
   for (const block of blocks)
     failures.set(block, core.peers.length === 0 ? 'No peer was found' : 'No connected peer has it')
   keepNodes(core)
@@ -63,14 +60,7 @@ export async function fetchDamaged(
   return blocks.map((block) => failures.get(block))
 }
 
-/** Peers that haven't all tell what they have only of what is wanted, and Hypercore wants nothing that it has. */
-function askFor(core: Hypercore, blocks: readonly number[]): void {
-  for (const peer of core.peers) {
-    if (peer.remoteOpened) for (const block of blocks) peer._maybeWant(block, wanting)
-  }
-}
-
-/** Hypercore takes no other block than the one that was signed. */
+/** Fetches a block; Hypercore accepts none but the one that was signed. */
 async function fetch(core: Hypercore, block: number): Promise<string | undefined> {
   try {
     const bytes = await core.get(block, { timeout: fetchMs })
@@ -78,18 +68,5 @@ async function fetch(core: Hypercore, block: number): Promise<string | undefined
   } catch (error) {
     if (databaseFailure('store', '', error) !== undefined) throw error
     return messageOf(error)
-  }
-}
-
-/** Hypercore gives up with a block the nodes that prove it, and others may need them. */
-function keepNodes(core: Hypercore): void {
-  const { storage } = core.core.state
-  if (keeping.has(storage)) return
-  keeping.add(storage)
-  const write = storage.write
-  storage.write = () => {
-    const tx = write.call(storage)
-    tx.deleteTreeNode = () => {}
-    return tx
   }
 }

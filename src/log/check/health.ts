@@ -1,10 +1,10 @@
 import { databaseFailure, SyncError } from '../../errors.ts'
 import type { Head } from '../../format/head-codec.ts'
 import type { Version } from '../../tree/tree.ts'
-import { beeOf, headOf, versionOf } from '../bee/entries.ts'
+import { beeOf, contentKeyOf, headOf, versionOf } from '../bee/entries.ts'
 import { LogStore, parseKey } from '../hypercore/store.ts'
 
-/** What a store holds of its log. */
+/** The latest version of a log in a store. */
 export interface StoreHealth {
   /** The latest version, or `undefined` before the first. */
   readonly version: Version | undefined
@@ -12,8 +12,8 @@ export interface StoreHealth {
 }
 
 /**
- * Reads the latest version of the log with this key in a store, and the ends of its cores. Nothing is written. It
- * doesn't read all: damage further down shows when it is needed.
+ * Reads the latest version of the log with this key in a store, and the ends of its cores. Writes nothing. It doesn't
+ * read everything: damage further down shows when those blocks are needed.
  *
  * @throws {SyncError} DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE, BAD_KEY
  */
@@ -23,7 +23,7 @@ export async function inspectStore(directory: string, key: string): Promise<Stor
     const entries = await store.keyed(parseKey(key))
     const version = versionOf(entries)
     if (version === undefined) return { version, head: undefined }
-    // A reader knows how long the log is before it has all of it; here nobody would send the rest.
+    // A reader knows the length of the log before it has all of it, and nobody sends the rest here.
     const isWhole = await entries.has(0, version.length)
     if (!isWhole && !((await entries.has(0)) && (await entries.has(version.length - 1))))
       return { version, head: undefined }
@@ -33,11 +33,8 @@ export async function inspectStore(directory: string, key: string): Promise<Stor
       if (isWhole) throw error
       return undefined
     })
-    const contentKey = (await bee.getHeader()).metadata?.contentFeed
-    if (contentKey) {
-      const content = await store.keyed(contentKey)
-      if (content.length > 0) await content.get(content.length - 1, { wait: false })
-    }
+    const content = await store.keyed(await contentKeyOf(bee))
+    if (content.length > 0) await content.get(content.length - 1, { wait: false })
     return { version, head }
   } catch (error) {
     const known = databaseFailure('store', directory, error)
@@ -45,7 +42,7 @@ export async function inspectStore(directory: string, key: string): Promise<Stor
     const message = `The store ${directory} can't be read: ${error instanceof Error ? error.message : error}`
     throw new SyncError('DAMAGED', message, { cause: error })
   } finally {
-    // Of a damaged one that fails too, and would hide why.
+    // Closing a damaged store fails too, and would hide the reason.
     await store.close().catch(() => {})
   }
 }

@@ -2,13 +2,13 @@ import type Hypercore from 'hypercore'
 import type { Extent, FileEntry } from '../../tree/entry.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
 
-/** A part of a content, in bytes; `end` excluded. */
+/** A range of bytes of a content; `end` excluded. */
 export interface ByteRange {
   readonly start: number
   readonly end: number
 }
 
-/** The extents of a part of a file. Blocks before it are passed over: the log's tree tells how long they are. */
+/** The extents of a range of a file. Blocks before it aren't read: the log's tree has their lengths. */
 export async function extentsOf(
   { extents }: FileEntry,
   { start, end }: ByteRange,
@@ -27,11 +27,11 @@ export async function extentsOf(
   return parts
 }
 
-/** A run of bare blocks without its first bytes. */
+/** Skips the first bytes of a run of bare blocks. */
 async function skipped(extent: Extent, from: number, core: Hypercore, places: BlockPlaces): Promise<Extent> {
   if (from === 0) return extent
   const begin = await places.offsetOf(extent.block).catch(async () => {
-    // What proves it tells where it begins.
+    // The proof of the block tells its offset.
     await core.get(extent.block)
     return places.offsetOf(extent.block)
   })

@@ -1,41 +1,43 @@
 import type Hypercore from 'hypercore'
+import { attendedClock } from '../../attended-clock.ts'
 import { giveBack } from '../../buffer-pool.ts'
 import { databaseFailure } from '../../errors.ts'
 import { decodePack } from '../../format/pack-codec.ts'
 import type { Relocation } from '../../format/relocation-codec.ts'
 import type { BlockRef } from '../../tree/block-ref.ts'
 import type { Extent, FileEntry } from '../../tree/entry.ts'
-import { WatchedTime } from '../../watched-time.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
+import { hasOpenPeer, isOffered, silenceBytesMax } from '../hypercore/peers.ts'
 import { movesMax, type Relocations, restored } from './relocations.ts'
 
-/** Bytes that may be on their way for one extent. */
+/** Bytes requested ahead for one extent. */
 const inFlightBytesMax = 8 * 1024 * 1024
-/** Blocks on their way at once, for all that is read: what an entry claims of their sizes may be wrong. */
+/** Blocks requested at once by all readers: an entry may lie about their sizes. */
 const inFlightBlocksMax = 32
-/** So many at first, and one more with each that is no larger than it may be. */
+/** The bound starts here and grows by one with each block of a legal size. */
 const inFlightBlocksMin = 2
-/** No block is larger; FORMAT.md. */
+/** Largest legal block; FORMAT.md. */
 const blockBytesMax = 2 * 1024 * 1024
-/** With peers there, but nothing coming from any for so long, what is waited for counts as not to be had. */
+/** A request is given up when the connected peers send nothing for this long. */
 const quietMsMax = 30_000
-/** After that, until something comes, no longer than this. */
+/** After one was given up, until something comes, the bound is this. */
 const quietMsMin = 2000
-/** Bytes of keeping connections alive; what is less than this in the time above is silence. */
-const silenceBytesMax = 4096
 const quietTickMs = 500
-/** Who doesn't wait for what may still come gives up a block that no peer says to have so long after the first was asked for. */
-const nobodyMs = 5000
+/** An impatient reader gives up a block that no peer offers this long after the first request. */
+const unofferedMs = 5000
 
-/** What a reader of contents can know of the network. */
+/** The state of the network, for a reader of contents. */
 export interface Arrivals {
-  /** Whether anybody is there to fetch from. Without peers a read waits for one. */
+  /** Whether anybody is connected to fetch from. Without peers a read waits for one. */
   readonly hasPeers: () => boolean
   /** Bytes received from all peers so far. */
   readonly received: () => number
-  /** With peers that send nothing, what is waited for counts as not to be had after so long. 30 seconds when left out. */
-  readonly patienceMs?: number
-  /** Whether to wait only for what some peer says to have: what isn't there of an earlier version doesn't come by itself. */
+  /** How long connected peers may be silent before a request is given up. 30 seconds when left out. */
+  readonly patienceMs?: number | undefined
+  /**
+   * Whether to wait only for blocks that some peer offers: missing blocks of an earlier version don't come by
+   * themselves.
+   */
   readonly impatient?: boolean
 }
 
@@ -44,39 +46,38 @@ export interface ContentReadOptions {
   readonly doubtful?: boolean
 }
 
-/** Unpacked packs kept: files of one directory share them, and are asked for together. */
+/** Unpacked packs cached: files of one directory share them, and are read together. */
 const packsKept = 32
-/** Packs of one file that are asked for before the one that is read. */
+/** Packs of one file that are requested ahead. */
 const packsAhead = 4
 
-/** Reads contents out of a content core, fetching from peers what isn't here yet. */
+/** Reads contents out of a content core, and fetches missing blocks from peers. */
 export class ContentReader {
   readonly #core: Hypercore
   readonly #places: BlockPlaces
   readonly #uses = new Uses()
-  /** Blocks that were asked for to be put in place, and aren't there yet. */
+  /** Blocks that were requested for a file, and aren't in it yet. */
   readonly #placing = new Set<number>()
   readonly #packs = new Map<number, Promise<Uint8Array>>()
 
   readonly #arrivals: Arrivals
   readonly #timer: NodeJS.Timeout
-  /** What ends the wait for a block, with its index. */
+  /** Ends the wait for a block, with its index. */
   readonly #givenUp = new Map<(error: Error) => void, number>()
   #queue: (() => void)[] = []
   #inFlight = 0
   #inFlightMax = inFlightBlocksMin
-  readonly #time = new WatchedTime(quietTickMs)
   #before = { received: 0, atMs: 0 }
   #patienceMs: number
-  /** When a first block was seen to be waited for. */
-  #askedMs: number | undefined
+  /** When the first request was seen. */
+  #firstRequestMs: number | undefined
 
   readonly #directory: string
   readonly #relocations: Relocations
 
   /**
-   * @param relocations where the contents of packs are that were cleared
-   * @param directory the store's, for messages
+   * @param relocations where the contents of cleared packs are
+   * @param directory of the store, for messages
    */
   constructor(
     core: Hypercore,
@@ -87,21 +88,21 @@ export class ContentReader {
     this.#directory = directory
     this.#relocations = relocations
     this.#places = places
-    // A session of its own: closing it ends all that still waits for a peer.
+    // Closing its own session ends all waits for peers.
     this.#core = core.session()
     this.#arrivals = arrivals
     this.#patienceMs = this.#patienceMsMax
-    this.#timer = setInterval(() => this.#listen(), quietTickMs)
+    this.#timer = setInterval(() => this.#checkSilence(), quietTickMs)
     this.#timer.unref()
   }
 
   /**
-   * The content of a file from its first byte to its last. It isn't verified beyond the log's own
-   * signatures: compare the hash. Each piece is there until the next is asked for.
+   * The content of a file from its first byte to its last. It is verified by the log's signatures alone: compare the
+   * hash. Each piece is valid until the next is requested.
    *
-   * @param options.inPlace whether its bytes are kept in a file of the folder rather than in the store: they have to be
-   *   in it, at their place, when the next ones are asked for
-   * @param options.doubtful whether what lies in files is to be compared with the log, however sure it seems
+   * @param options.inPlace whether the bytes go to a file of the folder rather than to the store: each piece has to
+   *   be in the file, at its place, when the next one is requested
+   * @param options.doubtful whether to compare bytes that lie in files with the log, however sure they seem
    * @throws {RangeError} when an extent reaches beyond its blocks
    * @throws {NotToBeHad} when no peer sends a block for long
    */
@@ -122,13 +123,13 @@ export class ContentReader {
     return this.#inFlight > 0
   }
 
-  /** All that a pack holds. It isn't kept: who asks for it here wants all of it at once. Throws as `read` does. */
+  /** The whole contents of a pack. They aren't cached: the caller wants all of them at once. Throws as `read` does. */
   async pack({ index }: Pick<BlockRef, 'index'>, signal: AbortSignal): Promise<Uint8Array> {
     signal.throwIfAborted()
     return this.#relocations.of(index) === undefined ? this.#unpacked(index) : this.#assembled(index)
   }
 
-  /** All that was kept of a pack, where it was, out of what it was moved to. */
+  /** The contents of a moved pack, as far as they were kept, out of the pack that they were moved to. */
   async #assembled(block: number): Promise<Uint8Array> {
     const moves: Relocation[] = []
     let at = block
@@ -137,10 +138,10 @@ export class ContentReader {
       moves.push(next)
       at = next.to
     }
-    // Where that isn't to be had an older one may be.
-    while (moves.length > 0 && !(await this.#core.has(at)) && !this.#isOffered(at)) {
+    // Without that pack, an older one may be to be had.
+    while (moves.length > 0 && !(await this.#core.has(at)) && !isOffered(this.#core, at)) {
       const before = moves.at(-1)?.block ?? block
-      if (!this.#isOffered(before)) break
+      if (!isOffered(this.#core, before)) break
       at = before
       moves.pop()
     }
@@ -149,17 +150,17 @@ export class ContentReader {
     return contents
   }
 
-  /** Has a pack come that is read soon. */
+  /** Requests a pack that is read soon. */
   #expect(extent: Extent): void {
     this.#placeOf(extent)
       .then(({ block }) => this.#plain(block))
-      .catch(() => {}) // It is awaited when its turn comes.
+      .catch(() => {}) // Awaited when its turn comes.
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#core.close()
-    // A block that was looked for in the store meanwhile is waited for all the same.
+    // A read that was in the store meanwhile begins to wait for peers all the same.
     for (const giveUp of this.#givenUp.keys()) giveUp(new NotToBeHad())
     await this.#places.abandon(this.#placing)
   }
@@ -168,11 +169,11 @@ export class ContentReader {
     return this.#arrivals.patienceMs ?? quietMsMax
   }
 
-  /** What an extent names, out of the first pack that is to be had of all that it was moved to. */
+  /** The bytes of an extent, out of the first pack to be had of those that it was moved to. */
   async #cut(extent: Extent): Promise<Uint8Array> {
     const place = await this.#placeOf(extent)
     const pack = await this.#plain(place.block)
-    // Nobody else has a part of it.
+    // No other file has a part in this pack.
     if (place.length === pack.length) this.#packs.delete(place.block)
     return cut(pack, place.offset, place.length)
   }
@@ -181,24 +182,20 @@ export class ContentReader {
     if (this.#relocations.of(extent.block) === undefined) return extent
     const places = [...this.#relocations.places(extent)]
     for (const place of places) if (await this.#core.has(place.block)) return place
-    // The newest is what most have.
+    // Most peers have the newest one.
     places.reverse()
-    return places.find(({ block }) => this.#isOffered(block)) ?? (places[0] as Extent)
-  }
-
-  #isOffered(block: number): boolean {
-    return this.#core.peers.some((peer) => peer.remoteOpened && peer._remoteHasBlock(block))
+    return places.find(({ block }) => isOffered(this.#core, block)) ?? places[0] ?? extent
   }
 
   async #unpacked(block: number): Promise<Uint8Array> {
     return decodePack(await this.#get(block))
   }
 
-  /** All that a pack holds, as it lies there. */
+  /** The unpacked bytes of a pack, cached. */
   #plain(block: number): Promise<Uint8Array> {
     const known = this.#packs.get(block)
     const pack = known ?? this.#unpacked(block)
-    this.#packs.delete(block) // Set again below, as the one used last.
+    this.#packs.delete(block) // Set again below, as the newest.
     this.#packs.set(block, pack)
     pack.catch(() => this.#packs.delete(block))
     const oldest = this.#packs.keys().next().value
@@ -216,10 +213,11 @@ export class ContentReader {
       for (; asked < extent.blocks && waiting.length < ahead; asked++) {
         this.#uses.begin(extent.block + asked)
         const block = this.#get(extent.block + asked, options)
-        block.catch(() => {}) // It is awaited below, unless an earlier one fails.
+        block.catch(() => {}) // Awaited below, unless an earlier one fails.
         waiting.push(block)
       }
-      const block = await (waiting.shift() as Promise<Uint8Array>)
+      const block = await waiting.shift()
+      if (block === undefined) break
       const bytes = i === 0 ? block.subarray(extent.offset) : block
       if (bytes.length === 0) throw new RangeError('an extent that begins beyond its block')
       const used = bytes.subarray(0, left)
@@ -234,19 +232,19 @@ export class ContentReader {
 
   async #get(index: number, options: ContentReadOptions = {}): Promise<Uint8Array> {
     while (this.#inFlight >= this.#inFlightMax) await new Promise<void>((resolve) => this.#queue.push(resolve))
-    if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: this.#time.nowMs }
+    if (this.#inFlight++ === 0) this.#before = { received: this.#arrivals.received(), atMs: attendedClock.now() }
     let giveUp: (error: Error) => void = () => {}
     try {
       const block = await new Promise<Uint8Array | null>((resolve, reject) => {
         giveUp = reject
         this.#givenUp.set(giveUp, index)
-        this.#ask(index, options).then(resolve, (error: unknown) => {
-          // A block of ours that can't be read, or written, is no fault of its path's.
+        this.#readOrFetch(index, options).then(resolve, (error: unknown) => {
+          // A failure of the store is no fault of the file's.
           reject(databaseFailure('store', this.#directory, error) ?? error)
         })
       })
       if (block === null) throw new NotToBeHad()
-      this.#weigh(block)
+      this.#checkSize(block)
       return block
     } finally {
       this.#givenUp.delete(giveUp)
@@ -255,13 +253,16 @@ export class ContentReader {
     }
   }
 
-  async #ask(index: number, { inPlace = false, doubtful = false }: ContentReadOptions): Promise<Uint8Array | null> {
+  async #readOrFetch(
+    index: number,
+    { inPlace = false, doubtful = false }: ContentReadOptions
+  ): Promise<Uint8Array | null> {
     if (!(await this.#core.has(index))) {
       if (inPlace) this.#place(index)
     } else if ((await this.#places.lengthOf(index)) !== undefined) {
       const block = await this.#core.get(index, { wait: false })
       if (block !== null && (!doubtful || (await this.#places.isBlock(index, block)))) return block
-      // Whatever held it has gone: it is fetched as if it had never been here.
+      // No file holds it any more: it is fetched as if it had never been here.
       await this.#places.forget(index)
       if (inPlace) this.#place(index)
     }
@@ -273,8 +274,8 @@ export class ContentReader {
     this.#places.expect(index)
   }
 
-  /** A block may be of up to 15 MiB when its writer means harm: from the first one on they come one by one. */
-  #weigh({ length }: Uint8Array): void {
+  /** A malicious writer's block may have up to 15 MiB: from the first one on they are requested one by one. */
+  #checkSize({ length }: Uint8Array): void {
     if (length <= blockBytesMax) {
       if (this.#inFlightMax > 1) this.#inFlightMax = Math.min(inFlightBlocksMax, this.#inFlightMax + 1)
       return
@@ -283,10 +284,10 @@ export class ContentReader {
     throw new RangeError(`a block of ${length} bytes, over the limit`)
   }
 
-  /** Gives up what is waited for when peers are there and stay silent. */
-  #listen(): void {
+  /** Gives up all requests when connected peers stay silent. */
+  #checkSilence(): void {
     const received = this.#arrivals.received()
-    const nowMs = this.#time.look()
+    const nowMs = attendedClock.now()
     if (received - this.#before.received >= silenceBytesMax || !this.#arrivals.hasPeers()) {
       this.#before = { received, atMs: nowMs }
       this.#patienceMs = this.#patienceMsMax
@@ -294,20 +295,18 @@ export class ContentReader {
       this.#patienceMs = quietMsMin
       this.#before = { received, atMs: nowMs }
       for (const giveUp of this.#givenUp.keys()) giveUp(new NotToBeHad())
-    } else if (this.#arrivals.impatient === true) this.#giveUpHopeless(nowMs)
+    } else if (this.#arrivals.impatient === true) this.#giveUpUnoffered(nowMs)
   }
 
-  #giveUpHopeless(nowMs: number): void {
-    if (this.#givenUp.size > 0) this.#askedMs ??= nowMs
-    if (nowMs - (this.#askedMs ?? nowMs) < nobodyMs) return
-    const peers = this.#core.peers.filter(({ remoteOpened }) => remoteOpened)
-    for (const [giveUp, index] of this.#givenUp) {
-      if (peers.length > 0 && !peers.some((peer) => peer._remoteHasBlock(index))) giveUp(new NotToBeHad())
-    }
+  #giveUpUnoffered(nowMs: number): void {
+    if (this.#givenUp.size > 0) this.#firstRequestMs ??= nowMs
+    if (nowMs - (this.#firstRequestMs ?? nowMs) < unofferedMs) return
+    if (!hasOpenPeer(this.#core)) return
+    for (const [giveUp, index] of this.#givenUp) if (!isOffered(this.#core, index)) giveUp(new NotToBeHad())
   }
 }
 
-/** Who reads which blocks: two that wait for one at the same time get the same memory. */
+/** Counts the readers of each block: two that wait for one at the same time share its memory. */
 class Uses {
   readonly #counts = new Map<number, number>()
   readonly #shared = new Set<number>()

@@ -7,14 +7,15 @@ import {
   relocationLimits
 } from '../../format/relocation-codec.ts'
 import type { Extent } from '../../tree/entry.ts'
+import { holdsBlock } from '../hypercore/core-state.ts'
 import { fetchPacked, UnfitSnapshot } from '../packed/snapshot.ts'
 
-/** More moves one after the other than a log can come to: each took a gc. */
+/** Longest chain of moves: each took a gc. */
 export const movesMax = 1000
 
 /**
- * Where the contents of cleared packs are. A pack is moved once at most, and what it was moved to may be moved again: so
- * whoever has any of them finds what it has, whatever others have forgotten since.
+ * Where the contents of cleared packs are. A pack is moved once at most, and the pack that it was moved to may be moved
+ * again: so each reader finds the one that it has, whatever others have cleared since.
  */
 export class Relocations {
   readonly #byBlock: ReadonlyMap<number, Relocation>
@@ -27,19 +28,19 @@ export class Relocations {
     return this.#byBlock.values()
   }
 
-  /** Where what was kept of a pack was moved to. */
+  /** The move of a pack. */
   of(block: number): Relocation | undefined {
     return this.#byBlock.get(block)
   }
 
-  /** What an extent names, where it was moved to; `undefined` where its pack wasn't, or it was not kept of it. */
+  /** The place that an extent was moved to; `undefined` if its pack wasn't moved, or these bytes weren't kept. */
   moved(extent: Extent): Extent | undefined {
     const relocation = extent.packed ? this.#byBlock.get(extent.block) : undefined
     const offset = relocation && placeIn(relocation, extent.offset, extent.length)
     return relocation && offset !== undefined ? { ...extent, block: relocation.to, offset } : undefined
   }
 
-  /** An extent, and wherever it was moved to, one after the other. */
+  /** An extent and the places that it was moved to, in order. */
   *places(extent: Extent): Generator<Extent> {
     let place: Extent | undefined = extent
     for (let moves = 0; place !== undefined && moves <= movesMax; moves++) {
@@ -48,7 +49,7 @@ export class Relocations {
     }
   }
 
-  /** Where the contents of a pack lie in the end, as far as they were kept. */
+  /** The last pack in the chain of moves of a pack. */
   lastOf(block: number): number {
     let last = block
     for (let moves = 0; moves < movesMax; moves++) {
@@ -64,11 +65,10 @@ export const noRelocations = new Relocations()
 
 /** The last of the places of an extent whose blocks are here. */
 export function lastHere(core: Hypercore, relocations: Relocations, extent: Extent): Extent | undefined {
-  const { bitfield } = core.core
-  return [...relocations.places(extent)].findLast(({ block }) => bitfield.get(block))
+  return [...relocations.places(extent)].findLast(({ block }) => holdsBlock(core, block))
 }
 
-/** Where a run of a pack's contents lies in the new one, if all of it was kept. */
+/** The offset in the new pack of a run of the old one's contents, if all of it was kept. */
 export function placeIn({ at, runs }: Relocation, offset: number, length: number): number | undefined {
   let place = at
   for (const run of runs) {
@@ -79,7 +79,7 @@ export function placeIn({ at, runs }: Relocation, offset: number, length: number
   return undefined
 }
 
-/** The contents of an old pack, out of those of the new one; what wasn't kept is left empty. */
+/** The contents of an old pack, out of those of the new one; bytes that weren't kept are zeros. */
 export function restored({ at, bytes, runs }: Relocation, pack: Uint8Array): Uint8Array {
   const contents = Buffer.alloc(bytes)
   let place = at
@@ -91,35 +91,40 @@ export function restored({ at, bytes, runs }: Relocation, pack: Uint8Array): Uin
   return contents
 }
 
-/** Whether the blocks of an extent are here, or what they had of it. */
+/** Whether the blocks of an extent are here, or a pack that its bytes were moved to. */
 export async function isHere(core: Hypercore, relocations: Relocations, extent: Extent): Promise<boolean> {
   for (const { block, blocks } of relocations.places(extent)) if (await core.has(block, block + blocks)) return true
   return false
 }
 
-/** The table that a head names, where it can be one. */
+/** The table that a head names, if it is plausible. */
 export function relocationsOf({ relocations, contentLength }: Head): RelocationsPointer | undefined {
   if (relocations === undefined) return undefined
   const { block, blocks } = relocations
   return block + blocks <= contentLength && blocks <= relocationLimits.blocks ? relocations : undefined
 }
 
-/** Keeps the table that was asked for last. */
+/** The relocations of a content core: reads the table that a head names, and keeps the one read last. */
 export class RelocationTable {
+  readonly #core: Hypercore
+  readonly #hasPeers: () => boolean
   #known: { readonly key: string; readonly relocations: Relocations } | undefined
 
+  /** @param hasPeers whether anybody is connected who may send the table */
+  constructor(core: Hypercore, hasPeers: () => boolean) {
+    this.#core = core
+    this.#hasPeers = hasPeers
+  }
+
   /**
-   * The table that a head names; none where it can't be had, or is none: what it tells of isn't to be had then, unless
-   * somebody has the old packs. Whoever clears anything by it asks for `known`.
+   * The table that a head names, fetched from peers if it isn't here; an empty one if it is damaged or nobody sends it.
+   * Contents that were moved can't be read then, unless somebody has the old packs.
+   *
+   * @param head of the latest version; `undefined` before the first
    */
-  async of(
-    head: Head | undefined,
-    core: Hypercore,
-    hasPeers: () => boolean,
-    signal: AbortSignal
-  ): Promise<Relocations> {
+  async fetched(head: Head | undefined, signal: AbortSignal): Promise<Relocations> {
     try {
-      return await this.known(head, core, hasPeers, signal)
+      return await this.#read(head, this.#hasPeers, signal)
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof UnfitSnapshot)) throw error
       return noRelocations
@@ -127,22 +132,23 @@ export class RelocationTable {
   }
 
   /**
-   * The table that a head names; empty only where it names none. Throws a `RangeError` where it is none.
+   * The table that a head names, read from the store; empty only if the head names none. For callers that clear blocks:
+   * without the table they would take moved contents for garbage.
    *
-   * @throws {UnfitSnapshot} where it can't be had
+   * @throws {RangeError} when the table is damaged
+   * @throws {UnfitSnapshot} when it isn't here
    */
-  async known(
-    head: Head | undefined,
-    core: Hypercore,
-    hasPeers: () => boolean,
-    signal: AbortSignal
-  ): Promise<Relocations> {
+  stored(head: Head | undefined, signal: AbortSignal): Promise<Relocations> {
+    return this.#read(head, () => false, signal)
+  }
+
+  async #read(head: Head | undefined, hasPeers: () => boolean, signal: AbortSignal): Promise<Relocations> {
     if (head?.relocations === undefined) return noRelocations
     const pointer = relocationsOf(head)
     if (pointer === undefined) throw new RangeError('relocations beyond the contents')
-    const key = `${core.fork} ${pointer.block} ${pointer.blocks}`
+    const key = `${this.#core.fork} ${pointer.block} ${pointer.blocks}`
     if (this.#known?.key === key) return this.#known.relocations
-    const relocations = await load(core, pointer, hasPeers, signal)
+    const relocations = await load(this.#core, pointer, hasPeers, signal)
     this.#known = { key, relocations }
     return relocations
   }

@@ -31,10 +31,10 @@ export class BlockSet {
     return bits !== undefined && ((bits[at >> 3] as number) & (1 << (at & 7))) !== 0
   }
 
-  /** Takes a run of blocks out, as many as there are of it. */
+  /** Removes a run of blocks, of which any may be in the set. */
   remove({ start, end }: BlockRun): void {
     const [first, last] = [Math.floor(start / pageBits), Math.floor((end - 1) / pageBits)]
-    // A run can be claimed to be longer than all that there is.
+    // A log may claim a run that is longer than the set.
     const pages = last - first < this.#pages.size ? range(first, last) : [...this.#pages.keys()]
     for (const page of pages) {
       const bits = this.#pages.get(page)
@@ -50,14 +50,14 @@ export class BlockSet {
     }
   }
 
-  /** Its blocks, as runs in ascending order; a run ends with its page. */
+  /** The blocks as runs in ascending order; a run ends with its page. */
   *runs(): Generator<BlockRun> {
     for (const page of [...this.#pages.keys()].sort((a, b) => a - b)) {
       const bits = this.#pages.get(page) as Uint8Array
       const offset = page * pageBits
       let start = -1
       for (let at = 0; at <= pageBits; at++) {
-        // Nothing in the next eight, and no run to end.
+        // None of the next eight, and no run to end.
         if ((at & 7) === 0 && at < pageBits && start < 0 && bits[at >> 3] === 0) {
           at += 7
           continue

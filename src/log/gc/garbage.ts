@@ -6,49 +6,53 @@ import type { BlockRef } from '../../tree/block-ref.ts'
 import type { Version } from '../../tree/tree.ts'
 import { BeeView, type Pair } from '../bee/bee-view.ts'
 import { extentsIn, headerLength, headOf } from '../bee/entries.ts'
-import { lastHere, type Relocations, RelocationTable } from '../content/relocations.ts'
+import type { LogContent } from '../content/log-content.ts'
+import { lastHere, type Relocations, type RelocationTable } from '../content/relocations.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
+import { heldBlocks, nextHeld } from '../hypercore/core-state.ts'
 import { type BlockRun, BlockSet } from './block-set.ts'
 import type { Kept } from './kept.ts'
 import { findSparse, type Sparse } from './sparse-packs.ts'
 
-/** Runs of garbage with no more than so many blocks between them, none of which is here, are cleared as one. */
+/** Runs of garbage this close together are cleared as one if no block between them is here. */
 const gapBlocksMax = 4096
-/** Others get their turn after so many. */
+/** Other work gets its turn after this many blocks. */
 const blocksAtOnce = 16_384
 
-/** A version that is whole, and what it says of itself. */
+/** A whole version and its head. */
 export interface PastVersion {
   readonly version: Version
   readonly head: Head
 }
 
 /**
- * Finds and clears the blocks of a content core that no kept version needs. The entries core stays as it is, and all of
- * it has to be here. What proves the blocks stays too: who has them may serve them, and what is kept can be proven.
+ * Finds and clears the blocks of a content core that no kept version needs. It needs the whole entries core, and leaves
+ * it as it is. Nodes that prove cleared blocks stay: peers that have the blocks may serve them, and kept blocks can be
+ * proven.
  *
- * Reading throws a `RangeError` where the log holds no tree, and `UnfitSnapshot` where the table of what was moved isn't here.
+ * Reading throws a `RangeError` if the log holds no tree, and `UnfitSnapshot` if the table of relocations isn't here.
  */
 export class Garbage {
   readonly #bee: Hyperbee
   readonly #content: Hypercore
   readonly #places: BlockPlaces
-  readonly #table = new RelocationTable()
+  readonly #table: RelocationTable
 
-  constructor(bee: Hyperbee, content: Hypercore, places: BlockPlaces) {
+  constructor(bee: Hyperbee, { core, places, relocations }: LogContent) {
     this.#bee = bee
-    this.#content = content
+    this.#content = core
     this.#places = places
+    this.#table = relocations
   }
 
-  /** Whether all of the log up to a version is here, but for contents. */
+  /** Whether the whole log up to a version is here, contents aside. */
   isWhole({ length }: Version): Promise<boolean> {
     return this.#bee.core.has(0, length)
   }
 
   /**
-   * The versions that are whole, the newest first. It ends with the first one, or where the log doesn't tell which one
-   * was before: logs of earlier writers.
+   * The whole versions, the newest first. Ends with the first version, or where the head doesn't name the one before:
+   * in logs of earlier writers.
    */
   async *versions(newest: Version): AsyncGenerator<PastVersion> {
     for (let at = newest; at.length > headerLength; ) {
@@ -60,10 +64,10 @@ export class Garbage {
   }
 
   /**
-   * The blocks that are here and nobody needs. Those behind what the newest version tells of are none: it may be that
-   * the next one names them.
+   * The blocks that are here and that no kept version needs. Blocks beyond the newest version's contents count as
+   * needed: the next version may name them.
    *
-   * @param isHeld whether a file of the folder holds a block: what lies there takes no space
+   * @param isHeld whether a file of the folder holds a block: it takes no space in the store
    */
   async find(kept: Kept, isHeld: (block: BlockRef) => boolean, signal: AbortSignal): Promise<BlockSet> {
     const { contentLength } = await headOf(this.#bee, kept.newest)
@@ -82,7 +86,7 @@ export class Garbage {
     return found
   }
 
-  /** How much of packs nobody needs, though they can't be cleared: what `repack` would give back. */
+  /** The packs of which only a part is needed: `repack` gives the rest back. */
   async sparse(kept: Kept, garbageBytes: number, signal: AbortSignal): Promise<Sparse> {
     const relocations = await this.#relocations(kept.newest, signal)
     const parts = { bee: this.#bee, content: this.#content, places: this.#places, relocations }
@@ -90,11 +94,14 @@ export class Garbage {
   }
 
   async #relocations(newest: Version, signal: AbortSignal): Promise<Relocations> {
-    // Without it what was moved would be taken for what nobody needs.
-    return this.#table.known(await headOf(this.#bee, newest), this.#content, () => false, signal)
+    // Without the table, moved contents would count as garbage.
+    return this.#table.stored(await headOf(this.#bee, newest), signal)
   }
 
-  /** Takes out what was put since a length, be it for a while only, and what the newest version names itself. */
+  /**
+   * Removes from the set blocks that were named since a length, if only for a while, and those of the snapshot, deltas
+   * and relocations of the newest version.
+   */
   async spare(found: BlockSet, { since, newest }: Kept, signal: AbortSignal): Promise<void> {
     const relocations = await this.#relocations(newest, signal)
     const view = new BeeView(this.#bee.core, newest.length)
@@ -110,14 +117,14 @@ export class Garbage {
     for (const packed of [snapshot, table, ...deltas]) if (packed !== undefined) found.remove(runOf(packed))
   }
 
-  /** Of what was moved it is the last place that is needed of those that are here. */
+  /** Of a moved extent, the last place that is here is needed. */
   #spareExtents(found: BlockSet, pair: Pair, relocations: Relocations): void {
     for (const extent of extentsIn(pair)) {
       found.remove(runOf(lastHere(this.#content, relocations, extent) ?? extent))
     }
   }
 
-  /** How many blocks there are of a set, and how many bytes they have. */
+  /** The number of blocks of a set, and their bytes. */
   async measure(found: BlockSet, signal: AbortSignal): Promise<{ readonly blocks: number; readonly bytes: number }> {
     let [blocks, bytes] = [0, 0]
     for (const { start, end } of found.runs()) {
@@ -128,7 +135,7 @@ export class Garbage {
     return { blocks, bytes }
   }
 
-  /** Clears blocks, some runs of them, and takes them out of the set. @returns whether these were the last */
+  /** Clears up to `runsMax` runs of a set, and removes them from it. @returns whether the set is empty then */
   async clear(found: BlockSet, runsMax: number, signal: AbortSignal): Promise<boolean> {
     const runs: BlockRun[] = []
     for (const run of this.#joined(found.runs())) if (runs.push(run) > runsMax) break
@@ -141,11 +148,10 @@ export class Garbage {
   }
 
   async #here(end: number, isHeld: (block: BlockRef) => boolean, signal: AbortSignal): Promise<BlockSet> {
-    const { bitfield } = this.#content.core
     const here = new BlockSet()
     let count = 0
-    for (let at = bitfield.findFirst(true, 0); at >= 0 && at < end; at = bitfield.findFirst(true, at + 1)) {
-      if (!isHeld(this.#places.refOf(at))) here.add(at)
+    for (const block of heldBlocks(this.#content, end)) {
+      if (!isHeld(this.#places.refOf(block))) here.add(block)
       if (++count % blocksAtOnce === 0) {
         signal.throwIfAborted()
         await yieldToOthers()
@@ -155,12 +161,11 @@ export class Garbage {
   }
 
   *#joined(runs: Iterable<BlockRun>): Generator<BlockRun> {
-    const { bitfield } = this.#content.core
     let last: BlockRun | undefined
     for (const run of runs) {
       if (last !== undefined) {
         const isNear = run.start - last.end <= gapBlocksMax
-        if (isNear && bitfield.findFirst(true, last.end) === run.start) {
+        if (isNear && nextHeld(this.#content, last.end) === run.start) {
           last = { start: last.start, end: run.end }
           continue
         }

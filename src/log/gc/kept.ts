@@ -1,8 +1,11 @@
 import type { Version } from '../../tree/tree.ts'
 
-/** What is to be kept: what the tree names at a length of the entries core, and all that was put since, up to a version. */
+/**
+ * What a garbage collection keeps: blocks that the tree names at a length of the entries core, and those that were put
+ * since, up to a version.
+ */
 export interface Kept {
-  /** `headerLength` keeps all that was ever put. */
+  /** `headerLength` keeps every block that was ever named. */
   readonly since: number
   readonly newest: Version
 }

@@ -12,39 +12,39 @@ export interface SparseParts {
   readonly bee: Hyperbee
   readonly content: Hypercore
   readonly places: BlockPlaces
-  /** Where the contents of packs are that were cleared before. */
+  /** Where the contents of cleared packs are. */
   readonly relocations: Relocations
 }
 
-/** A pack that is here, with what is needed of it. */
+/** A pack that is here, with the runs of it that are needed. */
 interface SparsePack {
   readonly block: number
   readonly needed: readonly PackRun[]
-  /** Bytes of contents that nobody needs. */
+  /** Bytes of its contents that no kept version needs. */
   readonly dead: number
-  /** Bytes on disk that are given back when the rest lies elsewhere, about. */
+  /** Bytes on disk that repacking the rest gives back, about. */
   readonly gain: number
 }
 
 /** Packs of which only a part is needed. */
 export interface Sparse {
   readonly packs: readonly SparsePack[]
-  /** Bytes on disk that they would give back, about. */
+  /** Bytes on disk that repacking them gives back, about. */
   readonly gain: number
 }
 
-/** Of all that nobody needs no more than this share is left in packs that others need a part of. */
+/** The largest share of all garbage that may stay in packs that are needed in part. */
 const leftShareMax = 0.05
-/** A pack with a smaller share of it isn't worth being stored anew. */
+/** A pack with a smaller share of garbage isn't worth repacking. */
 const deadShareMin = 0.05
-/** A pack this full of what is needed isn't even looked at. */
+/** A pack with this many needed bytes isn't even read. */
 const fullBytes = packBytesTarget * (1 - deadShareMin)
 
 /**
- * Finds the packs of which much isn't needed: those to be stored anew, so that nearly all that nobody needs is given
- * back, and no more of what is needed is stored again than that takes.
+ * Finds the packs to repack, those with the most garbage first, until nearly all garbage is given back: so no more
+ * needed bytes are stored again than that takes.
  *
- * @param garbageBytes that can be cleared as it is
+ * @param garbageBytes that clearing blocks gives back
  */
 export async function findSparse(
   parts: SparseParts,
@@ -55,7 +55,7 @@ export async function findSparse(
   const all: SparsePack[] = []
   for (const [block, needed] of await neededOf(parts, kept, signal)) {
     signal.throwIfAborted()
-    const pack = await weigh(parts, block, needed)
+    const pack = await sparsePack(parts, block, needed)
     if (pack !== undefined) all.push(pack)
   }
   all.sort((a, b) => b.dead - a.dead)
@@ -72,13 +72,13 @@ export async function findSparse(
   return { packs, gain }
 }
 
-/** What is needed of each pack that is here. */
+/** The needed runs of each pack that is here. */
 async function neededOf(
   { bee, content, relocations }: SparseParts,
   { since, newest }: Kept,
   signal: AbortSignal
 ): Promise<ReadonlyMap<number, readonly PackRun[]>> {
-  /** Offset and length of each, one behind the other. */
+  /** Offset and length of each run, flattened. */
   const named = new Map<number, number[]>()
   const add = (pair: Pair) => {
     signal.throwIfAborted()
@@ -103,7 +103,7 @@ async function neededOf(
   return new Map([...named].map(([block, numbers]) => [block, joined(numbers)]))
 }
 
-/** Runs in order, with something between two of them. */
+/** Runs in order, joined where they touch or overlap. */
 function joined(numbers: readonly number[]): readonly PackRun[] {
   const runs = Array.from({ length: numbers.length / 2 }, (_, i) => {
     return { offset: numbers[2 * i] as number, length: numbers[2 * i + 1] as number }
@@ -117,14 +117,18 @@ function joined(numbers: readonly number[]): readonly PackRun[] {
   return joined
 }
 
-/** What a pack would give back; `undefined` where that isn't worth it, or it isn't here, or isn't what was signed. */
-async function weigh(parts: SparseParts, block: number, needed: readonly PackRun[]): Promise<SparsePack | undefined> {
+/** The gain of repacking a pack; `undefined` if it isn't worth it, or the pack is missing or damaged. */
+async function sparsePack(
+  parts: SparseParts,
+  block: number,
+  needed: readonly PackRun[]
+): Promise<SparsePack | undefined> {
   const live = bytesOf(needed)
-  // One is moved once: what lies in two of them stays where it is.
+  // A pack moves once: bytes that lie in two packs stay where they are.
   if (live >= fullBytes || parts.relocations.of(block) !== undefined) return undefined
   const pack = await readPack(parts, block)
   const last = needed.at(-1)
-  // Nobody can read what lies beyond its end.
+  // No entry can be read beyond the end of its pack.
   if (pack === undefined || last === undefined || last.offset + last.length > pack.contents.length) return undefined
   const dead = pack.contents.length - live
   if (dead < deadShareMin * pack.contents.length) return undefined
@@ -138,7 +142,10 @@ async function readPack({ content, places }: SparseParts, block: number) {
   return { bytes: bytes.length, contents: await decodePack(bytes) }
 }
 
-/** Where what is needed of some packs is to be: new packs, each of which is handed over as soon as it is full. */
+/**
+ * Stores the needed runs of some packs in new packs, each of which is appended as soon as it is full. @returns the
+ * moves
+ */
 export async function repack(
   parts: SparseParts,
   packs: readonly SparsePack[],
@@ -149,7 +156,7 @@ export async function repack(
   for (const { block, needed } of packs) {
     signal.throwIfAborted()
     const pack = await readPack(parts, block)
-    // One that was damaged since stays.
+    // A pack that was damaged since stays.
     if (pack !== undefined) await repacker.add(block, needed, pack.contents)
   }
   return repacker.end()
@@ -158,8 +165,8 @@ export async function repack(
 class Repacker {
   readonly #append: (block: Uint8Array) => Promise<number>
   readonly #done: Relocation[] = []
-  /** What the pack that is being made is to have. */
-  #waiting: Omit<Relocation, 'to'>[] = []
+  /** The moves into the pack that is being built. */
+  #pending: Omit<Relocation, 'to'>[] = []
   #pack = new PackBuilder()
 
   constructor(append: (block: Uint8Array) => Promise<number>) {
@@ -168,7 +175,7 @@ class Repacker {
 
   async add(block: number, runs: readonly PackRun[], contents: Uint8Array): Promise<void> {
     if (this.#pack.bytes > 0 && this.#pack.bytes + bytesOf(runs) > packBytesTarget) await this.#seal()
-    this.#waiting.push({ block, at: this.#pack.bytes, bytes: contents.length, runs })
+    this.#pending.push({ block, at: this.#pack.bytes, bytes: contents.length, runs })
     for (const { offset, length } of runs) {
       if (offset + length > contents.length) throw new RangeError('a run beyond its pack')
       this.#pack.add(contents.subarray(offset, offset + length))
@@ -176,14 +183,14 @@ class Repacker {
   }
 
   async end(): Promise<readonly Relocation[]> {
-    if (this.#waiting.length > 0) await this.#seal()
+    if (this.#pending.length > 0) await this.#seal()
     return this.#done
   }
 
   async #seal(): Promise<void> {
     const to = await this.#append(await this.#pack.encode())
-    for (const relocation of this.#waiting) this.#done.push({ ...relocation, to })
-    this.#waiting = []
+    for (const relocation of this.#pending) this.#done.push({ ...relocation, to })
+    this.#pending = []
     this.#pack = new PackBuilder()
   }
 }

@@ -1,23 +1,27 @@
 import { debuglog } from 'node:util'
 import flat from 'flat-tree'
 import type Hypercore from 'hypercore'
-import type { BlockStorage, BlockWrite, Peer, TreeNode } from 'hypercore'
+import type { BlockStorage, BlockWrite, PeerInternals, TreeNode } from 'hypercore'
 import { giveBack } from '../../buffer-pool.ts'
 import { type BlockRef, firstCore } from '../../tree/block-ref.ts'
+import { nextHeld } from './core-state.ts'
+import { internalsOf, onPeer } from './internals.ts'
 import { leafHash, setLeafHash } from './leaf-hash.ts'
+import { rootsOf } from './raw-reads.ts'
 import { decodeStored, encodeInline, encodePlaced } from './stored-block.ts'
 import { TreeNodes } from './tree-nodes.ts'
 
 const trace = debuglog('p2psync:places')
 
-/** The files of a folder that hold blocks of its content cores. */
+/** The files of a folder that hold blocks of its content cores in place. */
 export interface BlockFiles {
   /**
-   * Reads a block from any file that holds it; `undefined` where none does any more.
+   * Reads a block from any file that holds it; `undefined` if none does any more.
    *
    * @param length of the block, in bytes
-   * @param offsetOf tells where the block of an index begins in the same core, in bytes
-   * @param isBlock whether these are its bytes, by the log: where a file may have changed, another may hold it too
+   * @param offsetOf the offset of the block of an index in the same core, in bytes
+   * @param isBlock whether some bytes are those of the block, by the log: if one file may have changed, another may
+   *   hold it too
    */
   read(
     block: BlockRef,
@@ -28,24 +32,24 @@ export interface BlockFiles {
 }
 
 export interface FoundBlock {
-  /** Perhaps lent: whoever gets them may give them back. */
+  /** May be lent memory, which the receiver may give back. */
   readonly bytes: Buffer
-  /** Whether the file is as it was when it was matched with the log, for sure. */
+  /** Whether the file is surely unchanged since it was compared with the log. */
   readonly certain: boolean
 }
 
 /** For a store without a folder. */
 export const noFiles: BlockFiles = { read: async () => undefined }
 
-/** Blocks are asked for one behind the other: where the next one begins is remembered of so many. */
+/** Offsets remembered: blocks are read one after the other, and each gives the offset of the next. */
 const offsetsMax = 4096
 const leavesAtOnce = 1024
-/** What stands for the bytes of a block that lies in a file; no block is larger. */
+/** Stands for the bytes of a block in a file; no block is larger. */
 const zeros = new ArrayBuffer(15 * 1024 * 1024)
 
 /**
- * Content in place: blocks of a core whose bytes lie in files of the folder. In the store a mark of 13 bytes stands under
- * the block's key, written with the rest of the core's account of it; reading the block follows it to a file.
+ * Content in place: blocks of a core whose bytes lie in files of the folder. The store holds a mark of 13 bytes under
+ * the key of such a block, written with the rest of the core's data; reading the block follows the mark to a file.
  */
 export class BlockPlaces {
   readonly #core: Hypercore
@@ -54,30 +58,30 @@ export class BlockPlaces {
   readonly #files: BlockFiles
   readonly #storage: BlockStorage
   readonly #readRaw: BlockStorage['read']
-  /** Blocks that go to a file when they come. */
+  /** Blocks that go to a file when they arrive. */
   readonly #expected = new Set<number>()
-  /** Blocks that have come, and aren't in their file yet. */
+  /** Blocks that have arrived, and aren't in their file yet. */
   readonly #held = new Map<number, Uint8Array>()
   readonly #placeholders = new WeakSet<Uint8Array>()
   readonly #offsets = new Map<number, Promise<number>>()
 
   /**
-   * @param core that is ready; its own storage is taken over
+   * @param core that is ready; its storage is wrapped
    * @param number of the core in its folder
    */
   constructor(core: Hypercore, files: BlockFiles, number = firstCore) {
     this.#core = core
     this.#number = number
     this.#files = files
-    this.#storage = core.core.state.storage
+    this.#storage = internalsOf(core).core.state.storage
     new TreeNodes(core, this.#storage)
     this.#readRaw = this.#storage.read.bind(this.#storage)
     this.#takeOver(this.#storage)
-    core.on('peer-add', giveBackSent)
+    onPeer(core, giveBackSent)
     core.on('truncate', () => this.#offsets.clear())
   }
 
-  /** A stand-in of a block of `length` bytes that lies in a file: to be appended. @param hash its `leafHash` */
+  /** A stand-in for a block of `length` bytes in a file, to be appended. @param hash its `leafHash` */
   placeholder(length: number, hash: Buffer): Uint8Array {
     const block = Buffer.from(zeros, 0, length)
     setLeafHash(block, hash)
@@ -86,26 +90,30 @@ export class BlockPlaces {
   }
 
   /**
-   * Has a block again that was given up, as a file has its bytes once more: whoever kept it need not get it anew.
+   * Restores a block that was given up when a file holds its bytes again, so that nobody has to fetch it.
    *
    * @param hash the `leafHash` of the bytes
-   * @returns whether it is this block
+   * @returns whether they are this block's
    */
   async reclaim(block: number, length: number, hash: Buffer): Promise<boolean> {
     const leaf = await this.leafOf(block)
     if (leaf === undefined || leaf.size !== length || !leaf.hash.equals(hash)) return false
     const value = this.placeholder(length, hash)
     const nothing = { hash: null, seek: null, upgrade: null, manifest: null }
-    await this.#core.applyProof({ fork: this.#core.fork, block: { index: block, value, nodes: [] }, ...nothing })
+    await internalsOf(this.#core).applyProof({
+      fork: this.#core.fork,
+      block: { index: block, value, nodes: [] },
+      ...nothing
+    })
     return this.#core.has(block)
   }
 
-  /** When this block comes from a peer, it is held in memory until it is `written` to a file. */
+  /** Holds this block in memory when it arrives, until it is `written` to a file. */
   expect(block: number): void {
     this.#expected.add(block)
   }
 
-  /** Whether a block that comes goes to a file. */
+  /** Whether a block goes to a file when it arrives. */
   isExpected(block: number): boolean {
     return this.#expected.has(block)
   }
@@ -116,7 +124,7 @@ export class BlockPlaces {
     this.#held.delete(block)
   }
 
-  /** Expects these blocks no more. Those that came, and weren't written, are forgotten: they may come again. */
+  /** Expects these blocks no more. Those that arrived, and weren't written, are dropped: they may be fetched again. */
   async abandon(blocks: Iterable<number>): Promise<void> {
     for (const block of blocks) {
       this.#expected.delete(block)
@@ -129,13 +137,15 @@ export class BlockPlaces {
     await this.#core.clear(block)
   }
 
-  /** Gives up those blocks of a range, `end` excluded, that lie in files and that none holds; what is in the store stays. */
+  /**
+   * Gives up the blocks of a range, `end` excluded, that lie in files and that no file holds any more; blocks in the
+   * store stay.
+   */
   async release(first: number, end: number, isHeld: (block: BlockRef) => boolean): Promise<void> {
-    const { bitfield } = this.#core.core
     let start = -1
     let next = first
     for (;;) {
-      const block = bitfield.findFirst(true, next)
+      const block = nextHeld(this.#core, next)
       const isOver = block < 0 || block >= end
       const isLoose = !isOver && !isHeld(this.refOf(block)) && (await this.lengthOf(block)) !== undefined
       if (start >= 0 && (!isLoose || block !== next)) {
@@ -148,12 +158,12 @@ export class BlockPlaces {
     }
   }
 
-  /** The name of a block of this core among all of its folder. */
+  /** The name of a block of this core among all blocks of its folder. */
   refOf(index: number): BlockRef {
     return { core: this.#number, index }
   }
 
-  /** Whether a block is known here as one that lies in a file, and how long it is then. */
+  /** The length of a block if it lies in a file; `undefined` otherwise. */
   async lengthOf(block: number): Promise<number | undefined> {
     if (!(await this.#core.has(block))) return undefined
     const rx = this.#readRaw()
@@ -169,12 +179,12 @@ export class BlockPlaces {
     return node !== null && node.size === bytes.length && node.hash.equals(leafHash(bytes))
   }
 
-  /** Length and hash of a block, as the log has them; `undefined` where they aren't here. */
+  /** Length and hash of a block, by the log; `undefined` if its leaf isn't here. */
   async leafOf(block: number): Promise<{ readonly size: number; readonly hash: Buffer } | undefined> {
     return (await this.#leaf(block)) ?? undefined
   }
 
-  /** Length and hash of each of some blocks in a row; fewer where the next one's aren't here. */
+  /** Length and hash of each of some blocks in a row, up to the first whose leaf isn't here. */
   async leavesOf(first: number, blocks: number): Promise<TreeNode[]> {
     const leaves: TreeNode[] = []
     while (leaves.length < blocks) {
@@ -197,7 +207,7 @@ export class BlockPlaces {
     return node
   }
 
-  /** Reading and writing of blocks goes through here from now on, also in snapshots. */
+  /** Wraps reading and writing of blocks, also in snapshots. */
   #takeOver(storage: BlockStorage): void {
     const [read, write, snapshot] = [storage.read, storage.write, storage.snapshot]
     storage.read = (fork) => {
@@ -217,7 +227,7 @@ export class BlockPlaces {
   #takeOverWrite(tx: BlockWrite): BlockWrite {
     const putBlock = tx.putBlock
     tx.putBlock = (index, bytes) => putBlock.call(tx, index, this.#stored(index, bytes))
-    // What proves a block that was cleared may prove another: without it peers would be told nonsense.
+    // Nodes that prove a cleared block may prove another, which peers couldn't verify without them.
     tx.deleteTreeNode = () => {}
     return tx
   }
@@ -235,7 +245,7 @@ export class BlockPlaces {
     const { inline, placed } = decodeStored(value)
     if (inline !== undefined) return inline
     const held = this.#held.get(index)
-    // A copy: whoever has it written gives its memory back then.
+    // A copy: the writer of the block gives its memory back afterwards.
     if (held !== undefined) return Buffer.from(held)
     const offset = this.offsetOf(index)
     this.#remember(
@@ -250,7 +260,7 @@ export class BlockPlaces {
     return null
   }
 
-  /** Where in the core a block begins, in bytes. Rejects where the log's nodes that tell it aren't here. */
+  /** The offset of a block in the core, in bytes. Rejects if nodes that tell it aren't here. */
   offsetOf(block: number): Promise<number> {
     const known = this.#offsets.get(block)
     if (known !== undefined) return known
@@ -260,9 +270,10 @@ export class BlockPlaces {
   }
 
   async #findOffset(block: number): Promise<number> {
-    const { roots } = this.#core.core.state
     const rx = this.#readRaw()
-    const before = nodesBefore(block, roots).map((node) => (typeof node === 'number' ? rx.getTreeNode(node) : node))
+    const before = nodesBefore(block, rootsOf(this.#core)).map((node) =>
+      typeof node === 'number' ? rx.getTreeNode(node) : node
+    )
     rx.tryFlush()
     let offset = 0
     for (const node of await Promise.all(before)) {
@@ -275,20 +286,20 @@ export class BlockPlaces {
   #remember(block: number, offset: Promise<number>): void {
     this.#offsets.delete(block)
     this.#offsets.set(block, offset)
-    // What can't be told now may be known later.
+    // The nodes may come later.
     offset.catch(() => this.#offsets.delete(block))
     const oldest = this.#offsets.keys().next().value
     if (this.#offsets.size > offsetsMax && oldest !== undefined) this.#offsets.delete(oldest)
   }
 }
 
-/** Not every native module knows memory that threads share. */
+/** Not every native module can read memory that threads share. */
 function unshared(bytes: Uint8Array): Uint8Array {
   return bytes.buffer instanceof SharedArrayBuffer ? Buffer.from(bytes) : bytes
 }
 
-/** Once a block was sent, nobody looks at what it was read into any more. */
-function giveBackSent(peer: Peer): void {
+/** Gives back the memory of a block once it was sent. */
+function giveBackSent(peer: PeerInternals): void {
   const { _fulfillRequest } = peer
   peer._fulfillRequest = async (request, isPushed) => {
     const { fulfill } = request
@@ -303,7 +314,7 @@ function giveBackSent(peer: Peer): void {
   }
 }
 
-/** The nodes of the tree that cover all blocks before one, together: roots, and indexes of nodes in the store. */
+/** The nodes that together cover all blocks before one: roots, and indexes of nodes in the store. */
 function nodesBefore(block: number, roots: readonly TreeNode[]): (TreeNode | number)[] {
   const nodes: (TreeNode | number)[] = []
   const index = 2 * block

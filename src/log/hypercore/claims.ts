@@ -1,43 +1,43 @@
 import type { Version } from '../../tree/tree.ts'
 
-/** What a peer says of the log: nobody has signed it. */
+/** A peer's unsigned statement about a log. */
 export interface Claim {
   readonly remotePublicKey: Uint8Array
   readonly remoteFork: number
   readonly remoteLength: number
 }
 
-/** For so long a peer is believed that it has more than we do, without our getting any of it. */
+/** How long a peer is believed to have more than this one while none of it comes. */
 const beliefMsMax = 10_000
-/** Peers remembered; those beyond are believed anew. */
+/** Peers remembered; a peer forgotten is believed anew. */
 const peersMax = 1000
 
 interface Doubt {
   readonly sinceMs: number
-  /** What we had when the claim was made. */
-  readonly had: Version
+  /** The version that was here when the claim was made. */
+  readonly ours: Version
 }
 
 /**
- * Weighs what peers claim to have. A length costs nothing to claim, while the proof that comes with a
- * true one is small and comes at once: a claim that nothing follows is worth nothing after a while.
+ * Weighs the claims of peers. Claiming a length costs nothing, while the proof of a true one is small and comes at
+ * once: a claim that nothing follows counts for nothing after a while.
  */
 export class Claims {
   readonly #doubts = new Map<string, Doubt>()
 
-  /** Whether a peer is to be believed that it has more than `ours`, at a time of a clock that never goes back. */
+  /** Whether to believe that a peer has more than `ours`, at a time of a clock that never goes back. */
   hasMore(peer: Claim, ours: Version, nowMs: number): boolean {
     const { fork, length } = ours
     const key = Buffer.from(peer.remotePublicKey).toString('hex')
     const doubt = this.#doubts.get(key)
     const more = peer.remoteFork > fork || (peer.remoteFork === fork && peer.remoteLength > length)
     if (!more) {
-      // Taken back is not proven: only what has come since clears it.
-      if (doubt !== undefined && (doubt.had.fork !== fork || doubt.had.length !== length)) this.#doubts.delete(key)
+      // A peer that takes its claim back has not proven it: only progress since then clears the doubt.
+      if (doubt !== undefined && (doubt.ours.fork !== fork || doubt.ours.length !== length)) this.#doubts.delete(key)
       return false
     }
     if (doubt !== undefined) return nowMs - doubt.sinceMs < beliefMsMax
-    this.#doubts.set(key, { sinceMs: nowMs, had: ours })
+    this.#doubts.set(key, { sinceMs: nowMs, ours })
     const oldest = this.#doubts.keys().next().value
     if (this.#doubts.size > peersMax && oldest !== undefined) this.#doubts.delete(oldest)
     return true

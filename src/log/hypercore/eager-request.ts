@@ -1,19 +1,19 @@
 import type Hypercore from 'hypercore'
-import type { Peer } from 'hypercore'
+import { onPeer } from './internals.ts'
 
 /**
- * Has the first block that is wanted of a core come together with the proof of its length. Hypercore waits for that, and
- * to be told which blocks a peer has: one or two round trips more for whoever looks at a log from far away. Each peer is
- * asked so once: who hasn't got the block says so, and all goes on as usual.
+ * Requests the first wanted block of a core together with the proof of its length. Hypercore waits for the proof, and
+ * for the peer to announce its blocks: one or two more round trips for a reader far away. Each peer is asked this way
+ * once: a peer without the block says so, and requests go on as usual.
  */
 export function requestEagerly(core: Hypercore): void {
-  core.on('peer-add', (peer: Peer) => {
+  onPeer(core, (peer) => {
     const { _requestBlock, _remoteHasBlock } = peer
-    let isAsked = false
+    let wasAsked = false
     peer._requestBlock = (wanted) => {
       if (_requestBlock.call(peer, wanted)) return true
-      if (isAsked || core.length > 0 || wanted.index >= peer.remoteLength) return false
-      isAsked = true
+      if (wasAsked || core.length > 0 || wanted.index >= peer.remoteLength) return false
+      wasAsked = true
       peer._remoteHasBlock = () => true
       try {
         return _requestBlock.call(peer, wanted)

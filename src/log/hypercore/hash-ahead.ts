@@ -1,49 +1,56 @@
 import type Hypercore from 'hypercore'
-import type { DataMessage, Peer, TreeNode } from 'hypercore'
+import type { DataMessage, TreeNode } from 'hypercore'
 import { BufferPool, giveBack, lentWith, reunited } from '../../buffer-pool.ts'
 import type { BlockPlaces } from './block-places.ts'
+import { onPeer } from './internals.ts'
 import { setLeafHash } from './leaf-hash.ts'
 
-/** Hashes blocks where nothing else waits for it. */
+/** Hashes blocks off the main thread. */
 export interface LeafHasher {
   /**
-   * The hash of a block in its core's tree, as `leafHash` has it. Rejects when it can't be had: then it is made here.
+   * The `leafHash` of a block. Rejects if the hasher can't: the main thread hashes the block then.
    *
-   * @param isOfMany whether as many more are to come as make a large file
+   * @param isOfMany whether the block is one of a large file, so that many more follow
    */
   hash(block: Uint8Array, isOfMany: boolean): Promise<Buffer>
 }
 
-/** Of less it isn't worth while to hand it over; of more, a block is not one of ours. */
+/** Handing over smaller blocks costs more than hashing them; larger blocks are not of this program's making. */
 const bytesMin = 64 * 1024
 const bytesMax = 2 * 1024 * 1024
-/** In a frame of a secret-stream: 3 bytes are its length, one is a tag. Protomux begins several messages by a 0. */
+/**
+ * Offset of the message in a frame of secret-stream: 3 bytes of length, one of the tag. Several messages in one frame
+ * begin with a 0 of Protomux.
+ */
 const messageAt = 4
 
-/** Where blocks are until they are written: worker threads hash and write them. For as many as are on their way, and some. */
+/**
+ * Memory of blocks until worker threads have hashed and written them. Enough for the blocks on their way, and some
+ * more.
+ */
 const memory = new BufferPool({ bytesMax: 24 * 1024 * 1024, shared: true })
 
 /**
- * Has the blocks that come from peers hashed before Hypercore verifies them: most of what it takes to receive them. What
- * they came in is given back at once; what those are in that go into a file, by whoever writes them.
+ * Hashes blocks of peers before Hypercore verifies them: most of the cost of receiving them. The memory of the message
+ * is given back at once; the memory of a block that goes to a file, by whoever writes it.
  */
 export function hashAhead(core: Hypercore, places: BlockPlaces, hasher: LeafHasher): void {
-  core.on('peer-add', (peer: Peer) => {
+  onPeer(core, (peer) => {
     const { ondata } = peer
     peer.ondata = async (message: DataMessage) => {
       const { index = -1, value = null } = message.block ?? {}
       if (value === null || value.length < bytesMin || value.length > bytesMax) return ondata.call(peer, message)
-      const goesToFile = places.isExpected(index)
-      const settled = settle(message, goesToFile)
+      const isForFile = places.isExpected(index)
+      const settled = settle(message, isForFile)
       const block = settled.block?.value ?? value
-      const hash = await hasher.hash(block, goesToFile).catch(() => undefined)
+      const hash = await hasher.hash(block, isForFile).catch(() => undefined)
       if (hash !== undefined) setLeafHash(block, hash)
       return peer.removed ? undefined : ondata.call(peer, settled)
     }
   })
 }
 
-/** The message in memory of its own, and what it came in given back. */
+/** Copies a message out of the frame that it came in, and gives the frame back. */
 function settle(message: DataMessage, isShared: boolean): DataMessage {
   const { block, hash, seek, upgrade, manifest } = message
   if (!block?.value) return message
@@ -56,7 +63,7 @@ function settle(message: DataMessage, isShared: boolean): DataMessage {
     seek: seek && { ...seek, nodes: copiesOf(seek.nodes) }
   }
   const frame = lentWith(block.value)
-  // What else it may bring isn't worth a copy: it comes with few.
+  // Proofs of the length or the manifest stay in the frame: they come with few blocks.
   if (frame !== undefined && frame[messageAt] !== 0 && upgrade === null && manifest === null) {
     reunited(frame)
     giveBack(frame)

@@ -3,14 +3,15 @@ import type { BlockStorage } from 'hypercore'
 import { MerkleTree } from 'hypercore/lib/merkle-tree.js'
 import { treeNodesOf } from './tree-nodes.ts'
 
-/** So many at once: a peer that has most of a core lacks one or two. */
+/** Nodes read at once: a peer that has most of a core lacks one or two. */
 const nodesAtOnce = 4
 /** No tree is deeper. */
 const depthMax = 1024
 
 /**
- * How many nodes above one in the tree of a core aren't here, up to one that is. Hypercore asks it before each request of
- * a block, one node after the other, each by a way through the storage engine's threads; here they go together.
+ * Counts the nodes from one in a core's tree upwards that aren't here, up to one that is. Hypercore calls it before
+ * each request of a block, and its own function reads one node after the other, each by a trip through the storage
+ * engine's threads; this one reads several at once.
  */
 export async function missingNodes(
   session: { readonly storage: BlockStorage },

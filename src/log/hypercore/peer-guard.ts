@@ -1,41 +1,46 @@
 import type Hypercore from 'hypercore'
-import type { Peer, RangeMessage } from 'hypercore'
+import type { PeerInternals, RangeMessage } from 'hypercore'
+import { internalsOf, onPeer } from './internals.ts'
 
-/** So far beyond the blocks that we know of, a peer may say what it has: 16 million are 8 TB of chunks. */
+/** How far beyond the known end a peer may announce blocks: 16 million are 8 TB of chunks. */
 const beyondMax = 2 ** 24
-/** Requests of a peer that wait for an answer. Ours never have over 2,048 on their way. */
+/** Requests of one peer that may wait for an answer. This program never has over 2,048 on their way. */
 const requestsMax = 8192
-/** A peer's log may change its fork so often in one connection. */
+/** How often a peer may change the fork of a log in one connection. */
 const forksMax = 100
 
 /**
- * Stands between the peers of a core and Hypercore, which believes what they say: a range that ends at
- * 2^50 has it allocate until the process dies, one far block has it search for minutes, and neither
- * requests that are never read the answers of nor forks have a bound.
+ * Stands between the peers of a core and Hypercore, which believes them: a range that ends at 2^50 makes it allocate
+ * until the process dies, one far block makes it search for minutes, and nothing bounds forks, or requests whose
+ * answers are never read.
  */
 export function guardPeers(core: Hypercore): void {
-  core.on('peer-add', (peer: Peer) => guard(core, peer))
-  // One peer is asked for the proof of a new fork; when it goes, Hypercore asks no other.
+  onPeer(core, (peer) => guard(core, peer))
+  // Hypercore asks one peer for the proof of a new fork, and no other when that one leaves.
   core.on('peer-remove', () => {
     setImmediate(() => {
-      for (const peer of core.peers) core.replicator._updateFork(peer)
+      const { peers, replicator } = internalsOf(core)
+      for (const peer of peers) replicator._updateFork(peer)
     })
   })
 }
 
-/** Where the nodes of the Merkle tree that prove an answer aren't here, what is asked for isn't either. */
+/**
+ * `null` for a block whose proof lacks nodes here: the peer gets "not available", rather than the end of its
+ * connection.
+ */
 function noneWithoutNodes(error: Error): null {
   if ('code' in error && error.code === 'INVALID_OPERATION') return null
   throw error
 }
 
-function guard(core: Hypercore, peer: Peer): void {
+function guard(core: Hypercore, peer: PeerInternals): void {
   const { onrange, onbitfield, onrequest, onsync, _fulfillRequest } = peer
   const isFar = (end: number) => !(end <= core.length + beyondMax)
-  // What a peer has of blocks that nobody knows of is of no use: it is left out, and the peer stays.
+  // Blocks that nobody knows of are of no use: the message is ignored, and the peer stays.
   peer.onrange = (message: RangeMessage) => {
     const { start, length, drop } = message
-    // From the first block on it is one number.
+    // A range from the first block on costs one number.
     if (isFar(start + length) && (start !== 0 || drop)) return undefined
     return onrange.call(peer, message)
   }
@@ -48,7 +53,7 @@ function guard(core: Hypercore, peer: Peer): void {
     peer.stream.destroy()
     return undefined
   }
-  // Of a peer that is paused, Hypercore takes for granted that what it asks for is here.
+  // Hypercore assumes that a block is here once a paused peer asks for it.
   peer._fulfillRequest = async (request, pushing) => {
     const proof = await request.fulfill().catch(noneWithoutNodes)
     if (proof === null && !peer.isActive()) return undefined

@@ -1,24 +1,24 @@
 import type Hypercore from 'hypercore'
-import type { Peer } from 'hypercore'
+import type { PeerInternals } from 'hypercore'
 import { attendedClock } from '../../attended-clock.ts'
 import { Lateness, patienceMs, type TimeLimit } from '../../lateness.ts'
+import { internalsOf, onPeer } from './internals.ts'
+import { silenceBytesMax } from './peers.ts'
 
-/** A peer that was asked and says nothing for so long is let go, so that others are asked; later where it has been late. */
+/** A peer that has requests and sends nothing for this long is disconnected, so that others are asked; later if it was late before. */
 const silenceLimit: TimeLimit = { minMs: 5000, maxMs: 60_000 }
-/** A peer that sends, but answers nothing: it may be on a slow line, behind a large block. */
+/** The same of a peer that sends but answers nothing: it may be on a slow line, behind a large block. */
 const answerlessMsMax = 120_000
-/** What keeps a connection alive, and is no more than that. */
-const silenceBytesMax = 4096
 const tickMs = 1000
-/** A peer keeps its connection alive more often than this. */
+/** A peer sends a keep-alive more often than this. */
 const aliveMs = 2000
-/** It comes back, and is asked for nothing for so long, each time longer. */
+/** A peer that was disconnected and comes back gets no requests for this long, doubled each time. */
 const shunMsMin = 60_000
 const shunMsMax = 3_600_000
 /** Peers remembered. */
 const peersMax = 1000
 
-/** What was seen of a peer, and when it changed, by attended time. */
+/** Counters of a peer, and when each last changed, by the attended clock. */
 interface Waiting {
   readonly answers: number
   readonly answeredMs: number
@@ -29,52 +29,52 @@ interface Waiting {
 }
 
 /**
- * Lets go of peers that take requests and answer none. Hypercore asks a second and a third peer for a
- * block, but no more, and only one for what makes a log longer; it never gives a request up.
+ * Disconnects peers that take requests and answer none. Hypercore asks a second and a third peer for a block, but no
+ * more, and only one for the proof of a longer log; it never gives a request up.
  */
 export class StallWatch {
-  readonly #waiting = new WeakMap<Peer, Waiting>()
+  readonly #waiting = new WeakMap<PeerInternals, Waiting>()
   readonly #shunned = new Map<string, { readonly untilMs: number; readonly nextMs: number }>()
   /** How late each peer has been, by its public key in hexadecimal. */
   readonly #lateness = new Map<string, Lateness>()
-  /** Those that are paused by this. */
-  readonly #paused = new WeakSet<Peer>()
+  /** Peers that this watch has paused. */
+  readonly #paused = new WeakSet<PeerInternals>()
   readonly #cores = new Set<Hypercore>()
   readonly #timer: NodeJS.Timeout
 
   constructor() {
-    this.#timer = setInterval(() => this.#look(), tickMs)
+    this.#timer = setInterval(() => this.#checkPeers(), tickMs)
     this.#timer.unref()
   }
 
   add(core: Hypercore): void {
     this.#cores.add(core)
-    core.on('peer-add', (peer: Peer) => this.#pause(core, peer, attendedClock.now()))
+    onPeer(core, (peer) => this.#pauseShunned(core, peer, attendedClock.now()))
   }
 
   close(): void {
     clearInterval(this.#timer)
   }
 
-  #look(): void {
+  #checkPeers(): void {
     const nowMs = attendedClock.now()
     for (const core of this.#cores) {
-      for (const peer of [...core.peers]) {
-        forgive(core, peer)
-        this.#pause(core, peer, nowMs)
+      for (const peer of [...internalsOf(core).peers]) {
+        resume(core, peer)
+        this.#pauseShunned(core, peer, nowMs)
         const lateness = this.#latenessOf(peer)
         const now = waitingFor(peer, this.#waiting.get(peer), nowMs, lateness)
         this.#waiting.set(peer, now)
-        // It may share our machine.
+        // The peer may share our machine, and be as late as we are.
         const silentMs = patienceMs(silenceLimit, Math.max(lateness.at(now.receivedMs), attendedClock.lateMs))
         const isStalled = nowMs - now.receivedMs >= silentMs || nowMs - now.answeredMs >= answerlessMsMax
-        // Alone it keeps nobody else from answering.
+        // Without other peers there is nobody else to ask.
         if (isStalled && core.peers.length > 1) this.#shun(peer, nowMs)
       }
     }
   }
 
-  #latenessOf({ remotePublicKey }: Peer): Lateness {
+  #latenessOf({ remotePublicKey }: PeerInternals): Lateness {
     const key = remotePublicKey.toString('hex')
     const lateness = this.#lateness.get(key) ?? new Lateness()
     this.#lateness.delete(key)
@@ -84,7 +84,7 @@ export class StallWatch {
     return lateness
   }
 
-  #shun(peer: Peer, nowMs: number): void {
+  #shun(peer: PeerInternals, nowMs: number): void {
     const key = peer.remotePublicKey.toString('hex')
     const ms = this.#shunned.get(key)?.nextMs ?? shunMsMin
     this.#shunned.delete(key)
@@ -94,33 +94,36 @@ export class StallWatch {
     peer.stream.destroy()
   }
 
-  /** One that was let go stays when it comes back, and is asked for nothing until its time is over or nobody else is there. */
-  #pause(core: Hypercore, peer: Peer, nowMs: number): void {
+  /** A shunned peer that comes back stays connected, without requests until its time is over or no other peer is there. */
+  #pauseShunned(core: Hypercore, peer: PeerInternals, nowMs: number): void {
     const untilMs = this.#shunned.get(peer.remotePublicKey.toString('hex'))?.untilMs ?? 0
     if (nowMs < untilMs && core.peers.length > 1) {
       if (!peer.paused) this.#paused.add(peer)
       peer.paused = true
     } else if (this.#paused.delete(peer)) {
       peer.paused = false
-      core.replicator.updatePeer(peer)
+      internalsOf(core).replicator.updatePeer(peer)
     }
   }
 }
 
-/** Hypercore asks a peer for nothing more, for good, once it hadn't what it was asked for so many times. */
+/** Hypercore stops asking a peer for good after this many refused requests. */
 const refusalsMax = 32
 
-/** Files change while they are fetched: that a peer doesn't have of a version what it said is no fault of its own. */
-function forgive(core: Hypercore, peer: Peer): void {
+/**
+ * Resumes a peer that refused too often: files of the peer change while they are fetched, so that it lacks blocks of
+ * the version that it announced.
+ */
+function resume(core: Hypercore, peer: PeerInternals): void {
   const isPaused = peer.stats.notAvailableBackoffs >= refusalsMax
   peer.stats.notAvailableBackoffs = 0
   if (!isPaused) return
   peer.paused = false
-  core.replicator.updatePeer(peer)
+  internalsOf(core).replicator.updatePeer(peer)
 }
 
 function waitingFor(
-  { inflight, stats, stream }: Peer,
+  { inflight, stats, stream }: PeerInternals,
   before: Waiting | undefined,
   nowMs: number,
   lateness: Lateness

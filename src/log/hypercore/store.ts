@@ -9,6 +9,7 @@ import { DatabaseFailure, databaseFailure, messageOf, SyncError, systemCode } fr
 import './missing-nodes.ts'
 import { trackAvailability } from './availability.ts'
 import { type CompactOptions, compact } from './compact.ts'
+import { storageInternalsOf } from './internals.ts'
 import { guardPeers } from './peer-guard.ts'
 
 export { parseKey, printKey } from './key.ts'
@@ -19,7 +20,7 @@ export interface StoreKeyPair {
   readonly secretKey: Buffer
 }
 
-/** Nodes and keys that each view of a Hyperbee keeps in memory. Its own choice is 65,536 of each view, 40 MB. */
+/** Nodes and keys that each view of a Hyperbee caches. Its default is 65,536 for each view, 40 MB. */
 const cachedNodesMax = 8192
 
 export interface StoreOptions {
@@ -27,22 +28,24 @@ export interface StoreOptions {
   readonly inodesLast?: boolean
 }
 
-/** Where a folder's cores are kept: a Corestore in a directory of its own, one process at a time. */
+/** The store of a folder's cores: a Corestore in a directory of its own, used by one process at a time. */
 export class LogStore {
   readonly directory: string
   readonly #corestore: Corestore
+  readonly #storage: CorestoreStorage
 
-  private constructor(directory: string, corestore: Corestore) {
+  private constructor(directory: string, corestore: Corestore, storage: CorestoreStorage) {
     this.directory = directory
     this.#corestore = corestore
+    this.#storage = storage
   }
 
   /**
-   * Opens the store in `directory`, making it where there is none.
+   * Opens the store in `directory`, and creates it if there is none.
    *
    * @param options.inodesLast whether a file has the same inode number whenever its disk is mounted
-   * @param options.copied what to do with a store that was copied here from elsewhere: refuse it, take it as the
-   *   one and only, or take it as one of many, under an identity of its own
+   * @param options.copied how to treat a store that was copied here from elsewhere: refuse it, take it as the one and
+   *   only, or take it as one of many, under an identity of its own
    * @throws {SyncError} LOCKED, DAMAGED, DISK_FULL, STORE_COPIED, FOLDER_FORMAT, FOLDER_UNREADABLE
    */
   static async open(directory: string, { copied = 'refuse', inodesLast = true }: StoreOptions = {}): Promise<LogStore> {
@@ -51,7 +54,8 @@ export class LogStore {
     refuseHeadless(directory)
     const isBare = isBareStore(directory)
     const device = join(directory, deviceFileName)
-    // Written without a sync: a power cut soon after may leave it empty. It is made anew, for the same database.
+    // Corestore writes the file without a sync, so a power cut soon after leaves it empty. Corestore creates it anew
+    // for the same database.
     if (statSync(device, { throwIfNoEntry: false })?.size === 0) rmSync(device)
     try {
       if (!isBare) return await LogStore.#openHere(directory)
@@ -65,18 +69,18 @@ export class LogStore {
           'readers: make sure that no other copy is ever used again, then give --moved'
       )
     }
-    // It is made anew for where the store is now.
+    // Corestore creates the file anew for the present place of the store.
     rmSync(join(directory, deviceFileName), { force: true })
     const store = await LogStore.#openHere(directory)
     if (copied === 'only') return store
-    // Two peers of one identity would never be connected to each other.
-    await store.#corestore.storage.setSeed(randomBytes(32))
+    // Two peers of one identity never connect to each other.
+    await storageInternalsOf(store.#storage).setSeed(randomBytes(32))
     await store.close()
     return LogStore.#openHere(directory)
   }
 
   /**
-   * Opens the store in `directory` to look at it. Nothing is written, so it may be a copy.
+   * Opens the store in `directory` read-only: it may be a copy.
    *
    * @throws {SyncError} DAMAGED, FOLDER_FORMAT, FOLDER_UNREADABLE
    */
@@ -101,20 +105,20 @@ export class LogStore {
     try {
       await corestore.ready()
     } catch (error) {
-      // What stays open stays locked, for this process too.
+      // A database that stays open stays locked, for this process too.
       await corestore.close().catch(() => {})
       await storage.close().catch(() => {})
       throw openFailure(directory, error)
     }
-    return new LogStore(directory, corestore)
+    return new LogStore(directory, corestore, storage)
   }
 
-  /** A core of our own making, by name. */
+  /** A core of this store, by name. */
   async named(name: string): Promise<Hypercore> {
     return this.#ready(this.#corestore.get({ name }))
   }
 
-  /** Anybody's core, by its key. */
+  /** Any core, by its key. */
   async keyed(key: Uint8Array): Promise<Hypercore> {
     return this.#ready(this.#corestore.get({ key }))
   }
@@ -130,12 +134,12 @@ export class LogStore {
     }
   }
 
-  /** The pair of keys by which other peers know this one; the same for the life of the store. */
+  /** The key pair by which peers know this one; the same for the life of the store. */
   identity(): Promise<StoreKeyPair> {
     return this.#corestore.createKeyPair('p2psync/peer')
   }
 
-  /** A pair of keys for a machine that can't keep an identity of its own. */
+  /** A key pair for a machine that can't keep an identity of its own. */
   machine(): Promise<StoreKeyPair> {
     return this.#corestore.createKeyPair('p2psync/machine')
   }
@@ -145,19 +149,19 @@ export class LogStore {
     this.#corestore.replicate(stream)
   }
 
-  /** Returns when all that was appended would survive a power cut. Appending alone doesn't wait for that. */
+  /** Makes all appended blocks durable: appending alone doesn't wait for that. */
   async flush(): Promise<void> {
-    await this.#corestore.storage.db.flush()
+    await storageInternalsOf(this.#storage).db.flush()
   }
 
   /**
-   * Gives back the disk space of what was cleared. Others may use the store meanwhile.
+   * Gives back the disk space of cleared blocks. The store can be used meanwhile.
    *
    * @throws {SyncError} DISK_FULL, DAMAGED; the reason of an abortion
    */
   async compact(options: CompactOptions = {}): Promise<void> {
     try {
-      await compact(this.#corestore.storage.db, options)
+      await compact(storageInternalsOf(this.#storage).db, options)
     } catch (error) {
       throw databaseFailure('store', this.directory, error) ?? error
     }
@@ -165,20 +169,20 @@ export class LogStore {
   }
 
   /**
-   * Has the storage engine go through all that it keeps but blocks: it compares with its checksums what it reads.
+   * Reads everything but blocks through the storage engine, which compares it with its checksums.
    *
-   * @returns what it says of the damage that it meets
+   * @returns the messages of the engine about damage
    */
   async scan(): Promise<ReadonlySet<string>> {
     const found = new Set<string>()
     for (const [gte, lt] of rangesBesideBlocks()) {
-      // It stops at the first damage; from the other end it meets the last.
+      // A read stops at the first damage; in reverse it finds the last.
       for (const reverse of [false, true]) {
         try {
-          for await (const _ of this.#corestore.storage.db.iterator({ gte, lt, reverse, capacity: 1024 }));
+          for await (const _ of storageInternalsOf(this.#storage).db.iterator({ gte, lt, reverse, capacity: 1024 }));
           break
         } catch (error) {
-          // The engine reads one value beyond, too: what of the larger ones is damaged is found by reading them.
+          // The engine reads one value beyond the range, too. Damage of blob files is found by reading the blocks.
           if (!/blob/i.test(messageOf(error))) found.add(messageOf(error))
         }
       }
@@ -191,12 +195,12 @@ export class LogStore {
       await this.#corestore.close()
     } finally {
       // A core that fails to close would leave the database open, and locked for this process too.
-      await this.#corestore.storage.close()
+      await this.#storage.close()
     }
   }
 }
 
-/** Corestore moves whatever it finds in its directory into its database: it gets none but its own. */
+/** Refuses a directory with other files: Corestore would move them into its database. */
 function refuseForeign(directory: string): void {
   let names: string[]
   try {
@@ -213,10 +217,10 @@ function refuseForeign(directory: string): void {
   )
 }
 
-// hypercore-storage's own: a key is of a core's data when it begins with 4, the core, and what of it.
+// Keys of hypercore-storage: data of a core begins with 4, the number of the core, and the kind of data.
 const coreData = 4
 const blockData = 3
-/** A store of ours has two. */
+/** A store has two cores. */
 const coresMax = 8
 
 function* rangesBesideBlocks(): Generator<readonly [gte: Buffer, lt: Buffer]> {
@@ -228,15 +232,15 @@ function* rangesBesideBlocks(): Generator<readonly [gte: Buffer, lt: Buffer]> {
   yield [Buffer.of(coreData, coresMax), Buffer.of(0xff)]
 }
 
-/** Corestore's own, by which it tells its store from a copy: it holds its inode number and when it was made. */
+/** The file by which Corestore tells its store from a copy: it holds its own inode number and creation time. */
 export const deviceFileName = 'CORESTORE'
-/** What Corestore lets the times of that file be off, in milliseconds. */
+/** How much Corestore lets the times of that file differ. */
 const deviceFileSlackMs = 5000
 
 /**
- * Where inode numbers are made up at each mount, Corestore would take its own store for a copy. So this
- * writes down the number that it has now; only where the file has no attribute to know it by, for a store
- * that was made on a better file system and copied to this one is a copy.
+ * Writes the present inode number into the device file, for file systems that make inode numbers up at each mount:
+ * Corestore would take its own store for a copy. Only if the file has no extended attribute to be recognised by: a
+ * store that was created on a better file system and copied to this one is a copy.
  */
 function recognise(deviceFile: string): void {
   if (!existsSync(deviceFile)) return
@@ -250,7 +254,9 @@ function recognise(deviceFile: string): void {
   writeFileSync(deviceFile, [...others, `device/inode=${ino}`, `device/created=${Date.now()}`, ''].join('\n'))
 }
 
-/** Without its first file the engine would take a database for a new one, and clear away what is left of it. */
+/**
+ * Refuses a database without its CURRENT file: the engine would take it for a new one, and delete what is left of it.
+ */
 function refuseHeadless(directory: string): void {
   const db = join(directory, 'db')
   if (!existsSync(db) || existsSync(join(db, 'CURRENT')) || readdirSync(db).length === 0) return
@@ -258,12 +264,12 @@ function refuseHeadless(directory: string): void {
   throw new DatabaseFailure('store', 'DAMAGED', message, undefined)
 }
 
-/** The engine begins a report of what it does with each start, for its makers to read, and keeps a thousand. */
+/** Deletes old logs of the engine: it begins one with each start, and keeps a thousand. */
 function dropOldReports(db: string): void {
   for (const name of readdirSync(db)) if (name.startsWith('LOG.old.')) rmSync(join(db, name), { force: true })
 }
 
-/** A store whose device file is lost, perhaps while it was made anew. */
+/** Whether the device file of a store is lost, perhaps while Corestore created it. */
 function isBareStore(directory: string): boolean {
   return !existsSync(join(directory, deviceFileName)) && existsSync(join(directory, 'db/CURRENT'))
 }

@@ -1,7 +1,7 @@
 /**
- * What stands in the store under the key of a block: the block's bytes, or a mark that they lie in a file. A mark is the
- * 8 bytes below, 1, and the block's length as 4 bytes, little-endian; a block that happens to begin with the same 8 bytes
- * is kept behind them and a 0. FORMAT.md.
+ * The value in the store under the key of a block: the bytes of the block, or a mark that they lie in a file. A mark is
+ * the 8 bytes below, 1, and the length of the block as 4 bytes, little-endian; a block that happens to begin with the
+ * same 8 bytes is kept behind them and a 0. FORMAT.md.
  */
 const magic = Buffer.from('c6d70a92f41be835', 'hex')
 const kindInline = 0
@@ -26,7 +26,7 @@ export function encodeInline(bytes: Uint8Array): Uint8Array {
   return beginsWithMagic(bytes) ? Buffer.concat([magic, Buffer.of(kindInline), bytes]) : bytes
 }
 
-/** What is kept under the key of a block: its bytes, or its length where they lie in a file. */
+/** The bytes of a block, or its length if they lie in a file. */
 export function decodeStored(value: Uint8Array): Stored {
   if (!beginsWithMagic(value)) return { inline: value }
   if (value[magic.length] !== kindPlaced) return { inline: value.subarray(magic.length + 1) }

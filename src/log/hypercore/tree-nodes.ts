@@ -1,29 +1,31 @@
 import flat from 'flat-tree'
 import type Hypercore from 'hypercore'
 import type { BlockRead, BlockStorage, BlockWrite, TreeNode } from 'hypercore'
+import { internalsOf } from './internals.ts'
+import { rootsOf } from './raw-reads.ts'
 
-/** Remembered of those written last: what proves some hundred blocks. */
+/** Nodes remembered, of those written last: they prove some hundred blocks. */
 const nodesMax = 8192
 /** No tree is deeper. */
 const depthMax = 1024
 
 const byStorage = new WeakMap<BlockStorage, TreeNodes>()
 
-/** The nodes that are remembered of a core with this storage, if any are. */
+/** The remembered nodes of a core with this storage, if there are any. */
 export function treeNodesOf(storage: BlockStorage): TreeNodes | undefined {
   return byStorage.get(storage)
 }
 
 /**
- * The nodes of a core's Merkle tree that came last. Each block that comes is proven by those that came with blocks
- * before it. Hypercore reads them from the store, one by one: each time a way through the storage engine's threads, and
- * together half of what a block costs.
+ * Remembers the nodes of a core's Merkle tree that were written last. Nodes that came with earlier blocks prove each
+ * block that comes, and Hypercore reads them from the store one by one, each by a trip through the storage engine's
+ * threads: half the cost of a block.
  */
 export class TreeNodes {
   readonly #core: Hypercore
   readonly #nodes = new Map<number, TreeNode>()
 
-  /** @param storage of the core: its `read` and `write` go through here from now on, but for snapshots */
+  /** @param storage of the core: its `read` and `write` go through here from now on, except in snapshots */
   constructor(core: Hypercore, storage: BlockStorage) {
     this.#core = core
     const [read, write] = [storage.read, storage.write]
@@ -33,8 +35,8 @@ export class TreeNodes {
   }
 
   /**
-   * How many nodes above one are to be asked for, up to one that is remembered or a root. There may be more in the store:
-   * what comes with a block that isn't needed is 40 bytes, and asking there takes as long as the block.
+   * How many nodes to request above one, up to one that is remembered or a root. The store may hold more of them, but a
+   * node that comes with a block needlessly is 40 bytes, and looking it up takes as long as the block.
    *
    * @param length of the core, in blocks
    */
@@ -49,13 +51,13 @@ export class TreeNodes {
   }
 
   #get(index: number): TreeNode | undefined {
-    return this.#nodes.get(index) ?? this.#core.core.state.roots.find((root) => root.index === index)
+    return this.#nodes.get(index) ?? rootsOf(this.#core).find((root) => root.index === index)
   }
 
   #takeOverRead(rx: BlockRead): BlockRead {
     const { getBlock, getTreeNode, tryFlush } = rx
     rx.getTreeNode = async (index) => this.#get(index) ?? getTreeNode.call(rx, index)
-    rx.getBlock = async (index) => (this.#core.core.bitfield.get(index) ? getBlock.call(rx, index) : null)
+    rx.getBlock = async (index) => (internalsOf(this.#core).core.bitfield.get(index) ? getBlock.call(rx, index) : null)
     rx.tryFlush = () => {
       if (rx.read._operations.length === 0) rx.destroy()
       else tryFlush.call(rx)
@@ -70,16 +72,16 @@ export class TreeNodes {
       put.push(node)
       putTreeNode.call(tx, node)
     }
-    // Another fork: whatever is beyond what it has in common with this one is another there.
-    let isOther = false
+    // Another fork: nodes beyond the common part differ there.
+    let isOtherFork = false
     tx.deleteTreeNodeRange = (start, end) => {
-      isOther = true
+      isOtherFork = true
       this.#nodes.clear()
       deleteTreeNodeRange.call(tx, start, end)
     }
     tx.flush = async () => {
       const flushed = await flush.call(tx)
-      if (isOther) this.#nodes.clear()
+      if (isOtherFork) this.#nodes.clear()
       for (const node of put) this.#remember(node)
       return flushed
     }
@@ -91,5 +93,20 @@ export class TreeNodes {
     this.#nodes.set(node.index, node)
     const oldest = this.#nodes.keys().next().value
     if (this.#nodes.size > nodesMax && oldest !== undefined) this.#nodes.delete(oldest)
+  }
+}
+
+const keptNodes = new WeakSet<BlockStorage>()
+
+/** Keeps the nodes that prove a block when the block is cleared, which Hypercore deletes though other blocks may need them. */
+export function keepNodes(core: Hypercore): void {
+  const { storage } = internalsOf(core).core.state
+  if (keptNodes.has(storage)) return
+  keptNodes.add(storage)
+  const write = storage.write
+  storage.write = () => {
+    const tx = write.call(storage)
+    tx.deleteTreeNode = () => {}
+    return tx
   }
 }

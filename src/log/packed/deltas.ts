@@ -6,17 +6,17 @@ import type { Version } from '../../tree/tree.ts'
 import { headerLength, type LogEntry } from '../bee/entries.ts'
 import { entriesMax } from './snapshot.ts'
 
-/** Fewer changes than this come as soon by themselves: some 0.3 ms each. */
+/** Fewer changes than this aren't worth a delta: each costs a reader some 0.3 ms. */
 export const deltaEntriesMin = 256
 
-/** What the log grew by between two lengths, told by a delta where there is one. */
+/** A stretch of the log between two lengths, with the delta that covers it if there is one. */
 export interface Stretch {
   readonly since: number
   readonly length: number
   readonly delta?: DeltaPointer
 }
 
-/** The deltas that the head of a version names, where they can be ones. */
+/** The deltas that the head of a version names, as far as they are plausible. */
 export function deltasOf({ deltas = [], contentLength }: Head, version: Version): readonly DeltaPointer[] {
   return deltas.filter(({ block, blocks, since, length, entries }) => {
     const isThere = block + blocks <= contentLength && since >= headerLength && length <= version.length
@@ -24,7 +24,9 @@ export function deltasOf({ deltas = [], contentLength }: Head, version: Version)
   })
 }
 
-/** What tells all that the log grew by from one length to another, the oldest first. */
+/**
+ * Covers the log from one length to another with deltas, and with stretches of the tree between them; the oldest first.
+ */
 export function stretchesOf(deltas: readonly DeltaPointer[], since: number, length: number): readonly Stretch[] {
   const stretches: Stretch[] = []
   let at = since
@@ -38,14 +40,14 @@ export function stretchesOf(deltas: readonly DeltaPointer[], since: number, leng
   return stretches
 }
 
-/** What several stretches tell, each path once, in the log's order. */
+/** The changes of several stretches: each path once, in the log's order. */
 export async function* changesIn(stretches: readonly AsyncIterable<LogEntry>[]): AsyncGenerator<LogEntry> {
   const latest = new Map<TreePath, Entry | undefined>()
   for (const changes of stretches) for await (const [path, entry] of changes) latest.set(path, entry)
   for (const path of sortedAsLog(latest.keys())) yield [path, latest.get(path)]
 }
 
-/** The blocks of a delta; `undefined` where it isn't worth them, or an entry is too large for any. */
+/** The blocks of a delta; `undefined` if the changes are few, or an entry is too large for a block. */
 export async function makeDelta(
   changes: ReadonlyMap<TreePath, Entry | undefined>
 ): Promise<readonly Buffer[] | undefined> {

@@ -19,110 +19,110 @@ import {
 } from './snapshot.ts'
 
 const askAgainMs = 5000
-/** Beyond all blocks that a core will ever have: a range from here on asks for none but the latest. */
-const nowhere = 2 ** 40
-/** What is fetched at leisure comes in pieces that take so much longer than one block: what is live waits behind no more. */
+/** Beyond all blocks that a core will ever have: a range from here on requests the latest block alone. */
+const beyondAll = 2 ** 40
+/** Background pieces are sized to take this much longer than one block: live requests wait behind no more. */
 const pieceMs = { min: 15, max: 40 } as const
-/** After each, so many times as long is left to what is live. */
-const restShare = 3
+/** After each piece, live requests get this many times as long. */
+const liveShare = 3
 const pieceBlocks = { min: 64, max: 1024 } as const
-/** Where there is always something else to do, one comes this often. */
-const busyMsMax = 5000
+/** While live requests never end, a piece is fetched this often. */
+const pieceGapMsMax = 5000
 const busyTickMs = 200
 
-/** What was found unfit is remembered, so many times. */
+/** How many unfit snapshots and deltas are remembered. */
 const unfitMax = 16
 
-/** What changed between two versions, where deltas tell of it. */
+/** The stretches that tell the changes between two versions. */
 interface Changes {
   readonly from: Version
   readonly to: Version
   readonly stretches: readonly Stretch[]
 }
 
-/** A version that a snapshot, where there is one, and the changes since tell. */
-interface Told {
+/** A version, told by a snapshot and the changes since, or by changes alone. */
+interface PackedVersion {
   readonly snapshot: SnapshotPointer | undefined
   readonly changes: Changes
 }
 
 /**
- * Decides what to fetch of an entries core, and when. Block by block, a tree that isn't here costs a reader minutes;
- * all of its blocks cost it seconds. So it takes a snapshot and what has changed since, of many changes the deltas,
- * and the rest at leisure: history is made of it, and others get it from us.
+ * Decides what to fetch of an entries core, and when. Read block by block, a missing tree costs a reader minutes; all
+ * of its blocks cost seconds. So this fetches a snapshot and the changes since, large changes as deltas, and the rest
+ * in the background: for history, and for other readers.
  */
 export class EntriesDownload {
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
   readonly #content: () => Promise<Hypercore>
   readonly #stop = new AbortController()
-  /** Has the latest block, which tells of its version, come along with each piece of news. */
+  /** Requests the latest block, which holds the head, with each announced length. */
   readonly #latest: Download
-  /** How long the log is, as far as what it grew by was seen. */
+  /** Length of the log when news of it was last handled. */
   #length: number
-  /** Ends what was asked for at once. */
+  /** Aborts the requests for new blocks. */
   #fresh = new AbortController()
-  #told: Told | undefined
+  #packed: PackedVersion | undefined
   #changes: Changes | undefined
   #unfit: readonly Packed[] = []
   #filling: Promise<void> | undefined
 
-  /** @param content gives the content core, when it is known */
+  /** @param content the content core, once its key is known */
   constructor(entries: Hypercore, bee: Hyperbee, content: () => Promise<Hypercore>) {
     this.#entries = entries
     this.#bee = bee
     this.#content = content
-    this.#latest = entries.download({ start: nowhere, end: -1 })
+    this.#latest = entries.download({ start: beyondAll, end: -1 })
     this.#length = entries.length
     entries.on('append', this.#onNews)
     entries.on('truncate', this.#onTruncate)
   }
 
-  /** Asks for what is new at once, where it isn't so much that a delta may tell it. */
+  /** Requests new blocks at once, unless there are enough for a delta. */
   readonly #onNews = (): void => {
     const [from, to] = [this.#length, this.#entries.length]
     this.#length = to
     if (from < to && to - from <= deltaEntriesMin) this.range(from, to, this.#fresh.signal).catch(() => {})
   }
 
-  /** What was asked for may not come again. */
+  /** Blocks of the previous fork may never come. */
   readonly #onTruncate = (): void => {
     this.#fresh.abort()
     this.#fresh = new AbortController()
     this.#onNews()
   }
 
-  /** What a version says of itself. Throws a `RangeError` when that can't be read. */
+  /** The head of a version. Throws a `RangeError` if it can't be read. */
   head(version: Version, signal: AbortSignal = this.#stop.signal): Promise<Head> {
     const onSearch = () => this.range(0, version.length, signal).catch(() => {})
     return headOf(this.#bee, version, { signal, onSearch })
   }
 
-  /** Resolves when all is here that tells the entries of a version. */
+  /** Resolves when everything is here that tells the entries of a version. */
   async whole(version: Version, signal: AbortSignal): Promise<void> {
     const head = await this.head(version, signal)
     const snapshot = this.#fit(snapshotOf(head, version))
     const from = { fork: version.fork, length: snapshot?.length ?? headerLength }
     const changes = { from, to: version, stretches: this.#stretches(head, from, version) }
-    const isTold = (await this.#isWorth(snapshot, changes)) && (await this.#take(snapshot, changes, signal))
-    this.#told = isTold ? { snapshot, changes } : undefined
-    if (!isTold) await this.range(0, version.length, signal)
+    const isPackedHere = (await this.#isWorth(snapshot, changes)) && (await this.#take(snapshot, changes, signal))
+    this.#packed = isPackedHere ? { snapshot, changes } : undefined
+    if (!isPackedHere) await this.range(0, version.length, signal)
   }
 
   async #isWorth(snapshot: SnapshotPointer | undefined, changes: Changes): Promise<boolean> {
     if (snapshot === undefined && !isPacked(changes)) return false
     if (!(await this.#entries.has(0, changes.to.length))) return true
-    // All of the tree is here, but may be slower to read.
+    // The whole tree is here, but may be slower to read.
     return snapshot !== undefined && (await this.#content()).has(snapshot.block, snapshot.block + snapshot.blocks)
   }
 
-  /** Resolves when all is here that tells what changed between two versions of one fork. */
+  /** Resolves when everything is here that tells the changes between two versions of one fork. */
   async since(from: Version, to: Version, signal: AbortSignal): Promise<void> {
     this.#changes = undefined
     this.#changes = await this.#takeSince(from, to, signal)
   }
 
-  /** @returns by what it is told; by the tree alone where no delta is to be preferred */
+  /** @returns the stretches that tell the changes; the tree alone if no delta is better */
   async #takeSince(from: Version, to: Version, signal: AbortSignal): Promise<Changes> {
     if (!(await this.#entries.has(from.length, to.length)) && to.length - from.length > deltaEntriesMin) {
       const stretches = this.#stretches(await this.head(to, signal), from, to)
@@ -133,17 +133,17 @@ export class EntriesDownload {
     return { from, to, stretches: stretchesOf([], from.length, to.length) }
   }
 
-  /** Everything that was said between two versions of one fork, in its order. @throws {UnfitSnapshot} */
+  /** Each change between two versions of one fork, in order. @throws {UnfitSnapshot} */
   async *history(from: Version, to: Version, signal: AbortSignal): AsyncGenerator<LogEntry> {
     const { stretches } = await this.#takeSince(from, to, signal)
     for (const { delta, since, length } of stretches) {
-      // A version says of each path one thing.
+      // A version changes each path once.
       if (delta) yield* this.#read(delta, readPacked(await this.#content(), delta))
       else yield* historyOf(this.#bee, since, { fork: to.fork, length })
     }
   }
 
-  /** How to get to know what changed: by a delta, unless what it tells is little. */
+  /** Covers the changes by deltas, except those known to be unfit. */
   #stretches(head: Head, from: Version, to: Version): readonly Stretch[] {
     const deltas = deltasOf(head, to).filter((delta) => this.#fit(delta) !== undefined)
     return stretchesOf(deltas, from.length, to.length)
@@ -154,11 +154,11 @@ export class EntriesDownload {
     return this.#unfit.some(isUnfit) ? undefined : packed
   }
 
-  /** Fetches what tells of a version, or of changes. @returns whether all of it could be had */
+  /** Fetches a snapshot, and the stretches of changes. @returns whether everything was to be had */
   async #take(snapshot: Packed | undefined, { stretches }: Changes, signal: AbortSignal): Promise<boolean> {
-    const content = (await waitFor(this.#content(), signal)) as Hypercore
+    const content = await waitFor(this.#content(), signal)
     const hasPeers = () => this.#entries.peers.length > 0
-    const take = (packed: Packed) => this.#judged(packed, () => fetchPacked(content, packed, hasPeers, signal))
+    const take = (packed: Packed) => this.#rememberUnfit(packed, () => fetchPacked(content, packed, hasPeers, signal))
     try {
       await Promise.all([
         snapshot && take(snapshot),
@@ -166,14 +166,14 @@ export class EntriesDownload {
       ])
       return true
     } catch (error) {
-      signal.throwIfAborted() // What was cut short fails in many ways; this is why.
+      signal.throwIfAborted() // An aborted request fails in many ways; the reason is this.
       if (!(error instanceof UnfitSnapshot)) throw error
       return false
     }
   }
 
-  /** Does something with what is packed, which may turn out to be unfit, and isn't taken again then. */
-  async #judged<T>(packed: Packed, act: () => Promise<T>): Promise<T> {
+  /** Runs an action on a snapshot or delta, and remembers it as unfit if it turns out so. */
+  async #rememberUnfit<T>(packed: Packed, act: () => Promise<T>): Promise<T> {
     try {
       return await act()
     } catch (error) {
@@ -182,16 +182,21 @@ export class EntriesDownload {
     }
   }
 
-  /** The entries of a version in the log's order, where they are told packed. @throws {UnfitSnapshot} */
+  /** The entries of a version in the log's order, if a snapshot or deltas tell them. @throws {UnfitSnapshot} */
   entries(version: Version, onProblem: (problem: Problem) => void): AsyncGenerator<SnapshotRow> | undefined {
-    return this.#told && sameVersion(this.#told.changes.to, version) ? this.#tell(this.#told, onProblem) : undefined
+    return this.#packed && sameVersion(this.#packed.changes.to, version)
+      ? this.#readVersion(this.#packed, onProblem)
+      : undefined
   }
 
-  async *#tell({ snapshot, changes }: Told, onProblem: (problem: Problem) => void): AsyncGenerator<SnapshotRow> {
+  async *#readVersion(
+    { snapshot, changes }: PackedVersion,
+    onProblem: (problem: Problem) => void
+  ): AsyncGenerator<SnapshotRow> {
     const content = await this.#content()
     const rows = snapshot ? this.#read(snapshot, readSnapshot(content, snapshot)) : none()
     let count = 0
-    for await (const row of withChanges(rows, this.#tellChanges(changes, content, onProblem))) {
+    for await (const row of withChanges(rows, this.#readChanges(changes, content, onProblem))) {
       count++
       yield row
     }
@@ -207,11 +212,11 @@ export class EntriesDownload {
   async *changes(from: Version, to: Version, onProblem: (problem: Problem) => void): AsyncGenerator<LogEntry> {
     const known = this.#changes
     if (known && isPacked(known) && sameVersion(known.from, from) && sameVersion(known.to, to))
-      yield* this.#tellChanges(known, await this.#content(), onProblem)
+      yield* this.#readChanges(known, await this.#content(), onProblem)
     else yield* changesOf(this.#bee, from, to, onProblem)
   }
 
-  #tellChanges({ stretches, to }: Changes, content: Hypercore, onProblem: (problem: Problem) => void) {
+  #readChanges({ stretches, to }: Changes, content: Hypercore, onProblem: (problem: Problem) => void) {
     const at = (length: number) => ({ fork: to.fork, length })
     return changesIn(
       stretches.map(({ delta, since, length }) =>
@@ -222,30 +227,29 @@ export class EntriesDownload {
 
   async *#read<Row>(packed: Packed, rows: AsyncGenerator<Row>): AsyncGenerator<Row> {
     for (;;) {
-      const { done, value } = await this.#judged(packed, () => rows.next())
+      const { done, value } = await this.#rememberUnfit(packed, () => rows.next())
       if (done) return
       yield value
     }
   }
 
-  /** Resolves when blocks are here. Reading them one by one as they come would be a round trip each. */
+  /** Resolves when blocks are here. Reading missing blocks one by one would be a round trip each. */
   async range(start: number, end: number, signal: AbortSignal): Promise<void> {
     while (!(await this.#entries.has(start, end))) {
       const range = this.#entries.download({ start, end })
-      // Asked for anew now and then: a peer may have gone with what it was asked for.
+      // Requested again now and then: the peer that was asked may have left.
       await waitFor(range.done(), signal, { ms: askAgainMs }).finally(() => range.destroy())
     }
   }
 
   /**
-   * Fetches at leisure what nobody waits for, so that others can have it from here: the snapshot that a version names,
-   * and what is missing of the log.
+   * Fetches in the background, for other readers: the snapshot that a version names, and the missing part of the log.
    *
    * @param isIdle whether nothing else is to be fetched now
    */
   fill(version: Version, isIdle: () => boolean): void {
     this.#filling ??= this.#fill(version, isIdle)
-      .catch(() => {}) // What keeps it from coming is met where it is needed.
+      .catch(() => {}) // A failure shows where the blocks are needed.
       .finally(() => {
         this.#filling = undefined
       })
@@ -255,12 +259,12 @@ export class EntriesDownload {
     const { signal } = this.#stop
     await this.#takeSnapshot(version, signal).catch(() => {})
     let count: number = pieceBlocks.min
-    let leastMs = Number.POSITIVE_INFINITY
+    let quickestMs = Number.POSITIVE_INFINITY
     let lastMs = performance.now()
     for (;;) {
       const { length, contiguousLength: start } = this.#entries
       if (start >= length) return
-      if (!isIdle() && performance.now() - lastMs < busyMsMax) {
+      if (!isIdle() && performance.now() - lastMs < pieceGapMsMax) {
         await sleep(busyTickMs, undefined, { signal, ref: false })
         continue
       }
@@ -268,10 +272,10 @@ export class EntriesDownload {
       await this.range(start, Math.min(start + count, length), signal)
       lastMs = performance.now()
       const tookMs = lastMs - startMs
-      leastMs = Math.min(leastMs, tookMs)
-      if (tookMs - leastMs < pieceMs.min) count = Math.min(2 * count, pieceBlocks.max)
-      else if (tookMs - leastMs > pieceMs.max) count = Math.max(count / 2, pieceBlocks.min)
-      await sleep(Math.ceil(restShare * tookMs), undefined, { signal, ref: false })
+      quickestMs = Math.min(quickestMs, tookMs)
+      if (tookMs - quickestMs < pieceMs.min) count = Math.min(2 * count, pieceBlocks.max)
+      else if (tookMs - quickestMs > pieceMs.max) count = Math.max(count / 2, pieceBlocks.min)
+      await sleep(Math.ceil(liveShare * tookMs), undefined, { signal, ref: false })
     }
   }
 
@@ -279,7 +283,7 @@ export class EntriesDownload {
     const snapshot = this.#fit(snapshotOf(await this.head(version, signal), version))
     if (snapshot === undefined) return
     const hasPeers = () => this.#entries.peers.length > 0
-    await this.#judged(snapshot, async () => fetchPacked(await this.#content(), snapshot, hasPeers, signal))
+    await this.#rememberUnfit(snapshot, async () => fetchPacked(await this.#content(), snapshot, hasPeers, signal))
   }
 
   close(): void {

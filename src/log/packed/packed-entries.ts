@@ -14,8 +14,8 @@ export interface PackedEntriesParts {
 }
 
 /**
- * All entries of a version, out of its snapshot and what changed since: who cloned a large folder has these, and the tree
- * only later. `undefined` where the tree is here, or they aren't.
+ * All entries of a version, by its snapshot and the changes since: a reader that cloned a large folder has these long
+ * before the tree. `undefined` if the tree is here, or these aren't.
  */
 export async function packedEntries(
   { entries, bee, content }: PackedEntriesParts,
@@ -41,10 +41,10 @@ export async function packedEntries(
   const changes = stretches.map(({ since, length, delta }) =>
     delta === undefined ? changesOf(bee, at(since), at(length), () => {}) : readPacked(core, delta)
   )
-  return told(withChanges(readSnapshot(core, snapshot), changesIn(changes)))
+  return asNotHeld(withChanges(readSnapshot(core, snapshot), changesIn(changes)))
 }
 
-async function* told(rows: AsyncGenerator<SnapshotRow>): AsyncGenerator<SnapshotRow> {
+async function* asNotHeld(rows: AsyncGenerator<SnapshotRow>): AsyncGenerator<SnapshotRow> {
   try {
     yield* rows
   } catch (error) {

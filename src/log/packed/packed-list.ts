@@ -8,30 +8,30 @@ import { decodeBlock } from '../bee/bee-view.ts'
 import { changesOf, headOf, versionOf } from '../bee/entries.ts'
 import { fetchPacked, readRows, snapshotOf, UnfitSnapshot, withChanges } from './snapshot.ts'
 
-/** What it takes to read a part of a snapshot. */
+/** The sources of a part of a snapshot. */
 export interface PackedListParts {
   readonly entries: Hypercore
   readonly bee: Hyperbee
   readonly content: () => Promise<Hypercore>
-  /** Sees to it that blocks of the entries core are here. */
+  /** Fetches missing blocks of the entries core. */
   readonly fetch: (start: number, end: number, signal: AbortSignal) => Promise<void>
 }
 
-/** Keys from one on, up to another: up to the last one when left out. */
+/** Keys from one on, up to another, exclusive; up to the last one when left out. */
 export interface Keys {
   readonly from: Buffer
   readonly to: Buffer | undefined
 }
 
-/** With more than these since the snapshot the tree is as quick. */
+/** With more changes than these since the snapshot the tree is as quick. */
 const changesMax = 1024
-/** All of their rows are in memory at once. */
+/** The rows of these blocks are all in memory at once. */
 const blocksMax = 32
 
 /**
- * What a version has in a range of keys, in the log's order, by the snapshot and what was changed since: from far away
- * that is two round trips, where the tree is as many as it is deep. `undefined` where it can't be told so, or all of
- * the tree is here.
+ * The entries of a version in a range of keys, in the log's order, by the snapshot and the changes since: for a reader
+ * far away, two round trips, while the tree takes as many as it is deep. `undefined` if the snapshot can't tell them,
+ * or the whole tree is here.
  *
  * @param wanted how many blocks of the snapshot the range may take
  */
@@ -42,7 +42,7 @@ export async function rowsInSnapshot(
   wanted = blocksMax
 ): Promise<readonly SnapshotRow[] | undefined> {
   const { entries, bee } = parts
-  const snapshot = await usable(parts, version)
+  const snapshot = await usableSnapshot(parts, version)
   if (snapshot === undefined) return undefined
   const signal = new AbortController().signal
   const since = { fork: version.fork, length: snapshot.length }
@@ -56,9 +56,9 @@ export async function rowsInSnapshot(
     if (blocks === undefined || blocks.count > Math.min(wanted, blocksMax)) return undefined
     const block = snapshot.block + blocks.first
     await fetchPacked(content, { block, blocks: blocks.count, entries: 0 }, () => content.peers.length > 0, signal)
-    const refused = () => {} // Told where the whole is looked at.
+    const ignored = () => {} // Problems are reported when the version itself is read.
     const rows: SnapshotRow[] = []
-    const changes = changesOf(bee, since, version, refused)
+    const changes = changesOf(bee, since, version, ignored)
     for await (const row of withChanges(rowsOf(content, block, blocks.count), changes)) {
       if (isIn(Buffer.from(row[0]), keys)) rows.push(row)
     }
@@ -69,8 +69,11 @@ export async function rowsInSnapshot(
   }
 }
 
-/** The snapshot that tells of a version: the latest, as those before it are cleared. */
-async function usable({ entries, bee }: PackedListParts, version: Version): Promise<SnapshotPointer | undefined> {
+/** The snapshot that a version names, if it is the latest: earlier ones are cleared. */
+async function usableSnapshot(
+  { entries, bee }: PackedListParts,
+  version: Version
+): Promise<SnapshotPointer | undefined> {
   const latest = versionOf(entries)
   if (latest === undefined || (await entries.has(0, version.length))) return undefined
   const [head, newest] = await Promise.all([headOf(bee, version), headOf(bee, latest)])
@@ -79,7 +82,10 @@ async function usable({ entries, bee }: PackedListParts, version: Version): Prom
   return version.length - snapshot.length <= changesMax ? snapshot : undefined
 }
 
-/** The version that published the snapshot is the one after that which it is of, and one block. */
+/**
+ * The first path of each block of a snapshot, out of the version that published it: the one after the version that it
+ * describes, one block long.
+ */
 async function firstsOf(entries: Hypercore, snapshot: SnapshotPointer): Promise<readonly Buffer[]> {
   const bytes = await entries.get(snapshot.length)
   const { key, value } = decodeBlock(bytes ?? b4a.alloc(0))
@@ -87,7 +93,7 @@ async function firstsOf(entries: Hypercore, snapshot: SnapshotPointer): Promise<
   return head?.snapshot?.block === snapshot.block && head.firsts?.length === snapshot.blocks ? head.firsts : []
 }
 
-/** Which blocks may have keys of a range. */
+/** The blocks that may hold keys of a range. */
 function blocksOf(firsts: readonly Buffer[], { from, to }: Keys): { first: number; count: number } | undefined {
   if (firsts.length === 0) return undefined
   const first = Math.max(

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Hypercore from 'hypercore'
+import { attendedClock } from '../../attended-clock.ts'
 import type { Head } from '../../format/head-codec.ts'
 import {
   type DeltaRow,
@@ -10,28 +11,26 @@ import {
 } from '../../format/snapshot-codec.ts'
 import type { TreePath } from '../../tree/path.ts'
 import type { Version } from '../../tree/tree.ts'
-import { WatchedTime } from '../../watched-time.ts'
 import { headerLength, type LogEntry } from '../bee/entries.ts'
+import { bytesFromPeers, silenceBytesMax } from '../hypercore/peers.ts'
 
-/** Blocks asked for at once; a hostile writer's may have 15 MiB each. */
+/** Blocks requested at once; a hostile writer's may have 15 MiB each. */
 const inFlightMax = 8
-/** With peers there, but nothing coming from them for so long, a snapshot isn't waited for. */
+/** A snapshot is given up if the connected peers send nothing for this long. */
 const quietMsMax = 3000
-/** Nor when so long none of its blocks has come, whatever else does: one has some 150 KB. */
+/** Or none of its blocks, whatever else they send: a block has some 150 KB. */
 const blocklessMsMax = 30_000
-/** Bytes of keeping connections alive; what is less than this in the time above is silence. */
-const silenceBytesMax = 4096
 const tickMs = 250
-/** 16 million entries. */
+/** Entries of a snapshot or delta: 16 million. */
 export const entriesMax = 2 ** 24
 
-/** Where a snapshot or a delta is, and how many entries it has. */
+/** The blocks of a snapshot or a delta, and the number of its entries. */
 export type Packed = Pick<SnapshotPointer, 'block' | 'blocks' | 'entries'>
 
-/** A snapshot or a delta can't be had, or isn't what it is said to be. The tree itself tells the same. */
+/** A snapshot or a delta is missing everywhere, or damaged. The tree holds the same entries. */
 export class UnfitSnapshot extends Error {}
 
-/** The snapshot that the head of a version names, where it can be one. */
+/** The snapshot that the head of a version names, if it is plausible. */
 export function snapshotOf(head: Head, version: Version): SnapshotPointer | undefined {
   const { snapshot, contentLength } = head
   if (snapshot === undefined) return undefined
@@ -43,8 +42,8 @@ export function snapshotOf(head: Head, version: Version): SnapshotPointer | unde
 /**
  * Resolves when the blocks of a snapshot or a delta are in the content core.
  *
- * @param hasPeers whether anybody is there to fetch from. Without peers it waits for one
- * @throws {UnfitSnapshot} when no peer sends them, or one of them is none
+ * @param hasPeers whether anybody is connected. Without peers it waits for one
+ * @throws {UnfitSnapshot} when no peer sends the blocks, or one of them is too large
  */
 export async function fetchPacked(
   content: Hypercore,
@@ -54,54 +53,46 @@ export async function fetchPacked(
 ): Promise<void> {
   signal.throwIfAborted()
   if (await content.has(block, block + blocks)) return
-  // Closing it is what ends the wait for a block.
+  // Closing the session ends the wait for its blocks.
   const session = content.session()
   const done = new AbortController()
-  const time = new WatchedTime(tickMs)
-  let arrivedMs = time.nowMs
+  let arrivedMs = attendedClock.now()
   let next = block
   const fetchBlocks = async () => {
     while (next < block + blocks) {
       const bytes = await session.get(next++)
       if (bytes === null || bytes.length > snapshotLimits.blockBytes) throw new UnfitSnapshot('A block is too large')
-      arrivedMs = time.nowMs
+      arrivedMs = attendedClock.now()
     }
   }
   const ends = AbortSignal.any([signal, done.signal])
   try {
     const all = Promise.all(Array.from({ length: inFlightMax }, fetchBlocks))
-    await Promise.race([all, silence(content, { hasPeers, time, arrivedMs: () => arrivedMs }, ends)])
+    await Promise.race([all, rejectOnSilence(content, hasPeers, () => arrivedMs, ends)])
   } finally {
     done.abort()
     await session.close()
   }
 }
 
-/** Rejects when peers are there and stay silent, or send none of what is waited for; or when `signal` is aborted. */
-async function silence(
+/** Rejects when the connected peers stay silent, or send none of the blocks; or when `signal` aborts. */
+async function rejectOnSilence(
   core: Hypercore,
-  {
-    hasPeers,
-    time,
-    arrivedMs
-  }: { readonly hasPeers: () => boolean; readonly time: WatchedTime; readonly arrivedMs: () => number },
+  hasPeers: () => boolean,
+  arrivedMs: () => number,
   signal: AbortSignal
 ): Promise<never> {
-  let heard = bytesFrom(core)
-  let [heardMs, aloneMs] = [time.nowMs, time.nowMs]
+  let heard = bytesFromPeers(core)
+  let [heardMs, lonelyMs] = [attendedClock.now(), attendedClock.now()]
   for (;;) {
     await sleep(tickMs, undefined, { signal })
-    const [bytes, nowMs] = [bytesFrom(core), time.look()]
-    if (!hasPeers()) aloneMs = nowMs
+    const [bytes, nowMs] = [bytesFromPeers(core), attendedClock.now()]
+    if (!hasPeers()) lonelyMs = nowMs
     if (Math.abs(bytes - heard) >= silenceBytesMax) [heard, heardMs] = [bytes, nowMs]
-    const blocklessMs = nowMs - Math.max(arrivedMs(), aloneMs)
+    const blocklessMs = nowMs - Math.max(arrivedMs(), lonelyMs)
     const quietMs = Math.min(blocklessMs, nowMs - heardMs)
     if (quietMs >= quietMsMax || blocklessMs >= blocklessMsMax) throw new UnfitSnapshot('No peer sends it')
   }
-}
-
-function bytesFrom(core: Hypercore): number {
-  return core.peers.reduce((sum, { stream }) => sum + (stream.rawStream.bytesReceived ?? 0), 0)
 }
 
 /** The entries of a snapshot whose blocks are here, in the log's order. @throws {UnfitSnapshot} */
@@ -112,7 +103,7 @@ export async function* readSnapshot(content: Hypercore, packed: Packed): AsyncGe
   }
 }
 
-/** What a snapshot or a delta tells whose blocks are here, in the log's order. @throws {UnfitSnapshot} */
+/** The rows of a snapshot or a delta whose blocks are here, in the log's order. @throws {UnfitSnapshot} */
 export async function* readPacked(content: Hypercore, { block, blocks, entries }: Packed): AsyncGenerator<DeltaRow> {
   let last: TreePath | undefined
   let count = 0
@@ -141,7 +132,7 @@ export async function readRows(
   }
 }
 
-/** Rows with what was changed since, both in the log's order. */
+/** Rows with the changes since applied, both in the log's order. */
 export async function* withChanges(
   rows: AsyncIterable<SnapshotRow>,
   changes: AsyncGenerator<LogEntry>
@@ -167,8 +158,8 @@ export async function* withChanges(
 }
 
 async function nextChange(changes: AsyncGenerator<LogEntry>) {
-  const { done, value } = await changes.next()
-  if (done) return undefined
-  const [path, entry] = value as LogEntry
+  const next = await changes.next()
+  if (next.done) return undefined
+  const [path, entry] = next.value
   return { key: Buffer.from(path), path, entry }
 }

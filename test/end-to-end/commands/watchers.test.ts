@@ -52,8 +52,8 @@ async function watchAll(t: Assert, seed: number): Promise<void> {
     user.change(changesPerRound / 2)
     if (signal !== undefined) source = await share()
     // No path changes twice before the watchers saw it, so that versions can't merge two changes.
-    await until(() => watchers[3]?.has(user.fresh), { what: `the changes of round ${round}` }).catch(
-      (error: Error) => t.fail(`${error.message}: ${user.fresh.filter((line) => !watchers[3]?.has([line]))}`)
+    await until(() => watchers[3]?.has(user.fresh), { what: `the changes of round ${round}` }).catch((error: Error) =>
+      t.fail(`${error.message}: ${user.fresh.filter((line) => !watchers[3]?.has([line]))}`)
     )
     user.rest()
   }

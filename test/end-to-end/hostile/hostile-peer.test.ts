@@ -5,6 +5,7 @@ import type { Assert } from 'brittle'
 import type Hypercore from 'hypercore'
 import { keyPair as newKeyPair } from 'hypercore-crypto'
 import Hyperswarm from 'hyperswarm'
+import { internalsOf } from '../../../src/log/hypercore/internals.ts'
 import { rendezvousOf } from '../../../src/net/rendezvous.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, startClone, startShare } from '../../support/cli.ts'
@@ -139,7 +140,7 @@ test('whatever a peer says in the protocol, writer and reader stay, small, and s
       what: 'a connection'
     })
     for (const core of [peer.entries, peer.content]) {
-      for (const each of [...core.peers]) {
+      for (const each of [...internalsOf(core).peers]) {
         try {
           flood(each as BentPeer, core)
         } catch (error) {

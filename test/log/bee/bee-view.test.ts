@@ -31,7 +31,7 @@ async function keysOf(core: Hypercore, length = core.length): Promise<string[]> 
   return keys
 }
 
-test('a view holds what the bee holds, at every length, and says what changed since', async (t) => {
+test('a view holds the pairs of the bee at every length, and the changes since', async (t) => {
   const store = await openStore(t)
   const edit = fc.tuple(fc.integer({ min: 0, max: 40 }), fc.boolean())
   const batches = fc.array(fc.array(edit, { minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 6 })
@@ -79,7 +79,7 @@ async function mustHold(core: Hypercore, { length, held }: State): Promise<void>
   await view.close()
 }
 
-/** What is said to have changed makes one state of the other. */
+/** The reported changes turn one state into the other. */
 async function mustLead(core: Hypercore, from: State, to: State): Promise<void> {
   const view = new BeeView(core, to.length)
   const made = new Map(from.held)
@@ -96,7 +96,7 @@ function inBytes(a: string, b: string): number {
   return Buffer.compare(left, right)
 }
 
-/** Blocks 1 and 2, with the keys a and b; then one with the key z, and nodes as told. */
+/** Blocks 1 and 2, with the keys a and b; then one with the key z, and the given nodes. */
 async function openBroken(t: Assert, levels: (next: number) => Levels): Promise<Hypercore> {
   const { core, bee } = await openBee(await openStore(t))
   const batch = bee.batch()
@@ -135,14 +135,14 @@ for (const [name, message, levels] of broken) {
   })
 }
 
-test('a key is looked for no longer than there are nodes', async (t) => {
+test('a lookup takes no more steps than there are nodes', async (t) => {
   const core = await openBroken(t, (next) => [{ keys: [next], children: [next, 0, next, 0] }])
   const view = new BeeView(core, core.length)
   t.ok((await failureOf(() => view.get(Buffer.from('m')))) instanceof RangeError)
   await view.close()
 })
 
-test('a view ends, and throws nothing but RangeError, whatever the nodes say', async (t) => {
+test('a walk ends, and throws nothing but RangeError, on any nodes', async (t) => {
   const store = await openStore(t)
   const number = fc.oneof({ weight: 9, arbitrary: fc.nat(6) }, { weight: 1, arbitrary: fc.nat() })
   const level = fc.record({

@@ -8,7 +8,7 @@ import { failureOf } from '../../support/failure.ts'
 import { commit, openWriter } from '../../support/log.ts'
 import { holds, must } from '../../support/property.ts'
 
-test('the key is found in a block as it is there after decoding it, or refused as it is then', async (t) => {
+test('keyIn finds the key that decoding finds, or refuses the block as decoding does', async (t) => {
   const bytes = fc.uint8Array({ maxLength: 400 }).map((it) => Buffer.from(it))
   const node = fc
     .record({
@@ -36,7 +36,7 @@ test('the key is found in a block as it is there after decoding it, or refused a
   }
 })
 
-test('blocks come in their order, in pieces, up to one that is not there', async (t) => {
+test('blocks come in order, in pieces, up to a missing one', async (t) => {
   const { store, writer } = await openWriter(t)
   const files = Array.from({ length: 1500 }, (_, i) => [`file ${i}`, fileOf(`${i}`)] as const)
   await commit(writer, Object.fromEntries(files))

@@ -52,7 +52,7 @@ test('versions are found by number, counted back, and by time', async (t) => {
   t.ok(second.length < third.length)
 })
 
-test('what is no version is told from what is, and the nearest before it is named', async (t) => {
+test('a number that is no version is refused, with the nearest version before it', async (t) => {
   const { versions, latest, find } = await startReader(t)
   const [first, second, third] = versions as [Version, Version, Version]
   const number = (of: number) => refusal(find({ by: 'number', number: of }))

@@ -47,7 +47,7 @@ async function back(core: Hypercore, after: number, from: Version, options: Part
   return lines(await gathered(versionsBack(core, after, from, { fetch: all, ...options })))
 }
 
-test('versions are told one by one, forwards and back, with the paths of each', async (t) => {
+test('versions are reported one by one, forwards and backwards, with their paths', async (t) => {
   const { store, writer } = await openWriter(t)
   const versions = [
     await commit(writer, { a: directory, 'a/x': symlinkOf('1'), b: directory }),
@@ -74,7 +74,7 @@ test('versions are told one by one, forwards and back, with the paths of each', 
     t.alike(await back(core, 0, latest, { path: pathOf(path) }), [...found].reverse(), `back, of ${path}`)
     return found.map((line) => line.split('<')[0])
   }
-  t.alike(await of('a'), ['5', '8', '15'], 'also what lies beneath, but not a!')
+  t.alike(await of('a'), ['5', '8', '15'], 'also paths beneath it, but not a!')
   t.alike(await of('b/x'), ['8', '13'])
   t.alike(await of('a/x'), ['5', '8'])
   t.alike(await of('none'), [])
@@ -91,7 +91,7 @@ test('versions are told one by one, forwards and back, with the paths of each', 
   t.ok((await failureOf(() => previousEnd(core, 12, all))) instanceof RangeError, 'no version ends there')
 })
 
-test('batches that belong to one version are told as one, once it is whole', async (t) => {
+test('the batches of one version are reported as one, once it is finished', async (t) => {
   const { store, writer } = await openWriter(t)
   await commit(writer, { a: directory, b: directory })
   const many: Record<string, Entry> = {}
@@ -116,7 +116,7 @@ test('batches that belong to one version are told as one, once it is whole', asy
   t.alike(last, [`${whole.length}<${large.length}: -c -b d`], 'each path once, as it is in the end')
 })
 
-test('a log of an earlier writer, with the head of each version first, has a history too', async (t) => {
+test('a log of an earlier writer, whose heads come first, has a history', async (t) => {
   const fixture = JSON.parse(readFileSync(join(packageRoot, 'test/fixtures/log-v1.json'), 'utf8'))
   const store = await openStore(t)
   const core = await store.named('entries')
@@ -158,7 +158,7 @@ test('a log of an earlier writer, with the head of each version first, has a his
     t.is(await endAtOrAfter(core, length, 14, all), end, `at or after ${length}`)
 })
 
-test('a log of an earlier writer that a later one goes on with is told in one', async (t) => {
+test('the history of a log spans an earlier writer and a later one', async (t) => {
   const store = await openStore(t)
   const fixture = JSON.parse(readFileSync(join(packageRoot, 'test/fixtures/log-v1.json'), 'utf8'))
   const core = await store.named('entries')
@@ -226,7 +226,7 @@ test('a version is found by its number, by how far back it is, and by its time',
   t.is(await codeOf(() => byTime(999)), 'NO_SUCH_VERSION')
 })
 
-test('where the writer’s clock went back, a version at or before the time is found all the same', async (t) => {
+test('a version at or before a time is found even if the writer’s clock went back', async (t) => {
   const { writer } = await openWriter(t)
   const times = [5000, 1000, 6000, 2000, 2000, 7000, 3000, 4000]
   const versions: Version[] = []

@@ -32,7 +32,7 @@ async function listed(core: Hypercore, version: Version, directory: TreePath | '
   return rows.map(([path]) => path)
 }
 
-test('a directory lists what the whole tree has in it, at every version', async (t) => {
+test('listing a directory agrees with the whole tree at every version', async (t) => {
   const store = await openStore(t)
   let cores = 0
   await holds(
@@ -117,7 +117,7 @@ function countReads(core: Hypercore): () => number {
   return () => read.size
 }
 
-test('a directory is listed without reading what lies in others', async (t) => {
+test('listing a directory reads no entries of others', async (t) => {
   const { store, writer } = await openWriter(t)
   const changes: Record<string, Entry> = { flat: directoryOf() }
   for (let d = 0; d < 40; d++) {
@@ -134,7 +134,7 @@ test('a directory is listed without reading what lies in others', async (t) => {
   t.ok(reads() - one < 1500, `${reads() - one} blocks were read for the top, of ${core.length}`)
 })
 
-test('an empty version lists nothing, and an invalid entry is a problem of its own', async (t) => {
+test('an empty version lists nothing, and an invalid entry is reported by itself', async (t) => {
   const { writer, store } = await openWriter(t)
   const empty = await commit(writer, {})
   const core = await store.named('entries')
@@ -219,7 +219,7 @@ for (const [name, levels] of broken) {
   })
 }
 
-test('a range ends, throws nothing but RangeError, and tells ascending keys, whatever the nodes say', async (t) => {
+test('a range ends, throws nothing but RangeError, and yields ascending keys, on any nodes', async (t) => {
   const store = await openStore(t)
   const number = fc.oneof({ weight: 9, arbitrary: fc.nat(6) }, { weight: 1, arbitrary: fc.nat() })
   const level = fc.record({ keys: fc.array(number, { maxLength: 4 }), children: fc.array(number, { maxLength: 10 }) })

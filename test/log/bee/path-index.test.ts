@@ -102,7 +102,7 @@ async function openEdits(t: Assert, seed: number) {
   return { writer, edits, file, core, dice, paths, view: () => writer.view({ received: () => 0 }, file) }
 }
 
-/** What is told of a path, and in the log's order. */
+/** The versions that change a path, in the log's order. */
 async function toldBy(view: LogView, path: string, since: string | undefined) {
   const records: unknown[] = []
   for await (const record of log(
@@ -146,7 +146,7 @@ for (const seed of seedsWith()) {
     await same(t, writer, view(), paths(), dice)
     const { bytes } = file
     t.ok(bytes, 'it was made when it was asked for')
-    t.ok((await blocksFor(core, file, 'nowhere')) < 512, 'of what is not there little is read')
+    t.ok((await blocksFor(core, file, 'nowhere')) < 512, 'an absent path takes few blocks')
     const counts = await Promise.all([...edits.known].slice(0, 20).map((path) => blocksFor(core, file, path)))
     t.ok(Math.min(...counts) < core.length / 3, `${counts} blocks of ${core.length}`)
 
@@ -160,7 +160,7 @@ for (const seed of seedsWith()) {
   })
 }
 
-test('an index that is damaged, cut off or of another past of the log misleads nobody', async (t) => {
+test('an index that is damaged, truncated or of another history counts as missing', async (t) => {
   const { writer, edits, file, core, dice, paths, view } = await openEdits(t, 5)
   await same(t, writer, view(), ['d1'], dice)
   const whole = file.bytes as Buffer

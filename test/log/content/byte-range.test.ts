@@ -11,7 +11,7 @@ import { failureOf } from '../../support/failure.ts'
 import { openStore } from '../../support/log.ts'
 import { holds, must } from '../../support/property.ts'
 
-test('a part of a file is read alike from runs of blocks of any size, and from where they begin', async (t) => {
+test('a range of a file is the same from runs of blocks of any size, and from within them', async (t) => {
   const store = await openStore(t)
   const content = await store.named('content')
   const sizes = [10, 1, 300, 7, 7, 64, 1000, 3, 128, 5]
@@ -55,7 +55,7 @@ test('a part of a file is read alike from runs of blocks of any size, and from w
   t.alike((await read(311, 313)).parts, [run(4, 1, 4, 2)], 'blocks that come before are passed over')
 })
 
-test('extents that tell nonsense are refused', async (t) => {
+test('impossible extents are refused', async (t) => {
   const content = await (await openStore(t)).named('content')
   await content.append([Buffer.alloc(10), Buffer.alloc(10), Buffer.alloc(10)])
   const places = new BlockPlaces(content, noFiles)

@@ -76,7 +76,7 @@ for (const [what, extent] of [
   })
 }
 
-test('reading ends when it is asked to', async (t) => {
+test('reading ends when its signal aborts', async (t) => {
   const content = await openContent(t)
   const stop = new AbortController()
   stop.abort(new Error('enough'))

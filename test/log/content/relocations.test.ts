@@ -29,7 +29,7 @@ const extent = (offset: number, length: number, block = 3): Extent => ({
   packed: true
 })
 
-test('what was kept of a pack is found where it lies now, and nothing else', (t) => {
+test('kept runs of a pack are found in the new pack, dropped ones are not', (t) => {
   const cases: ReadonlyArray<[offset: number, length: number, place: number | undefined]> = [
     [5, 10, 100],
     [7, 3, 102],
@@ -52,14 +52,14 @@ test('what was kept of a pack is found where it lies now, and nothing else', (t)
   t.absent(relocations.moved({ ...extent(5, 10), packed: false }), 'bare blocks are not moved')
 })
 
-test('what was moved more than once is found wherever it was', (t) => {
+test('an extent that was moved more than once has every place', (t) => {
   const again = { block: 9, to: 12, at: 0, bytes: 200, runs: [{ offset: 100, length: 10 }] }
   const relocations = new Relocations([relocation, again])
   const blocks = (offset: number, length: number) =>
     [...relocations.places(extent(offset, length))].map((it) => it.block)
   t.alike(blocks(5, 10), [3, 9, 12])
   t.alike([...relocations.places(extent(7, 3))].at(-1), extent(2, 3, 12))
-  t.alike(blocks(30, 20), [3, 9], 'what was not kept the second time')
+  t.alike(blocks(30, 20), [3, 9], 'these bytes were dropped by the second move')
   t.alike(blocks(20, 5), [3])
   t.is(relocations.lastOf(3), 12)
   t.is(relocations.lastOf(4), 4)
@@ -70,7 +70,7 @@ test('what was moved more than once is found wherever it was', (t) => {
   t.ok(endless.lastOf(0) <= 1000)
 })
 
-test('an old pack is put together again, as far as it was kept', async (t) => {
+test('the kept runs of an old pack are restored at their places', async (t) => {
   const old = Buffer.from(Array.from({ length: 50 }, (_, i) => i + 1))
   const pack = Buffer.concat([Buffer.alloc(100, 255), old.subarray(5, 15), old.subarray(30, 50), Buffer.alloc(9, 255)])
   const expected = Buffer.alloc(50)
@@ -79,7 +79,7 @@ test('an old pack is put together again, as far as it was kept', async (t) => {
   t.ok((await failureOf(async () => restored(relocation, pack.subarray(0, 120)))) instanceof RangeError)
 })
 
-test('contents are read from the new pack where the old one has gone, and from the old one while it is there', async (t) => {
+test('contents are read from the old pack while it is here, and from the new one after', async (t) => {
   const { writer, store } = await openWriter(t)
   const core = await store.named('content')
   // Who waits for a peer keeps no process alive.
@@ -124,14 +124,14 @@ test('contents are read from the new pack where the old one has gone, and from t
   await reader.close()
 })
 
-test('a table that is none, or is not there, tells of nothing', async (t) => {
+test('a damaged or missing table of relocations counts as empty, except for callers that clear blocks', async (t) => {
   const { writer, store } = await openWriter(t)
   const core = await store.named('content')
   const [block] = await encodeRelocations([relocation])
   await writer.appendBlocks([block as Buffer, Buffer.from('nonsense'), await encodePack([Buffer.from([7])])])
   const of = async (pointer: { readonly block: number; readonly blocks: number } | undefined, hasPeers = false) => {
     const head = headOf({ contentLength: 3, ...(pointer && { relocations: pointer }) })
-    return [...(await new RelocationTable().of(head, core, () => hasPeers, signal)).all]
+    return [...(await new RelocationTable(core, () => hasPeers).fetched(head, signal)).all]
   }
   t.alike(await of({ block: 0, blocks: 1 }), [relocation])
   t.alike(await of(undefined), [])
@@ -140,13 +140,13 @@ test('a table that is none, or is not there, tells of nothing', async (t) => {
   t.alike(await of({ block: 0, blocks: 2 }), [], 'half of it')
   t.alike(await of({ block: 2, blocks: 5 }), [], 'beyond the contents')
   const known = (relocations: { readonly block: number; readonly blocks: number }) =>
-    failureOf(() => new RelocationTable().known(headOf({ contentLength: 3, relocations }), core, () => false, signal))
+    failureOf(() => new RelocationTable(core, () => true).stored(headOf({ contentLength: 3, relocations }), signal))
   for (const pointer of [
     { block: 1, blocks: 1 },
     { block: 2, blocks: 1 },
     { block: 2, blocks: 5 }
   ])
-    t.ok((await known(pointer)) instanceof RangeError, 'whoever clears something by it is told')
+    t.ok((await known(pointer)) instanceof RangeError, 'a caller that clears blocks gets the error')
   await core.clear(0, 1)
   t.alike(await of({ block: 0, blocks: 1 }), [], 'cleared')
   t.ok((await known({ block: 0, blocks: 1 })) instanceof UnfitSnapshot)

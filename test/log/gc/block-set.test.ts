@@ -27,7 +27,7 @@ function blocksOf(set: BlockSet): number[] {
   return [...set.runs()].flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i))
 }
 
-test('a set of blocks holds what was added and not removed, whatever the runs', async (t) => {
+test('a set holds the blocks that were added and not removed, for any runs', async (t) => {
   await holds(
     t,
     fc.property(acts, (all) => {
@@ -36,12 +36,12 @@ test('a set of blocks holds what was added and not removed, whatever the runs', 
       const wanted = [...model].sort((a, b) => a - b)
       const found = blocksOf(set)
       must(found.join() === wanted.join(), `${found.join()} rather than ${wanted.join()}`)
-      must(wanted.every((it) => set.has(it)) && !set.has(2 ** 40), 'what is in it is said to be')
+      must(wanted.every((it) => set.has(it)) && !set.has(2 ** 40), 'has() is true for its blocks alone')
     })
   )
 })
 
-test('a run of any length is removed at once', (t) => {
+test('removing a run of any length takes no time', (t) => {
   const set = new BlockSet()
   for (const it of [0, 2 ** 30, 2 ** 45]) set.add(it)
   set.remove({ start: 1, end: 2 ** 50 })

@@ -45,7 +45,7 @@ function blocksOf(runs: Iterable<BlockRun>): number[] {
   return [...runs].flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i))
 }
 
-test('what no kept version names is found, and what one named for a while is not', async (t) => {
+test('blocks that no kept version names are found; blocks named for a while within them are not', async (t) => {
   const { writer, file } = await openLog(t)
   const first = await commit(writer, { old: await file(), stays: await file(), gone: await file() })
   const second = await commit(writer, { old: await file(), gone: undefined })
@@ -56,10 +56,14 @@ test('what no kept version names is found, and what one named for a while is not
   t.alike(await found(writer, second.length), [0, 2])
   t.alike(await found(writer, third.length), [0, 2, 3])
   t.alike(await found(writer, last.length), [0, 2, 3, 4, 5])
-  t.alike(await found(writer, last.length, ({ index }) => index === 3), [0, 2, 4, 5], 'but for what lies in a file')
+  t.alike(
+    await found(writer, last.length, ({ index }) => index === 3),
+    [0, 2, 4, 5],
+    'without a block that lies in a file'
+  )
 })
 
-test('what a newer version names again is spared', async (t) => {
+test('blocks that a newer version names again are kept', async (t) => {
   const { writer, file } = await openLog(t)
   const old = await file()
   await commit(writer, { a: old, b: await file() })
@@ -72,7 +76,7 @@ test('what a newer version names again is spared', async (t) => {
   t.alike(blocksOf(blocks.runs()), [1])
 })
 
-test('snapshot and deltas of the newest version stay, and blocks that no version tells of yet', async (t) => {
+test('snapshot and deltas of the newest version are kept, and blocks that no version names yet', async (t) => {
   const { writer, file } = await openLog(t)
   await commit(writer, { a: await file(), ...many })
   await commit(writer, { a: await file(), ...many })
@@ -88,7 +92,7 @@ test('snapshot and deltas of the newest version stay, and blocks that no version
   t.alike(await found(writer, version.length), [0, 4])
 })
 
-test('the versions are told from the newest on, without what is no version', async (t) => {
+test('garbage collection walks the versions from the newest, without unfinished ones', async (t) => {
   const { writer, file } = await openLog(t)
   const versions: Version[] = []
   for (let i = 0; i < 3; i++) versions.unshift(await commit(writer, { a: await file() }, { timeMs: i }))
@@ -105,7 +109,7 @@ test('the versions are told from the newest on, without what is no version', asy
   )
 })
 
-test('extents that reach beyond all that there is do no harm', async (t) => {
+test('garbage collection ignores extents beyond the content core', async (t) => {
   const { writer, file } = await openLog(t)
   await commit(writer, { a: await file(), b: await file() })
   const wide = { core: 0, block: 1, blocks: 2 ** 50, offset: 0, length: 1, packed: false }
@@ -113,7 +117,7 @@ test('extents that reach beyond all that there is do no harm', async (t) => {
   t.alike(await found(writer, last.length), [0])
 })
 
-test('what is cleared is gone, and the rest can be read, here and by who comes later', async (t) => {
+test('after clearing, kept contents can be read here and by later readers', async (t) => {
   const { store, writer, file } = await openLog(t)
   // Every third stays.
   for (let i = 0; i < 60; i++) await commit(writer, { [`f${i % 3 === 0 ? i : 'x'}`]: await file() })

@@ -1,5 +1,6 @@
 import { type Assert, test } from 'brittle'
 import { BlockPlaces, noFiles } from '../../../src/log/hypercore/block-places.ts'
+import { internalsOf } from '../../../src/log/hypercore/internals.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { hangMs } from '../../support/hang.ts'
 import { link, openStore } from '../../support/log.ts'
@@ -11,7 +12,7 @@ const blocks = Array.from({ length: 1000 }, (_, i) => bytesOf(10 + (i % 7), i))
 async function openPair(t: Assert) {
   const near = await openStore(t)
   const writer = await near.named('content')
-  // Keeps what proves the blocks that are given up.
+  // Keeps the nodes that prove cleared blocks.
   new BlockPlaces(writer, noFiles)
   await writer.append(blocks)
   const far = await openStore(t)
@@ -21,13 +22,15 @@ async function openPair(t: Assert) {
   return { writer, reader }
 }
 
-test('that a peer gives one block up is no word of those behind it', async (t) => {
+test('a peer that gives up one block still offers those behind it', async (t) => {
   const { writer, reader } = await openPair(t)
-  // Asked for what nobody has, a reader has said what it wants to hear of.
+  // By a request for a block that nobody has, the reader subscribes to announcements.
   const nobodys = reader.get(1001, { timeout: hangMs }).catch(() => undefined)
   for (const block of [500, 10]) {
     await writer.clear(block)
-    await until(() => reader.peers[0]?.remoteContiguousLength === block, { what: 'word that it went' })
+    await until(() => internalsOf(reader).peers[0]?.remoteContiguousLength === block, {
+      what: 'word of the cleared block'
+    })
     const read = await reader.get(block + 20, { timeout: hangMs }).catch(() => null)
     t.ok(read?.equals(blocks[block + 20] as Buffer))
   }
@@ -38,21 +41,21 @@ test('that a peer gives one block up is no word of those behind it', async (t) =
   t.ok(await nobodys)
 })
 
-test('a block that came back while the other side had it can be had once it has it no more', async (t) => {
+test('a block that came back can be fetched after the other side lost its own', async (t) => {
   const { writer, reader } = await openPair(t)
   await reader.download({ start: 0, end: 1000 }).done()
-  await until(() => writer.peers[0]?.remoteContiguousLength === 1000, { what: 'word of all' })
+  await until(() => internalsOf(writer).peers[0]?.remoteContiguousLength === 1000, { what: 'word of all' })
   const value = blocks[999] as Buffer
   await writer.clear(999)
-  await until(() => reader.peers[0]?.remoteContiguousLength === 999, { what: 'word that it went' })
+  await until(() => internalsOf(reader).peers[0]?.remoteContiguousLength === 999, { what: 'word of the cleared block' })
   const nothing = { hash: null, seek: null, upgrade: null, manifest: null }
-  await writer.applyProof({ fork: writer.fork, block: { index: 999, value, nodes: [] }, ...nothing })
+  await internalsOf(writer).applyProof({ fork: writer.fork, block: { index: 999, value, nodes: [] }, ...nothing })
   await reader.clear(999)
   const read = await reader.get(999, { timeout: hangMs }).catch(() => null)
   t.ok(read?.equals(value))
 })
 
-test('a writer that begins a fork where only contents were that it gave up is followed', async (t) => {
+test('readers follow a fork that begins where the writer has cleared the blocks', async (t) => {
   const near = await openStore(t)
   const writer = await near.named('content')
   new BlockPlaces(writer, noFiles)

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Assert, test } from 'brittle'
 import type Hypercore from 'hypercore'
 import { type BlockFiles, BlockPlaces, type FoundBlock } from '../../../src/log/hypercore/block-places.ts'
+import { internalsOf } from '../../../src/log/hypercore/internals.ts'
 import { leafHash } from '../../../src/log/hypercore/leaf-hash.ts'
 import { StallWatch } from '../../../src/log/hypercore/stall-watch.ts'
 import { encodePlaced } from '../../../src/log/hypercore/stored-block.ts'
@@ -49,13 +50,13 @@ async function appendPlaced({ core, places, file }: Placed, lengths: readonly nu
 
 const lengths = [200_000, 1, 300_000, ...Array.from({ length: 300 }, (_, i) => 100 + i)]
 
-test('blocks that lie in a file are read from there, whatever stands before them', async (t) => {
+test('blocks in a file are read from there, whatever blocks precede them', async (t) => {
   const placed = await openCore(t)
   await placed.core.append(['a', 'bc'].map((text) => Buffer.from(text)))
   const blocks = await appendPlaced(placed, lengths)
   await placed.core.append(Buffer.from('d'))
   const read = async (i: number) => (await placed.core.get(i)) as Buffer
-  // Backwards, so that where each begins is asked of the log.
+  // Backwards, so that each offset is computed from the log's tree.
   for (let i = blocks.length - 1; i >= 0; i--) {
     if (!(await read(2 + i)).equals(blocks[i] as Buffer)) t.fail(`block ${i}`)
   }
@@ -67,7 +68,7 @@ test('blocks that lie in a file are read from there, whatever stands before them
   t.is((await placed.core.snapshot().get(4))?.length, 300_000, 'in a snapshot too')
 })
 
-test('a block that begins as a mark does comes back as it was', async (t) => {
+test('a block that begins like a mark is read back unchanged', async (t) => {
   const { core, places } = await openCore(t)
   const odd = [encodePlaced(7), Buffer.concat([encodePlaced(7).subarray(0, 8), Buffer.from('more')])]
   await core.append(odd)
@@ -75,7 +76,7 @@ test('a block that begins as a mark does comes back as it was', async (t) => {
   t.is(await places.lengthOf(0), undefined)
 })
 
-test('of a file that may have changed, what is as the log says is taken, and nothing else', async (t) => {
+test('from a file that may have changed, only bytes that match the log are taken', async (t) => {
   const placed = await openCore(t)
   const [first = Buffer.alloc(0)] = await appendPlaced(placed, [1000, 1000])
   placed.file.bytes.fill(0, 1000)
@@ -84,7 +85,7 @@ test('of a file that may have changed, what is as the log says is taken, and not
   t.is(await placed.core.get(1, { wait: false }), null)
 })
 
-test('blocks in files travel, and are put into a file where they are expected', async (t) => {
+test('blocks in files replicate, and go to a file where they are expected', async (t) => {
   const source = await openCore(t)
   const blocks = await appendPlaced(source, lengths)
   const reader = await openCore(t, source.core.key)
@@ -104,7 +105,7 @@ test('blocks in files travel, and are put into a file where they are expected', 
   t.is(await reader.core.get(0, { wait: false }), null, 'from the file')
 })
 
-test('what was expected and not written is forgotten when it is abandoned', async (t) => {
+test('abandoned blocks that were not written are dropped', async (t) => {
   const source = await openCore(t)
   await appendPlaced(source, lengths)
   const reader = await openCore(t, source.core.key)
@@ -117,7 +118,7 @@ test('what was expected and not written is forgotten when it is abandoned', asyn
   t.is(await reader.places.lengthOf(1), undefined)
 })
 
-test('only what lies in no file any more is released, and what is left can be proved to others', async (t) => {
+test('release gives up only blocks that no file holds, and keeps the proofs of the rest', async (t) => {
   const placed = await openCore(t)
   const inline = randomBytes(500)
   await placed.core.append(inline)
@@ -136,7 +137,7 @@ test('only what lies in no file any more is released, and what is left can be pr
   t.absent(await placed.core.has(3), 'beyond the end there is nothing')
 })
 
-test('a peer that had not what it said is asked again', async (t) => {
+test('a peer that lacked announced blocks is asked again', async (t) => {
   const source = await openCore(t)
   const blocks = await appendPlaced(
     source,
@@ -151,12 +152,12 @@ test('a peer that had not what it said is asked again', async (t) => {
   t.teardown(() => watch.close())
   watch.add(reader.core)
   const all = Promise.all(blocks.map((_, i) => reader.core.get(i)))
-  await until(() => reader.core.peers.some((peer) => peer.paused), { what: 'the refusals' })
+  await until(() => internalsOf(reader.core).peers.some((peer) => peer.paused), { what: 'the refusals' })
   source.file.bytes = bytes
   t.ok((await all).every((block, i) => block?.equals(blocks[i] as Buffer)))
 })
 
-test('a block that was given up is there again, under its old number, when a file has its bytes once more', async (t) => {
+test('reclaim restores a block under its old index when a file holds its bytes again', async (t) => {
   const placed = await openCore(t)
   const blocks = await appendPlaced(placed, lengths)
   const hash = leafHash(blocks[5] as Buffer)

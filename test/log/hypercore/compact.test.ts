@@ -32,7 +32,7 @@ for (const [name, spareBytes] of [
   })
 }
 
-test('a compaction that is not wanted any more does not begin', async (t) => {
+test('an aborted compaction does not begin', async (t) => {
   const store = await openStore(t, join(await t.tmp(), 'store'))
   await t.exception(() => store.compact({ signal: AbortSignal.abort(new Error('enough')) }), /enough/)
 })

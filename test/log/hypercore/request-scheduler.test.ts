@@ -1,5 +1,6 @@
 import { test } from 'brittle'
-import type { Peer } from 'hypercore'
+import type { PeerInternals } from 'hypercore'
+import { internalsOf } from '../../../src/log/hypercore/internals.ts'
 import { RequestScheduler } from '../../../src/log/hypercore/request-scheduler.ts'
 import { link, openStore } from '../../support/log.ts'
 import { until } from '../../support/until.ts'
@@ -9,13 +10,13 @@ async function openPair(t: Parameters<typeof openStore>[0], narrow: boolean) {
   const [near, far] = [await openStore(t), await openStore(t)]
   const source = await near.named('content')
   const copy = await far.keyed(source.key)
-  const apportioner = new RequestScheduler()
-  t.teardown(() => apportioner.close())
+  const scheduler = new RequestScheduler()
+  t.teardown(() => scheduler.close())
   // What is taken hold of is private: it has to be there, or nothing of this would work.
-  t.is(typeof copy.replicator.hotswaps.pick, 'function')
-  t.is(typeof copy.replicator.updatePeer, 'function')
-  const before = new Promise<Peer>((resolve) => copy.once('peer-add', resolve))
-  apportioner.add(copy, { narrow })
+  t.is(typeof internalsOf(copy).replicator.hotswaps.pick, 'function')
+  t.is(typeof internalsOf(copy).replicator.updatePeer, 'function')
+  const before = new Promise<PeerInternals>((resolve) => copy.once('peer-add', resolve))
+  scheduler.add(copy, { narrow })
   await link(t, near, far)
   return { source, copy, peer: await before }
 }
@@ -31,7 +32,7 @@ test('a peer is asked for little at first, and for more as it answers', async (t
   t.ok(window > 2 && window <= 64, `${window} at once`)
 })
 
-test('where blocks are small Hypercore decides how many', async (t) => {
+test('Hypercore decides how many small blocks to request', async (t) => {
   const { peer } = await openPair(t, false)
   t.ok(peer.getMaxInflight() >= 16, `${peer.getMaxInflight()} at once`)
 })

@@ -39,7 +39,7 @@ test('a store is opened again where its time was moved by a time zone', async (t
   await store.close()
 })
 
-test('a store that was made where attributes are kept is a copy anywhere else', async (t) => {
+test('a store created on a file system with attributes counts as a copy anywhere else', async (t) => {
   const directory = await renumbered(t, (text) => `${withoutAttribute(text)}device/attribute=original\n`)
   const path = join(directory, 'CORESTORE')
   const before = readFileSync(path, 'utf8')

@@ -36,7 +36,7 @@ test('a directory that holds other files is refused, and untouched', async (t) =
   t.is(readFileSync(join(directory, 'photos/one'), 'utf8'), 'mine')
 })
 
-test('a file in place of a store is refused', async (t) => {
+test('a file at the path of a store is refused', async (t) => {
   const path = join(await t.tmp(), 'store')
   writeFileSync(path, 'mine')
   t.is(await codeOf(() => LogStore.open(path)), 'FOLDER_UNREADABLE')
@@ -62,7 +62,7 @@ for (const [what, damage] of [
   ['without its CURRENT', (db: string) => rmSync(join(db, 'CURRENT'))],
   ['without its tables', (db: string) => everyFile(db, /sst$/, (path) => rmSync(path))],
   ['whose tables are cut off', (db: string) => everyFile(db, /sst$/, (path) => truncateSync(path, 100))],
-  ['whose manifest is gone', (db: string) => everyFile(db, /^MANIFEST/, (path) => rmSync(path))],
+  ['without its manifest', (db: string) => everyFile(db, /^MANIFEST/, (path) => rmSync(path))],
   ['whose manifest is garbage', (db: string) => everyFile(db, /^MANIFEST/, (path) => writeFileSync(path, 'garbage'))]
 ] as const) {
   test(`a store ${what} is reported as damaged, again and again`, async (t) => {
@@ -89,7 +89,7 @@ test('a store whose database is broken is reported as damaged', async (t) => {
   t.is(await codeOf(() => LogStore.open(directory)), 'DAMAGED')
 })
 
-test('a key reads back as it was printed, in either form, with blanks about it', (t) => {
+test('a printed key parses in both forms, with blanks around it', (t) => {
   const key = bytesOf(32)
   const printed = printKey(key)
   t.is(printed.length, 52)
@@ -117,7 +117,7 @@ for (const [what, text, word] of [
   })
 }
 
-test('a store whose making was cut off by a power cut is made anew', async (t) => {
+test('a store whose creation a power cut interrupted is created anew', async (t) => {
   const directory = await t.tmp()
   const first = await LogStore.open(directory)
   const { key } = await first.named('entries')

@@ -1,5 +1,6 @@
 import { test } from 'brittle'
 import { BlockPlaces, noFiles } from '../../../src/log/hypercore/block-places.ts'
+import { internalsOf } from '../../../src/log/hypercore/internals.ts'
 import { missingNodes } from '../../../src/log/hypercore/missing-nodes.ts'
 import { treeNodesOf } from '../../../src/log/hypercore/tree-nodes.ts'
 import { bytesOf } from '../../support/bytes.ts'
@@ -9,13 +10,13 @@ import { until } from '../../support/until.ts'
 
 const blocksOf = (count: number, seed: number) => Array.from({ length: count }, (_, i) => bytesOf(50, seed + i))
 
-test('what proves a block is asked for up to what is remembered, or a root', async (t) => {
+test('proofs are requested up to a remembered node or a root', async (t) => {
   const writer = await (await openStore(t)).named('content')
   await writer.append(blocksOf(11, 1))
   const store = await openStore(t)
   const core = await store.named('content')
   new BlockPlaces(core, noFiles)
-  const { state } = core.core
+  const { state } = internalsOf(core).core
   t.is(await missingNodes(state, 0, 0), 0, 'of nothing, nothing')
   await core.append(blocksOf(8, 1))
   await core.append(blocksOf(3, 9))
@@ -26,11 +27,13 @@ test('what proves a block is asked for up to what is remembered, or a root', asy
   await core.close()
   const again = await store.named('content')
   new BlockPlaces(again, noFiles)
-  const missing = [0, 3, 7, 8, 9, 10].map((block) => treeNodesOf(again.core.state.storage)?.missing(2 * block, 11))
+  const missing = [0, 3, 7, 8, 9, 10].map((block) =>
+    treeNodesOf(internalsOf(again).core.state.storage)?.missing(2 * block, 11)
+  )
   t.alike(missing, [3, 3, 3, 1, 1, 0])
 })
 
-test('what is remembered of one fork is no proof in another', async (t) => {
+test('nodes remembered of one fork prove nothing in another', async (t) => {
   const near = await openStore(t)
   const writer = await near.named('content')
   new BlockPlaces(writer, noFiles)

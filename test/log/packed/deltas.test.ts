@@ -3,6 +3,7 @@ import { encodeEntry } from '../../../src/format/entry-codec.ts'
 import { deltasMax, encodeHead, type Head, headKey } from '../../../src/format/head-codec.ts'
 import { type DeltaRow, encodeRows } from '../../../src/format/snapshot-codec.ts'
 import { beeOf } from '../../../src/log/bee/entries.ts'
+import { lengthWith } from '../../../src/log/hypercore/bee-messages.ts'
 import { type LogStore, parseKey, printKey } from '../../../src/log/hypercore/store.ts'
 import { stretchesOf } from '../../../src/log/packed/deltas.ts'
 import { UnfitSnapshot } from '../../../src/log/packed/snapshot.ts'
@@ -57,7 +58,7 @@ async function changes(reader: LogReader, from: Version, to: Version): Promise<D
   return collect(reader.changes(from, to, mustBeFine))
 }
 
-test('many changes come as a delta, and the tree at leisure', async (t) => {
+test('many changes come as a delta, and the tree in the background', async (t) => {
   const { writer, own, reader, first } = await openPair(t)
   const wanted = { ...manyChanges(undefined), b: fileOf(''), ä: directoryOf() }
   const version = await commit(writer, wanted)
@@ -74,7 +75,7 @@ test('many changes come as a delta, and the tree at leisure', async (t) => {
   await reader.close()
 })
 
-test('few changes come with the news of them, without a delta', async (t) => {
+test('few changes come without a delta, as soon as they are announced', async (t) => {
   const { writer, own, reader, first } = await openPair(t)
   const version = await commit(writer, { a: undefined, b: directoryOf() })
   t.absent((await writer.head())?.deltas)
@@ -83,7 +84,7 @@ test('few changes come with the news of them, without a delta', async (t) => {
   await reader.close()
 })
 
-test('what changed over several versions is what the last of them says', async (t) => {
+test('the changes over several versions are those of the last', async (t) => {
   const { store, writer, own, reader, first } = await openPair(t)
   const [touched, other] = [directoryOf({ mode: 0o700 }), directoryOf({ mode: 0o711 })]
   const second = await commit(writer, manyChanges(touched))
@@ -123,7 +124,7 @@ test('what changed over several versions is what the last of them says', async (
   await reader.close()
 })
 
-test('a reader who has nothing yet takes the first version, and the deltas since', async (t) => {
+test('a new reader takes the snapshot or first version, and the deltas since', async (t) => {
   const { store, writer } = await openWriter(t)
   await commit(writer, { ...manyChanges(directoryOf()), a: directoryOf() })
   const version = await commit(writer, { ...manyChanges(undefined, 1), a: undefined }, { directories: 1 })
@@ -153,7 +154,7 @@ test('a version that is made in several parts has one delta, unless its beginnin
   await reader.close()
 })
 
-test('deltas go with time', async (t) => {
+test('old deltas are dropped', async (t) => {
   const { store, writer } = await openPair(t)
   for (let i = 0; i < deltasMax + 2; i++) await commit(writer, manyChanges(directoryOf({ mode: i })))
   const { deltas = [] } = (await writer.head()) ?? {}
@@ -180,7 +181,7 @@ async function blocksOf(changes: Changes): Promise<Buffer[]> {
   return blocks
 }
 
-/** Names whatever it is told as the delta of a version that removes many directories. */
+/** Names any blocks as the delta of a version that removes many directories. */
 async function openLiar(t: Assert, { blocks, delta }: Lie) {
   const store = await openStore(t)
   const [entries, content] = [await store.named('entries'), await store.named('content')]
@@ -192,7 +193,7 @@ async function openLiar(t: Assert, { blocks, delta }: Lie) {
       if (entry === undefined) await batch.del(Buffer.from(path))
       else await batch.put(Buffer.from(path), encodeEntry(entry))
     }
-    await batch.put(Buffer.from(headKey), encodeHead(head(batch.version + 1)))
+    await batch.put(Buffer.from(headKey), encodeHead(head(lengthWith(batch) + 1)))
     await batch.flush()
     return { fork: 0, length: entries.length }
   }
@@ -229,7 +230,7 @@ for (const [name, lie] of lies) {
   })
 }
 
-test('the tree is read where nobody has the delta', async (t) => {
+test('a reader falls back to the tree when no peer has the delta', async (t) => {
   const { store, key, first, version, content } = await openLiar(t, {})
   await content.clear(0)
   const { store: own, reader } = await openReader(t, key)
@@ -238,8 +239,8 @@ test('the tree is read where nobody has the delta', async (t) => {
   await reader.close()
 })
 
-test('deltas tell the stretches that they fit into, and the tree the rest', (t) => {
-  const delta = (since: number, length: number) => ({ core: 0, block: 0, blocks: 1, since, length, entries: 1 })
+test('deltas cover the stretches that they fit into, and the tree the rest', (t) => {
+  const delta = (since: number, length: number) => ({ block: 0, blocks: 1, since, length, entries: 1 })
   const [a, b, c] = [delta(5, 10), delta(10, 20), delta(30, 40)]
   t.alike(stretchesOf([a, b, c], 5, 40), [
     { since: 5, length: 10, delta: a },

@@ -8,7 +8,7 @@ import { arrival, collect, commit, link, openStore, openWriter } from '../../sup
 const directories = 60
 const filesEach = 100
 
-test('from far away a directory is told by the snapshot and what changed since, and little is fetched', async (t) => {
+test('a distant reader lists a directory by the snapshot and the changes since, with few blocks', async (t) => {
   const { store, writer } = await openWriter(t)
   const rows: SnapshotRow[] = []
   for (let i = 0; i < directories; i++) {

@@ -44,7 +44,7 @@ class Tree {
     )
   }
 
-  /** Publishes a snapshot, of what the tree holds when left out. */
+  /** Publishes a snapshot, of the tree's own rows when left out. */
   async publish(rows: readonly DeltaRow[] = this.rows, entries = rows.length): Promise<Version> {
     const blocks: Buffer[] = []
     for await (const block of encodeRows(rows)) blocks.push(block)
@@ -87,7 +87,7 @@ test('a snapshot is a version without changes, and every later head names it', a
   t.alike(await collect(writer.entries(mustBeFine)), tree.rows)
 })
 
-test('a reader takes the snapshot and what changed since; the rest comes at leisure, and others get it', async (t) => {
+test('a reader takes the snapshot and the changes since; the rest comes in the background, for others too', async (t) => {
   const { store, writer, tree } = await openTree(t)
   await tree.publish()
   await tree.commit({ a: directoryOf(), d1: undefined, d2: symlinkOf('x'), z: directoryOf() })
@@ -152,7 +152,7 @@ for (const [name, publish] of liars) {
   })
 }
 
-test('the tree is read where nobody has the snapshot', async (t) => {
+test('a reader falls back to the tree when no peer has the snapshot', async (t) => {
   const { store, writer, tree } = await openTree(t)
   const { store: firstStore, reader: first } = await openReader(t, writer.key)
   const unlink = await link(t, store, firstStore)
@@ -171,7 +171,7 @@ test('the tree is read where nobody has the snapshot', async (t) => {
   await reader.close()
 })
 
-test('what waits for a snapshot, or for a head, ends when it is told to', async (t) => {
+test('waiting for a snapshot or a head ends when its signal aborts', async (t) => {
   // Waiting alone keeps no process alive.
   const alive = setInterval(() => {}, 1000)
   t.teardown(() => clearInterval(alive))
@@ -190,7 +190,7 @@ test('what waits for a snapshot, or for a head, ends when it is told to', async 
     (end: AbortSignal) => reader.head(before, end),
     (end: AbortSignal) => reader.history(0, version, end).next()
   ]) {
-    // At once, while it looks whether it has what it waits for, and later.
+    // At once, while it checks whether the blocks are here, and later.
     for (const turns of [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 100]) {
       const end = new AbortController()
       const failure = failureOf(() => wait(end.signal))
