@@ -32,7 +32,7 @@ export interface ReplacedFilesOptions {
   readonly root: string
   readonly blocks: BlockHolders
   /** The log, of which blocks are given up, and may be cut. */
-  readonly log: Pick<LogReader, 'release'> & { onContentCut?: (block: number) => void }
+  readonly log: Pick<LogReader, 'release'> & Partial<Pick<LogReader, 'onContentCut'>>
   readonly keepReplaced: KeepReplaced
   /** Whether the content of a file is nowhere but in the folder. */
   readonly isInPlace: (entry: FileEntry) => boolean
@@ -50,7 +50,7 @@ export class ReplacedFiles {
   constructor(options: ReplacedFilesOptions) {
     this.#options = options
     this.#files = new KeptDirectory(options.root, options.blocks)
-    options.log.onContentCut = (block) => this.#files.cut(block)
+    options.log.onContentCut?.((block) => this.#files.cut(block))
   }
 
   /** What is kept, the oldest first. */

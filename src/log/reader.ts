@@ -23,7 +23,7 @@ import { requestEagerly } from './hypercore/eager-request.ts'
 import { hashAhead, type LeafHasher } from './hypercore/hash-ahead.ts'
 import { RequestScheduler } from './hypercore/request-scheduler.ts'
 import { StallWatch } from './hypercore/stall-watch.ts'
-import { type LogStore, parseKey } from './hypercore/store.ts'
+import { type LogStore, parseKey, printKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
 import { EntriesDownload } from './packed/entries-download.ts'
 
@@ -71,6 +71,8 @@ export class LogReader {
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
   readonly #options: LogReaderOptions
+  readonly #failureListeners = new Set<(error: SyncError) => void>()
+  readonly #cutListeners = new Set<(block: number) => void>()
   #content: Promise<Content> | undefined
   /** The forks that have come, each with the length of what it has in common with the one before. */
   #forks: readonly Version[] = []
@@ -110,6 +112,11 @@ export class LogReader {
     return reader
   }
 
+  /** The key of the log, printed form. */
+  get key(): string {
+    return printKey(this.#entries.key)
+  }
+
   /** The latest version known here, or `undefined` before the first. */
   get version(): Version | undefined {
     return versionOf(this.#entries)
@@ -145,11 +152,21 @@ export class LogReader {
     }
   }
 
-  /** Called with what keeps the log from coming at all. */
-  onFailure: (error: SyncError) => void = () => {}
+  /** Calls `listener` with each error that keeps the log from coming at all. @returns a function that ends it */
+  onFailure(listener: (error: SyncError) => void): () => void {
+    this.#failureListeners.add(listener)
+    return () => void this.#failureListeners.delete(listener)
+  }
 
-  /** Called when contents end at a block from which on they will be others: the log has a new fork. */
-  onContentCut: (block: number) => void = () => {}
+  /**
+   * Calls `listener` when a new fork of the log replaces its contents, with the first block that it replaces.
+   *
+   * @returns a function that ends it
+   */
+  onContentCut(listener: (block: number) => void): () => void {
+    this.#cutListeners.add(listener)
+    return () => void this.#cutListeners.delete(listener)
+  }
 
   #fork(fork: Version): void {
     this.#forks = [...this.#forks, fork].slice(-forksMax)
@@ -160,13 +177,17 @@ export class LogReader {
     this.#stalls.add(core)
     core.on('verification-error', (error: Error) => {
       const failure = databaseFailure('store', this.#store.directory, error)
-      if (failure !== undefined) this.onFailure(failure)
+      if (failure !== undefined) this.#fail(failure)
     })
     core.on('conflict', () => {
       const message =
         'The log has two histories: its writer went back to an older state. Nothing of it is taken any more'
-      this.onFailure(new SyncError('DAMAGED', message))
+      this.#fail(new SyncError('DAMAGED', message))
     })
+  }
+
+  #fail(error: SyncError): void {
+    for (const listener of this.#failureListeners) listener(error)
   }
 
   /** Whether anybody is connected who follows the log too, or writes it. */
@@ -457,7 +478,9 @@ export class LogReader {
     if (this.#options.sparse === true) requestEagerly(core)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
-    core.on('truncate', (length: number) => this.onContentCut(length))
+    core.on('truncate', (length: number) => {
+      for (const listener of this.#cutListeners) listener(length)
+    })
     const { files = noFiles, hasher } = this.#options
     const places = new BlockPlaces(core, files)
     if (hasher !== undefined) hashAhead(core, places, hasher)

@@ -106,7 +106,7 @@ export class Mirror {
     this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
     const isInPlace = (entry: FileEntry) => this.#staging.isInPlace(entry)
     this.replacedFiles = new ReplacedFiles({ ...options, root: folder.root, log: reader, isInPlace, naming })
-    reader.onFailure = (error) => this.#report(error)
+    reader.onFailure((error) => this.#report(error))
   }
 
   /** The version that was applied last, but for the paths that are owed, and what is recorded of the folder. */
