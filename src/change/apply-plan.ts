@@ -5,7 +5,7 @@ import type { Staging } from '../disk/write/stage.ts'
 import { naming } from '../folder/conflict-naming.ts'
 import { assertMarker, type Folder } from '../folder/folder.ts'
 import type { Monitor } from '../folder/monitor.ts'
-import type { ContentReader } from '../log/content/content.ts'
+import type { Contents } from '../folder/workspace.ts'
 import type { Seen } from '../tree/diff.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Step } from '../tree/plan.ts'
@@ -25,7 +25,7 @@ export interface ApplyPlanInput {
   readonly conflicts: ReadonlySet<TreePath>
   readonly keeping?: Keeping | undefined
   /** Where contents come from; it is closed in the end. */
-  readonly content: ContentReader
+  readonly content: Contents
 }
 
 export interface ApplyPlanOptions {

@@ -23,7 +23,7 @@ import { requestEagerly } from './hypercore/eager-request.ts'
 import { hashAhead, type LeafHasher } from './hypercore/hash-ahead.ts'
 import { RequestScheduler } from './hypercore/request-scheduler.ts'
 import { StallWatch } from './hypercore/stall-watch.ts'
-import { type LogStore, parseKey, printKey } from './hypercore/store.ts'
+import { type LogStore, parseKey } from './hypercore/store.ts'
 import { LogView } from './log-view.ts'
 import { EntriesDownload } from './packed/entries-download.ts'
 
@@ -110,11 +110,6 @@ export class LogReader {
     // Replication of the content begins as soon as its key is known, for those who read from us too.
     reader.#contentCore().catch(() => {})
     return reader
-  }
-
-  /** The key of the log, printed form. */
-  get key(): string {
-    return printKey(this.#entries.key)
   }
 
   /** The latest version known here, or `undefined` before the first. */

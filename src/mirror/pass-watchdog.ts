@@ -1,25 +1,26 @@
-/** A pass that gets no more bytes than keep a connection alive is given up when a newer version is there. */
+/** A pass without progress for this long is given up, where a newer version is there or somebody waits for the folder. */
 const stallMs = 5000
+/** Fewer bytes than these in that time only keep a connection alive. */
 const stallBytesMin = 4096
 
-/** A pass was given up in favour of a newer version, or of what somebody wants to be done with the folder. */
+/** A pass was given up in favour of a newer version, or of other work on the folder. */
 export class PassStalled extends Error {}
 
 export interface PassWatchdogOptions {
-  /** Ends the pass whatever it does. */
+  /** Aborts the pass with its own reason. */
   readonly stop: AbortSignal
-  /** Tells the bytes received from all peers so far. */
+  /** Gives the bytes received from all peers so far. */
   readonly received: () => number
   /** Whether a newer version is there, or somebody waits for the pass to end. */
   readonly isOutdated: () => boolean
 }
 
-/** Watches over one pass: whether it comes forward, by what it receives or by its own work. */
+/** Watches one pass for progress: bytes that it receives, or work of its own. */
 export class PassWatchdog {
-  /** Aborted at the end of all, or with `Stalled` when the pass waits for contents that a newer version may not need. */
+  /** Aborted by `stop`, or with `PassStalled` when the pass waits for contents that a newer version may not need. */
   readonly signal: AbortSignal
   readonly #options: PassWatchdogOptions
-  // Not by `AbortSignal.any`: a signal that lasts would remember every pass.
+  // Not by `AbortSignal.any`: a long-lived signal would keep every pass in memory.
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
   #received: number
@@ -31,15 +32,15 @@ export class PassWatchdog {
     this.signal = this.#controller.signal
     options.stop.addEventListener('abort', this.#onStop)
     if (options.stop.aborted) this.#onStop()
-    this.#timer = setInterval(() => this.#look(), stallMs / 5)
+    this.#timer = setInterval(() => this.#check(), stallMs / 5)
   }
 
-  /** The pass has done something. */
+  /** The pass has made progress. */
   active(): void {
     this.#activeMs = performance.now()
   }
 
-  /** What it is made for isn't wanted any more. */
+  /** Aborts the pass: nobody wants its result any more. */
   giveUp(): void {
     this.#controller.abort(new PassStalled('Something else is wanted'))
   }
@@ -51,13 +52,54 @@ export class PassWatchdog {
 
   readonly #onStop = (): void => this.#controller.abort(this.#options.stop.reason)
 
-  #look(): void {
+  #check(): void {
     const received = this.#options.received()
     if (received - this.#received >= stallBytesMin) {
       this.#received = received
       this.active()
     } else if (performance.now() - this.#activeMs >= stallMs && this.#options.isOutdated()) {
-      this.#controller.abort(new PassStalled('Nothing comes for it, and something else is to be done'))
+      this.#controller.abort(new PassStalled('The pass receives nothing, and other work waits'))
     }
+  }
+}
+
+/** Runs the passes of a mirror, one at a time, each under a watchdog. */
+export class WatchedPasses {
+  readonly #options: Omit<PassWatchdogOptions, 'isOutdated'>
+  #watchdog: PassWatchdog | undefined
+  #endedMs = 0
+
+  constructor(options: Omit<PassWatchdogOptions, 'isOutdated'>) {
+    this.#options = options
+  }
+
+  /** Runs `act`. @throws the reason of its signal when that was aborted, otherwise what `act` throws */
+  async run<T>(isOutdated: () => boolean, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const watchdog = new PassWatchdog({ ...this.#options, isOutdated })
+    this.#watchdog = watchdog
+    try {
+      return await act(watchdog.signal)
+    } catch (error) {
+      // An aborted pass fails in many ways; the signal has the reason.
+      watchdog.signal.throwIfAborted()
+      throw error
+    } finally {
+      watchdog.end()
+      this.#watchdog = undefined
+      this.#endedMs = performance.now()
+    }
+  }
+
+  /** The running pass has made progress. */
+  readonly active = (): void => this.#watchdog?.active()
+
+  /** Aborts the running pass, if there is one. */
+  giveUp(): void {
+    this.#watchdog?.giveUp()
+  }
+
+  /** Whether no pass has run for `ms` milliseconds. */
+  areIdleFor(ms: number): boolean {
+    return this.#watchdog === undefined && performance.now() - this.#endedMs >= ms
   }
 }
