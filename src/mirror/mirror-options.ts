@@ -7,17 +7,8 @@ import type { FolderQueue } from '../folder/folder-queue.ts'
 import type { ReplacedFiles } from '../folder/replaced-files.ts'
 import type { MirrorSelection } from './mirror-selection.ts'
 
-/** What a mirror may share with another loop of its folder. It makes for itself what is left out. */
-export interface SharedParts {
-  /** Lets the loops, and other operations, work on the folder one at a time. */
-  readonly queue?: FolderQueue
-  readonly staging?: Staging
-  readonly replacedFiles?: ReplacedFiles
-  /** Reads the baseline, each time that the mirror opens the folder anew. */
-  readonly loadBaseline?: () => Promise<LiveBaseline>
-}
-
-export interface MirrorOptions extends SharedParts {
+/** What a mirror works with. Those parts that it may share with another loop of its folder it makes for itself when left out. */
+export interface MirrorOptions {
   /** Gives the bytes received from all peers so far. */
   readonly received: () => number
   /** Called with each error that keeps the mirror from going on. @returns whether that closes the mirror */
@@ -34,4 +25,12 @@ export interface MirrorOptions extends SharedParts {
   readonly workers: Workers
   /** The part and the version of the log that the mirror holds. */
   readonly selection: Pick<MirrorSelection, 'part' | 'isPinned' | 'pinned' | 'onChange'>
+  /** Shared: lets the loops, and other operations, work on the folder one at a time. */
+  readonly queue?: FolderQueue
+  /** Shared: the directory where files are received. */
+  readonly staging?: Staging
+  /** Shared: keeps large files that the log replaces or removes. */
+  readonly replacedFiles?: ReplacedFiles
+  /** Shared: reads the baseline, each time that the mirror opens the folder anew. */
+  readonly loadBaseline?: () => Promise<LiveBaseline>
 }

@@ -116,6 +116,7 @@ export class Mirror {
     this.#failures = new FailureReport(monitor, onFailure)
     this.#passes = new WatchedPasses({ stop: this.#stop.signal, received })
     log.onFailure(this.#failures.report)
+    log.onContentCut((block) => this.replacedFiles.cut(block))
   }
 
   /** The version that was applied last, except for pending paths, and totals of the baseline. */
