@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'brittle'
 import { formerlyLogged, loggedAt, unrecordedIn } from '../../src/change/formerly-logged.ts'
 import { SyncError } from '../../src/errors.ts'
@@ -32,6 +33,9 @@ test('unrecorded files may be the log’s where it had a file of that size at th
   t.is(all.others, 1)
   const within = await unrecordedIn(workspace, pathOf('docs'), new Set(), signal)
   t.alike([...within.formerEntries.keys()], ['docs/old'])
+  writeFileSync(join(workspace.folder.root, 'docs/old'), 'of another size')
+  t.is((await unrecordedIn(workspace, pathOf('docs'), new Set(), signal)).others, 1)
+  writeFileSync(join(workspace.folder.root, 'docs/old'), 'former')
   const known = await unrecordedIn(workspace, '', new Set([pathOf('old'), pathOf('own')]), signal)
   t.alike([...known.formerEntries.keys()], ['docs/old'])
   t.is(known.others, 0)

@@ -66,6 +66,17 @@ test('a file that was never in the log is kept as a conflict copy, and others st
   t.is(end?.type === 'restored' && end.others, 1)
 })
 
+test('a file that holds any former version goes without a conflict copy', async (t) => {
+  const { mirror, first, run } = await open(t)
+  const second = mirror.log.version as Version
+  await written(mirror, { 'd/f': 'three' })
+  await run(first, 'd/f')
+  t.is(mirror.tree()['d/f'], 'one', 'what neither the baseline nor the next version has')
+  const records = await run(second, 'd/f')
+  t.is(mirror.tree()['d/f'], 'two')
+  t.absent(records.some(({ type }) => type === 'conflict'))
+})
+
 test('what an earlier restore has brought goes with the next', async (t) => {
   const { mirror, first, run } = await open(t)
   await run(first, 'd/gone')

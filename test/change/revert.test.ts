@@ -1,4 +1,4 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { type Assert, test } from 'brittle'
 import { restore } from '../../src/change/restore.ts'
 import { revert } from '../../src/change/revert.ts'
@@ -48,6 +48,7 @@ test('one path is reverted alone; the directory that holds it may be, too', asyn
   const { mirror, run } = await open(t)
   t.alike((await run('g')).diverged, ['g changed'])
   t.absent(mirror.has('h'))
+  utimesSync(mirror.at('d'), 1000, 1000)
   t.alike((await run('d')).diverged, ['d/gone added'], 'the time of the directory has changed, which is no change')
   chmodSync(mirror.at('d'), 0o700)
   t.alike((await run('d')).diverged, ['d changed'])

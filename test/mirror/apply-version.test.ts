@@ -131,8 +131,9 @@ test('unrecorded writes of an earlier run are the log’s, not the user’s', as
   const first = await mirror.publish({ a: 'one' })
   await pass(mirror, first)
   writeFileSync(mirror.at('a'), 'two') // As if a run had ended between the write and its record.
-  await mirror.publish({ a: 'two' })
-  const third = await mirror.publish({ a: 'three' })
+  writeFileSync(mirror.at('passing'), 'wanted by the second version alone')
+  await mirror.publish({ a: 'two', passing: 'wanted by the second version alone' })
+  const third = await mirror.publish({ a: 'three', passing: undefined })
   await pass(mirror, third, { mayHoldUnrecorded: true })
   t.alike(mirror.tree(), { a: 'three' })
   t.alike(mirror.of('conflict'), [])
@@ -162,6 +163,14 @@ test('nothing is written for a version of a former fork, into another folder, or
   rmSync(join(mirror.folder.root, '.p2psync/folder.json'))
   t.is(await codeOf(() => pass(mirror, version)), 'HALTED')
   t.alike(mirror.tree(), {})
+})
+
+test('a folder that has gone is not taken for one that is as it should be', async (t) => {
+  const mirror = await MirroredFolder.open(t)
+  const version = await mirror.publish({ a: 'one' })
+  await pass(mirror, version)
+  rmSync(join(mirror.folder.root, '.p2psync/folder.json'))
+  t.is(await codeOf(() => pass(mirror, version)), 'HALTED')
 })
 
 test('a directory of the user’s own in the way keeps its files', async (t) => {

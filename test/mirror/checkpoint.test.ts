@@ -88,6 +88,10 @@ test('a log never goes back, within a fork or to an earlier one', async (t) => {
     t.is(checkpoint.rollback(version) !== undefined, isBack, `${version.fork}:${version.length}`)
   }
   t.is((await Checkpoint.of(state)).rollback(at(4, 2))?.code, 'ROLLED_BACK', 'after a restart too')
+
+  const old = await openState(t)
+  await old.commit((batch) => batch.note('applied', at(5)))
+  t.is((await Checkpoint.of(old)).rollback(at(4))?.code, 'ROLLED_BACK', 'a folder of before `seen` was noted')
 })
 
 test('another part, or an earlier version, begins anew', async (t) => {

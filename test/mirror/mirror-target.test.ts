@@ -118,6 +118,23 @@ for (const [name, entries, options, expected] of refusals) {
   })
 }
 
+test('of what the log itself refuses, only the part concerns anybody', async (t) => {
+  const source = await MirroredFolder.open(t)
+  const version = await source.publish({ docs: directoryOf() })
+  const log: TargetInput['log'] = {
+    changes: (from, to, onProblem) => source.log.changes(from, to, onProblem),
+    entryAt: (at, path, signal) => source.log.entryAt(at, path, signal),
+    async *entriesAt(at, onProblem) {
+      for (const path of ['docs/f', 'other/f']) onProblem({ path, action: 'log', message: 'damaged' })
+      yield* source.log.entriesAt(at, onProblem)
+    }
+  }
+  const part = partOf({ only: ['docs/'], exclude: [] })
+  const input = await inputOf(source, version, { log, part })
+  t.alike([...(await wholeTarget(input, undefined)).refused], ['docs/f'])
+  t.alike(input.problems.paths, ['docs/f'])
+})
+
 test('a refused entry leaves the recorded one', async (t) => {
   const source = await MirroredFolder.open(t)
   const version = await source.publish({ l: symlinkOf('/etc') })

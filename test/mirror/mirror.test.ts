@@ -7,6 +7,7 @@ import type { FollowedLog } from '../../src/mirror/followed-log.ts'
 import { Mirror } from '../../src/mirror/mirror.ts'
 import type { MirrorOptions } from '../../src/mirror/mirror-options.ts'
 import { MirrorSelection } from '../../src/mirror/mirror-selection.ts'
+import { codeOf } from '../support/failure.ts'
 import { MirroredFolder } from '../support/mirrored-folder.ts'
 import { until } from '../support/until.ts'
 
@@ -111,6 +112,20 @@ test('another selection is applied while the mirror works', async (t) => {
   t.alike(source.tree(), { a: 'two' })
 })
 
+test('an opening that fails leaves nothing that counts as opened', async (t) => {
+  const source = await MirroredFolder.open(t)
+  const { mirror } = await openMirror(t, source)
+  const first = await mirror.workspace()
+  t.is((await mirror.workspace()).baseline, first.baseline, 'nothing is read twice')
+  const marker = source.at('.p2psync/folder.json')
+  const text = readFileSync(marker)
+  mirror.reopen()
+  rmSync(marker)
+  t.is(await codeOf(() => mirror.workspace()), 'HALTED')
+  writeFileSync(marker, text)
+  t.not((await mirror.workspace()).baseline, first.baseline, 'all is read anew')
+})
+
 test('a folder that has gone is reported once, and followed again when it is back', async (t) => {
   const source = await MirroredFolder.open(t)
   const version = await source.publish({ a: 'one' })
@@ -118,7 +133,6 @@ test('a folder that has gone is reported once, and followed again when it is bac
   const text = readFileSync(marker)
   rmSync(marker)
   const { mirror, inSyncAt, seen } = await openMirror(t, source)
-  await t.exception(() => mirror.queue.run(() => mirror.workspace()), /HALTED|not the folder/)
   mirror.start()
   await seen((event) => event.type === 'error' && event.code === 'HALTED', 'the error')
   t.alike(source.tree(), {}, 'nothing is written')
