@@ -35,17 +35,17 @@ const table: Readonly<Record<string, readonly string[]>> = {
     ...['disk/state', 'disk/path', 'format', 'tree']
   ],
   mirror: [
-    ...['change', 'folder', 'baseline', 'log', 'log/packed', 'disk/write', 'disk/state', 'disk/threads', 'disk/path'],
+    ...['change', 'folder', 'baseline', 'log/packed', 'disk/write', 'disk/state', 'disk/threads', 'disk/path'],
     ...['format', 'tree']
   ],
   publish: [
     ...['folder', 'baseline', 'log', 'log/hypercore', 'disk/watch', 'disk/write', 'disk/read', 'disk/state'],
     ...['disk/threads', 'disk/path', 'chunk', 'format', 'tree']
   ],
-  change: ['folder', 'baseline', 'log', 'log/content', 'log/bee', 'disk/write', 'disk/read', 'disk/threads', 'tree'],
+  change: ['folder', 'baseline', 'log', 'log/bee', 'disk/write', 'disk/read', 'disk/threads', 'tree'],
   peers: ['folder', 'net', 'net/address', 'log/hypercore', 'disk/state', 'tree'],
   folder: [
-    ...['baseline', 'net', 'log', 'log/content', 'log/hypercore', 'disk/write', 'disk/read', 'disk/state'],
+    ...['baseline', 'net', 'log', 'log/hypercore', 'disk/write', 'disk/read', 'disk/state'],
     ...['disk/threads', 'disk/path', 'chunk', 'tree']
   ],
   // Holds the interface by which the log finds blocks that lie in files.

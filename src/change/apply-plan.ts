@@ -5,7 +5,7 @@ import type { Staging } from '../disk/write/stage.ts'
 import { naming } from '../folder/conflict-naming.ts'
 import { assertMarker, type Folder } from '../folder/folder.ts'
 import type { Monitor } from '../folder/monitor.ts'
-import type { ContentReader } from '../log/content/content.ts'
+import type { Contents } from '../folder/workspace.ts'
 import type { Seen } from '../tree/diff.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Step } from '../tree/plan.ts'
@@ -17,15 +17,16 @@ export interface ApplyPlanInput {
   readonly workers: Workers
   readonly monitor: Monitor
   readonly steps: readonly Step[]
-  /** What the folder is to be like. */
+  /** The tree that the plan leads to. */
   readonly target: TreeView
-  /** What stood at the paths when the plan was made. */
+  /** What was seen at the paths when the plan was made. */
   readonly observed: ReadonlyMap<TreePath, Seen>
-  /** Paths where what stands there is kept as a conflict copy. */
+  /** Paths whose present file is kept as a conflict copy. */
   readonly conflicts: ReadonlySet<TreePath>
+  /** Keeps large files that the plan replaces or removes. */
   readonly keeping?: Keeping | undefined
-  /** Where contents come from; it is closed in the end. */
-  readonly content: ContentReader
+  /** The contents that the steps write. Closed in the end. */
+  readonly content: Contents
 }
 
 export interface ApplyPlanOptions {
@@ -37,16 +38,16 @@ export interface ApplyPlanOptions {
 }
 
 /**
- * Carries out the steps of a plan; see `materialise`.
+ * Applies the steps of a plan to a folder; see `materialise`.
  *
- * @returns the paths that were left out because they changed meanwhile
+ * @returns the paths that were left out because they changed after they were observed
  * @throws {SyncError} HALTED, DISK_FULL; the signal's reason
  */
 export async function applyPlan(
   { folder, target, content, monitor, ...input }: ApplyPlanInput,
   { signal, onApplied, onProblem, onConflict = () => {}, onBytes = () => {} }: ApplyPlanOptions
 ): Promise<readonly TreePath[]> {
-  // Closing it is what ends the wait for a block that nobody has.
+  // Only closing the contents ends the wait for a block that nobody has.
   const end = () => void content.close().catch(() => {})
   signal.addEventListener('abort', end, { once: true })
   try {

@@ -10,23 +10,26 @@ import type { TreePath } from '../tree/path.ts'
 import { wholePart } from '../tree/select.ts'
 import type { TreeView } from '../tree/tree.ts'
 
-/** An open folder, and its log. */
-export type LoggedFolder = Workspace & { readonly view: LogView }
+/** The versions of a log, as far as a restore uses them. `LogView` has them for one log. */
+export type LoggedVersions = Pick<LogView, 'finished' | 'versions' | 'list' | 'entry' | 'holds'>
 
-/** What stands in a folder at paths that nothing recorded is about. */
+/** An open folder, and its log. */
+export type LoggedFolder = Workspace & { readonly view: LoggedVersions }
+
+/** Paths of a folder that the baseline doesn't have. */
 export interface UnrecordedPaths {
-  /** What the log once said of those paths that may be the log's, as far as that can be told without reading them. */
+  /** The entries that the log once had at the paths whose present file may be the log's: type and size match. */
   readonly formerEntries: ReadonlyMap<TreePath, readonly Entry[]>
-  /** How many others there are: the user's own. */
+  /** The number of other paths: the user's own. */
   readonly others: number
 }
 
 /**
- * Finds what an earlier restore has brought, among all that isn't recorded: what the log once had at the same path. What
- * isn't selected isn't looked at, nor what the folder's rules leave out.
+ * Finds the files that an earlier restore has brought: among the paths that aren't recorded, those that the log once
+ * had. Paths outside the selection are left out, and so are those that the folder's rules ignore.
  *
  * @param path a directory or one path; all of the folder when empty
- * @param isKnown paths that are dealt with anyway
+ * @param isKnown further paths to leave out
  */
 export async function unrecordedIn(
   host: LoggedFolder,
@@ -34,34 +37,34 @@ export async function unrecordedIn(
   isKnown: ReadonlySet<TreePath>,
   signal: AbortSignal
 ): Promise<UnrecordedPaths> {
-  const found = await strangersIn(host, path, isKnown, signal)
-  const once = new Map<TreePath, Entry[]>()
+  const found = await unrecordedPathsIn(host, path, isKnown, signal)
+  const formerEntries = new Map<TreePath, Entry[]>()
   try {
     for await (const [at, entry] of loggedAt(host.view, found, signal)) {
       if (!isLike(entry, found.get(at))) continue
-      const entries = once.get(at)
-      if (entries === undefined) once.set(at, [entry])
+      const entries = formerEntries.get(at)
+      if (entries === undefined) formerEntries.set(at, [entry])
       else entries.push(entry)
     }
   } catch (error) {
-    // What can't be told to be the log's is the user's own.
+    // Without the log's history, every file counts as the user's own.
     if (!(error instanceof SyncError && error.code === 'NOT_HELD')) throw error
-    once.clear()
+    formerEntries.clear()
   }
-  return { formerEntries: once, others: found.size - once.size }
+  return { formerEntries, others: found.size - formerEntries.size }
 }
 
 /**
- * Those of them that are the log's, with what it said: it holds the same content, and that can be had again. What `gc`
- * has made it forget is the user's own from then on.
+ * The unrecorded paths that are the log's, each with its former entry: the content is the same, and the log still holds
+ * it. A content that `gc` has cleared is the user's own from then on.
  */
 export async function formerlyLogged(
-  view: LogView,
-  { formerEntries: once }: UnrecordedPaths,
+  view: Pick<LoggedVersions, 'holds'>,
+  { formerEntries }: UnrecordedPaths,
   local: TreeView
 ): Promise<ReadonlyMap<TreePath, Entry>> {
   const ours = new Map<TreePath, Entry>()
-  for (const [path, entries] of once) {
+  for (const [path, entries] of formerEntries) {
     const have = local.get(path)
     const entry = entries.find((one) => have !== undefined && sameContent(have, one))
     if (entry !== undefined && (entry.type !== 'file' || (await view.holds(entry)))) ours.set(path, entry)
@@ -69,30 +72,30 @@ export async function formerlyLogged(
   return ours
 }
 
-async function strangersIn(
+async function unrecordedPathsIn(
   { folder, baseline, traits, rules, part = wholePart }: LoggedFolder,
   path: TreePath | '',
   isKnown: ReadonlySet<TreePath>,
   signal: AbortSignal
 ): Promise<ReadonlyMap<TreePath, Seen>> {
-  const where = path === '' ? {} : { dirty: new Map([[path, 'deep'] as const]) }
-  // What of the user's own can't be read is no concern of ours.
-  const { seen } = await scanFolder(folder.root, { ...where, ...(rules && { rules }), signal })
-  // Under another spelling it may be what is recorded.
+  const dirty = path === '' ? {} : { dirty: new Map([[path, 'deep'] as const]) }
+  // An unreadable file of the user's own concerns nobody.
+  const { seen } = await scanFolder(folder.root, { ...dirty, ...(rules && { rules }), signal })
+  // The same name in another spelling may be a recorded path.
   const fold = (name: string) => foldName(name, traits)
   const known = new Set<string>()
   for (const paths of [isKnown, baseline.records.keys()]) for (const each of paths) known.add(fold(each))
-  const strangers = new Map<TreePath, Seen>()
-  for (const [at, what] of seen) {
-    const isWanted = path !== '' || part.has(at, what.type)
-    if (isWanted && concerns(at, path) && !known.has(fold(at))) strangers.set(at, what)
+  const unrecorded = new Map<TreePath, Seen>()
+  for (const [at, found] of seen) {
+    const isWanted = path !== '' || part.has(at, found.type)
+    if (isWanted && concerns(at, path) && !known.has(fold(at))) unrecorded.set(at, found)
   }
-  return strangers
+  return unrecorded
 }
 
-/** What the log once said of some paths, up to now. */
+/** Every entry that the log ever had at some paths, the oldest first. */
 export async function* loggedAt(
-  view: LogView,
+  view: Pick<LoggedVersions, 'finished' | 'versions'>,
   paths: Pick<ReadonlyMap<TreePath, unknown>, 'has' | 'size'>,
   signal: AbortSignal
 ): AsyncGenerator<readonly [TreePath, Entry]> {
@@ -103,7 +106,7 @@ export async function* loggedAt(
   }
 }
 
-/** Whether what is seen may be an entry, as far as it shows without being read. */
+/** Whether a seen file may be an entry, as far as that shows without reading the file. */
 function isLike(entry: Entry, seen: Seen | undefined): boolean {
   if (entry.type === 'file' && seen?.type === 'file') return entry.size === seen.size
   return entry.type === seen?.type

@@ -2,39 +2,36 @@ import { assertMarker } from '../folder/folder.ts'
 import type { Workspace } from '../folder/workspace.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
-import { ancestorsOf, type TreePath } from '../tree/path.ts'
+import { ancestorsOf, parseTreePath, type TreePath } from '../tree/path.ts'
 import { planPaths } from '../tree/plan.ts'
-import type { Problem } from '../tree/tree.ts'
 import { applyPlan } from './apply-plan.ts'
 import { observedOf, observeFolder } from './observe-folder.ts'
 
 export interface OverwriteOptions {
-  /** Whether what stands at a path may go; else it is kept as a conflict copy. */
+  /** Whether the present file of a path may be lost; otherwise it is kept as a conflict copy. */
   readonly mayGo: (path: TreePath, seen: Seen) => boolean
-  /** How long to wait while nothing comes; for a first peer for good, when left out. */
+  /** How long to wait for contents while nothing comes, in milliseconds; as long as it takes for a first peer, when left out. */
   readonly patienceMs?: number
-  /** Ends it, also while it waits for peers. */
   readonly signal: AbortSignal
-  /** Called now and then while it comes forward. */
-  readonly onActive: () => void
+  /** Called now and then while it makes progress. */
+  readonly onActive?: () => void
 }
 
-/** What came of it. */
 export interface Overwritten {
-  /** Paths that are not as the log has them, and why. */
+  /** Paths that could not be overwritten, and why. */
   readonly failed: ReadonlyMap<TreePath, string>
-  /** The conflict copies that were made, by the path of which they are. */
+  /** The conflict copies that were made, by the path that they come from. */
   readonly kept: ReadonlyMap<TreePath, TreePath>
 }
 
 /**
- * Makes recorded paths what the record says again, whatever stands there now: a change that was made here alone goes,
- * and so does what a disk has changed. It is the usual plan for which what is here counts as ours. A file is read whole
- * before, and its blocks are compared with the log wherever they are read from: its own signature says nothing.
+ * Gives recorded paths their recorded content again, whatever they hold now: local changes are lost, and damage by the
+ * disk is repaired. Makes the usual plan, with the present files taken for the log's. Each file is read whole first, as
+ * its signature doesn't show damage, and each block of another file that is copied is compared with the log.
  *
- * To be called in a turn. What isn't recorded isn't touched.
+ * Call it inside a turn of the folder's queue. Paths that aren't recorded stay as they are.
  *
- * @throws the signal's reason; {SyncError} HALTED, DISK_FULL, DAMAGED. What was written until then is recorded
+ * @throws the signal's reason; {SyncError} HALTED, DISK_FULL, DAMAGED. What was written by then is recorded
  */
 export async function overwrite(
   paths: ReadonlySet<TreePath>,
@@ -43,7 +40,7 @@ export async function overwrite(
 ): Promise<Overwritten> {
   const { baseline } = workspace
   assertMarker(workspace.folder)
-  // Only in memory: cut off now, the next run finds the signature as it was, and trusts it no less than this one did.
+  // Only in memory: after a crash, the next run finds the stored signature, and trusts it as this run did.
   const doubted = new Map<TreePath, BaselineRecord>()
   for (const path of paths) {
     const record = baseline.records.get(path)
@@ -66,7 +63,7 @@ export async function overwrite(
 async function write(
   paths: ReadonlySet<TreePath>,
   workspace: Workspace,
-  { mayGo, patienceMs, signal, onActive }: OverwriteOptions
+  { mayGo, patienceMs, signal, onActive = () => {} }: OverwriteOptions
 ): Promise<Overwritten> {
   const { folder, baseline, traits, record } = workspace
   const failed = new Map<TreePath, string>()
@@ -74,24 +71,16 @@ async function write(
   const all = new Set<TreePath>(paths)
   for (const path of paths) for (const above of ancestorsOf(path)) all.add(above)
   const target = { get: (path: TreePath) => baseline.entry(path) }
-  const unread = new Set<TreePath>()
-  const look = await observeFolder(
+  const state = await observeFolder(
     folder.root,
     { baseline, target, paths: all, full: false },
-    {
-      signal,
-      traits,
-      onRealigned: async () => {},
-      onProblem: ({ path }) => void unread.add(path as TreePath),
-      onScanned: () => {},
-      onRead: onActive
-    }
+    { signal, traits, onProblem: () => {}, onRead: onActive }
   )
   const have = (path: TreePath): Entry | undefined => {
-    const what = look.seen.get(path)
-    // What can't be read has nothing to lose but its name.
-    if (unread.has(path) && what?.type === 'file') return { ...what, hash: '', extents: [] }
-    return look.local.get(path)
+    const found = state.seen.get(path)
+    // An unreadable file has no content to lose.
+    if (state.unclear.has(path) && found?.type === 'file') return { ...found, hash: '', extents: [] }
+    return state.local.get(path)
   }
   const plan = planPaths({
     base: { get: (path) => (paths.has(path) ? have(path) : baseline.entry(path)) },
@@ -102,23 +91,26 @@ async function write(
   })
   const settled = plan.settled.filter((path) => paths.has(path))
   await record({
-    put: new Map(settled.flatMap((path) => recordOf(path, target.get(path), look.signatures))),
+    put: new Map(settled.flatMap((path) => recordOf(path, target.get(path), state.signatures))),
     removed: new Set()
   })
   const conflicts = new Set(plan.conflicts.map(({ path }) => path))
   for (const path of paths) {
-    const seen = look.seen.get(path)
+    const seen = state.seen.get(path)
     if (seen !== undefined && !mayGo(path, seen)) conflicts.add(path)
   }
   const content = await workspace.content(patienceMs)
-  const observed = observedOf(plan, look.seen)
+  const observed = observedOf(plan, state.seen)
   const { staging, workers, monitor } = workspace
   const changed = await applyPlan(
     { folder, staging, workers, monitor, steps: plan.steps, target, observed, conflicts, content },
     {
       signal,
       onApplied: record,
-      onProblem: ({ path, message }: Problem) => void failed.set(path as TreePath, message),
+      onProblem: ({ path: text, message }) => {
+        const path = parseTreePath(text)
+        if (path !== undefined) failed.set(path, message)
+      },
       onConflict: (path, keptAs) => void kept.set(path, keptAs),
       onBytes: onActive
     }

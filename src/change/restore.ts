@@ -12,19 +12,19 @@ import { formerlyLogged, type LoggedFolder, loggedAt, type UnrecordedPaths, unre
 import { type LocalState, observedOf, observeFolder } from './observe-folder.ts'
 
 export interface RestoreParams {
-  /** As a user names it. */
+  /** A number, `-1`, a time or an age. */
   readonly version: string
   /** A directory or one path; the folder itself when left out. */
   readonly path?: string
-  /** Only tells what would be done. */
+  /** Only lists what would be done. */
   readonly dryRun?: boolean
 }
 
-/** Who restores something doesn't wait longer for what nobody sends, in milliseconds. */
+/** How long to wait for contents while nothing comes, in milliseconds. */
 const patienceMs = 10_000
 
 export type RestoreRecord =
-  /** What is done with a path, or would be. */
+  /** A step that is applied, or would be in a dry run. */
   | {
       readonly type: 'step'
       readonly op: Step['op']
@@ -41,14 +41,15 @@ export type RestoreRecord =
       readonly changes: number
       readonly conflicts: number
       readonly problems: number
-      /** Paths beneath it that stay though the version doesn't have them: the log never had them as they are. */
+      /** Paths that stay though the version doesn't have them: the log never had what they hold. */
       readonly others: number
     }
 
 /**
- * Brings a path of the folder, and all beneath it, to what a version had there. What stands there and was never in the
- * log is kept as a conflict copy; what the log has made goes, as it can be had again. Nothing of it is recorded: on a
- * mirror what was restored differs from the log from then on, at a source it becomes a new version. To be called in a turn.
+ * Gives a path of the folder, and all beneath it, the content that a version had there. A present file that was never
+ * in the log is kept as a conflict copy; one that the log has had is replaced, as the log can give it again. The
+ * baseline stays as it is: on a mirror the restored paths diverge from the log, at a source they become a new version.
+ * Call it inside a turn of the folder's queue.
  *
  * @throws {SyncError} NO_SUCH_PATH, HALTED, DISK_FULL, DAMAGED; the signal's reason
  */
@@ -65,18 +66,19 @@ export async function restore(
   const paths = new Set<TreePath>(target.wanted)
   for (const recorded of host.baseline.records.keys()) if (concerns(recorded, path)) paths.add(recorded)
   const unrecorded = await unrecordedIn(host, path, new Set(target.entries.keys()), signal)
-  if (paths.size === 0 && unrecorded.formerEntries.size === 0)
+  if (paths.size === 0 && unrecorded.formerEntries.size === 0) {
     throw new SyncError('NO_SUCH_PATH', `Version ${version.length} has no ${path}, and neither has the folder`)
+  }
   for (const at of unrecorded.formerEntries.keys()) paths.add(at)
-  const look = await lookFor(host, paths, target.entries, unrecorded, onProblem, signal)
-  const ours = await formerlyLogged(host.view, unrecorded, look.local)
-  const matched = await matchedWithLog(host, look, paths, { ours, target: target.entries }, signal)
-  const plan = planFor(host, look, paths, { matched, target: target.entries })
+  const state = await observePaths(host, paths, target.entries, unrecorded, onProblem, signal)
+  const ours = await formerlyLogged(host.view, unrecorded, state.local)
+  const matched = await matchedWithLog(host, state, paths, { ours, target: target.entries }, signal)
+  const plan = planFor(host, state, paths, { matched, target: target.entries })
   for (const step of plan.steps) records.push(recordOf(step))
   if (dryRun) for (const conflict of plan.conflicts) records.push({ type: 'conflict', path: conflict.path })
   else {
     const onConflict = (at: TreePath, keptAs: TreePath) => void records.push({ type: 'conflict', path: at, keptAs })
-    await putBack(host, plan, look, { matched, target: target.entries }, { signal, onProblem, onConflict })
+    await putBack(host, plan, state, { matched, target: target.entries }, { signal, onProblem, onConflict })
   }
   const count = (type: RestoreRecord['type']) => records.filter((record) => record.type === type).length
   records.push({
@@ -92,7 +94,7 @@ export async function restore(
 }
 
 interface Target {
-  /** With the directories above them. */
+  /** The wanted entries, and the directories above them. */
   readonly entries: ReadonlyMap<TreePath, Entry>
   readonly wanted: readonly TreePath[]
 }
@@ -109,7 +111,7 @@ async function targetOf(
     const entry = await view.entry(version, each)
     if (entry !== undefined) entries.set(each, entry)
   }
-  // What isn't selected is restored where it is asked for by its name alone.
+  // A path outside the selection is restored only by its own name.
   const gathered = new PartOfTree(path === '' ? part : wholePart)
   for await (const [at, entry] of view.list(version, path, { recursive: true, onProblem })) {
     gathered.add(at, entry, () => true)
@@ -120,32 +122,31 @@ async function targetOf(
   return { entries, wanted: [...entries.keys()].filter((at) => concerns(at, path)) }
 }
 
-/** Looks at some paths, at those above them, and at what may be the log's though it isn't recorded. */
-export function lookFor(
+/** Observes some paths and the directories above them, and reads those unrecorded files that may be the log's. */
+export function observePaths(
   { folder, baseline, traits }: LoggedFolder,
   paths: ReadonlySet<TreePath>,
   target: ReadonlyMap<TreePath, Entry>,
-  { formerEntries: once }: UnrecordedPaths,
+  { formerEntries }: UnrecordedPaths,
   onProblem: (problem: Problem) => void,
   signal: AbortSignal
 ): Promise<LocalState> {
   const all = new Set(paths)
   for (const path of paths) for (const above of ancestorsOf(path)) all.add(above)
-  const options = { signal, traits, onProblem, onRealigned: async () => {}, onScanned: () => {}, onRead: () => {} }
   return observeFolder(
     folder.root,
-    { baseline, target, paths: all, full: false, mayBeOurs: (path) => once.has(path) },
-    options
+    { baseline, target, paths: all, full: false, mayBeOurs: (path) => formerEntries.has(path) },
+    { signal, traits, onProblem }
   )
 }
 
 interface Sides {
-  /** What the log said of what stands there now, where it ever did. */
+  /** The entry of the log for the present file of each path, where the log ever had it. */
   readonly matched: ReadonlyMap<TreePath, Entry>
   readonly target: ReadonlyMap<TreePath, Entry>
 }
 
-/** What the log has, will have or once had of what the folder holds. */
+/** Finds the log's entries for the present files: of the baseline, of the target, or of any earlier version. */
 async function matchedWithLog(
   { baseline, view }: LoggedFolder,
   { local }: LocalState,
@@ -168,7 +169,7 @@ async function matchedWithLog(
   return matched
 }
 
-/** The usual plan, for which whatever the log has ever said of a path counts as ours. */
+/** The usual plan, with every file that the log ever had at its path taken for ours. */
 function planFor(
   { baseline }: LoggedFolder,
   { local, unclear }: LocalState,
@@ -185,27 +186,31 @@ function planFor(
   })
 }
 
-/** Carries out a plan of which nothing is recorded. @throws {SyncError} HALTED, DISK_FULL, DAMAGED; the signal's reason */
+/** Applies a plan, and records nothing of it. @throws {SyncError} HALTED, DISK_FULL, DAMAGED; the signal's reason */
 export async function putBack(
   host: LoggedFolder,
   plan: Plan,
-  look: LocalState,
+  state: LocalState,
   { matched, target }: Sides,
   { signal, onProblem, onConflict }: Required<Pick<ApplyPlanOptions, 'signal' | 'onProblem' | 'onConflict'>>
 ): Promise<void> {
   if (plan.steps.length === 0) return
-  const { folder, staging, workers, baseline, monitor, replacedFiles: keeper } = host
-  const observed = observedOf(plan, look.seen)
-  const common = { folder, staging, workers, monitor, steps: plan.steps, observed }
+  const { folder, staging, workers, baseline, monitor, replacedFiles } = host
+  const observed = observedOf(plan, state.seen)
   const changed = await applyPlan(
     {
-      ...common,
+      folder,
+      staging,
+      workers,
+      monitor,
+      steps: plan.steps,
+      observed,
       target: { get: (path) => target.get(path) ?? baseline.entry(path) },
       conflicts: new Set(plan.conflicts.map(({ path }) => path)),
-      keeping: keeper.of({ base: matched, local: look.local, observed }, baseline),
+      keeping: replacedFiles.of({ base: matched, local: state.local, observed }, baseline),
       content: await host.content(patienceMs)
     },
-    // What a version had once isn't what the log has now.
+    // The baseline records what the log has now, which a former version isn't.
     { signal, onApplied: async () => {}, onProblem, onConflict }
   )
   host.touched()

@@ -8,27 +8,28 @@ import type { Problem } from '../tree/tree.ts'
 import { formerlyLogged, type LoggedFolder, unrecordedIn } from './formerly-logged.ts'
 import { type LocalState, observeFolder } from './observe-folder.ts'
 import { overwrite } from './overwrite.ts'
-import { lookFor, putBack } from './restore.ts'
+import { observePaths, putBack } from './restore.ts'
 
-/** For what nobody sends it doesn't wait longer, in milliseconds. */
+/** How long to wait for contents while nothing comes, in milliseconds. */
 const patienceMs = 10_000
 
 export interface RevertParams {
   /** A directory or one path; the folder itself when left out. */
   readonly path?: string
-  /** Only tells what would go. */
+  /** Only lists what would be reverted. */
   readonly dryRun?: boolean
 }
 
 export type RevertRecord =
-  /** What differs here, and goes. `added` is what the log had once, and a restore has brought back. */
+  /** A path that is reverted. `added` is one that a restore has brought back, and that the log no longer has. */
   | { readonly type: 'diverged'; readonly path: string; readonly kind: Divergence['kind'] | 'added' }
   | ({ readonly type: 'problem' } & Problem)
   | { readonly type: 'reverted'; readonly dryRun: boolean; readonly changes: number; readonly problems: number }
 
 /**
- * Makes what was changed in a mirror alone as the log has it again; the changes go, and so does what a restore has
- * brought that the log doesn't have any more. What never was the log's stays, as the user's own. To be called in a turn.
+ * Gives up the changes that were made in a mirror only: changed and deleted paths become what the log has, and files
+ * that a restore has brought back and the log no longer has are removed. Files that never were in the log stay, as the
+ * user's own. Call it inside a turn of the folder's queue.
  *
  * @throws {SyncError} NO_SUCH_PATH, HALTED, DISK_FULL, DAMAGED; the signal's reason
  */
@@ -51,8 +52,7 @@ export async function revert(
   }
   if (!dryRun && added.ours.size > 0) await remove(host, added, onProblem, signal)
   if (!dryRun && diverged.size > 0) {
-    const options = { mayGo: () => true, patienceMs, signal, onActive: () => {} }
-    const { failed } = await overwrite(new Set(diverged.keys()), host, options)
+    const { failed } = await overwrite(new Set(diverged.keys()), host, { mayGo: () => true, patienceMs, signal })
     for (const [at, message] of failed) onProblem({ path: at, action: 'write', message })
   }
   const problems = records.filter(({ type }) => type === 'problem').length
@@ -61,11 +61,11 @@ export async function revert(
 }
 
 interface Added {
-  readonly look: LocalState
+  readonly state: LocalState
   readonly ours: ReadonlyMap<TreePath, Entry>
 }
 
-/** What stands here, isn't in the log any more, and was in it once. */
+/** Files of the folder that the log once had and no longer has. */
 async function addedTo(
   host: LoggedFolder,
   path: TreePath | '',
@@ -73,20 +73,21 @@ async function addedTo(
   signal: AbortSignal
 ): Promise<Added> {
   const unrecorded = await unrecordedIn(host, path, new Set(), signal)
-  const look = await lookFor(host, new Set(unrecorded.formerEntries.keys()), new Map(), unrecorded, onProblem, signal)
-  return { look, ours: await formerlyLogged(host.view, unrecorded, look.local) }
+  const paths = new Set(unrecorded.formerEntries.keys())
+  const state = await observePaths(host, paths, new Map(), unrecorded, onProblem, signal)
+  return { state, ours: await formerlyLogged(host.view, unrecorded, state.local) }
 }
 
 async function remove(
   host: LoggedFolder,
-  { look, ours }: Added,
+  { state, ours }: Added,
   onProblem: (problem: Problem) => void,
   signal: AbortSignal
 ): Promise<void> {
   const target = new Map<TreePath, Entry>()
-  const paths = [...ours.keys()].filter((path) => !look.unclear.has(path))
-  const plan = planPaths({ base: look.local, local: look.local, target, paths, holderOf: () => undefined })
-  await putBack(host, plan, look, { matched: ours, target }, { signal, onProblem, onConflict: () => {} })
+  const paths = [...ours.keys()].filter((path) => !state.unclear.has(path))
+  const plan = planPaths({ base: state.local, local: state.local, target, paths, holderOf: () => undefined })
+  await putBack(host, plan, state, { matched: ours, target }, { signal, onProblem, onConflict: () => {} })
 }
 
 function recordedIn({ baseline }: Workspace, path: TreePath | ''): ReadonlySet<TreePath> {
@@ -95,7 +96,7 @@ function recordedIn({ baseline }: Workspace, path: TreePath | ''): ReadonlySet<T
   return paths
 }
 
-/** Recorded paths that aren't as they are recorded. */
+/** Recorded paths that differ from their record. */
 async function divergedIn(
   { folder, baseline, traits }: Workspace,
   paths: ReadonlySet<TreePath>,
@@ -103,16 +104,20 @@ async function divergedIn(
   signal: AbortSignal
 ): Promise<ReadonlyMap<TreePath, Divergence['kind']>> {
   const target = { get: (at: TreePath) => baseline.entry(at) }
-  const options = { signal, traits, onProblem, onRealigned: async () => {}, onScanned: () => {}, onRead: () => {} }
-  const { local, unclear } = await observeFolder(folder.root, { baseline, target, paths, full: false }, options)
+  const input = { baseline, target, paths, full: false }
+  const { local, unclear } = await observeFolder(folder.root, input, { signal, traits, onProblem })
   const diverged = new Map<TreePath, Divergence['kind']>()
   for (const at of paths) {
     const [have, want] = [local.get(at), baseline.entry(at)]
     if (unclear.has(at) || want === undefined) continue
     if (have === undefined) diverged.set(at, 'deleted')
-    // A directory's time changes with whatever happens in it.
-    else if (have.type === 'directory' && want.type === 'directory' ? have.mode !== want.mode : !sameEntry(have, want))
-      diverged.set(at, 'changed')
+    else if (isChanged(have, want)) diverged.set(at, 'changed')
   }
   return diverged
+}
+
+/** A directory's time says nothing: it changes with everything that happens in the directory. */
+function isChanged(have: Entry, want: Entry): boolean {
+  if (have.type === 'directory' && want.type === 'directory') return have.mode !== want.mode
+  return !sameEntry(have, want)
 }

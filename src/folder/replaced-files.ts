@@ -6,7 +6,7 @@ import type { KeepReplaced } from '../disk/state/retention-file.ts'
 import { type Keeping, KeptDirectory, type KeptFile, type Retention } from '../disk/write/kept-directory.ts'
 import { type Bytes, type ConflictNaming, rescue } from '../disk/write/preserve.ts'
 import type { LogReader } from '../log/reader.ts'
-import { firstCore } from '../tree/block-ref.ts'
+import type { BlockRef } from '../tree/block-ref.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type Entry, type FileEntry, sameContent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -32,8 +32,8 @@ const diskShare = 0.1
 export interface ReplacedFilesOptions {
   readonly root: string
   readonly blocks: BlockHolders
-  /** The log, of which blocks are given up, and may be cut. */
-  readonly log: Pick<LogReader, 'release'> & { onContentCut?: (block: number) => void }
+  /** The log that gives up the blocks of files which are no longer kept. */
+  readonly log: Pick<LogReader, 'release'>
   readonly keepReplaced: KeepReplaced
   /** Whether the content of a file is nowhere but in the folder. */
   readonly isInPlace: (entry: FileEntry) => boolean
@@ -51,7 +51,11 @@ export class ReplacedFiles {
   constructor(options: ReplacedFilesOptions) {
     this.#options = options
     this.#files = new KeptDirectory(options.root, options.blocks)
-    options.log.onContentCut = (index) => this.#files.cut({ core: firstCore, index })
+  }
+
+  /** The log's blocks from this one on will be others: kept files no longer hold them. */
+  cut(block: BlockRef): void {
+    this.#files.cut(block)
   }
 
   /** What is kept, the oldest first. */

@@ -1,8 +1,7 @@
 import type { LiveBaseline } from '../baseline/baseline.ts'
 import type { Workers } from '../disk/threads/workers.ts'
 import type { Applied } from '../disk/write/materialise.ts'
-import type { Staging } from '../disk/write/stage.ts'
-import type { ContentReader } from '../log/content/content.ts'
+import type { ContentSource, Staging } from '../disk/write/stage.ts'
 import type { FileSystemTraits } from '../tree/file-system.ts'
 import type { IgnoreRules } from '../tree/ignore.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -11,6 +10,13 @@ import type { Version } from '../tree/tree.ts'
 import type { Folder } from './folder.ts'
 import type { Monitor } from './monitor.ts'
 import type { ReplacedFiles } from './replaced-files.ts'
+
+/** The contents that entries name, for one pass. */
+export interface Contents extends ContentSource {
+  /** Whether a read waits for a block from peers. */
+  readonly isWaiting: boolean
+  close(): Promise<void>
+}
 
 /** What works on a folder besides its loop takes hold of, for the turn in which it asked for it. */
 export interface Workspace {
@@ -34,7 +40,7 @@ export interface Workspace {
    * @param patienceMs how long to wait while nothing comes; for a first peer for good, when left out
    * @throws {SyncError} DAMAGED
    */
-  content(patienceMs?: number): Promise<ContentReader>
+  content(patienceMs?: number): Promise<Contents>
   /** Records what was written or removed as what the log has. */
   record(applied: Applied): Promise<void>
   /** These paths, which are recorded, are as the log has them again. */

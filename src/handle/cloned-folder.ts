@@ -174,7 +174,7 @@ export class ClonedFolder extends FolderHandle {
   async select(options: SelectOptions = {}): Promise<Selected> {
     if (this.#home === undefined) throw new SyncError('NOT_READY', 'This folder is not open')
     const selected = await selectIn(this.#home, options)
-    this.#aim?.look()
+    this.#aim?.check()
     return selected
   }
 

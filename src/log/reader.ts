@@ -5,7 +5,7 @@ import type { Download } from 'hypercore'
 import { attendedClock } from '../attended-clock.ts'
 import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
-import type { BlockRef } from '../tree/block-ref.ts'
+import { type BlockRef, firstCore } from '../tree/block-ref.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
@@ -79,6 +79,8 @@ export class LogReader {
   readonly #entries: Hypercore
   readonly #bee: Hyperbee
   readonly #options: LogReaderOptions
+  readonly #failureListeners = new Set<(error: SyncError) => void>()
+  readonly #cutListeners = new Set<(block: BlockRef) => void>()
   #content: Promise<LogContent> | undefined
   /** The forks seen, each with the length that it has in common with the one before. */
   #forks: readonly Version[] = []
@@ -152,11 +154,21 @@ export class LogReader {
     }
   }
 
-  /** Called with what keeps the log from coming at all. */
-  onFailure: (error: SyncError) => void = () => {}
+  /** Calls `listener` with each error that keeps the log from coming at all. @returns a function that ends it */
+  onFailure(listener: (error: SyncError) => void): () => void {
+    this.#failureListeners.add(listener)
+    return () => void this.#failureListeners.delete(listener)
+  }
 
-  /** Called when contents end at a block from which on they will be others: the log has a new fork. */
-  onContentCut: (block: number) => void = () => {}
+  /**
+   * Calls `listener` when a new fork of the log replaces its contents, with the first block that it replaces.
+   *
+   * @returns a function that ends it
+   */
+  onContentCut(listener: (block: BlockRef) => void): () => void {
+    this.#cutListeners.add(listener)
+    return () => void this.#cutListeners.delete(listener)
+  }
 
   #fork(fork: Version): void {
     this.#forks = [...this.#forks, fork].slice(-forksMax)
@@ -167,13 +179,17 @@ export class LogReader {
     this.#stalls.add(core)
     core.on('verification-error', (error: Error) => {
       const failure = databaseFailure('store', this.#store.directory, error)
-      if (failure !== undefined) this.onFailure(failure)
+      if (failure !== undefined) this.#fail(failure)
     })
     core.on('conflict', () => {
       const message =
         'The log has two histories: its writer went back to an older state. Nothing of it is taken any more'
-      this.onFailure(new SyncError('DAMAGED', message))
+      this.#fail(new SyncError('DAMAGED', message))
     })
+  }
+
+  #fail(error: SyncError): void {
+    for (const listener of this.#failureListeners) listener(error)
   }
 
   /** Whether any other reader of the log, or its writer, is connected. */
@@ -462,7 +478,9 @@ export class LogReader {
     if (this.#options.sparse === true) requestEagerly(core)
     this.#watchOver(core)
     this.#shares.add(core, { narrow: true })
-    core.on('truncate', (length: number) => this.onContentCut(length))
+    core.on('truncate', (length: number) => {
+      for (const listener of this.#cutListeners) listener({ core: firstCore, index: length })
+    })
     const { files = noFiles, hasher } = this.#options
     const places = new BlockPlaces(core, files)
     if (hasher !== undefined) hashAhead(core, places, hasher)

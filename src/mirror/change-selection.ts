@@ -7,32 +7,32 @@ import { stateDirectoryName } from '../tree/path.ts'
 import { everything, partOf } from '../tree/select.ts'
 import { parseVersionName, type VersionName } from '../tree/version-name.ts'
 
-/** What a mirror is to hold. What isn't given stays as it is, but `only` and `exclude` replace each other's. */
+/** A change of what a mirror holds. An option that is left out changes nothing, but `only` and `exclude` go together. */
 export interface SelectOptions {
-  /** Only what one of these patterns matches, in the syntax of `.gitignore`, and all beneath it. */
+  /** Patterns in the syntax of `.gitignore`: the mirror holds the paths that match one, and all beneath them. */
   readonly only?: readonly string[]
-  /** Nothing that one of these matches. */
+  /** Patterns of paths that the mirror doesn't hold. */
   readonly exclude?: readonly string[]
-  /** All of the folder. */
+  /** Drops the patterns: the mirror holds all of the folder. */
   readonly all?: boolean
-  /** It is kept at this version: a number, `-1`, a time or an age. */
+  /** Keeps the mirror at this version: a number, `-1`, a time or an age. */
   readonly version?: string
-  /** It follows the newest version. */
+  /** Makes the mirror follow the newest version. */
   readonly latest?: boolean
 }
 
-/** What a mirror is to hold, as it is. */
+/** What a mirror holds. */
 export interface Selected {
   readonly only: readonly string[]
   readonly exclude: readonly string[]
-  /** The number of the version that it is kept at; `null` where it follows the newest, or where that isn't known yet. */
+  /** The number of the version that it is kept at; `null` where it follows the newest, or the log hasn't told the number yet. */
   readonly version: number | null
-  /** The version that it is to be kept at, once the log has told which that is; else `null`. */
+  /** The version that it is kept at, as long as the log hasn't told its number; otherwise `null`. */
   readonly pending: VersionName | null
 }
 
 /**
- * Changes what a mirror is to hold, whether it is at work or not; without any option it only tells.
+ * Changes what a mirror holds, whether or not a process is at work on it. Without any option it changes nothing.
  *
  * @throws {SyncError} USAGE, FOLDER_MISSING, FOLDER_FORMAT, FOLDER_ROLE, LOCKED
  */
@@ -50,18 +50,16 @@ export async function selectFolder(directory: string, options: SelectOptions = {
 /** The same for the mirror with this state directory. */
 export async function selectIn(home: string, options: SelectOptions): Promise<Selected> {
   const change = selectionChange(options)
-  let now: SelectionRecord = everything
-  if (change === undefined) now = readOr(() => readSelection(home)) ?? everything
-  else {
-    await changeSelection(home, (read) => {
-      now = change(read)
-      return now
-    })
-  }
-  return asSelected(now)
+  if (change === undefined) return asSelected(readOr(() => readSelection(home)) ?? everything)
+  let changed: SelectionRecord = everything
+  await changeSelection(home, (read) => {
+    changed = change(read)
+    return changed
+  })
+  return asSelected(changed)
 }
 
-/** Checks what is asked for. @returns how it changes what was; `undefined` where nothing is asked for @throws {SyncError} USAGE */
+/** Checks options. @returns a function that applies them to a selection; `undefined` without any option @throws {SyncError} USAGE */
 export function selectionChange(
   options: SelectOptions
 ): ((read: () => SelectionRecord | undefined) => SelectionRecord) | undefined {
@@ -75,17 +73,18 @@ export function selectionChange(
   if (selection === undefined && asked === undefined && !latest) return undefined
   const isWhole = selection !== undefined && (asked !== undefined || latest)
   return (read) => {
-    const was = readOr(read, isWhole)
-    const { only, exclude } = selection ?? was ?? everything
+    const before = readOr(read, isWhole)
+    const { only, exclude } = selection ?? before ?? everything
     if (latest) return { only, exclude }
-    if (asked === undefined) return { ...was, only, exclude }
-    // The same as before is the same version; one counted back from the newest is counted anew.
-    const isSame = asked.by !== 'back' && isDeepStrictEqual(asked, was?.version)
-    return { only, exclude, version: asked, ...(isSame && was?.found !== undefined ? { found: was.found } : {}) }
+    if (asked === undefined) return { ...before, only, exclude }
+    // The same name is the same version, except for one that is counted back from the newest: that is counted anew.
+    const isSame = asked.by !== 'back' && isDeepStrictEqual(asked, before?.version)
+    const found = isSame ? before?.found : undefined
+    return { only, exclude, version: asked, ...(found === undefined ? {} : { found }) }
   }
 }
 
-/** @param isReplaced whether nothing of it is to stay @throws {SyncError} FOLDER_FORMAT */
+/** @param isReplaced whether nothing of a damaged record is needed @throws {SyncError} FOLDER_FORMAT */
 function readOr(read: () => SelectionRecord | undefined, isReplaced = false): SelectionRecord | undefined {
   try {
     return read()
@@ -101,7 +100,7 @@ function asSelected({ only, exclude, version, found }: SelectionRecord): Selecte
   return { only, exclude, version: found?.length ?? null, pending: found === undefined ? (version ?? null) : null }
 }
 
-/** What is selected, in words; `undefined` where that is all of the newest version. */
+/** Describes a selection in words; `undefined` for all of the newest version. */
 export function describeSelection({ only, exclude, version, found }: SelectionRecord): string | undefined {
   const parts: string[] = []
   if (only.length > 0) parts.push(`only ${only.join(', ')}`)

@@ -7,44 +7,45 @@ import {
 } from '../disk/state/selection-file.ts'
 import type { State } from '../disk/state/state.ts'
 import { messageOf, SyncError } from '../errors.ts'
-import type { LogReader } from '../log/reader.ts'
 import { everything, type Part, partOf, sameSelection } from '../tree/select.ts'
 import { sameVersion, type Version } from '../tree/tree.ts'
 import { describeSelection } from './change-selection.ts'
+import type { FollowedLog } from './followed-log.ts'
 
 export interface MirrorSelectionOptions {
-  /** Where the file lies. */
+  /** The state directory, which holds the file. */
   readonly home: string
   readonly state: State
   readonly onNotice: (message: string) => void
 }
 
-const lookMs = 1000
+/** How often to look for a change of the file, in milliseconds. */
+const checkMs = 1000
 
-/** What a mirror is to hold: which part of the folder, and of which version. Both may change while it is at work. */
+type PinningLog = Pick<FollowedLog, 'version' | 'isNewest' | 'finished' | 'head' | 'find'>
+
+/** The part and the version of a log that a mirror holds. A file says so, which may change while the mirror works. */
 export class MirrorSelection {
   readonly #options: MirrorSelectionOptions
   readonly #timer: NodeJS.Timeout
+  readonly #listeners = new Set<() => void>()
   #record: SelectionRecord
   #part: Part
   #failure: string | undefined
-  /** The version that it is kept at, in the fork in which it was last looked for. */
+  /** The pinned version, in the fork in which it was last found. */
   #pinned: { readonly record: SelectionRecord; readonly version: Version } | undefined
-  /** What the log was found not to have, up to where it was known. */
+  /** A record whose version the log doesn't have up to `latest`. */
   #missing: { readonly record: SelectionRecord; readonly latest: Version } | undefined
-
-  /** Called when it has changed. */
-  onChange: () => void = () => {}
 
   private constructor(options: MirrorSelectionOptions, record: SelectionRecord) {
     this.#options = options
     this.#record = record
     this.#part = partOf(record)
-    this.#timer = setInterval(() => this.look(), lookMs)
+    this.#timer = setInterval(() => this.check(), checkMs)
     this.#timer.unref()
   }
 
-  /** @throws {SyncError} FOLDER_FORMAT when the file is damaged and it isn't known what it said */
+  /** @throws {SyncError} FOLDER_FORMAT when the file is damaged and the state doesn't have its last content either */
   static async open(options: MirrorSelectionOptions): Promise<MirrorSelection> {
     const { home, state, onNotice } = options
     const known = await state.note('selection')
@@ -56,31 +57,37 @@ export class MirrorSelection {
       onNotice(`${messageOf(error)}. Until then it stays as it was`)
       record = known
     }
-    // The file may have been lost, and it alone.
+    // The file alone may have been lost.
     const isLost = record === undefined && known !== undefined && !isDeepStrictEqual(known, everything)
     if (isLost) await changeSelection(home, (read) => read() ?? known)
-    const aim = new MirrorSelection(options, record ?? known ?? everything)
-    await state.commit((batch) => batch.note('selection', aim.#record))
-    aim.#tell()
-    return aim
+    const selection = new MirrorSelection(options, record ?? known ?? everything)
+    await state.commit((batch) => batch.note('selection', selection.#record))
+    selection.#announce()
+    return selection
   }
 
   close(): void {
     clearInterval(this.#timer)
-    this.onChange = () => {}
+    this.#listeners.clear()
+  }
+
+  /** Calls `listener` when another part or version is selected. @returns a function that ends it */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
   }
 
   get part(): Part {
     return this.#part
   }
 
-  /** Whether it is kept at a version, rather than following the log. */
+  /** Whether the mirror is kept at one version, rather than following the log. */
   get isPinned(): boolean {
     return this.#record.version !== undefined
   }
 
-  /** Looks whether something else is wanted by now. */
-  look(): void {
+  /** Reads the file, and takes over what has changed in it. */
+  check(): void {
     let record: SelectionRecord
     try {
       record = readValid(this.#options.home) ?? this.#record
@@ -92,39 +99,39 @@ export class MirrorSelection {
       return
     }
     if (isDeepStrictEqual(record, this.#record)) return
-    const isNews = !sameSelection(record, this.#record) || !isDeepStrictEqual(record.version, this.#record.version)
+    const isOther = !sameSelection(record, this.#record) || !isDeepStrictEqual(record.version, this.#record.version)
     this.#record = record
     this.#part = partOf(record)
-    this.#options.state.commit((batch) => batch.note('selection', record)).catch(() => {}) // For a damaged file alone.
-    if (!isNews) return
-    this.#tell()
-    this.onChange()
+    this.#options.state.commit((batch) => batch.note('selection', record)).catch(() => {}) // Only needed when the file is damaged.
+    if (!isOther) return
+    this.#announce()
+    for (const listener of this.#listeners) listener()
   }
 
-  #tell(): void {
-    const what = describeSelection(this.#record)
-    if (what !== undefined) this.#options.onNotice(`This mirror holds ${what}`)
+  #announce(): void {
+    const description = describeSelection(this.#record)
+    if (description !== undefined) this.#options.onNotice(`This mirror holds ${description}`)
   }
 
   /**
-   * The version that it is kept at, in the log's present fork.
+   * The pinned version, in the log's present fork.
    *
    * @param latest the latest version known here
-   * @returns `undefined` while that can't be told
+   * @returns `undefined` while the log doesn't say which one that is
    * @throws {SyncError} NO_SUCH_VERSION, DAMAGED
    */
-  async pinned(reader: LogReader, latest: Version, signal: AbortSignal): Promise<Version | undefined> {
+  async pinned(log: PinningLog, latest: Version, signal: AbortSignal): Promise<Version | undefined> {
     const record = this.#record
     const known = this.#pinned
     if (known !== undefined && known.record === record && known.version.fork === latest.fork) return known.version
     const missing = this.#missing
     if (missing?.record === record && sameVersion(missing.latest, latest)) return undefined
     try {
-      const version = await this.#find(record, reader, latest, signal)
+      const version = await this.#find(record, log, latest, signal)
       if (version !== undefined) this.#pinned = { record, version }
       return version
     } catch (error) {
-      // It is looked for anew when the log has grown.
+      // The next search waits until the log has grown.
       if (error instanceof SyncError && error.code === 'NO_SUCH_VERSION') this.#missing = { record, latest }
       throw error
     }
@@ -132,22 +139,22 @@ export class MirrorSelection {
 
   async #find(
     record: SelectionRecord,
-    reader: LogReader,
+    log: PinningLog,
     latest: Version,
     signal: AbortSignal
   ): Promise<Version | undefined> {
-    const version = await this.#lookUp(record, reader, latest, signal)
+    const version = await this.#lookUp(record, log, latest, signal)
     if (version === undefined) return undefined
-    const { timeMs } = await reader.head(version, signal)
+    const { timeMs } = await log.head(version, signal)
     const found = { length: version.length, timeMs }
-    if (record.found === undefined) await this.#keep(record, found)
-    else if (!isDeepStrictEqual(found, record.found)) throw gone(record.found)
+    if (record.found === undefined) await this.#store(record, found)
+    else if (!isDeepStrictEqual(found, record.found)) throw lostVersion(record.found)
     return version
   }
 
   async #lookUp(
     record: SelectionRecord,
-    reader: LogReader,
+    log: PinningLog,
     latest: Version,
     signal: AbortSignal
   ): Promise<Version | undefined> {
@@ -156,15 +163,15 @@ export class MirrorSelection {
     const number = found?.length ?? (asked.by === 'number' ? asked.number : undefined)
     if (number === undefined || number > latest.length) {
       // A peer may know of more.
-      const newest = reader.isNewest(latest) ? await reader.finished(latest, signal) : undefined
-      if (newest === undefined || !sameVersion(latest, reader.version)) return undefined
-      return reader.find(number === undefined ? asked : { by: 'number', number }, newest, signal)
+      const newest = log.isNewest(latest) ? await log.finished(latest, signal) : undefined
+      if (newest === undefined || !sameVersion(latest, log.version)) return undefined
+      return log.find(number === undefined ? asked : { by: 'number', number }, newest, signal)
     }
-    return reader.find({ by: 'number', number }, latest, signal)
+    return log.find({ by: 'number', number }, latest, signal)
   }
 
-  /** Writes down which version it is, unless another is wanted by now. */
-  async #keep(record: SelectionRecord, found: FoundVersion): Promise<void> {
+  /** Stores which version was found, unless the file selects another by now. */
+  async #store(record: SelectionRecord, found: FoundVersion): Promise<void> {
     await changeSelection(this.#options.home, (read) => {
       const now = read()
       return isDeepStrictEqual(now, record) || now === undefined ? { ...record, found } : undefined
@@ -184,7 +191,7 @@ function readValid(home: string): SelectionRecord | undefined {
   return record
 }
 
-function gone({ length, timeMs }: FoundVersion): SyncError {
+function lostVersion({ length, timeMs }: FoundVersion): SyncError {
   const when = new Date(timeMs).toISOString()
   return new SyncError('NO_SUCH_VERSION', `Version ${length} of ${when} isn't in the log any more. Select another`)
 }

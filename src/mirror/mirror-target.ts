@@ -1,7 +1,6 @@
 import type { LiveBaseline } from '../baseline/baseline.ts'
 import { extentsBeyondOne } from '../baseline/totals.ts'
 import type { Head } from '../format/head-codec.ts'
-import type { LogReader } from '../log/reader.ts'
 import type { Entry } from '../tree/entry.ts'
 import { type FileSystemTraits, foldName, foldsNames } from '../tree/file-system.ts'
 import { localNames, type NameCollision } from '../tree/local-names.ts'
@@ -10,6 +9,7 @@ import { ancestorsOf, parseTreePath, type TreePath } from '../tree/path.ts'
 import { linkFault } from '../tree/safe-link.ts'
 import { changesOfPart, type Part, PartOfTree } from '../tree/select.ts'
 import { type Problem, sameVersion, type TreeView, type Version } from '../tree/tree.ts'
+import type { FollowedLog } from './followed-log.ts'
 
 /**
  * Extents that a target may have beyond one for each file, all files together. They are held in memory, at some
@@ -18,129 +18,135 @@ import { type Problem, sameVersion, type TreeView, type Version } from '../tree/
  */
 const extentsMax = 2 ** 20
 
-/** What a version wants of a folder, as far as it is to be planned for, by the paths that the folder has for it. */
-export interface Wanted {
-  readonly target: TreeView
+/** What a version wants of a folder, under the paths that the folder has for it. */
+export interface MirrorTarget {
+  readonly tree: TreeView
   /** The paths to plan for. */
   readonly paths: ReadonlySet<TreePath>
-  /** Paths whose entries are no good: they stay as they were. */
+  /** Paths whose entries were refused: the folder keeps what it has there. */
   readonly refused: ReadonlySet<string>
-  /** Whether the version wants at `path` what is recorded of it, and nothing else. */
+  /** Whether the version wants at `path` exactly what the baseline records. */
   readonly isRecorded: (path: TreePath) => boolean
 }
 
-/** What a target is made from. */
 export interface TargetInput {
-  readonly reader: LogReader
+  readonly log: Pick<FollowedLog, 'changes' | 'entriesAt' | 'entryAt'>
   readonly baseline: LiveBaseline
   readonly version: Version
   readonly head: Head
-  /** The version that the baseline stands for, path by path, as far as it was noted. */
-  readonly applied: Version | undefined
   readonly traits: FileSystemTraits
   /** Refuses symlinks that could lead out of the folder. */
   readonly safeLinks: boolean
   /** The part of the log's tree that is wanted. */
   readonly part: Part
-  /** Ends the wait for what isn't here of the log. */
+  /** Ends the wait for blocks of the log. */
   readonly signal: AbortSignal
   readonly onProblem: (problem: Problem) => void
   /** Called while it is made. */
   readonly onActive: () => void
 }
 
-/** The version since which the changes tell all that `version` wants: one that was applied, to the last path, and isn't later. */
+/**
+ * The version from which the log's changes lead to all that `version` wants, where there is one.
+ *
+ * @param complete the version that the baseline stands for to the last path
+ */
 export function knownSince(
-  applied: Version | undefined,
+  complete: Version | undefined,
   version: Version,
   traits: FileSystemTraits
 ): Version | undefined {
-  if (applied?.fork === version.fork && applied.length <= version.length && !foldsNames(traits)) return applied
-  return sameVersion(version, applied) ? version : undefined
-}
-
-/** All that a version wants, whatever was there before. */
-export async function wholeTarget(input: TargetInput): Promise<Wanted> {
-  const { reader, baseline, version, applied, traits } = input
-  const refusal = new Refusal(input)
-  const known = knownSince(applied, version, traits)
-  if (known !== undefined) return sinceApplied(input, known, refusal)
-  const wanted = new PartOfTree(input.part)
-  const accepts = (path: TreePath, entry: Entry) => refusal.accepts(path, entry)
-  for await (const [path, entry] of reader.entriesAt(version, refusal.refuse)) wanted.add(path, entry, accepts)
-  const target = wanted.end()
-  for (const path of refuseOrphans([...target.keys()].sort(), (path) => target.get(path), refusal.refuse)) {
-    target.delete(path)
-  }
-  const refused = [...refusal.known()]
-  const { local, of } = placed(target, refused, refusal, traits)
-  // What is refused changes nothing: it stays as it was.
-  for (const path of refused) {
-    const was = baseline.entry(of(path))
-    if (was !== undefined) local.set(of(path), was)
-  }
-  const paths = new Set([...local.keys(), ...baseline.records.keys()])
-  return { target: local, paths, refused: refusal.paths, isRecorded: () => false }
+  if (complete?.fork === version.fork && complete.length <= version.length && !foldsNames(traits)) return complete
+  return sameVersion(version, complete) ? version : undefined
 }
 
 /**
- * All that a version wants, where an earlier one was applied to the last path, or it would not be noted: what is
- * recorded, but for what has changed since.
+ * All that a version wants, whatever the folder held before.
+ *
+ * @param complete the version that the baseline stands for to the last path, where there is one
  */
-async function sinceApplied(input: TargetInput, applied: Version, known: Refusal): Promise<Wanted> {
+export async function wholeTarget(input: TargetInput, complete: Version | undefined): Promise<MirrorTarget> {
+  const { log, baseline, version, traits } = input
+  const refusal = new Refusal(input)
+  const known = knownSince(complete, version, traits)
+  if (known !== undefined) return sinceComplete(input, known, refusal)
+  const gathered = new PartOfTree(input.part)
+  const accepts = (path: TreePath, entry: Entry) => refusal.accepts(path, entry)
+  for await (const [path, entry] of log.entriesAt(version, refusal.refuse)) gathered.add(path, entry, accepts)
+  const entries = gathered.end()
+  for (const path of refuseOrphans([...entries.keys()].sort(), (path) => entries.get(path), refusal.refuse)) {
+    entries.delete(path)
+  }
+  const refused = [...refusal.refusedPaths()]
+  const { local, nameOf } = withLocalNames(entries, refused, refusal, traits)
+  // A refused entry changes nothing: the folder keeps what it has.
+  for (const path of refused) {
+    const recorded = baseline.entry(nameOf(path))
+    if (recorded !== undefined) local.set(nameOf(path), recorded)
+  }
+  const paths = new Set([...local.keys(), ...baseline.records.keys()])
+  return { tree: local, paths, refused: refusal.paths, isRecorded: () => false }
+}
+
+/** All that a version wants, where the baseline stands for an earlier one: the recorded entries, and the changes since. */
+async function sinceComplete(input: TargetInput, complete: Version, refusal: Refusal): Promise<MirrorTarget> {
   const { baseline } = input
-  // It stays, as all that is refused, but not unsaid.
-  if (input.safeLinks) for (const [path, { entry }] of baseline.records) known.acceptsLink(path, entry)
-  const since = await changedTarget({ ...input, applied }, new Map())
+  // An unsafe link that is there already stays, as every refused entry does, but is reported.
+  if (input.safeLinks) for (const [path, { entry }] of baseline.records) refusal.acceptsLink(path, entry)
+  const changed = await changedTarget(input, complete, new Map())
   return {
-    target: since.target,
-    paths: new Set([...baseline.records.keys(), ...since.paths]),
-    refused: new Set([...known.paths, ...since.refused]),
-    isRecorded: (path) => !since.paths.has(path)
+    tree: changed.tree,
+    paths: new Set([...baseline.records.keys(), ...changed.paths]),
+    refused: new Set([...refusal.paths, ...changed.refused]),
+    isRecorded: (path) => !changed.paths.has(path)
   }
 }
 
-/** A target by the paths that the folder has for it: others than the log's where its file system takes two for one. */
-function placed(
-  target: Map<TreePath, Entry>,
+/** Gives entries local names: others than the log's where the file system takes two of those for one. */
+function withLocalNames(
+  entries: Map<TreePath, Entry>,
   refused: readonly TreePath[],
   refusal: Refusal,
   traits: FileSystemTraits
-): { readonly local: Map<TreePath, Entry>; of(path: TreePath): TreePath } {
-  if (!foldsNames(traits)) return { local: target, of: (path) => path }
-  // With what is refused, which may still be there from an earlier version.
-  const { of, twins } = localNames([...target.keys(), ...refused], (name) => foldName(name, traits))
+): { readonly local: Map<TreePath, Entry>; nameOf(path: TreePath): TreePath } {
+  if (!foldsNames(traits)) return { local: entries, nameOf: (path) => path }
+  // Refused paths count: an earlier version of them may still be in the folder.
+  const { of, twins } = localNames([...entries.keys(), ...refused], (name) => foldName(name, traits))
   const local = new Map<TreePath, Entry>()
-  for (const [path, entry] of target) local.set(of(path), entry)
-  for (const twin of twins) if (!refusal.paths.has(twin.path)) refusal.refuse(twinProblem(twin))
-  return { local, of }
+  for (const [path, entry] of entries) local.set(of(path), entry)
+  for (const collision of twins) {
+    if (!refusal.paths.has(collision.path)) refusal.refuse(collisionProblem(collision))
+  }
+  return { local, nameOf: of }
 }
 
-function twinProblem({ path, other, keptAs }: NameCollision): Problem {
+function collisionProblem({ path, other, keptAs }: NameCollision): Problem {
   const message = `The file system here doesn't tell it from ${other}. It is kept as ${keptAs}`
   return { path, action: 'write', message }
 }
 
 /**
- * What has changed since the version that was applied last, and what is owed.
+ * What has changed since an applied version, and the pending paths.
  *
- * @param owed what earlier versions wanted and couldn't be done
+ * @param applied a version of the same fork that isn't later
+ * @param pending what earlier versions wanted at paths that could not be written
  */
 export async function changedTarget(
   input: TargetInput,
-  owed: ReadonlyMap<TreePath, Entry | undefined>
-): Promise<Wanted> {
-  const { reader, baseline, version, applied, part, signal } = input
+  applied: Version,
+  pending: ReadonlyMap<TreePath, Entry | undefined>
+): Promise<MirrorTarget> {
+  const { log, baseline, version, part, signal } = input
   const refusal = new Refusal(input, baseline)
   const changes = sameVersion(applied, version)
-    ? new Map(owed)
+    ? new Map(pending)
     : await changesOfPart({
-        changes: reader.changes(applied as Version, version, refusal.refuse),
+        changes: log.changes(applied, version, refusal.refuse),
         part,
         before: { entry: (path) => baseline.entry(path), keys: () => baseline.records.keys() },
-        owed,
+        owed: pending,
         accepts: (path, entry) => refusal.accepts(path, entry),
-        entryAt: (path) => reader.entryAt(version, path, signal)
+        entryAt: (path) => log.entryAt(version, path, signal)
       })
   const entryAt = (path: TreePath) => (changes.has(path) ? changes.get(path) : baseline.entry(path))
   for (const path of refuseOrphans([...changes.keys()].sort(), entryAt, refusal.refuse)) changes.delete(path)
@@ -150,46 +156,46 @@ export async function changedTarget(
     paths.add(path)
     for (const above of ancestorsOf(path)) paths.add(above)
   }
-  return { target: { get: entryAt }, paths, refused: refusal.paths, isRecorded: () => false }
+  return { tree: { get: entryAt }, paths, refused: refusal.paths, isRecorded: () => false }
 }
 
-/** Reports what is refused of a log, and remembers where. */
+/** Judges the entries of a log, and reports and remembers those that it refuses. */
 class Refusal {
   readonly paths = new Set<string>()
   readonly #input: TargetInput
-  readonly #kept: LiveBaseline | undefined
+  readonly #unchanged: LiveBaseline | undefined
   #extents: number
 
-  /** @param kept what stays of the target beside what is judged, but for the same paths */
-  constructor(input: TargetInput, kept?: LiveBaseline) {
+  /** @param unchanged the entries that the target has besides the judged ones, except at the same paths */
+  constructor(input: TargetInput, unchanged?: LiveBaseline) {
     this.#input = input
-    this.#kept = kept
-    this.#extents = kept?.totals.extents ?? 0
+    this.#unchanged = unchanged
+    this.#extents = unchanged?.totals.extents ?? 0
   }
 
   readonly refuse = (problem: Problem): void => {
-    if (!this.#isWanted(problem.path)) return
+    if (!this.#isOfPart(problem.path)) return
     this.paths.add(problem.path)
     this.#input.onProblem(problem)
   }
 
-  /** What is wrong where nothing is wanted is nobody's concern. */
-  #isWanted(text: string): boolean {
+  /** Outside the wanted part, problems concern nobody. */
+  #isOfPart(text: string): boolean {
     const { part, baseline } = this.#input
     const path = parseTreePath(text)
     if (part.isAll || path === undefined || baseline.entry(path) !== undefined) return true
     return part.has(path, 'file') || part.has(path, 'directory')
   }
 
-  /** What was refused and is a path at all. */
-  *known(): Generator<TreePath> {
+  /** Those refused that are paths at all. */
+  *refusedPaths(): Generator<TreePath> {
     for (const text of this.paths) {
       const path = parseTreePath(text)
       if (path !== undefined) yield path
     }
   }
 
-  /** Whether an entry is one to follow, as far as it can be told without its neighbours. */
+  /** Whether an entry is one to follow, as far as that shows without its neighbours. */
   accepts(path: TreePath, entry: Entry): boolean {
     this.#input.onActive()
     if (entry.type !== 'file') return this.acceptsLink(path, entry)
@@ -198,7 +204,7 @@ class Refusal {
       this.refuse({ path, action: 'log', message: 'Refused: an extent outside the content core' })
       return false
     }
-    const more = extentsBeyondOne(entry) - extentsBeyondOne(this.#kept?.entry(path))
+    const more = extentsBeyondOne(entry) - extentsBeyondOne(this.#unchanged?.entry(path))
     if (this.#extents + more > extentsMax) {
       this.refuse({ path, action: 'log', message: `Refused: with it the log would have over ${extentsMax} extents` })
       return false

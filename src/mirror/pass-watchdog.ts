@@ -1,36 +1,37 @@
 import { attendedClock } from '../attended-clock.ts'
 
-/** A pass that gets no more bytes than keep a connection alive is given up when a newer version is there. */
+/** A pass without progress for this long is given up, where a newer version is there or somebody waits for the folder. */
 const stallMs = 5000
+/** Fewer bytes than these in that time only keep a connection alive. */
 const stallBytesMin = 4096
-const looks = 5
+const checksPerStall = 5
 
-/** A pass was given up in favour of a newer version, or of what somebody wants to be done with the folder. */
+/** A pass was given up in favour of a newer version, or of other work on the folder. */
 export class PassStalled extends Error {}
 
 export interface PassWatchdogOptions {
-  /** Ends the pass whatever it does. */
+  /** Aborts the pass with its own reason. */
   readonly stop: AbortSignal
-  /** Tells the bytes received from all peers so far. */
+  /** Gives the bytes received from all peers so far. */
   readonly received: () => number
   /** Whether a newer version is there, or somebody waits for the pass to end. */
   readonly isOutdated: () => boolean
-  /** How long a pass may wait for nothing, in milliseconds; 5 seconds when left out. */
+  /** How long a pass may stand still, in milliseconds of attended time. 5 seconds when left out. */
   readonly stallMs?: number
 }
 
-/** Watches over one pass: whether it comes forward, by what it receives or by its own work. */
+/** Watches one pass for progress: bytes that it receives, or work of its own. */
 export class PassWatchdog {
-  /** Aborted at the end of all, or with `Stalled` when the pass waits for contents that a newer version may not need. */
+  /** Aborted by `stop`, or with `PassStalled` when the pass waits for contents that a newer version may not need. */
   readonly signal: AbortSignal
   readonly #options: PassWatchdogOptions
-  // Not by `AbortSignal.any`: a signal that lasts would remember every pass.
+  // Not by `AbortSignal.any`: a long-lived signal would keep every pass in memory.
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
   readonly #stallMs: number
   #received: number
   #activeMs = attendedClock.now()
-  #isAtWork: () => boolean = () => false
+  #isWorking: () => boolean = () => false
 
   constructor(options: PassWatchdogOptions) {
     this.#options = options
@@ -39,29 +40,29 @@ export class PassWatchdog {
     options.stop.addEventListener('abort', this.#onStop)
     if (options.stop.aborted) this.#onStop()
     this.#stallMs = options.stallMs ?? stallMs
-    this.#timer = setInterval(() => this.#look(), this.#stallMs / looks)
+    this.#timer = setInterval(() => this.#check(), this.#stallMs / checksPerStall)
   }
 
-  /** The pass has done something. */
+  /** The pass has made progress. */
   active(): void {
     this.#activeMs = attendedClock.now()
   }
 
   /**
-   * Begins work with which the pass comes forward whenever it waits for no peer, however long it takes. Else a pass of a
-   * slow machine or disk would be given up, and begun anew, for as long as newer versions come.
+   * Starts work that counts as progress while it waits for no peer, however long it takes. Otherwise a slow machine or
+   * disk would lose its pass, and begin again, as long as newer versions keep arriving.
    *
-   * @returns what ends that
+   * @returns a function that ends the work
    */
   beginWork(waitsForPeers: () => boolean): () => void {
-    this.#isAtWork = () => !waitsForPeers()
+    this.#isWorking = () => !waitsForPeers()
     return () => {
-      this.#isAtWork = () => false
+      this.#isWorking = () => false
       this.active()
     }
   }
 
-  /** What it is made for isn't wanted any more. */
+  /** Aborts the pass: nobody wants its result any more. */
   giveUp(): void {
     this.#controller.abort(new PassStalled('Something else is wanted'))
   }
@@ -73,15 +74,60 @@ export class PassWatchdog {
 
   readonly #onStop = (): void => this.#controller.abort(this.#options.stop.reason)
 
-  #look(): void {
+  #check(): void {
+    if (this.#isWorking()) this.active()
     const received = this.#options.received()
-    const nowMs = attendedClock.now()
-    if (this.#isAtWork()) this.active()
     if (received - this.#received >= stallBytesMin) {
       this.#received = received
       this.active()
-    } else if (nowMs - this.#activeMs >= this.#stallMs && this.#options.isOutdated()) {
-      this.#controller.abort(new PassStalled('Nothing comes for it, and something else is to be done'))
+    } else if (attendedClock.now() - this.#activeMs >= this.#stallMs && this.#options.isOutdated()) {
+      this.#controller.abort(new PassStalled('The pass receives nothing, and other work waits'))
     }
+  }
+}
+
+/** Runs the passes of a mirror, one at a time, each under a watchdog. */
+export class WatchedPasses {
+  readonly #options: Omit<PassWatchdogOptions, 'isOutdated'>
+  #watchdog: PassWatchdog | undefined
+  #endedMs = 0
+
+  constructor(options: Omit<PassWatchdogOptions, 'isOutdated'>) {
+    this.#options = options
+  }
+
+  /** Runs `act`. @throws the reason of its signal when that was aborted, otherwise what `act` throws */
+  async run<T>(isOutdated: () => boolean, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const watchdog = new PassWatchdog({ ...this.#options, isOutdated })
+    this.#watchdog = watchdog
+    try {
+      return await act(watchdog.signal)
+    } catch (error) {
+      // An aborted pass fails in many ways; the signal has the reason.
+      watchdog.signal.throwIfAborted()
+      throw error
+    } finally {
+      watchdog.end()
+      this.#watchdog = undefined
+      this.#endedMs = performance.now()
+    }
+  }
+
+  /** The running pass has made progress. */
+  readonly active = (): void => this.#watchdog?.active()
+
+  /** As `PassWatchdog.beginWork`, for the running pass. */
+  readonly beginWork = (waitsForPeers: () => boolean): (() => void) => {
+    return this.#watchdog?.beginWork(waitsForPeers) ?? (() => {})
+  }
+
+  /** Aborts the running pass, if there is one. */
+  giveUp(): void {
+    this.#watchdog?.giveUp()
+  }
+
+  /** Whether no pass has run for `ms` milliseconds. */
+  areIdleFor(ms: number): boolean {
+    return this.#watchdog === undefined && performance.now() - this.#endedMs >= ms
   }
 }

@@ -2,50 +2,71 @@ import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { TreeView } from '../tree/tree.ts'
 
-/** What couldn't be done is tried again this often. */
+/** How long pending paths wait for the next try, in milliseconds. */
 const retryMs = 30_000
-/** Where that looks at the whole folder, it waits so many times as long as the last look took, within bounds. */
-const retryShare = 20
+/** Where a try scans the whole folder, it waits this many times the length of the last scan, up to `retryMsMax`. */
+const retryScans = 20
 const retryMsMax = 600_000
-/** What changed while it was to be written is planned anew so many times before that. */
-const hurryMax = 5
+/** Tries that follow at once while paths change under the mirror's hands. */
+const hurriedTriesMax = 5
 
-/** What versions wanted and couldn't be done, as they wanted it. */
+/** Paths that could not be made what a version wants, and what it wants there. */
 export class PendingPaths {
-  readonly entries = new Map<TreePath, Entry | undefined>()
+  readonly #entries = new Map<TreePath, Entry | undefined>()
   #triedMs = 0
-  #hurry = 0
+  #hurriedTries = 0
 
-  /** Whether a path changed while it was to be written, or couldn't be had: it is planned anew at once, a few times. */
-  get isHurried(): boolean {
-    return this.#hurry > 0 && this.#hurry < hurryMax
+  /** What the version wants at each path: `undefined` where the path is to be removed. */
+  get entries(): ReadonlyMap<TreePath, Entry | undefined> {
+    return this.#entries
   }
 
-  /** @param lookMs how long a look at the whole folder takes, where each try makes one: it is not to take much of the time */
-  isDue(lookMs: number): boolean {
-    if (this.entries.size === 0 || this.isHurried) return this.entries.size > 0
-    const waitMs = Math.min(Math.max(retryMs, retryShare * lookMs), retryMsMax)
-    return performance.now() - this.#triedMs >= waitMs
+  get isEmpty(): boolean {
+    return this.#entries.size === 0
+  }
+
+  /** Whether a path changed while it was written, or no peer sent it: the next tries follow at once, a few times. */
+  get isHurried(): boolean {
+    return this.#hurriedTries > 0 && this.#hurriedTries < hurriedTriesMax
   }
 
   /**
-   * Takes note of what came of a try.
+   * Whether to try again now.
    *
-   * @param hurried whether paths changed meanwhile
-   * @returns whether they have done so again and again
+   * @param scanMs how long a scan of the whole folder takes, where each try makes one; otherwise 0
+   */
+  isDue(scanMs: number): boolean {
+    if (this.isEmpty || this.isHurried) return !this.isEmpty
+    const waitMs = Math.min(Math.max(retryMs, retryScans * scanMs), retryMsMax)
+    return performance.now() - this.#triedMs >= waitMs
+  }
+
+  /** Forgets all paths: a pass over the whole folder finds what is pending anew. */
+  clear(): void {
+    this.#entries.clear()
+  }
+
+  /**
+   * Takes in the outcome of a try.
+   *
+   * @param paths that were tried
+   * @param target what the version wants at them
+   * @param failed those of them that are pending now
+   * @param hurried whether the next try is to follow at once
+   * @returns whether hurried tries are used up
    */
   tried(
     paths: ReadonlySet<TreePath>,
     target: TreeView,
-    owed: ReadonlySet<TreePath>,
+    failed: ReadonlySet<TreePath>,
     { hurried }: { readonly hurried: boolean }
   ): boolean {
     for (const path of paths) {
-      if (owed.has(path)) this.entries.set(path, target.get(path))
-      else this.entries.delete(path)
+      if (failed.has(path)) this.#entries.set(path, target.get(path))
+      else this.#entries.delete(path)
     }
     this.#triedMs = performance.now()
-    this.#hurry = hurried ? this.#hurry + 1 : 0
-    return this.#hurry >= hurryMax
+    this.#hurriedTries = hurried ? this.#hurriedTries + 1 : 0
+    return this.#hurriedTries >= hurriedTriesMax
   }
 }

@@ -1,98 +1,101 @@
-import type { LogReader } from '../log/reader.ts'
 import { type Entry, sameContent, sameEntry } from '../tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { type Plan, type PlanInput, planPaths } from '../tree/plan.ts'
 import type { Part } from '../tree/select.ts'
 import type { TreeView, Version } from '../tree/tree.ts'
+import type { FollowedLog } from './followed-log.ts'
 
 /**
- * What the log said of paths since a version. A run that was cut off, by a kill or by a power cut,
- * leaves in the folder what later versions wanted without a record of it. Measured against the record
- * alone that would look like the user's own doing, once the log has gone on.
+ * What the log has said of each path since a version. A run that a kill or a power cut ended leaves files in the folder
+ * that later versions wanted, and no record of them. Compared with the baseline alone they would look like the user's
+ * own changes as soon as the log has gone on.
  */
 export class UnrecordedWrites {
-  readonly #said = new Map<TreePath, (Entry | undefined)[]>()
+  readonly #statements = new Map<TreePath, (Entry | undefined)[]>()
 
   /**
-   * @param since the version from which on; all that was ever said where it is of another fork, or a later one
-   * @param parts what the folder may have been written by: the log's word on anything else was never followed
+   * Reads the statements of a log.
+   *
+   * @param since the version after which to begin; where it is of another fork, or later than `to`, the log is read from
+   *   its start
+   * @param parts the parts of the tree that may have been written: no other path was ever written
    */
   static async read(
-    reader: LogReader,
+    log: Pick<FollowedLog, 'history'>,
     since: Version | undefined,
     to: Version,
     parts: readonly Part[],
     signal: AbortSignal
   ): Promise<UnrecordedWrites> {
-    const past = new UnrecordedWrites()
+    const writes = new UnrecordedWrites()
     const fromLength = since?.fork === to.fork && since.length <= to.length ? since.length : 0
-    for await (const [path, entry] of reader.history(fromLength, to, signal)) {
-      const said = past.#said.get(path)
-      if (said === undefined) past.#said.set(path, [entry])
-      else said.push(entry)
+    for await (const [path, entry] of log.history(fromLength, to, signal)) {
+      const statements = writes.#statements.get(path)
+      if (statements === undefined) writes.#statements.set(path, [entry])
+      else statements.push(entry)
     }
-    if (!parts.some(({ isAll }) => isAll)) past.#keep(parts)
-    return past
+    if (!parts.some(({ isAll }) => isAll)) writes.#keepOnly(parts)
+    return writes
   }
 
-  /** Forgets what is in none of the parts. */
-  #keep(parts: readonly Part[]): void {
+  #keepOnly(parts: readonly Part[]): void {
     const kept = new Set<TreePath>()
-    for (const [path, said] of this.#said) {
-      const isIn = said.some((entry) => entry !== undefined && parts.some((part) => part.has(path, entry.type)))
+    for (const [path, statements] of this.#statements) {
+      const isIn = statements.some((entry) => entry !== undefined && parts.some((part) => part.has(path, entry.type)))
       if (!isIn) continue
       kept.add(path)
       for (const above of ancestorsOf(path)) kept.add(above)
     }
-    for (const path of this.#said.keys()) if (!kept.has(path)) this.#said.delete(path)
+    for (const path of this.#statements.keys()) if (!kept.has(path)) this.#statements.delete(path)
   }
 
   get paths(): Iterable<TreePath> {
-    return this.#said.keys()
+    return this.#statements.keys()
   }
 
   /** Whether the log has said something of a path. */
   has(path: TreePath): boolean {
-    return this.#said.has(path)
+    return this.#statements.has(path)
   }
 
-  /** The baseline as it would be, had what the folder holds been recorded. */
+  /** The baseline as it would be if every write of the log had been recorded. */
   over({ base, local, target }: Readonly<Record<'base' | 'local' | 'target', TreeView>>): TreeView {
     return {
       get: (path) => {
-        const [was, have, want] = [base.get(path), local.get(path), target.get(path)]
-        const said = this.#said.get(path)
-        if (said === undefined || sameEntry(have, want) || sameEntry(have, was)) return was
-        // Cut off before its mode and time were set, perhaps: they follow the log, which has changed them.
+        const [recorded, have, want] = [base.get(path), local.get(path), target.get(path)]
+        const statements = this.#statements.get(path)
+        if (statements === undefined || sameEntry(have, want) || sameEntry(have, recorded)) return recorded
+        // The run may have ended before it set mode and time: without a base, the plan makes them follow the log.
         if (have !== undefined && sameContent(have, want)) return undefined
-        const last = said.findLastIndex((entry) => sameContent(entry, have))
-        return last === -1 ? was : said[last]
+        const last = statements.findLastIndex((entry) => sameContent(entry, have))
+        return last === -1 ? recorded : statements[last]
       }
     }
   }
 }
 
-/** A plan, and what it was measured against. */
-export interface MeasuredPlan extends Plan {
+/** A plan, and the base that it was made against. */
+export interface PlanWithBase extends Plan {
   readonly base: TreeView
 }
 
 /**
- * The plan for a pass, measured against what the log said before where that is called for.
+ * Makes the plan for a pass, with unrecorded writes taken for the log's.
  *
- * @param read gives the past where it wasn't read yet
+ * @param unrecorded what is known of them; `undefined` where there should be none
+ * @param read reads them where the plan has conflicts all the same
  */
 export async function planOver(
   input: PlanInput,
-  past: UnrecordedWrites | undefined,
+  unrecorded: UnrecordedWrites | undefined,
   read: () => Promise<UnrecordedWrites>
-): Promise<MeasuredPlan> {
-  const plan = measured({ ...input, base: past?.over(input) ?? input.base })
-  if (past !== undefined || plan.conflicts.length === 0) return plan
-  // A log that lost its end by a power cut finds out only now what the folder holds of it.
-  return measured({ ...input, base: (await read()).over(input) })
+): Promise<PlanWithBase> {
+  const plan = planWithBase({ ...input, base: unrecorded?.over(input) ?? input.base })
+  if (unrecorded !== undefined || plan.conflicts.length === 0) return plan
+  // A log that lost its end by a power cut only now gets back the statements that the folder holds already.
+  return planWithBase({ ...input, base: (await read()).over(input) })
 }
 
-function measured(input: PlanInput): MeasuredPlan {
+function planWithBase(input: PlanInput): PlanWithBase {
   return { ...planPaths(input), base: input.base }
 }

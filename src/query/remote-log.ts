@@ -62,7 +62,7 @@ export class RemoteLog {
         if (event.type === 'notice' || event.type === 'error') onNotice(event.message)
       })
       const onFailure = (error: Error) => monitor.error(error)
-      reader.onFailure = onFailure
+      reader.onFailure(onFailure)
       connections = new Connections(monitor, store, {
         ...options,
         home: directory,

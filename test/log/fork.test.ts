@@ -63,7 +63,7 @@ test('a writer that lost the end of its log continues in a new fork, which reade
   const conflicts = await conflictsOf(own, writer.key)
 
   const cuts: number[] = []
-  reader.onContentCut = (block) => cuts.push(block)
+  reader.onContentCut(({ index }) => cuts.push(index))
   await writer.startFork(0)
   await writer.appendBlocks([Buffer.from('other')])
   const version = await commit(writer, { new: contentAt(1, 'other'), directory: directoryOf() })

@@ -235,9 +235,8 @@ function parseRecord(value: Buffer): BaselineRecord | undefined {
   }
 }
 
-/** Single values that a peer remembers. */
-export interface Notes {
-  readonly format: number
+/** How far a mirror has come in one log. */
+export interface LogNotes {
   /** The version of the log that the baseline stands for, path by path; absent while it is between two. */
   readonly applied: { readonly fork: number; readonly length: number }
   /** The latest version of the log that was ever followed here, to its end or not. */
@@ -246,6 +245,14 @@ export interface Notes {
   readonly since: { readonly fork: number; readonly length: number }
   /** The parts of the log's tree that the folder may have been written by since then, the present one last; all of it where absent. */
   readonly parts: readonly Selection[]
+}
+
+/** The notes of a further log that a mirror follows, by its key. */
+type KeyedNotes = { readonly [N in keyof LogNotes as `${N}:${string}`]: LogNotes[N] }
+
+/** Single values that a peer remembers. */
+export interface Notes extends LogNotes, KeyedNotes {
+  readonly format: number
   /** What the mirror was last told to hold, for when the file that says it is damaged. */
   readonly selection: SelectionRecord
   /** The content core when the chunk index was last written. */

@@ -5,7 +5,7 @@ import { messageOf } from '../../errors.ts'
 import { heldBlocks, holdsBlock } from '../hypercore/core-state.ts'
 import type { LeafHasher } from '../hypercore/hash-ahead.ts'
 import { leafHash } from '../hypercore/leaf-hash.ts'
-import { isSigned, type Outcome, pageBlocks, readRaw, rootsOf, type TreeNode } from '../hypercore/raw-reads.ts'
+import { isSigned, pageBlocks, type RawOutcome, readRaw, rootsOf, type TreeNode } from '../hypercore/raw-reads.ts'
 import { decodeStored } from '../hypercore/stored-block.ts'
 
 /** One of the two cores of a log. */
@@ -107,7 +107,7 @@ async function* checkSome(
     const values = await readRaw(core, (rx) => some.map((block) => rx.getBlock(block)))
     const faults = await Promise.all(
       some.map((block, i) =>
-        findFaults(name, core, block, leaves[first + i] as Outcome<TreeNode | null>, values[i], options)
+        findFaults(name, core, block, leaves[first + i] as RawOutcome<TreeNode | null>, values[i], options)
       )
     )
     yield* faults.flat()
@@ -124,8 +124,8 @@ async function findFaults(
   name: CoreName,
   core: Hypercore,
   block: number,
-  leaf: Outcome<TreeNode | null>,
-  value: Outcome<Uint8Array | null> | undefined,
+  leaf: RawOutcome<TreeNode | null>,
+  value: RawOutcome<Uint8Array | null> | undefined,
   options: CoreCheckOptions,
   isSecondLook = false
 ): Promise<readonly CoreFinding[]> {
@@ -142,8 +142,8 @@ async function findFaults(
 async function blockFault(
   name: CoreName,
   block: number,
-  leaf: Outcome<TreeNode | null>,
-  read: Outcome<Uint8Array | null> | undefined,
+  leaf: RawOutcome<TreeNode | null>,
+  read: RawOutcome<Uint8Array | null> | undefined,
   { hasher }: CoreCheckOptions
 ): Promise<CoreFinding | undefined> {
   if (leaf.error !== undefined) return { type: 'store', message: messageOf(leaf.error) }
@@ -201,7 +201,7 @@ async function* checkFamilies(
 function nodeFault(
   name: CoreName,
   index: number,
-  { value, error }: Outcome<TreeNode | null>,
+  { value, error }: RawOutcome<TreeNode | null>,
   known?: TreeNode
 ): string | undefined {
   if (error !== undefined) return messageOf(error)

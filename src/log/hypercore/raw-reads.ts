@@ -5,7 +5,7 @@ import { internalsOf } from './internals.ts'
 export type { TreeNode }
 
 /** The result of one read. */
-export type Outcome<T> =
+export type RawOutcome<T> =
   | { readonly value: T; readonly error?: never }
   | { readonly value?: never; readonly error: unknown }
 
@@ -19,7 +19,7 @@ export const pageBlocks = 32_768
 export async function readRaw<T>(
   core: Hypercore,
   ask: (rx: BlockRead) => readonly Promise<T>[]
-): Promise<Outcome<T>[]> {
+): Promise<RawOutcome<T>[]> {
   const { storage } = internalsOf(core).core.state
   // The prototype's method: the one of the object is `BlockPlaces`' and `TreeNodes`'.
   const { read } = Object.getPrototypeOf(storage) as typeof storage

@@ -34,7 +34,7 @@ test('a mirror whose peers have only an older version does not go back, and says
   startClone(t, writer.key, other, { bootstrap })
   const once = start(t, ['clone', writer.key, mirror, '--once'], { bootstrap })
   t.is(await once.exit(), 15)
-  says(t, once.stderr, /All that peers have is version \d+ .*Nothing is taken back.*\[ROLLED_BACK\]/)
+  says(t, once.stderr, /The latest version that peers have is version \d+ .*takes nothing back.*\[ROLLED_BACK\]/)
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'new')
 
   const following = startClone(t, writer.key, mirror, { bootstrap })
