@@ -1,6 +1,9 @@
 import type { BlockHolders } from '../baseline/block-holders.ts'
 import type { KeepReplaced } from '../disk/state/retention-file.ts'
 import type { Workers } from '../disk/threads/workers.ts'
+import type { Staging } from '../disk/write/stage.ts'
+import type { FolderQueue } from '../folder/folder-queue.ts'
+import type { ReplacedFiles } from '../folder/replaced-files.ts'
 import type { MirrorSelection } from './mirror-selection.ts'
 
 export interface MirrorOptions {
@@ -19,4 +22,10 @@ export interface MirrorOptions {
   readonly workers: Workers
   /** What it is to hold. */
   readonly selection: MirrorSelection
+  /** Whose turns the passes take; a queue of its own when left out. */
+  readonly queue?: FolderQueue
+  /** Where files are received; a staging of its own when left out. */
+  readonly staging?: Staging
+  /** Keeps what is replaced or removed; its own when left out. */
+  readonly replacedFiles?: ReplacedFiles
 }

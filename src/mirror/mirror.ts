@@ -62,7 +62,7 @@ export class Mirror {
   readonly #stop = new AbortController()
   readonly #debouncer = new Debouncer({ settleMs: 0, settleMsMax: 0 })
   /** Each pass is one; what else works on the folder comes in between. */
-  readonly queue = new FolderQueue()
+  readonly queue: FolderQueue
   #baseline = new LiveBaseline()
   /** Where the mirror stands in the log. */
   #checkpoint: Checkpoint
@@ -103,9 +103,11 @@ export class Mirror {
     this.#options = options
     this.#checkpoint = new Checkpoint(state)
     this.#diverged = new DivergenceLog(monitor)
-    this.#staging = new Staging(folder.staging, { ...options, files: options.blocks })
+    this.queue = options.queue ?? new FolderQueue()
+    this.#staging = options.staging ?? new Staging(folder.staging, { ...options, files: options.blocks })
     const isInPlace = (entry: FileEntry) => this.#staging.isInPlace(entry)
-    this.replacedFiles = new ReplacedFiles({ ...options, root: folder.root, log: reader, isInPlace, naming })
+    this.replacedFiles =
+      options.replacedFiles ?? new ReplacedFiles({ ...options, root: folder.root, log: reader, isInPlace, naming })
     reader.onFailure = (error) => this.#report(error)
   }
 
