@@ -31,8 +31,8 @@ const diskShare = 0.1
 export interface ReplacedFilesOptions {
   readonly root: string
   readonly blocks: BlockHolders
-  /** The log, of which blocks are given up, and may be cut. */
-  readonly log: Pick<LogReader, 'release'> & { onContentCut?: (block: number) => void }
+  /** The log that gives up the blocks of files which are no longer kept. */
+  readonly log: Pick<LogReader, 'release'>
   readonly keepReplaced: KeepReplaced
   /** Whether the content of a file is nowhere but in the folder. */
   readonly isInPlace: (entry: FileEntry) => boolean
@@ -50,7 +50,11 @@ export class ReplacedFiles {
   constructor(options: ReplacedFilesOptions) {
     this.#options = options
     this.#files = new KeptDirectory(options.root, options.blocks)
-    options.log.onContentCut = (block) => this.#files.cut(block)
+  }
+
+  /** The log's blocks from this one on will be others: kept files no longer hold them. */
+  cut(block: number): void {
+    this.#files.cut(block)
   }
 
   /** What is kept, the oldest first. */

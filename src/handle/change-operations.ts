@@ -5,7 +5,7 @@ import { type RevertParams, type RevertRecord, revert as revertIn } from '../cha
 import { SyncError } from '../errors.ts'
 import type { Selected, SelectOptions } from '../mirror/change-selection.ts'
 import { pathOf, versionNamed } from '../query/log-source.ts'
-import { ClonedFolder } from './cloned-folder.ts'
+import { ClonedFolderHandle } from './cloned-folder-handle.ts'
 import type { FolderHandle } from './folder-handle.ts'
 
 /**
@@ -34,7 +34,7 @@ export async function* revertOperation(
   signal: AbortSignal
 ): AsyncGenerator<RevertRecord> {
   const path = pathOf(text)
-  if (!(handle instanceof ClonedFolder)) {
+  if (!(handle instanceof ClonedFolderHandle)) {
     throw new SyncError(
       'FOLDER_ROLE',
       'It is shared from here: what is in it counts. p2psync restore brings versions back'
@@ -86,7 +86,7 @@ export interface SelectionReport extends Selected {
 
 /** Changes what a mirror holds, or only tells. @throws {SyncError} FOLDER_ROLE, USAGE, LOCKED */
 export async function* select(handle: FolderHandle, options: SelectOptions): AsyncGenerator<SelectionReport> {
-  if (!(handle instanceof ClonedFolder)) {
+  if (!(handle instanceof ClonedFolderHandle)) {
     throw new SyncError('FOLDER_ROLE', 'It is shared from here: it holds all that is in it. Select in a mirror')
   }
   yield { type: 'selection', ...(await handle.select(options)) }

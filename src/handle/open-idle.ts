@@ -2,8 +2,8 @@ import { SyncError } from '../errors.ts'
 import type { InPlaceOptions } from '../folder/in-place-options.ts'
 import type { KnownFolder } from '../folder/known-folder.ts'
 import type { ConnectOptions } from '../peers/connections.ts'
-import { ClonedFolder } from './cloned-folder.ts'
-import { SharedFolder } from './shared-folder.ts'
+import { ClonedFolderHandle } from './cloned-folder-handle.ts'
+import { SharedFolderHandle } from './shared-folder-handle.ts'
 
 export interface OpenIdleOptions extends ConnectOptions, InPlaceOptions {
   /** Where its state is, where its marker doesn't tell. */
@@ -21,10 +21,10 @@ export interface OpenIdleOptions extends ConnectOptions, InPlaceOptions {
 export function openIdle(
   folder: KnownFolder,
   { online = false, ...given }: OpenIdleOptions = {}
-): SharedFolder | ClonedFolder {
+): SharedFolderHandle | ClonedFolderHandle {
   const { root, role, key } = folder
-  const options = { ...given, existing: true, still: true, offline: !online }
-  if (role === 'writer') return new SharedFolder(root, options)
+  const options = { ...given, existing: true, idle: true, offline: !online }
+  if (role === 'writer') return new SharedFolderHandle(root, options)
   if (key === undefined) throw new SyncError('FOLDER_MISSING', `${root} is no folder of p2psync yet`)
-  return new ClonedFolder(key, root, options)
+  return new ClonedFolderHandle(key, root, options)
 }

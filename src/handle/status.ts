@@ -79,7 +79,7 @@ export interface FolderFacts {
   readonly problems: readonly Problem[]
   readonly kept: readonly KeptContent[]
   readonly connections: readonly PeerStatus[]
-  readonly whyAlone: string
+  readonly whyNoPeers: string
 }
 
 /** How a folder at work stands. */
@@ -112,10 +112,10 @@ export function folderStatus(account: FolderActivity, facts: FolderFacts): Statu
 }
 
 /** Why not all is done, in a sentence for people. */
-function reasonOf({ state, error, progress }: FolderActivity, { role, connections, whyAlone }: FolderFacts): string {
+function reasonOf({ state, error, progress }: FolderActivity, { role, connections, whyNoPeers }: FolderFacts): string {
   if (state === 'paused') return 'It is paused. p2psync resume has it go on.'
   if (error !== undefined) return error.message
-  if (role === 'reader' && connections.length === 0) return `No peers: ${whyAlone}`
+  if (role === 'reader' && connections.length === 0) return `No peers: ${whyNoPeers}`
   if (progress?.phase === 'fetch') return 'It is being fetched.'
   return role === 'writer' ? 'The folder is being looked at.' : 'The log is being fetched.'
 }

@@ -109,6 +109,7 @@ export class Mirror {
     this.replacedFiles =
       options.replacedFiles ?? new ReplacedFiles({ ...options, root: folder.root, log: reader, isInPlace, naming })
     reader.onFailure = (error) => this.#report(error)
+    reader.onContentCut = (block) => this.replacedFiles.cut(block)
   }
 
   /** The version that was applied last, but for the paths that are owed, and what is recorded of the folder. */

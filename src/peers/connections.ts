@@ -139,7 +139,7 @@ export class Connections {
     return this.#network?.traffic ?? { received: 0, sent: 0 }
   }
 
-  get whyAlone(): string | undefined {
+  get whyNoPeers(): string | undefined {
     return this.#network && explainNoPeers(this.#network.status, { machine: this.#id, isSource: this.#options.sends })
   }
 
@@ -224,7 +224,7 @@ export class Connections {
       if (!this.#isExpectedAlone) {
         this.#monitor.emit({
           type: 'notice',
-          message: `No peer ${this.#hadPeers ? 'any more' : 'yet'}. ${this.whyAlone}`
+          message: `No peer ${this.#hadPeers ? 'any more' : 'yet'}. ${this.whyNoPeers}`
         })
       }
     }, aloneMs)
