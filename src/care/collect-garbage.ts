@@ -12,6 +12,7 @@ import type { Garbage, PastVersion } from '../log/gc/garbage.ts'
 import type { Sparse } from '../log/gc/sparse-packs.ts'
 import type { LogStore } from '../log/hypercore/store.ts'
 import { UnfitSnapshot } from '../log/packed/snapshot.ts'
+import { type BlockRef, firstCore } from '../tree/block-ref.ts'
 import type { Extent } from '../tree/entry.ts'
 import { sameVersion, type Version } from '../tree/tree.ts'
 
@@ -58,7 +59,7 @@ export interface Collectable {
   /** Has the rest of the log come up to a version, but for contents, where it can be had. */
   readonly complete: (version: Version, signal: AbortSignal) => Promise<void>
   /** Whether a file of the folder holds a block. */
-  readonly isHeld: (block: number) => boolean
+  readonly isHeld: (block: BlockRef) => boolean
   /** Stores anew what is needed of packs, and tells where; only who writes the log can. To be called in a turn. */
   readonly repack?: (sparse: Sparse, signal: AbortSignal) => Promise<Relocations>
 }
@@ -251,6 +252,7 @@ async function clear(
 async function forgetChunks(state: State, found: BlockSet): Promise<readonly (readonly [string, Extent])[]> {
   const forgotten: (readonly [string, Extent])[] = []
   for await (const [hash, extent] of state.allChunks()) {
+    if (extent.core !== firstCore) continue
     for (let at = extent.block; at < extent.block + extent.blocks; at++) {
       if (!found.has(at)) continue
       forgotten.push([hash, extent])

@@ -6,6 +6,7 @@ import type { KeepReplaced } from '../disk/state/retention-file.ts'
 import { type Keeping, KeptDirectory, type KeptFile, type Retention } from '../disk/write/kept-directory.ts'
 import { type Bytes, type ConflictNaming, rescue } from '../disk/write/preserve.ts'
 import type { LogReader } from '../log/reader.ts'
+import { firstCore } from '../tree/block-ref.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type Entry, type FileEntry, sameContent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -52,9 +53,9 @@ export class ReplacedFiles {
     this.#files = new KeptDirectory(options.root, options.blocks)
   }
 
-  /** The log's blocks from this one on will be others: kept files no longer hold them. */
-  cut(block: number): void {
-    this.#files.cut(block)
+  /** The first content core's blocks from this index on will be others: kept files no longer hold them. */
+  cut(index: number): void {
+    this.#files.cut({ core: firstCore, index })
   }
 
   /** What is kept, the oldest first. */

@@ -109,7 +109,7 @@ export class Mirror {
     this.replacedFiles =
       options.replacedFiles ?? new ReplacedFiles({ ...options, root: folder.root, log: reader, isInPlace, naming })
     reader.onFailure = (error) => this.#report(error)
-    reader.onContentCut = (block) => this.replacedFiles.cut(block)
+    reader.onContentCut = (index) => this.replacedFiles.cut(index)
   }
 
   /** The version that was applied last, but for the paths that are owed, and what is recorded of the folder. */

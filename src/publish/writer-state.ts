@@ -81,6 +81,7 @@ export function noteWriter(batch: StateBatch, writer: LogWriter): void {
 async function indexChunks(writer: LogWriter, entry: Entry, chunks: Map<string, Extent>): Promise<void> {
   if (entry.type !== 'file') return
   for (const extent of entry.extents) {
+    const { core } = extent
     if (extent.packed) {
       // Of larger ones it is the end at most: not worth unpacking for.
       if (extent.length === entry.size) chunks.set(entry.hash, extent)
@@ -89,7 +90,7 @@ async function indexChunks(writer: LogWriter, entry: Entry, chunks: Map<string, 
     for (let block = extent.block; block < extent.block + extent.blocks; block++) {
       const leaf = await writer.places.leafOf(block)
       if (leaf === undefined) continue
-      chunks.set(leaf.hash.toString('hex'), { block, blocks: 1, offset: 0, length: leaf.size, packed: false })
+      chunks.set(leaf.hash.toString('hex'), { core, block, blocks: 1, offset: 0, length: leaf.size, packed: false })
     }
   }
 }

@@ -11,6 +11,7 @@ import { LogReader } from '../log/reader.ts'
 import { Mirror } from '../mirror/mirror.ts'
 import { MirrorSelection } from '../mirror/mirror-selection.ts'
 import type { LogSource } from '../query/log-source.ts'
+import { firstCore } from '../tree/block-ref.ts'
 import { foldsNames } from '../tree/file-system.ts'
 import type { SessionLog, SessionLoop, SharedParts } from './session.ts'
 
@@ -117,12 +118,12 @@ async function recordedIn(mirror: Mirror, reader: LogReader): Promise<Recorded> 
   return { baseline, traits, entries: isComparable ? await reader.entriesHere(version) : undefined }
 }
 
-/** The packs that the entries of a mirror name. */
+/** The packs of the first content core that the entries of a mirror name. */
 async function packsIn(state: State): Promise<ReadonlySet<number>> {
   const packs = new Set<number>()
   for await (const [, { entry }] of state.records()) {
     if (entry.type !== 'file') continue
-    for (const { block, packed } of entry.extents) if (packed) packs.add(block)
+    for (const { core, block, packed } of entry.extents) if (packed && core === firstCore) packs.add(block)
   }
   return packs
 }

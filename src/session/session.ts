@@ -19,6 +19,7 @@ import type { Mirror } from '../mirror/mirror.ts'
 import type { MirrorSelection } from '../mirror/mirror-selection.ts'
 import type { Publisher } from '../publish/publisher.ts'
 import type { LogSource } from '../query/log-source.ts'
+import type { BlockRef } from '../tree/block-ref.ts'
 import type { Extent } from '../tree/entry.ts'
 import type { FolderNetwork } from './folder-network.ts'
 
@@ -78,7 +79,7 @@ export interface SessionLog {
   /** In printed form. */
   readonly key: string
   /** Gives up the stored copies of blocks that no file holds any more. */
-  release(extents: readonly Extent[], isHeld: (block: number) => boolean): Promise<void>
+  release(extents: readonly Extent[], isHeld: (block: BlockRef) => boolean): Promise<void>
   createLoop(shared: SharedParts): Promise<SessionLoop>
   close(): Promise<void>
   /** Makes durable what was written. */
