@@ -6,15 +6,15 @@ import { ClonedFolderHandle } from './cloned-folder-handle.ts'
 import { SharedFolderHandle } from './shared-folder-handle.ts'
 
 export interface OpenIdleOptions extends ConnectOptions, InPlaceOptions {
-  /** Where its state is, where its marker doesn't tell. */
+  /** The directory of its state; as its marker says, when left out. */
   readonly state?: string
-  /** Looks for peers. */
+  /** Connects to peers. */
   readonly online?: boolean
 }
 
 /**
- * A shared folder or a mirror, whichever it is, that is only opened: nothing is published or applied, but what is asked
- * of it. Nothing happens before `ready()` is called.
+ * A handle of a shared folder or a mirror, whichever it is, for single operations: its loop doesn't run. Nothing happens
+ * before `ready()` is called.
  *
  * @throws {SyncError} FOLDER_MISSING
  */

@@ -11,10 +11,8 @@ import type { WatchParams, WatchRecord } from '../query/watch.ts'
 import type { Problem } from '../tree/tree.ts'
 import type { HeldRecord, PausedRecord, WaitParams } from './activity-operations.ts'
 import type { GcParams, GcRecord, SelectionReport, VerifyParams } from './change-operations.ts'
+import type { NoParams } from './operation-params.ts'
 import type { PeerRecord, StatusRecord } from './status.ts'
-
-/** For operations without parameters. */
-export type NoParams = Readonly<Record<string, never>>
 
 type ProblemRecord = { readonly type: 'problem' } & Problem
 

@@ -39,16 +39,24 @@ test('an iteration that waits ends with the folder', async (t) => {
   t.is((await waiting).done, true)
 })
 
-test('an iteration that is slower than events keeps the last progress, and 10,000 events', async (t) => {
+test('an iteration that is slower than events gets the last of each run of progress', async (t) => {
   const monitor = new Monitor()
   const events = new FolderEvents(monitor)
   const iterator = events[Symbol.asyncIterator]()
-  for (let i = 0; i < 20_000; i++) monitor.emit(progress(i))
-  for (let i = 0; i < 10_000; i++) monitor.emit(notice(String(i)))
+  for (const event of [progress(1), progress(2), notice('a'), progress(3), progress(4)]) monitor.emit(event)
+  events.end()
+  t.alike(await rest(iterator), [progress(2), notice('a'), progress(4)])
+})
+
+test('beyond 10,000 events that wait the oldest are dropped', async (t) => {
+  const monitor = new Monitor()
+  const events = new FolderEvents(monitor)
+  const iterator = events[Symbol.asyncIterator]()
+  for (let i = 0; i <= 10_000; i++) monitor.emit(notice(String(i)))
   events.end()
   const kept = await rest(iterator)
   t.is(kept.length, 10_000)
-  t.alike(kept[0], notice('0'), 'the progress went first')
+  t.alike(kept[0], notice('1'))
 })
 
 test('an iteration that is left hears no more', async (t) => {
