@@ -60,6 +60,8 @@ const stages = [
  */
 export async function openSession(folder: Folder, options: SessionOptions): Promise<Session> {
   const { monitor, network, onFailure, inPlaceAbove, isIdle, isMoved = false, publish, follow } = options
+  if (publish !== undefined && follow !== undefined)
+    throw new TypeError("A session can't publish and follow at once yet")
   const order = new CloseOrder(stages)
   try {
     const blocks = order.add('blocks', new BlockHolders(folder.root, { shared: follow !== undefined }), (it) =>
