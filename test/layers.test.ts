@@ -19,12 +19,17 @@ const table: Readonly<Record<string, readonly string[]>> = {
   'cli/manual': ['cli/output'],
   'cli/output': ['index', 'handle', 'query'],
   // The public API also gives out types of the tree, and a private DHT, which has nothing to do with folders.
-  index: ['control', 'handle', 'care', 'mirror', 'peers', 'folder', 'net/dht', 'tree'],
+  index: ['control', 'handle', 'care', 'mirror', 'peers', 'folder', 'net/dht', 'net/address', 'tree'],
   // Carries what `handle` offers to other processes.
   control: ['handle', 'query', 'peers', 'folder'],
   handle: [
-    ...['care', 'query', 'mirror', 'publish', 'change', 'peers', 'folder', 'baseline', 'net', 'log', 'log/hypercore'],
-    ...['disk/write', 'disk/state', 'disk/threads', 'disk/path', 'tree']
+    ...['session', 'care', 'query', 'mirror', 'change', 'peers', 'folder', 'baseline', 'net', 'log', 'log/hypercore'],
+    ...['disk/state', 'disk/threads', 'disk/path', 'tree']
+  ],
+  // All that is open at once while a folder is open, and how it recovers.
+  session: [
+    ...['care', 'query', 'mirror', 'publish', 'peers', 'folder', 'baseline', 'net', 'log', 'log/check', 'log/gc'],
+    ...['log/content', 'log/hypercore', 'disk/write', 'disk/state', 'disk/threads', 'disk/path', 'tree']
   ],
   care: [
     ...['change', 'peers', 'folder', 'baseline', 'net', 'net/address', 'log/check', 'log/gc', 'log/packed'],

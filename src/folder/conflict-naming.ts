@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
 import type { ConflictNaming } from '../disk/write/preserve.ts'
 
-/** What conflict copies are named after. */
+/** Conflict copies get this machine's name and the time. */
 export const naming: ConflictNaming = { host: hostname(), now: () => new Date() }

@@ -1,20 +1,20 @@
-/** How a burst of events becomes one piece of work. */
+/** When a burst of events has settled and becomes one piece of work. */
 export interface DebounceOptions {
-  /** Quiet that has to pass after the last event of a change that stands alone, in milliseconds. */
+  /** Quiet after the last event of a single change, in milliseconds. */
   readonly settleMs: number
-  /** After this long a burst is taken up though it goes on, in milliseconds. */
+  /** A burst that goes on is taken up after this time, in milliseconds. */
   readonly settleMsMax: number
 }
 
-/** Bursts that follow each other, without a pause of this length, are given more and more quiet, up to the other. */
+/** Bursts without a pause of this length between them need more and more quiet, up to `quietMsMax`. */
 const pauseMs = 250
 const quietMsMax = 200
-/** So many of them are taken up as soon as they have settled. */
-const promptMax = 3
-/** After so many events more are to be expected: they get so many times the quiet. */
+/** The first bursts in a row need no more quiet than a single change. */
+const promptBursts = 3
+/** A burst of this many events is likely to go on: it needs `busyFactor` times the quiet. */
 const busyEvents = 100
 const busyFactor = 2.5
-/** After one of so many events the next has `settleMsMax` to grow. */
+/** After a burst of this many events the next may grow for `settleMsMax`. */
 const largeEvents = 1000
 
 /** Tells the time, and wakes whoever waits for it; in milliseconds, and never going back. */
@@ -33,18 +33,18 @@ const systemClock: DebounceClock = {
 }
 
 /**
- * Waits for events to come and to settle: for `settleMs` where a change stands alone, for longer where
- * much changes, or again and again. Time is counted by a monotonic clock.
+ * Waits until events have come and settled: for `settleMs` after a single change, longer when many changes come, or come
+ * again and again. Time is that of a monotonic clock.
  */
 export class Debouncer {
   readonly #options: DebounceOptions
   readonly #clock: DebounceClock
   #firstMs = 0
   #lastMs = 0
-  #due = false
+  #isPending = false
   #events = 0
-  /** Bursts taken up since the last pause. */
-  #inRow = 0
+  /** Bursts that were taken up since the last pause. */
+  #burstsInRow = 0
   #notBeforeMs = 0
   #wake: (() => void) | undefined
 
@@ -53,14 +53,14 @@ export class Debouncer {
     this.#clock = clock
   }
 
-  /** Something happened. */
+  /** An event has come. */
   poke(): void {
     const nowMs = this.#clock.now()
-    if (nowMs - this.#lastMs >= pauseMs) this.#inRow = 0
-    if (!this.#due) this.#firstMs = nowMs
+    if (nowMs - this.#lastMs >= pauseMs) this.#burstsInRow = 0
+    if (!this.#isPending) this.#firstMs = nowMs
     this.#lastMs = nowMs
     this.#events++
-    this.#due = true
+    this.#isPending = true
     this.#wake?.()
   }
 
@@ -70,9 +70,9 @@ export class Debouncer {
     for (;;) {
       if (signal.aborted) return 'aborted'
       const nowMs = this.#clock.now()
-      const waitMs = this.#due ? this.#settlesInMs(nowMs) : timeoutMs - (nowMs - startMs)
+      const waitMs = this.#isPending ? this.#settlesInMs(nowMs) : timeoutMs - (nowMs - startMs)
       if (waitMs <= 0) {
-        if (!this.#due) return 'timeout'
+        if (!this.#isPending) return 'timeout'
         this.#take(nowMs)
         return 'events'
       }
@@ -82,9 +82,9 @@ export class Debouncer {
 
   #take(nowMs: number): void {
     if (this.#events >= largeEvents) this.#notBeforeMs = nowMs + this.#options.settleMsMax
-    this.#due = false
+    this.#isPending = false
     this.#events = 0
-    this.#inRow++
+    this.#burstsInRow++
   }
 
   #settlesInMs(nowMs: number): number {
@@ -96,12 +96,12 @@ export class Debouncer {
   /** Quiet that has to pass after the last event, in milliseconds. */
   get #quietMs(): number {
     const { settleMs } = this.#options
-    const doublings = Math.min(this.#inRow - promptMax + 1, 10)
+    const doublings = Math.min(this.#burstsInRow - promptBursts + 1, 10)
     if (doublings > 0) return Math.max(settleMs, Math.min(settleMs * 2 ** doublings, quietMsMax))
     return this.#events >= busyEvents ? settleMs * busyFactor : settleMs
   }
 
-  /** While a burst goes on there is no need to wake for each of its events. */
+  /** Events of a burst that goes on wake nobody: only the first does. */
   #sleep(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const end = () => {
@@ -112,7 +112,7 @@ export class Debouncer {
       }
       const cancel = this.#clock.after(Math.min(Math.ceil(ms), 2 ** 31 - 1), end)
       signal.addEventListener('abort', end)
-      if (!this.#due) this.#wake = end
+      if (!this.#isPending) this.#wake = end
     })
   }
 }

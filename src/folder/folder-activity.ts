@@ -3,14 +3,14 @@ import type { Monitor, SyncEvent } from './monitor.ts'
 
 type EventOf<T extends SyncEvent['type']> = Extract<SyncEvent, { type: T }>
 
-/** What a folder at work is about. */
+/** What a folder at work is doing. */
 export type FolderState = 'starting' | 'looking' | 'working' | 'done' | 'waiting' | 'paused'
 
-/** Of each kind; the oldest are forgotten. */
-const keptMax = 1000
-/** Traffic is told every five seconds, of these: what is told of a part of them is no rate. */
+/** Conflicts, and diverged paths, that are remembered; the oldest are forgotten. */
+const rememberedMax = 1000
+/** Traffic is reported for samples of this length: the first report of a new peer covers only a part of one. */
 const sampleMs = 5000
-/** What is told of it is over after this time. */
+/** A rate is out of date after this time. */
 const rateMs = 7000
 
 /** Bytes per second. */
@@ -19,13 +19,13 @@ export interface Rates {
   readonly sendRate: number
 }
 
-/** Keeps what happened last in a folder, for whoever asks how it stands. */
+/** Remembers the latest events of a folder, for its status. */
 export class FolderActivity {
   state: FolderState = 'starting'
-  /** When the last version that was published or applied was on disk for good, in milliseconds since 1970. */
+  /** When the latest version that was published or applied became durable, in milliseconds since 1970. */
   durableMs: number | undefined
   progress: EventOf<'progress'> | undefined
-  /** What keeps it from going on. */
+  /** The error that keeps it from going on. */
   error: EventOf<'error'> | undefined
   readonly diverged = new Map<string, EventOf<'diverged'>>()
   readonly conflicts = new Map<string, EventOf<'conflict'> & { readonly timeMs: number }>()
@@ -33,22 +33,22 @@ export class FolderActivity {
 
   readonly #now: () => number
 
-  /** @param now a clock that never goes back, in milliseconds */
+  /** @param now a monotonic clock, in milliseconds */
   constructor(monitor: Monitor, now = () => performance.now()) {
     this.#now = now
     monitor.subscribe((event) => this.#note(event))
   }
 
-  /** Whether all that is known of is done. */
+  /** Whether everything known is published or applied. */
   get isDone(): boolean {
     return this.state === 'done'
   }
 
   /**
-   * What comes from a peer and goes to it.
+   * The rates of a peer over the last few seconds.
    *
    * @param peer.key its public key
-   * @param peer.received bytes since it was connected, which tell the rates of a first few seconds
+   * @param peer.received bytes since it connected, which give the rates before the first sample is complete
    */
   ratesOf({ key, received, sent }: Pick<PeerStatus, 'key' | 'received' | 'sent'>): Rates {
     const { connectedMs = Number.NEGATIVE_INFINITY, rates } = this.#peers.get(key) ?? {}
@@ -101,9 +101,9 @@ export class FolderActivity {
   #notePeer({ state, peer, receiveRate, sendRate }: EventOf<'peer'>): void {
     const nowMs = this.#now()
     const known = this.#peers.get(peer) ?? { connectedMs: nowMs }
-    const isWhole = nowMs - known.connectedMs >= sampleMs
+    const isWholeSample = nowMs - known.connectedMs >= sampleMs
     if (state === 'disconnected') this.#peers.delete(peer)
-    else if (state === 'traffic' && isWhole)
+    else if (state === 'traffic' && isWholeSample)
       this.#peers.set(peer, { ...known, rates: { receiveRate, sendRate, atMs: nowMs } })
     else if (state === 'connected') this.#peers.set(peer, { connectedMs: nowMs })
   }
@@ -113,5 +113,5 @@ function put<V>(map: Map<string, V>, key: string, value: V): void {
   map.delete(key)
   map.set(key, value)
   const oldest = map.keys().next().value
-  if (map.size > keptMax && oldest !== undefined) map.delete(oldest)
+  if (map.size > rememberedMax && oldest !== undefined) map.delete(oldest)
 }

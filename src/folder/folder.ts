@@ -14,11 +14,11 @@ import { messageOf, SyncError, systemCode } from '../errors.ts'
 import { reached } from '../failpoints.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 
-/** A folder on disk that is ours while this is open. */
+/** A claimed folder: it is ours until its lock is released. */
 export interface Folder {
   /** Absolute path. */
   readonly root: string
-  /** Where all that is kept of it lies, but for what has to be in the folder. */
+  /** The directory of store and state, which may lie outside the folder. */
   readonly home: string
   /** The Corestore's directory. */
   readonly store: string
@@ -34,16 +34,16 @@ export interface OpenFolderOptions {
   readonly role: 'writer' | 'reader'
   /** A reader's key, printed form. */
   readonly key?: string
-  /** Keeps store and state there rather than in the folder. */
+  /** Keeps store and state in this directory rather than in the folder. */
   readonly state?: string | undefined
   /** Lets a reader take a directory that isn't empty. */
   readonly adopt?: boolean | undefined
-  /** Refuses a directory that isn't a folder yet. */
+  /** Refuses a directory without a marker. */
   readonly existing?: boolean | undefined
 }
 
 /**
- * Opens a directory as a folder, making it one where it isn't yet. Nothing is touched when it fails.
+ * Claims a directory, and makes it a folder if it isn't one yet. A claim that fails changes nothing.
  *
  * @throws {SyncError} FOLDER_MISSING, FOLDER_UNREADABLE, FOLDER_NOT_EMPTY, FOLDER_ROLE,
  *   FOLDER_OTHER_KEY, FOLDER_FORMAT, LOCKED, HALTED
@@ -54,7 +54,7 @@ export function openFolder(directory: string, options: OpenFolderOptions): Folde
   makeDirectory(own, `the state of ${root}`)
   const lock = takeLock(join(own, 'lock'), root)
   try {
-    // Once more, now that nobody else can change it.
+    // The marker may have changed until the lock was taken.
     const marker = readMarker(root) ?? newMarker(options)
     checkClaim(root, marker, options)
     const stateHome = stateHomeOf(root, known, options)
@@ -97,22 +97,22 @@ export function checkFolder(
 }
 
 /**
- * Checks that the folder is still the one that was opened: a disk that isn't mounted is no empty folder.
+ * Checks that the folder is still the one that was claimed: a disk that isn't mounted must not count as an empty folder.
  *
- * @param at a name for the directory that is to be the folder; by its path when left out
+ * @param at another path of the folder's directory; `root` when left out
  * @throws {SyncError} HALTED
  */
 export function assertMarker({ root, marker }: Folder, at: string = root): void {
-  const what = whatStandsAt(at, marker)
-  if (what === undefined) return
+  const fault = markerFault(at, marker)
+  if (fault === undefined) return
   throw new SyncError(
     'HALTED',
-    `${root} is not the folder it was: ${what}. Is its disk mounted? Nothing is read or written until it is back`
+    `${root} is not the folder it was: ${fault}. Is its disk mounted? Nothing is read or written until it is back`
   )
 }
 
-/** What is wrong with the marker of a directory, in words. */
-function whatStandsAt(at: string, { id }: Marker): string | undefined {
+/** What is wrong with the marker of a directory, in words; `undefined` when it is the one that is expected. */
+function markerFault(at: string, { id }: Marker): string | undefined {
   try {
     const found = readMarker(at)
     if (found === undefined) return `its marker ${stateDirectoryName}/folder.json is missing`
@@ -122,15 +122,15 @@ function whatStandsAt(at: string, { id }: Marker): string | undefined {
   }
 }
 
-/** The root without symlinks on its way: notifications tell of what a link points to under that name only. */
+/** The path without symlinks: notifications name the directory that a link points to, not the link. */
 function realRoot(directory: string): string {
   const path = resolve(directory)
   return existsSync(path) ? realpathSync(path) : path
 }
 
 /**
- * A state outside the folder may outlive it, or be there when its disk isn't: it must not take an
- * empty mount point, or another folder, for its own, and tell the world that all was deleted.
+ * A state outside the folder may outlive it, or be there while the folder's disk isn't mounted. It must not take an empty
+ * mount point, or another folder, for its own, and publish that everything was deleted.
  */
 function claimState(directory: string, owner: StateOwner): void {
   const known = readStateOwner(directory)
@@ -208,7 +208,7 @@ function stateHomeOf(root: string, known: Marker | undefined, { role, state }: O
       `The state can't be in the folder itself: ${home}. Give --state a directory outside it`
     )
   }
-  // Without its store a writer would get a new key, and its readers would be left behind.
+  // Without its store a writer would get a new key, and its readers would get nothing any more.
   if (role === 'writer' && known?.key && !existsSync(join(home, 'store'))) {
     throw new SyncError(
       'FOLDER_MISSING',
@@ -219,11 +219,11 @@ function stateHomeOf(root: string, known: Marker | undefined, { role, state }: O
   return home
 }
 
-function makeDirectory(path: string, what: string): void {
+function makeDirectory(path: string, purpose: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: path.endsWith(stateDirectoryName) ? 0o700 : 0o755 })
   } catch (error) {
-    throw new SyncError('FOLDER_UNREADABLE', `Can't make ${path} for ${what}: ${messageOf(error)}`, { cause: error })
+    throw new SyncError('FOLDER_UNREADABLE', `Can't make ${path} for ${purpose}: ${messageOf(error)}`, { cause: error })
   }
 }
 

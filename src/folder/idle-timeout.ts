@@ -1,10 +1,11 @@
 import { attendedClock } from '../attended-clock.ts'
 
-/** Less than this is what keeps connections alive. */
+/** Fewer bytes than this only keep connections alive. */
 const receivedMin = 4096
+/** Checks per timeout. */
 const ticks = 20
 
-/** Waits for something to come, and no longer than so long for nothing. */
+/** Aborts after `timeoutMs` without received bytes. */
 export class IdleTimeout {
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
@@ -13,32 +14,35 @@ export class IdleTimeout {
   #received: number
   #sinceMs = attendedClock.now()
 
-  /** @param options.received tells the bytes received so far */
+  /**
+   * @param outer aborts it, too
+   * @param options.received returns the bytes received so far
+   */
   constructor(outer: AbortSignal, options: { readonly timeoutMs: number; readonly received: () => number }) {
     this.#outer = outer
     this.#options = options
     this.#received = options.received()
-    const lookMs = Math.max(1, options.timeoutMs / ticks)
-    this.#timer = setInterval(() => this.#look(), lookMs)
+    this.#timer = setInterval(() => this.#check(), Math.max(1, options.timeoutMs / ticks))
     outer.addEventListener('abort', this.#onAbort)
     if (outer.aborted) this.#onAbort()
   }
 
-  /** Aborted when nothing has come for too long, or when all is to end. */
+  /** Aborted at the timeout, or with the outer signal. */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
 
-  /** Whether it ended for nothing having come. */
+  /** Whether the timeout aborted it. */
   get isOver(): boolean {
     return this.#controller.signal.aborted && !this.#outer.aborted
   }
 
-  /** Something came forward without anything being received. */
+  /** There was progress without received bytes: the timeout starts anew. */
   readonly active = (): void => {
     this.#sinceMs = attendedClock.now()
   }
 
+  /** Stops watching. */
   end(): void {
     clearInterval(this.#timer)
     this.#outer.removeEventListener('abort', this.#onAbort)
@@ -46,7 +50,7 @@ export class IdleTimeout {
 
   readonly #onAbort = (): void => this.#controller.abort(this.#outer.reason)
 
-  #look(): void {
+  #check(): void {
     const received = this.#options.received()
     const nowMs = attendedClock.now()
     if (received - this.#received >= receivedMin) {

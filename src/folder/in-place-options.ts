@@ -1,18 +1,18 @@
 import { chunkBytesMin } from '../chunk/chunker.ts'
 
-/** What is in place by default: with a chunk or two in a file, most of it is. */
+/** At this size most files consist of a chunk or two. */
 const inPlaceAboveDefault = 1024 * 1024
 
 /** Which contents are kept in the folder alone. */
 export interface InPlaceOptions {
   /**
-   * The contents of files larger than this, in bytes, are kept in the folder alone; those of others in the store as
-   * well, where old versions stay readable. At least 128 KiB; `Infinity` for none; 1 MiB when left out.
+   * The contents of files larger than this, in bytes, are kept in the folder alone; those of other files in the store as
+   * well, so that their old versions stay readable. At least 128 KiB; `Infinity` for no file; 1 MiB when left out.
    */
   readonly inPlaceAbove?: number
 }
 
-/** Smaller files share blocks, so they can't lie in place. */
+/** The size above which files lie in place: smaller ones share blocks. */
 export function inPlaceBytes(bytes: number = inPlaceAboveDefault): number {
   return Math.max(chunkBytesMin, bytes)
 }

@@ -3,24 +3,24 @@ import { isDirectory, readMarker } from '../disk/state/marker.ts'
 import { SyncError } from '../errors.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 
-/** Where a folder is, and what of it is known without opening anything. */
+/** A folder by its marker, without opening its databases. */
 export interface KnownFolder {
   readonly root: string
-  /** Where store and state are. */
+  /** The directory of store and state. */
   readonly home: string
-  /** As its marker has it. */
+  /** Of its marker. */
   readonly id: string
   readonly role: 'writer' | 'reader'
-  /** Where in the folder the directory is that was named; empty when it is the folder itself. */
+  /** The path in the folder of the directory that was given; empty for the folder itself. */
   readonly inside: string
-  /** Printed form; `undefined` for one that was never shared to its first version. */
+  /** Printed form; `undefined` for a source without a first version. */
   readonly key: string | undefined
 }
 
 /**
- * A folder by its directory, or by one within it.
+ * Finds a folder by its directory, or by a directory within it.
  *
- * @param state where its state was put; as its marker says, when left out
+ * @param state the directory of its state; as its marker says, when left out
  * @throws {SyncError} FOLDER_MISSING, FOLDER_FORMAT, FOLDER_UNREADABLE
  */
 export function findFolder(directory: string, state?: string): KnownFolder {

@@ -1,17 +1,10 @@
-import type { Folder } from './folder.ts'
 import type { FolderQueue } from './folder-queue.ts'
 import type { Workspace } from './workspace.ts'
 
-/** A publisher or a mirror, for what else works on its folder. */
+/** A publisher or a mirror, as operations on its folder see it. */
 export interface Loop {
+  /** The loop's passes and the operations take turns. */
   readonly queue: FolderQueue
-  /** To be asked for in a turn. */
+  /** Call it in a turn. */
   workspace(): Promise<Workspace>
 }
-
-/** What lasts as long as a folder is at work. */
-export interface Attachment {
-  close(): Promise<void>
-}
-
-export type Attach = (folder: Folder) => Promise<Attachment>

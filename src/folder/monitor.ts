@@ -1,11 +1,11 @@
 import { type ErrorCode, messageOf, SyncError, systemCode } from '../errors.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 
-/** What happens in a folder, as it happens. FORMAT: the fields of each type only ever grow. */
+/** An event of a folder. FORMAT: the fields of each type only ever grow. */
 export type SyncEvent =
   /** The folder is open; `key` is what a reader needs. */
   | { readonly type: 'ready'; readonly role: 'writer' | 'reader'; readonly key: string; readonly folder: string }
-  /** How far a piece of work has come. Totals may still grow; `bytes` count content. */
+  /** The progress of a scan, of publishing or of fetching. Totals may still grow; `bytes` count content. */
   | {
       readonly type: 'progress'
       readonly phase: 'scan' | 'publish' | 'fetch'
@@ -14,7 +14,7 @@ export type SyncEvent =
       readonly bytes: number
       readonly bytesTotal: number
     }
-  /** A version was made. `files` and `bytes` count the whole tree, `stored` what it added to the log. */
+  /** A version was published. `files` and `bytes` count the whole tree, `stored` the bytes it added to the log. */
   | {
       readonly type: 'published'
       readonly version: number
@@ -24,14 +24,14 @@ export type SyncEvent =
       readonly puts: number
       readonly removals: number
       readonly stored: number
-      /** More is to come: the writer still looks through what it found when it started. */
+      /** More of the first scan is to come. */
       readonly partial: boolean
     }
   /** The whole folder is published as it is. */
   | { readonly type: 'up-to-date'; readonly version: number; readonly fork: number }
   /**
-   * A peer came, went, moved to another connection, or has sent or received something. `peers` is how many
-   * are connected now; the rates are bytes per second of the last seconds, told with `traffic` alone.
+   * A peer connected, disconnected, moved to another connection, or had traffic. `peers` counts the connected peers; the
+   * rates, in bytes per second over the last seconds, come with `traffic` alone.
    */
   | {
       readonly type: 'peer'
@@ -62,25 +62,25 @@ export type SyncEvent =
     }
   /** The folder has reached the newest version that any connected peer has. */
   | { readonly type: 'in-sync'; readonly version: number; readonly fork: number }
-  /** A path that was changed in a mirror only; it stays as it is until the log changes it. */
+  /** A path that was changed in a mirror alone; it stays as it is until the log changes it. */
   | { readonly type: 'diverged'; readonly path: string; readonly kind: 'changed' | 'deleted' }
-  /** A local change that the log took the path of; its bytes are kept under another name. */
+  /** The log changed a path that was changed here, too; the local bytes are kept under another name. */
   | { readonly type: 'conflict'; readonly path: string; readonly keptAs: string }
-  /** Something went wrong with one path; the others go on. */
+  /** A single path failed; the others go on. */
   | ({ readonly type: 'problem' } & Problem)
-  /** The folder was told to rest, or to go on. */
+  /** The folder was paused or resumed. */
   | { readonly type: 'paused'; readonly paused: boolean }
-  /** Something that a person may want to know or do. */
+  /** For a person to read, or to act on. */
   | { readonly type: 'notice'; readonly message: string }
-  /** The work as a whole can't go on; it goes on by itself when the reason is gone. */
+  /** The whole folder can't go on; it does so by itself when the reason is gone. */
   | { readonly type: 'error'; readonly code: ErrorCode | 'UNEXPECTED'; readonly message: string }
 
 type Listener = (event: SyncEvent) => void
 
-/** Problems remembered; beyond it the oldest are forgotten, having been reported. */
+/** Problems that are remembered; the oldest are forgotten, having been reported. */
 const problemsMax = 10_000
 
-/** Carries what happens to whoever wants to know: the terminal, `--json`, the public API, the tests. */
+/** Carries a folder's events to the terminal, to `--json`, to users of the public API and to tests. */
 export class Monitor {
   readonly #listeners = new Set<Listener>()
   readonly #problems = new Map<string, Problem>()
@@ -96,7 +96,7 @@ export class Monitor {
       try {
         listener(event)
       } catch (error) {
-        // The listener's own fault, to be heard of, but not in the middle of our work.
+        // A listener's own fault must be heard of, but not interrupt the work.
         queueMicrotask(() => {
           throw error
         })
@@ -104,7 +104,7 @@ export class Monitor {
     }
   }
 
-  /** Reports a problem, once as long as it stays the same. */
+  /** Reports a problem, unless the path's last one was the same. */
   problem(problem: Problem): void {
     const known = this.#problems.get(problem.path)
     if (known?.message === problem.message) return
@@ -115,12 +115,12 @@ export class Monitor {
     this.emit({ type: 'problem', ...problem })
   }
 
-  /** Forgets the problems of paths that are fine now. */
+  /** Forgets problems that are solved. */
   solve(isSolved: (problem: Problem) => boolean): void {
     for (const [path, problem] of this.#problems) if (isSolved(problem)) this.#problems.delete(path)
   }
 
-  /** Reports what stops the work as a whole. */
+  /** Reports an error that stops the whole folder. */
   error(error: unknown): void {
     if (error instanceof SyncError) this.emit({ type: 'error', code: error.code, message: error.message })
     else if (systemCode(error) !== undefined) {
@@ -134,7 +134,7 @@ export class Monitor {
     }
   }
 
-  /** The problems that stand. */
+  /** The problems that aren't solved yet. */
   get problems(): readonly Problem[] {
     return [...this.#problems.values()]
   }

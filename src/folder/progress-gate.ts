@@ -1,12 +1,12 @@
-const tellEveryMs = 200
+const intervalMs = 200
 
-/** Whether it is time to tell again how far it has come. */
+/** @returns a function that is true every 200 ms: time to report progress again */
 export function progressGate(): () => boolean {
-  let toldMs = performance.now()
+  let lastMs = performance.now()
   return () => {
     const nowMs = performance.now()
-    if (nowMs - toldMs < tellEveryMs) return false
-    toldMs = nowMs
+    if (nowMs - lastMs < intervalMs) return false
+    lastMs = nowMs
     return true
   }
 }

@@ -13,7 +13,7 @@ import type { TreePath } from '../tree/path.ts'
 import type { TreeView } from '../tree/tree.ts'
 import type { Monitor } from './monitor.ts'
 
-/** A large file that was replaced or removed, and whose content is still here. */
+/** A large file that the log has replaced or removed, and whose content is still here. */
 export interface KeptContent {
   /** The path that it had. */
   readonly path: string
@@ -22,7 +22,7 @@ export interface KeptContent {
   readonly hash: string
   /** When it was replaced or removed here, in milliseconds since 1970. */
   readonly keptMs: number
-  /** When it goes at the latest, if its time isn't changed. */
+  /** When it is deleted at the latest, in milliseconds since 1970, if the retention stays the same. */
   readonly expiresMs: number
 }
 
@@ -35,16 +35,16 @@ export interface ReplacedFilesOptions {
   /** The log that gives up the blocks of files which are no longer kept. */
   readonly log: Pick<LogReader, 'release'>
   readonly keepReplaced: KeepReplaced
-  /** Whether the content of a file is nowhere but in the folder. */
+  /** Whether the content of a file lies in the folder alone. */
   readonly isInPlace: (entry: FileEntry) => boolean
   readonly naming: ConflictNaming
 }
 
-/** Keeps the contents that a mirror would lose to the log: those that lie in its folder alone. */
+/** Keeps contents that lie in the folder alone, and that the log would otherwise destroy when it replaces a file. */
 export class ReplacedFiles {
   readonly #options: ReplacedFilesOptions
   readonly #files: KeptDirectory
-  /** Records without files. */
+  /** Records whose files are missing. */
   #bare: readonly KeptFile[] = []
   #retention: Retention = { keepMs: 0, bytesMax: 0 }
 
@@ -53,12 +53,12 @@ export class ReplacedFiles {
     this.#files = new KeptDirectory(options.root, options.blocks)
   }
 
-  /** The log's blocks from this one on will be others: kept files no longer hold them. */
+  /** The blocks of its core from this one on will be others: kept files no longer hold them. */
   cut(block: BlockRef): void {
     this.#files.cut(block)
   }
 
-  /** What is kept, the oldest first. */
+  /** The kept files, the oldest first. */
   get kept(): readonly KeptContent[] {
     return this.#files.files.map(({ path, entry: { size, hash }, keptMs }) => {
       return { path, size, hash, keptMs, expiresMs: keptMs + this.#retention.keepMs }
@@ -66,11 +66,11 @@ export class ReplacedFiles {
   }
 
   /**
-   * Reads what is kept. What goes of it, or was going when a run was cut off, goes with the next `sweep`: once it is
-   * known of all files in the folder which blocks they hold.
+   * Reads the kept files. Those to be given up, and those that an interrupted run was giving up, go with the next `sweep`:
+   * by then it is known which blocks all files of the folder hold.
    *
-   * @param aside what that run had taken out of the folder: it is kept where it would have been; where it isn't what
-   *   the baseline says it gets a name in the folder, of which `monitor` is told
+   * @param aside files that an interrupted run had taken out of the folder. They are kept if the baseline knows them;
+   *   others get a name in the folder, as a conflict that `monitor` reports
    */
   async open(aside: readonly string[], baseline: LiveBaseline, monitor: Monitor): Promise<void> {
     const { root, keepReplaced, naming } = this.#options
@@ -96,11 +96,11 @@ export class ReplacedFiles {
   }
 
   /**
-   * Keeps what a plan replaces and removes of the log's.
+   * Decides which files of the log a plan's steps have to keep.
    *
-   * @param plan.base what the plan was measured against
-   * @param plan.local what the folder held
-   * @param plan.observed what stood at the paths of the plan
+   * @param plan.base the tree that the plan was made from
+   * @param plan.local the folder's tree at that time
+   * @param plan.observed the paths of the plan as they were observed
    */
   of(
     { base, local, observed }: Readonly<Record<'base' | 'local', TreeView>> & { observed: ReadonlyMap<TreePath, Seen> },
@@ -121,20 +121,20 @@ export class ReplacedFiles {
   }
 
   /**
-   * Gives up what is kept longer than it shall be, or takes too much of the disk.
+   * Gives up files that are kept for too long, or take too much of the disk.
    *
-   * @param put what the folder was found to hold just now: it needs no keeping
+   * @param put records of files that the folder holds again: they need no keeping
    */
   async sweep(put: ReadonlyMap<TreePath, BaselineRecord> = new Map()): Promise<void> {
     const files = this.#files
-    const gone = new Set(this.#bare.filter(({ entry }) => files.get(entry.hash) === undefined))
+    const expired = new Set(this.#bare.filter(({ entry }) => files.get(entry.hash) === undefined))
     this.#bare = []
     for (const { entry } of put.values()) {
       const file = entry.type === 'file' ? files.get(entry.hash) : undefined
-      if (file !== undefined) gone.add(file)
+      if (file !== undefined) expired.add(file)
     }
-    for (const file of files.excess(this.#retention, this.#options.naming.now().getTime())) gone.add(file)
-    await this.#giveUp([...gone])
+    for (const file of files.excess(this.#retention, this.#options.naming.now().getTime())) expired.add(file)
+    await this.#giveUp([...expired])
   }
 
   async #giveUp(files: readonly KeptFile[]): Promise<void> {
@@ -142,12 +142,12 @@ export class ReplacedFiles {
     const { blocks, log } = this.#options
     for (const file of files) this.#files.giveUp(file)
     const extents = [...blocks.takeDropped(), ...files.flatMap(({ entry }) => entry.extents)]
-    // The blocks go before the bytes: nobody is promised what can't be read.
+    // The blocks go before the bytes: peers must not be promised blocks that can't be read.
     await log.release(extents, blocks.isHeld)
     for (const file of files) await this.#files.remove(file)
   }
 
-  /** Whether a content would be lost: large, and not in packs, which the log keeps. */
+  /** Whether the content would be lost: large, and not in packs, which the log keeps. */
   #isToKeep(entry: Entry | undefined): entry is FileEntry {
     const { keepMs, bytesMax } = this.#retention
     if (entry?.type !== 'file' || keepMs <= 0 || entry.size > bytesMax) return false

@@ -4,23 +4,23 @@ import { messageOf } from '../errors.ts'
 
 export type { KeepReplaced } from '../disk/state/retention-file.ts'
 
-/** Where nobody knows how long something is to be kept it is kept. */
+/** For a stored retention that can't be read: nothing is deleted by mistake. */
 const forEver: KeepReplaced = { ms: 36_500 * 24 * 3_600_000, bytes: Number.MAX_SAFE_INTEGER }
 
 /**
- * How long a mirror keeps what the log has replaced or removed: as it was told last. Whatever opens it, if only to
- * look, would else give up by the default what its owner wanted to keep.
+ * How long a mirror keeps the files that the log has replaced or removed. It is stored, as opening the mirror without the
+ * option would otherwise apply the default, and delete files that its owner wanted to keep.
  *
- * @param told what it is told now, if it is; stored with it
+ * @param given the new retention, which is stored; the stored one counts when left out
  */
 export function retentionIn(
   home: string,
-  told: KeepReplaced | undefined,
+  given: KeepReplaced | undefined,
   onNotice: (message: string) => void
 ): KeepReplaced {
-  if (told !== undefined) {
-    remember(home, told, onNotice)
-    return told
+  if (given !== undefined) {
+    store(home, given, onNotice)
+    return given
   }
   try {
     return readRetention(home) ?? {}
@@ -31,19 +31,19 @@ export function retentionIn(
   }
 }
 
-/** On a full disk less is to be kept first of all. */
-function remember(home: string, told: KeepReplaced, onNotice: (message: string) => void): void {
+/** Storing it may fail, as on a full disk, where the owner may want to keep less: it counts for this run all the same. */
+function store(home: string, given: KeepReplaced, onNotice: (message: string) => void): void {
   try {
-    if (!isDeepStrictEqual(known(home), told)) writeRetention(home, told)
+    if (!isDeepStrictEqual(stored(home), given)) writeRetention(home, given)
   } catch (error) {
     onNotice(`Can't remember for the next run what is to be kept: ${messageOf(error)}`)
   }
 }
 
-function known(home: string): KeepReplaced | undefined {
+function stored(home: string): KeepReplaced | undefined {
   try {
     return readRetention(home)
   } catch {
-    return undefined // It is made anew.
+    return undefined // A damaged file is written anew.
   }
 }

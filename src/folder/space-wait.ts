@@ -3,20 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freeBytes } from '../disk/path/space.ts'
 import type { Folder } from './folder.ts'
 
-/** With so much free, another attempt is worth it: the databases need room to be opened. */
+/** With this much free another attempt is worth it: the databases need room to be opened. */
 const enoughBytes = 16 * 1024 * 1024
-/** Somebody has made room when there is so much more than before. */
+/** This much more than before means that somebody has made room. */
 const moreBytes = 4 * 1024 * 1024
 const tickMs = 1000
-/** Between two attempts, doubled each time while they fail and nobody makes room. */
+/** The pause between two attempts; it doubles while they fail and nobody makes room. */
 const pauseMsMin = 2000
 const pauseMsMax = 60_000
 
-/** Waits for space on the disks of a folder. */
+/** Waits for space on a folder's disks. */
 export class SpaceWait {
   #pauseMs = pauseMsMin
 
-  /** What to say of it. */
+  /** The error message. */
   describe(folder: Folder): string {
     const { path, free } = tightest(folder)
     return (
@@ -29,23 +29,23 @@ export class SpaceWait {
   async until(folder: Folder, signal: AbortSignal): Promise<void> {
     const before = tightest(folder).free
     const startMs = performance.now()
-    const isTime = () => {
+    const isWorthAnAttempt = () => {
       const { free } = tightest(folder)
       if (free >= before + moreBytes) return true
       return free >= enoughBytes && performance.now() - startMs >= this.#pauseMs
     }
     do await sleep(tickMs, undefined, { signal }).catch(() => {})
-    while (!signal.aborted && !isTime())
+    while (!signal.aborted && !isWorthAnAttempt())
     this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMsMax)
   }
 
-  /** All is well again. */
+  /** Writing works again: the next wait begins with the shortest pause. */
   reset(): void {
     this.#pauseMs = pauseMsMin
   }
 }
 
-/** The disk that has least left: the one of the files, or the one of log and state. */
+/** The disk with the least space: that of the files, or that of log and state. */
 function tightest(folder: Folder): { readonly path: string; readonly free: number } {
   const disks = [folder.root, dirname(folder.store)].map((path) => ({ path, free: freeBytes(path) }))
   return disks.reduce((a, b) => (b.free < a.free ? b : a))

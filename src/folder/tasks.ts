@@ -1,14 +1,14 @@
 import { SyncError } from '../errors.ts'
 
-/** What somebody asked of a folder that is open, and that has to end before it is closed. */
+/** Operations on an open folder, which end before the folder closes. */
 export class Tasks {
   readonly #running = new Set<Promise<unknown>>()
-  #stop = new AbortController()
+  readonly #stop = new AbortController()
 
   /**
-   * Does something that ends early when `signal` is aborted, or the folder is closed.
+   * Runs an operation whose signal is aborted with `signal`, or when the folder closes.
    *
-   * @throws {SyncError} CLOSED when it was ended by that; the reason of `signal`, and whatever `act` throws
+   * @throws {SyncError} CLOSED when the folder's closing cut it short; the reason of `signal`, and whatever `act` throws
    */
   async run<T>(signal: AbortSignal | undefined, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const stop = this.#stop.signal
@@ -18,7 +18,7 @@ export class Tasks {
     try {
       return await task
     } catch (error) {
-      // What was cut short fails in many ways.
+      // An operation that is cut short fails in many ways.
       if (stop.aborted) throw new SyncError('CLOSED', 'The folder was closed', { cause: error })
       signal?.throwIfAborted()
       throw error
@@ -27,13 +27,12 @@ export class Tasks {
     }
   }
 
-  /** Has all that is being done end. */
+  /** Asks all operations to end, for good. */
   abort(): void {
     this.#stop.abort()
-    this.#stop = new AbortController()
   }
 
-  /** Resolves when nothing is being done. */
+  /** Resolves when none is running. */
   async ended(): Promise<void> {
     await Promise.allSettled(this.#running)
   }

@@ -18,7 +18,7 @@ export interface Contents extends ContentSource {
   close(): Promise<void>
 }
 
-/** What works on a folder besides its loop takes hold of, for the turn in which it asked for it. */
+/** A folder as an operation works on it, for the turn of the queue in which the operation asked for it. */
 export interface Workspace {
   readonly folder: Folder
   readonly monitor: Monitor
@@ -26,25 +26,25 @@ export interface Workspace {
   readonly workers: Workers
   readonly replacedFiles: ReplacedFiles
   readonly baseline: LiveBaseline
-  /** What the file system does to names, modes and times. */
+  /** How the file system changes names, modes and times. */
   readonly traits: FileSystemTraits
-  /** What of the folder is left out of the log; nothing in a mirror. */
+  /** The paths that a source leaves out of the log. */
   readonly rules?: IgnoreRules
-  /** What of the log is wanted; all of it when left out. */
+  /** The part of the log that a mirror holds; all of it when left out. */
   readonly part?: Part
-  /** The version that the baseline stands for to the last path, where it does for one. */
+  /** The version that the baseline equals to the last path, if there is one. */
   readonly version: Version | undefined
   /**
-   * Where contents come from; to be closed after use.
+   * Opens a reader of contents, which has to be closed after use.
    *
-   * @param patienceMs how long to wait while nothing comes; for a first peer for good, when left out
+   * @param patienceMs how long to wait while no bytes come; for a first peer without end, when left out
    * @throws {SyncError} DAMAGED
    */
   content(patienceMs?: number): Promise<Contents>
-  /** Records what was written or removed as what the log has. */
+  /** Records paths that were written or removed as equal to the log. */
   record(applied: Applied): Promise<void>
-  /** These paths, which are recorded, are as the log has them again. */
+  /** These recorded paths are equal to the log again. */
   settled(paths: Iterable<TreePath>): Promise<void>
-  /** The folder was changed, and not to what the log has: all is looked at again. */
+  /** The folder was changed to something other than the log: everything is scanned again. */
   touched(): void
 }

@@ -5,11 +5,11 @@ import { type RevertParams, type RevertRecord, revert as revertIn } from '../cha
 import { SyncError } from '../errors.ts'
 import type { Selected, SelectOptions } from '../mirror/change-selection.ts'
 import { pathOf, versionNamed } from '../query/log-source.ts'
-import { ClonedFolder } from './cloned-folder.ts'
+import { ClonedFolderHandle } from './cloned-folder-handle.ts'
 import type { FolderHandle } from './folder-handle.ts'
 
 /**
- * Brings the folder, or a path of it, to what a version had.
+ * Restores the folder, or a path of it, to a version.
  *
  * @throws {SyncError} NO_SUCH_VERSION, NO_SUCH_PATH, USAGE, HALTED, DISK_FULL, DAMAGED
  */
@@ -27,14 +27,14 @@ export async function* restoreOperation(
   )
 }
 
-/** Makes what was changed in a mirror alone as the log has it again. @throws {SyncError} FOLDER_ROLE, and as `restore` does */
+/** Reverts local changes of a mirror to the log. @throws {SyncError} FOLDER_ROLE, and what `restore` throws */
 export async function* revertOperation(
   handle: FolderHandle,
   { path: text, dryRun = false }: RevertParams,
   signal: AbortSignal
 ): AsyncGenerator<RevertRecord> {
   const path = pathOf(text)
-  if (!(handle instanceof ClonedFolder)) {
+  if (!(handle instanceof ClonedFolderHandle)) {
     throw new SyncError(
       'FOLDER_ROLE',
       'It is shared from here: what is in it counts. p2psync restore brings versions back'
@@ -47,7 +47,7 @@ export async function* revertOperation(
 export interface GcParams {
   /** Versions younger than this are kept, in milliseconds. */
   readonly keepMs: number
-  /** At least so many are kept. */
+  /** The least number of versions to keep. */
   readonly keepVersions?: number
   readonly dryRun?: boolean
 }
@@ -57,21 +57,21 @@ export interface GcRecord extends Collected {
   readonly dryRun: boolean
 }
 
-/** Forgets the contents of old versions. Throws as `collectGarbage` does. */
+/** Forgets the contents of old versions. Throws what `collectGarbage` throws. */
 export async function* gc(handle: FolderHandle, params: GcParams, signal: AbortSignal): AsyncGenerator<GcRecord> {
   const { dryRun = false } = params
   yield { type: 'gc', dryRun, ...(await handle.collectGarbage({ ...params, signal })) }
 }
 
 export interface VerifyParams {
-  /** The share of files and blocks that is read, over 0 to 1. */
+  /** The share of files and blocks to read: above 0, up to 1. */
   readonly sample?: number
   readonly repair?: boolean
-  /** How long to wait for a peer that has what is to be mended, in milliseconds. */
+  /** How long to wait for a peer that has what a repair needs, in milliseconds. */
   readonly timeoutMs?: number
 }
 
-/** Compares what is on disk with the signed log. Throws as `verify` of the handle does. */
+/** Compares the disk with the signed log. Throws what `verify` of the handle throws. */
 export function verifyOperation(
   handle: FolderHandle,
   params: VerifyParams,
@@ -84,9 +84,9 @@ export interface SelectionReport extends Selected {
   readonly type: 'selection'
 }
 
-/** Changes what a mirror holds, or only tells. @throws {SyncError} FOLDER_ROLE, USAGE, LOCKED */
+/** Changes the selection of a mirror, or only reads it. @throws {SyncError} FOLDER_ROLE, USAGE, LOCKED */
 export async function* select(handle: FolderHandle, options: SelectOptions): AsyncGenerator<SelectionReport> {
-  if (!(handle instanceof ClonedFolder)) {
+  if (!(handle instanceof ClonedFolderHandle)) {
     throw new SyncError('FOLDER_ROLE', 'It is shared from here: it holds all that is in it. Select in a mirror')
   }
   yield { type: 'selection', ...(await handle.select(options)) }

@@ -11,7 +11,7 @@ import { StoredLog } from '../log/stored-log.ts'
 import type { LogSource } from '../query/log-source.ts'
 import { diskOf, type StatusRecord } from './status.ts'
 
-/** A folder that nobody is at work on, to be looked at. Nothing is written but an index, and others may look at it too. */
+/** A folder that no process has open, opened to be read. Only its index is written, and others may read it, too. */
 export class ClosedFolder {
   readonly folder: KnownFolder
   readonly source: LogSource
@@ -57,7 +57,7 @@ export class ClosedFolder {
     }
   }
 
-  /** How it stands. */
+  /** The status of the folder. */
   async status(): Promise<StatusRecord> {
     const { root, home, role, key } = this.folder
     const { view } = this.source
@@ -95,7 +95,7 @@ export class ClosedFolder {
   }
 }
 
-/** What files hold is read from the state when it is first asked for: for most that is done with a log it isn't. */
+/** The places of blocks in files, loaded from the state at the first read: most uses of a log need none. */
 function filesOf(state: State | undefined, blocks: BlockHolders): BlockFiles {
   let loaded: Promise<unknown> | undefined
   return {

@@ -1,493 +1,349 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Totals } from '../baseline/totals.ts'
-import { type Collectable, type Collected, type CollectOptions, collectGarbage } from '../care/collect-garbage.ts'
+import { type Collected, type CollectOptions, collectGarbage } from '../care/collect-garbage.ts'
 import { verify } from '../care/verify.ts'
 import type { VerifyEvent, VerifyOptions } from '../care/verify-events.ts'
 import type { VerifyHost } from '../care/verify-host.ts'
-import { State } from '../disk/state/state.ts'
-import { DatabaseFailure, databaseFailure, SyncError } from '../errors.ts'
-import { eventsOf } from '../folder/event-queue.ts'
+import { overwrite } from '../change/overwrite.ts'
+import { BlockHasher } from '../disk/threads/block-hasher.ts'
+import { SyncError } from '../errors.ts'
 import type { Folder } from '../folder/folder.ts'
 import { FolderActivity } from '../folder/folder-activity.ts'
-import type { Attach, Attachment, Loop } from '../folder/loop.ts'
+import { FolderEvents } from '../folder/folder-events.ts'
+import { inPlaceBytes } from '../folder/in-place-options.ts'
 import { Monitor, type SyncEvent } from '../folder/monitor.ts'
-import { PauseGate } from '../folder/pause-gate.ts'
 import type { KeptContent } from '../folder/replaced-files.ts'
-import { runInOrder } from '../folder/run-in-order.ts'
-import { SpaceWait } from '../folder/space-wait.ts'
-import { Tasks } from '../folder/tasks.ts'
 import type { Workspace } from '../folder/workspace.ts'
-import type { LogStore } from '../log/hypercore/store.ts'
 import type { Limits, PeerStatus } from '../net/status.ts'
-import { Connections, type ConnectionsOptions, type ConnectOptions, type Traffic } from '../peers/connections.ts'
+import type { Traffic } from '../peers/connections.ts'
 import type { LogSource } from '../query/log-source.ts'
+import { CloseOrder } from '../session/close-order.ts'
+import { FolderNetwork } from '../session/folder-network.ts'
+import { openSession, type SessionOptions } from '../session/open-session.ts'
+import { Recovery } from '../session/recovery.ts'
+import type { Session } from '../session/session.ts'
 import type { Problem } from '../tree/tree.ts'
+import type { CommonFolderOptions, OpenFolder } from './folder-api.ts'
 import { folderStatus, type StatusRecord } from './status.ts'
 
-/** Before a state is made anew, in milliseconds: a disk that breaks whatever is written mustn't keep us busy. */
-const reopenMs = 1000
+/** Something that runs beside a folder, from the claim of its directory until it is closed. */
+export interface Attachment {
+  close(): Promise<void>
+}
 
-/** A folder at work in this process: what `share` and `clone` have in common. */
-export abstract class FolderHandle implements AsyncIterable<SyncEvent> {
+export type Attach = (handle: FolderHandle, folder: Folder) => Promise<Attachment>
+
+/** What handles take that the public API doesn't offer. */
+export interface InternalOptions {
+  /** Only opens the folder, for single operations: no loop runs, and damage doesn't end it. */
+  readonly idle?: boolean
+  /** Starts something when the directory is claimed; it is closed with the folder. */
+  readonly attach?: Attach
+}
+
+/** The directory that a handle has claimed. */
+interface Claim {
+  readonly folder: Folder
+  readonly recovery: Recovery
+}
+
+/** A folder at work in this process: what the handles of `share` and `clone` have in common. */
+export abstract class FolderHandle implements OpenFolder {
+  readonly activity: FolderActivity
   protected readonly monitor = new Monitor()
-  /** How it stands. */
-  readonly activity = new FolderActivity(this.monitor)
-  /** What was asked for besides following the folder. */
-  protected readonly tasks = new Tasks()
-  #gone: Traffic = { received: 0, sent: 0 }
+  protected readonly events = new FolderEvents(this.monitor)
+  protected readonly network: FolderNetwork
+  protected readonly isIdle: boolean
+  readonly #order = new CloseOrder(['attachment', 'session', 'lock'] as const)
+  readonly #options: CommonFolderOptions & InternalOptions
+  readonly #broken: Promise<never>
+  readonly #onBroken: (failure: SyncError) => void
+  #claim: Claim | undefined
+  #session: Session | undefined
+  /** Printed form; known from the first session on. */
+  #key: string | undefined
+  #isAnnounced = false
   #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
-  #folder: Folder | undefined
-  #accompany: Attach | undefined
-  #companion: Attachment | undefined
-  #shutting: Promise<void> | undefined
-  #recovering: Promise<void> | undefined
-  #announced = false
-  /** What stands in the way, and was told of. */
-  #reported: string | undefined
-  #limits: Limits | undefined
-  readonly #stop = new AbortController()
-  readonly #spaceWait = new SpaceWait()
-  #connections: Connections | undefined
-  #reconnect: () => Promise<void> = async () => {}
-  #pauseGate: PauseGate | undefined
-  readonly #broken: Promise<never>
-  #break: (error: unknown) => void = () => {}
 
-  constructor() {
+  constructor(options: CommonFolderOptions & InternalOptions, key?: string) {
+    this.#options = options
+    this.#key = key
+    this.isIdle = options.idle === true
+    this.activity = new FolderActivity(this.monitor)
+    this.network = new FolderNetwork({
+      ...options,
+      offline: options.offline === true,
+      monitor: this.monitor,
+      onFailure: (error) => void this.#claim?.recovery.onFailure(error)
+    })
+    let onBroken = (_: SyncError) => {}
     this.#broken = new Promise((_, reject) => {
-      this.#break = reject
+      onBroken = reject
     })
-    this.#broken.catch(() => {}) // Who doesn't ask has the event.
-    this.subscribe(({ type }) => {
-      if ((type === 'in-sync' || type === 'up-to-date') && this.#reported !== undefined) this.#recovered()
+    this.#onBroken = onBroken
+    this.#broken.catch(() => {}) // An event tells whoever doesn't call `broken`.
+    this.monitor.subscribe(({ type }) => {
+      if (type === 'in-sync' || type === 'up-to-date') this.#claim?.recovery.caughtUp()
     })
   }
 
-  /** The folder's key, in printed form. @throws {SyncError} NOT_READY before `ready()` */
-  abstract get key(): string
-
-  /** The same, or `undefined` before it is known. */
-  protected abstract get knownKey(): string | undefined
-
-  /** Takes the directory, until the handle is closed. */
+  /** Claims the directory; the handle releases it when it is closed. */
   protected abstract claim(): Folder
-  /** Opens all that works on the folder. */
-  protected abstract open(folder: Folder): Promise<void>
-  /** Closes whatever `open` has opened, perhaps not all; it may be opened again after it. */
-  protected abstract shut(): Promise<void>
 
-  /** What follows the folder or its log, while it is open. */
-  protected abstract get loop(): Loop | undefined
+  /** What the sessions of this folder do. */
+  protected abstract readonly sessionOptions: Pick<SessionOptions, 'publish' | 'follow' | 'isMoved'>
 
-  /** What reads the log, while it is open. */
-  protected abstract get openSource(): LogSource | undefined
+  /** What the folder's owner can do about a damaged store. */
+  protected abstract readonly damageAdvice: string
 
-  /** What the operations that read the log are carried out on. @throws {SyncError} NOT_READY */
-  get source(): LogSource {
-    const source = this.openSource
-    if (source === undefined) throw notReady()
-    return source
+  /** Frees space on the folder's full disk, while no session is open. @returns the bytes freed */
+  protected abstract freeSpace(folder: Folder): number
+
+  /** What a repair does to the session that it verified. */
+  protected abstract readonly renewals: Pick<VerifyHost, 'rebuild' | 'renewState'>
+
+  get key(): string {
+    if (this.#key === undefined) throw new SyncError('NOT_READY', 'The key is known when the folder is ready')
+    return this.#key
   }
 
-  /** Frees some of a full disk, with all closed. @returns whether that may do, and it is worth another try */
-  protected makeRoom(_folder: Folder): boolean {
-    return false
-  }
-  /** What is open and may give up old contents. */
-  protected abstract collectable(folder: Folder): Promise<Collectable>
-
-  /** What its owner can do when the store is damaged. */
-  protected abstract readonly advice: string
-
-  /** The folder as it is open now, to be checked and mended. @throws {SyncError} NOT_READY */
-  protected abstract verifyHost(): VerifyHost
-
-  /** Whether it is open without being followed: what is damaged is no reason to end then. */
-  protected abstract readonly isIdle: boolean
-
-  /**
-   * Compares what is on disk with the signed log, and mends it where that is asked for; it may be followed meanwhile.
-   * What is damaged is told as it is found; the last event sums it up.
-   *
-   * @throws {SyncError} NOT_READY, USAGE, HALTED; the signal's reason
-   */
-  verify(options: VerifyOptions = {}): AsyncGenerator<VerifyEvent> {
-    return verify(() => this.verifyHost(), options)
+  get problems(): readonly Problem[] {
+    return this.monitor.problems
   }
 
-  /** Rejects when the work can't go on at all, as when its store is damaged; an `error` event has said so. */
-  broken(): Promise<never> {
-    return this.#broken
+  get peers(): number {
+    return this.connections.length
   }
 
-  /**
-   * Resolves when the folder is open and being followed.
-   *
-   * @throws {SyncError} when it can't be opened; no file of the user's was touched then
-   */
+  get connections(): readonly PeerStatus[] {
+    return this.network.peers
+  }
+
+  get traffic(): Traffic {
+    return this.network.traffic
+  }
+
+  get whyNoPeers(): string {
+    return this.network.whyNoPeers
+  }
+
+  get holds(): number | undefined {
+    return this.#session?.loop.holds
+  }
+
+  get kept(): readonly KeptContent[] {
+    return this.#session?.replacedFiles.kept ?? []
+  }
+
+  get isPaused(): boolean {
+    return this.network.isPaused
+  }
+
   ready(): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(new SyncError('CLOSED', 'This folder is closed'))
     this.#opening ??= this.#open()
     return this.#opening
   }
 
-  /** Has something start when the directory is claimed, and be closed with the folder. To be called before `ready`. */
-  attach(start: Attach): void {
-    this.#accompany = start
-  }
-
-  /** Ends the work, saves all, and lets go of the folder. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
-  /** Calls `listener` with everything that happens from now on. @returns a function that ends it */
+  broken(): Promise<never> {
+    return this.#broken
+  }
+
   subscribe(listener: (event: SyncEvent) => void): () => void {
-    return this.monitor.subscribe(listener)
+    return this.events.subscribe(listener)
   }
 
-  /**
-   * Everything that happens from now on, until the folder is closed. When the loop is slower than
-   * the events, progress is dropped first; beyond 10,000 others waiting, the oldest.
-   */
   [Symbol.asyncIterator](): AsyncIterator<SyncEvent> {
-    const onClose = (end: () => void) => {
-      if (this.#closed) end()
-      else this.#atClose.add(end)
-    }
-    return eventsOf((listener) => this.subscribe(listener), onClose)
+    return this.events[Symbol.asyncIterator]()
   }
 
-  readonly #atClose = new Set<() => void>()
-  #closed = false
-
-  /** What is wrong with single paths at the moment. */
-  get problems(): readonly Problem[] {
-    return this.monitor.problems
-  }
-
-  /** How many peers are connected. */
-  get peers(): number {
-    return this.connections.length
-  }
-
-  /** The connected peers, and how. */
-  get connections(): readonly PeerStatus[] {
-    return this.#connections?.peers ?? []
-  }
-
-  /** Bytes received and sent since the start. */
-  get traffic(): Traffic {
-    const { received, sent } = this.#connections?.traffic ?? { received: 0, sent: 0 }
-    return { received: this.#gone.received + received, sent: this.#gone.sent + sent }
-  }
-
-  /** Why there is no peer, in a sentence for people. */
-  get whyNoPeers(): string {
-    return this.#connections?.whyAlone ?? 'It is not connected to any network.'
-  }
-
-  /** Changes how many bytes per second may go to and come from all peers together. */
-  limit(limits: Limits): void {
-    this.#limits = limits
-    this.#connections?.limit(limits)
-  }
-
-  /** The version that the folder holds, to the last path or but for what was told; `undefined` before the first. */
-  abstract get holds(): number | undefined
-  /** The newest version that is known of, here or at a connected peer. */
-  protected abstract get newest(): number | undefined
-  /** Large files that were replaced or removed, and whose contents are still here, the oldest first. */
-  abstract get kept(): readonly KeptContent[]
-  /** What is recorded of the folder. */
-  protected abstract get totals(): Readonly<Totals> | undefined
-  protected abstract get role(): 'writer' | 'reader'
-
-  /** How it stands. @throws {SyncError} NOT_READY */
   status(): StatusRecord {
-    if (this.#folder === undefined) throw notReady()
-    const { activity: account, role, holds, newest, totals, problems, kept, connections, whyNoPeers: whyAlone } = this
-    const { root, home, marker } = this.#folder
-    const key = marker.key ?? this.knownKey
-    const facts = { role, root, home, key, holds, newest, totals, problems, kept, connections, whyAlone }
-    return folderStatus(account, facts)
+    const { root, home, marker } = this.claimed.folder
+    const loop = this.#session?.loop
+    return folderStatus(this.activity, {
+      role: marker.role,
+      key: marker.key ?? this.#key,
+      root,
+      home,
+      holds: loop?.holds,
+      newest: loop?.newest,
+      totals: loop?.totals,
+      problems: this.problems,
+      kept: this.kept,
+      connections: this.connections,
+      whyNoPeers: this.whyNoPeers
+    })
   }
 
-  /** Whether it was told to rest: it neither looks for peers nor touches the folder, and can be read all the same. */
-  get isPaused(): boolean {
-    return this.#pauseGate?.isOn === true
+  limit(limits: Limits): void {
+    this.network.limit(limits)
   }
 
-  /** Has it rest, after what it is doing, until it is told to go on; also when it is started again. @throws {SyncError} NOT_READY */
   async pause(): Promise<void> {
-    this.#openPauseGate().begin(this.loop?.queue)
-    await this.disconnect()
+    if (!(await this.network.pause(this.#session?.queue))) throw notReady()
   }
 
-  /** Has it go on. @throws {SyncError} NOT_READY */
   async resume(): Promise<void> {
-    if (this.#openPauseGate().end()) await this.#reconnect()
+    if (!(await this.network.resume())) throw notReady()
   }
 
-  #openPauseGate(): PauseGate {
-    if (this.#pauseGate === undefined) throw notReady()
-    return this.#pauseGate
-  }
-
-  /** To be called before the folder's loop takes its first turn: it rests where it was told to. */
-  protected pauseIfStored(): void {
-    this.#pauseGate?.holdIfPaused(this.loop?.queue)
-  }
-
-  /** Lets go of the turn that is held meanwhile, so that the loop can end. */
-  protected releasePause(): void {
-    this.#pauseGate?.release()
-  }
-
-  /**
-   * Forgets the contents of old versions and gives their disk space back, while the folder is at work. What happened when
-   * stays known, and what the folder holds stays where it is.
-   *
-   * @throws {SyncError} NO_PEER where not all of the log is here; NOT_READY, DISK_FULL, DAMAGED, CLOSED
-   */
   async collectGarbage(options: CollectOptions): Promise<Collected> {
     await this.ready()
-    return this.tasks.run(options.signal, async (signal) =>
-      collectGarbage(await this.collectable(this.#folder as Folder), options, signal)
-    )
+    const session = this.openSession
+    return session.tasks.run(options.signal, async (signal) => {
+      const { folder, store, state, queue, blocks, loop } = session
+      // It reads which files hold which blocks.
+      await queue.run(() => loop.workspace())
+      return collectGarbage(
+        { folder, store, state, queue, isHeld: blocks.isHeld, ...loop.collectable },
+        options,
+        signal
+      )
+    })
   }
 
-  /** The folder as it was claimed. */
-  protected get folder(): Folder | undefined {
-    return this.#folder
+  verify(options: VerifyOptions = {}): AsyncGenerator<VerifyEvent> {
+    return verify(() => this.verifyHost(), options)
+  }
+
+  /** The log, for operations that read it. @throws {SyncError} NOT_READY */
+  get source(): LogSource {
+    return this.openSession.source
+  }
+
+  /** Whether it is a mirror. */
+  get isMirror(): boolean {
+    return this.sessionOptions.follow !== undefined
   }
 
   /**
-   * Does something with the folder that its loop isn't to meet; what is asked for ends before the folder is closed.
+   * Runs an operation that changes the folder, between the passes of its loop; it ends before the folder is closed.
    *
    * @throws {SyncError} NOT_READY, CLOSED, and whatever `act` throws
    */
   async inTurn<T>(signal: AbortSignal, act: (workspace: Workspace, signal: AbortSignal) => Promise<T>): Promise<T> {
     await this.ready()
-    const { loop } = this
-    if (loop === undefined) throw notReady()
-    return this.tasks.run(signal, (ended) => loop.queue.run(async () => act(await loop.workspace(), ended)))
+    const { tasks, queue, loop } = this.openSession
+    return tasks.run(signal, (either) => queue.run(async () => act(await loop.workspace(), either)))
   }
 
-  /** Resolves with the next event that `isIt` accepts. Rejects when the folder is closed first. */
-  protected next(isIt: (event: SyncEvent) => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const unsubscribe = this.subscribe((event) => {
-        if (!isIt(event)) return
-        unsubscribe()
-        this.#atClose.delete(onClose)
-        resolve()
-      })
-      const onClose = () => {
-        unsubscribe()
-        reject(new SyncError('CLOSED', 'The folder was closed'))
-      }
-      this.#atClose.add(onClose)
-    })
+  /** @throws {SyncError} NOT_READY */
+  protected get claimed(): Claim {
+    if (this.#claim === undefined) throw notReady()
+    return this.#claim
   }
 
-  /** Goes looking for peers that know the secret, and replicates with each. @throws {SyncError} PORT_IN_USE */
-  protected async connect(store: LogStore, options: ConnectionsOptions & ConnectOptions): Promise<void> {
-    this.#reconnect = () => this.connect(store, options)
-    if (this.isPaused) return
-    this.#limits ??= options.limits ?? {}
-    this.#connections = new Connections(this.monitor, store, {
-      ...options,
-      limits: this.#limits,
-      onFailure: (error) => void this.onFailure(error)
-    })
-    await this.#connections.start()
+  /** The session that is open now; `undefined` before the first, after the last, and while another is being opened. */
+  protected get session(): Session | undefined {
+    return this.#session
   }
 
-  protected async disconnect(): Promise<void> {
-    const connections = this.#connections
-    if (connections === undefined) return
-    this.#gone = this.traffic
-    // It may be opened again, with what counted last.
-    this.#limits = connections.limits ?? this.#limits
-    this.#connections = undefined
-    await connections.close()
+  /** @throws {SyncError} NOT_READY */
+  protected get openSession(): Session {
+    if (this.#session === undefined) throw notReady()
+    return this.#session
   }
 
-  protected announce(role: 'writer' | 'reader'): void {
-    if (this.#announced) return
-    this.#announced = true
-    this.monitor.emit({ type: 'ready', role, key: this.key, folder: this.#folder?.root ?? '' })
-  }
-
-  protected async openState(directory: string): Promise<State> {
-    const onLost = () => {
-      const message = `What was remembered in ${directory} was damaged and is made anew: all is looked at again`
-      this.monitor.emit({ type: 'notice', message })
+  /** The session that is open now, to be verified and repaired. @throws {SyncError} NOT_READY */
+  protected verifyHost(): VerifyHost {
+    const { folder, store, state, workers, queue, loop } = this.openSession
+    return {
+      folder,
+      store,
+      state,
+      workers,
+      queue,
+      hasher: new BlockHasher(workers),
+      received: () => this.traffic.received,
+      recorded: () => loop.recorded(),
+      cores: () => loop.cores(),
+      overwrite: (paths, options) => queue.run(async () => overwrite(paths, await loop.workspace(), options)),
+      ...this.renewals
     }
-    return await State.open(directory, onLost)
-  }
-
-  /**
-   * Takes what a loop or the log has run into. A full disk, and a database that can't be used, can't be mended
-   * by trying again: the storage engine stays closed to writes until it is opened anew.
-   *
-   * @returns whether all is being closed for it
-   */
-  readonly onFailure = (error: unknown): boolean => {
-    const failure = this.#failureOf(error)
-    if (failure === undefined) return false
-    if (this.isIdle && failure.code === 'DAMAGED') return true
-    if (this.#closing === undefined) {
-      this.#recovering ??= this.#recover(failure).finally(() => {
-        this.#recovering = undefined
-      })
-    }
-    return true
-  }
-
-  /** Closes all that works on the folder, does something, and opens it again. */
-  protected async reopen(between: (folder: Folder) => void): Promise<void> {
-    await this.#recovering
-    const folder = this.#folder as Folder
-    const reopening = (async () => {
-      // What is damaged may fail to close, and is what this is for.
-      await this.shut().catch(() => {})
-      between(folder)
-      await this.open(folder)
-    })()
-    this.#recovering = reopening
-      .catch(() => {})
-      .finally(() => {
-        this.#recovering = undefined
-      })
-    await reopening
-  }
-
-  #failureOf(error: unknown): SyncError | undefined {
-    if (error instanceof DatabaseFailure) return error
-    if (error instanceof SyncError) return error.code === 'DISK_FULL' ? error : undefined
-    return databaseFailure('store', this.#folder?.store ?? 'the folder', error)
-  }
-
-  async #recover(failure: SyncError): Promise<void> {
-    const folder = this.#folder as Folder
-    const { signal } = this.#stop
-    for (let reason: SyncError | undefined = failure; reason !== undefined; ) {
-      const isState = reason instanceof DatabaseFailure && reason.database === 'state'
-      if (reason.code !== 'DISK_FULL' && !isState) return this.#fail(reason)
-      await this.shut().catch(() => {})
-      if (reason.code === 'DISK_FULL') {
-        if (!this.makeRoom(folder)) await this.#awaitSpace(folder)
-      } else {
-        // It can be had again, by looking at everything.
-        State.discard(folder.state)
-        this.monitor.emit({ type: 'notice', message: `${reason.message}. It is made anew: all is looked at again` })
-        await sleep(reopenMs, undefined, { signal }).catch(() => {})
-      }
-      if (signal.aborted) return
-      reason = await this.open(folder).then(
-        () => undefined,
-        (error: unknown) => this.#failureOf(error) ?? this.#unexpected(error)
-      )
-    }
-  }
-
-  async #awaitSpace(folder: Folder): Promise<void> {
-    this.#reportOnce(new SyncError('DISK_FULL', this.#spaceWait.describe(folder)))
-    await this.#spaceWait.until(folder, this.#stop.signal)
-  }
-
-  #advised(error: SyncError): SyncError {
-    if (!(error instanceof DatabaseFailure) || error.code !== 'DAMAGED' || error.database !== 'store') return error
-    return new SyncError('DAMAGED', `${error.message}. ${this.advice}`, { cause: error })
-  }
-
-  #unexpected(error: unknown): SyncError {
-    return error instanceof SyncError ? error : new SyncError('DAMAGED', String(error), { cause: error })
-  }
-
-  /** Ends all, for good. */
-  async #fail(error: SyncError): Promise<void> {
-    const advised = this.#advised(error)
-    this.monitor.error(advised)
-    await this.shut().catch(() => {})
-    this.#break(advised)
-  }
-
-  #reportOnce(error: SyncError): void {
-    if (this.#reported === error.code) return
-    this.#reported = error.code
-    this.monitor.error(error)
-  }
-
-  #recovered(): void {
-    this.#reported = undefined
-    this.#spaceWait.reset()
-    this.monitor.emit({ type: 'notice', message: `Going on with ${this.#folder?.root}` })
   }
 
   async #open(): Promise<void> {
     try {
-      this.#folder = this.claim()
-      this.#pauseGate = new PauseGate(this.#folder.home, this.monitor)
-      this.#companion = await this.#accompany?.(this.#folder)
-      await this.#openFirst(this.#folder)
+      const folder = this.claim()
+      this.#order.add('lock', folder.lock, (it) => it.release())
+      this.network.claim(folder.home)
+      const recovery = this.#createRecovery(folder)
+      this.#claim = { folder, recovery }
+      const attachment = await this.#options.attach?.(this, folder)
+      this.#order.add('attachment', attachment, (it) => it?.close())
+      this.#order.add('session', undefined, () => this.#closeSession())
+      await recovery.openFirst()
     } catch (error) {
-      // What went wrong first is what counts.
-      await this.#shutOnce().catch(() => {})
+      // The failure that came first is the one that counts.
+      await this.#order.close().catch(() => {})
       throw error
     }
   }
 
-  /** Whatever keeps it from being opened is told to whoever asked for it; but a state alone is no reason. */
-  async #openFirst(folder: Folder): Promise<void> {
-    try {
-      await this.open(folder)
-    } catch (error) {
-      const failure = this.#failureOf(error)
-      const isState = failure instanceof DatabaseFailure && failure.database === 'state'
-      const isFull = failure?.code === 'DISK_FULL'
-      if (!isFull && (!isState || failure.code !== 'DAMAGED')) {
-        throw failure === undefined ? error : this.#advised(failure)
-      }
-      await this.shut().catch(() => {})
-      if (isFull) {
-        if (!this.makeRoom(folder)) throw this.#advised(failure)
-        return this.#openFirst(folder)
-      }
-      State.discard(folder.state)
-      await this.open(folder)
-    }
+  #createRecovery(folder: Folder): Recovery {
+    return new Recovery({
+      folder,
+      monitor: this.monitor,
+      advice: this.damageAdvice,
+      isIdle: this.isIdle,
+      open: () => this.#openSession(folder),
+      close: () => this.#closeSession(),
+      freeSpace: () => this.freeSpace(folder),
+      onGivenUp: this.#onBroken
+    })
   }
 
-  #shutOnce(): Promise<void> {
-    this.#shutting ??= runInOrder([() => this.#companion?.close(), () => this.shut()]).finally(() =>
-      this.#folder?.lock.release()
-    )
-    return this.#shutting
+  async #openSession(folder: Folder): Promise<void> {
+    const session = await openSession(folder, {
+      ...this.sessionOptions,
+      monitor: this.monitor,
+      network: this.network,
+      onFailure: (error) => this.claimed.recovery.onFailure(error),
+      inPlaceAbove: inPlaceBytes(this.#options.inPlaceAbove),
+      isIdle: this.isIdle
+    })
+    this.#session = session
+    this.#key = session.key
+    this.#announce(folder)
+    this.network.holdIfPaused(session.queue)
+    if (!this.isIdle) session.loop.start()
+  }
+
+  /** Tells once that the folder is open, before its loop tells anything. */
+  #announce({ root, marker }: Folder): void {
+    if (this.#isAnnounced) return
+    this.#isAnnounced = true
+    this.monitor.emit({ type: 'ready', role: marker.role, key: this.key, folder: root })
+  }
+
+  async #closeSession(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    await session?.close()
   }
 
   async #close(): Promise<void> {
-    const failed = await this.#opening?.then(
-      () => false,
-      () => true
+    const isOpen = await this.#opening?.then(
+      () => true,
+      () => false
     )
-    this.#stop.abort()
-    await this.#recovering
+    await this.#claim?.recovery.stop()
     try {
-      if (failed) await this.#shutOnce().catch(() => {})
-      else await this.#shutOnce()
+      await this.#order.close()
+    } catch (error) {
+      // Whoever opened it has the failure that counts.
+      if (isOpen !== false) throw error
     } finally {
-      this.#closed = true
-      for (const end of this.#atClose) end()
+      this.events.end()
     }
   }
 }
 
-/** Closed, or being opened anew after a failure. */
+/** No session is open: not yet, not any more, or not while another is being opened after a failure. */
 export function notReady(): SyncError {
   return new SyncError('NOT_READY', 'The folder is not open yet, or not at the moment. Try again')
 }

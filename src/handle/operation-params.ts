@@ -1,13 +1,16 @@
 import { SyncError } from '../errors.ts'
 
-/** What a parameter of an operation is. */
+/** For operations without parameters. */
+export type NoParams = Readonly<Record<string, never>>
+
+/** The type of an operation's parameter. */
 export type ParamType = 'text' | 'number' | 'integer' | 'flag' | 'texts'
 
-/** The parameters that an operation takes; a `?` stands behind those that may be left out. */
+/** The parameters of an operation; a `?` marks those that may be left out. */
 export type Schema = Readonly<Record<string, ParamType | `${ParamType}?`>>
 
 /**
- * Parameters out of what somebody sent: values of JSON, or texts as a query has them.
+ * Parses parameters: JSON values, or the texts of a query.
  *
  * @throws {SyncError} USAGE
  */

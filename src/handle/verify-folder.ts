@@ -12,51 +12,57 @@ import { IdleTimeout } from '../folder/idle-timeout.ts'
 import type { InPlaceOptions } from '../folder/in-place-options.ts'
 import type { ConnectOptions } from '../peers/connections.ts'
 import { exactFileSystem } from '../tree/file-system.ts'
-import { ClonedFolder, type CloneOptions } from './cloned-folder.ts'
-import { SharedFolder } from './shared-folder.ts'
+import { ClonedFolderHandle } from './cloned-folder-handle.ts'
+import type { CommonFolderOptions } from './folder-api.ts'
+import { SharedFolderHandle } from './shared-folder-handle.ts'
 
 /** How `verifyFolder` opens a folder, and what it verifies. */
 export interface VerifyFolderOptions extends VerifyOptions, ConnectOptions, InPlaceOptions {
-  /** Where log and state are kept, if not in the folder. */
+  /** The directory of log and state, if they aren't in the folder. */
   readonly state?: string
 }
 
-/** What the folder is, as its marker says. */
-interface Known {
+/** How long a repair waits for a peer that has what it needs, in milliseconds. */
+const timeoutMsDefault = 60_000
+
+/** A folder by its marker. */
+interface MarkedFolder {
   readonly root: string
   readonly role: 'writer' | 'reader'
   readonly key: string
 }
 
 /**
- * Opens a folder that nobody else has open, and compares what is on disk with the signed log, as `verify` of its handle
- * does; also where its store can't be opened any more. Nothing is published or applied, and no peer is looked for unless
- * something is to be mended.
+ * Opens a folder that no other process has open, and compares its disk with the signed log, as `verify` of its handle
+ * does; also a folder whose store can't be opened any more. Nothing is published or applied, and no peer is looked for
+ * unless damage is to be repaired.
  *
  * @throws {SyncError} FOLDER_MISSING, FOLDER_UNREADABLE, LOCKED, HALTED, USAGE; the signal's reason
  */
 export async function* verifyFolder(directory: string, options: VerifyFolderOptions = {}): AsyncGenerator<VerifyEvent> {
-  const known = markerOf(directory)
-  const folder = handleOf(known, options)
+  const marked = readMarked(directory)
+  const { root, role, key } = marked
+  const folderOptions = { ...folderOptionsOf(options), idle: true }
+  const folder =
+    role === 'writer'
+      ? new SharedFolderHandle(root, { ...folderOptions, existing: true })
+      : new ClonedFolderHandle(key, root, folderOptions)
   try {
-    const failure = await folder.ready().catch(damageOf)
-    if (failure === undefined) {
-      yield* folder.verify(options)
-      return
-    }
-    yield* verifyWithoutStore(known, failure, options)
+    const damage = await folder.ready().catch(damageOf)
+    if (damage === undefined) yield* folder.verify(options)
+    else yield* verifyWithoutStore(marked, damage, options)
   } catch (error) {
-    // What a sample has passed over may still be met.
-    throw databaseFailure('store', known.root, error) ?? error
+    // A sample may have passed over damage that is found later.
+    throw databaseFailure('store', root, error) ?? error
   } finally {
-    // A store that is damaged may not close in order: that it is was told.
+    // A damaged store may not close in order, and its damage was told already.
     await folder.close().catch((error: unknown) => {
-      if (databaseFailure('store', known.root, error) === undefined) throw error
+      if (databaseFailure('store', root, error) === undefined) throw error
     })
   }
 }
 
-function markerOf(directory: string): Known {
+function readMarked(directory: string): MarkedFolder {
   const root = resolve(directory)
   const marker = readMarker(root)
   if (marker === undefined) {
@@ -69,66 +75,65 @@ function markerOf(directory: string): Known {
   return { root, role: marker.role, key: marker.key }
 }
 
-function handleOf(
-  { root, role, key }: Known,
-  options: VerifyFolderOptions,
-  more: CloneOptions = {}
-): SharedFolder | ClonedFolder {
-  const { sample: _, repair = false, timeoutMs: __, signal: ___, ...given } = options
-  const opened = { ...given, still: true, offline: !repair }
-  return role === 'writer'
-    ? new SharedFolder(root, { ...opened, existing: true })
-    : new ClonedFolder(key, root, { ...opened, ...more })
+function folderOptionsOf(options: VerifyFolderOptions): CommonFolderOptions {
+  const { sample: _, repair = false, timeoutMs: __, signal: ___, ...folderOptions } = options
+  return { ...folderOptions, offline: !repair }
 }
 
-/** What keeps a store from being opened, where that is damage. */
+/** The damage that keeps a store from being opened. @throws `error` if it is something else */
 function damageOf(error: unknown): SyncError {
   if (error instanceof SyncError && error.code === 'DAMAGED') return error
   throw error
 }
 
-/** The store is of no use: the files are compared with what is remembered, and it is fetched anew. */
+/** Without its store, the files of a folder are compared with its state, and the log of a mirror is fetched anew. */
 async function* verifyWithoutStore(
-  known: Known,
-  failure: SyncError,
+  marked: MarkedFolder,
+  damage: SyncError,
   options: VerifyFolderOptions
 ): AsyncGenerator<VerifyEvent> {
-  const { sample = 1, repair = false, timeoutMs = 60_000, signal = new AbortController().signal } = options
+  const { sample = 1, repair = false, signal = new AbortController().signal } = options
   const findings = new Findings()
-  yield findings.take({ type: 'damaged', what: 'store', message: failure.message })
-  for await (const event of verifyByState(known, findings, { ...options, sample, signal })) yield findings.take(event)
-  if (!repair) {
-    yield findings.end(sample)
-    return
-  }
-  if (known.role === 'writer') {
-    for (const { path } of findings.files)
-      yield { type: 'unrepaired', what: 'file', path, message: 'Its log is damaged' }
-    yield { type: 'unrepaired', what: 'store', message: failure.message }
-    yield findings.end(sample)
-    return
-  }
-  const folder = handleOf(known, options, { rebuild: true, still: false }) as ClonedFolder
-  let isAnew = false
-  const patience = new IdleTimeout(signal, { timeoutMs, received: () => folder.traffic.received })
-  try {
-    await folder.followOnce(patience)
-    isAnew = true
-    yield findings.take({ type: 'repaired', what: 'store' })
-    for await (const event of folder.repair(findings, { timeoutMs, signal })) yield findings.take(event)
-  } catch (error) {
-    if (!patience.isOver) throw error
-    yield { type: 'unrepaired', what: 'store', message: 'No peer was found that has the log' }
-  } finally {
-    patience.end()
-    await folder.close()
-    if (!isAnew) folder.takeBack()
-  }
+  yield findings.take({ type: 'damaged', what: 'store', message: damage.message })
+  for await (const event of verifyByState(marked, findings, { ...options, sample, signal })) yield findings.take(event)
+  if (repair && marked.role === 'writer') yield* unrepairedSource(findings, damage)
+  if (repair && marked.role === 'reader') yield* rebuildMirror(marked, findings, { ...options, signal })
   yield findings.end(sample)
 }
 
+/** Only its writer has a log for certain: nobody can repair a source whose store is lost. */
+function* unrepairedSource({ files }: Findings, damage: SyncError): Generator<VerifyEvent> {
+  for (const { path } of files) yield { type: 'unrepaired', what: 'file', path, message: 'Its log is damaged' }
+  yield { type: 'unrepaired', what: 'store', message: damage.message }
+}
+
+/** Fetches the log of a mirror anew and repairs its files; when no peer has the log, the old store comes back. */
+async function* rebuildMirror(
+  { root, key }: MarkedFolder,
+  findings: Findings,
+  options: VerifyFolderOptions & { readonly signal: AbortSignal }
+): AsyncGenerator<VerifyEvent> {
+  const { timeoutMs = timeoutMsDefault, signal } = options
+  const folder = new ClonedFolderHandle(key, root, { ...folderOptionsOf(options), rebuild: true })
+  const timeout = new IdleTimeout(signal, { timeoutMs, received: () => folder.traffic.received })
+  let isRebuilt = false
+  try {
+    await folder.followOnce(timeout)
+    isRebuilt = true
+    yield findings.take({ type: 'repaired', what: 'store' })
+    for await (const event of folder.repair(findings, { timeoutMs, signal })) yield findings.take(event)
+  } catch (error) {
+    if (!timeout.isOver) throw error
+    yield { type: 'unrepaired', what: 'store', message: 'No peer was found that has the log' }
+  } finally {
+    timeout.end()
+    await folder.close()
+    if (!isRebuilt) folder.takeBackStore()
+  }
+}
+
 async function* verifyByState(
-  { root, role, key }: Known,
+  { root, role, key }: MarkedFolder,
   findings: Findings,
   { state: home, sample, signal }: VerifyFolderOptions & { readonly sample: number; readonly signal: AbortSignal }
 ): AsyncGenerator<VerifyEvent> {

@@ -16,19 +16,19 @@ import { LiveLimits } from './live-limits.ts'
 export type { Address } from '../net/address/address.ts'
 export type { Limits, PeerStatus } from '../net/status.ts'
 
-/** How a folder finds its peers, and who they may be. */
+/** How a folder finds its peers, and which peers may connect. */
 export interface ConnectOptions {
   /** The first nodes of the DHT to join; the public one when left out, none with an empty list. */
   readonly bootstrap?: readonly Address[]
   /** Whether to look for peers on the local networks, by multicast. True when left out; never with P2PSYNC_NO_LAN=1. */
   readonly lan?: boolean
-  /** Whether to take and make TCP connections, which the local networks and this machine need. True when left out. */
+  /** Whether to use TCP, which peers on the local networks and on this machine need. True when left out. */
   readonly tcp?: boolean
-  /** The TCP port; any that is free when left out. */
+  /** The TCP port to listen on; any free one when left out. */
   readonly port?: number
-  /** One of this machine's addresses to take TCP connections at; all when left out. */
+  /** The address of this machine to listen on; all when left out. */
   readonly listen?: string
-  /** Peers to connect to besides those that are found. */
+  /** Peers to connect to besides those that the DHT and the local networks find. */
   readonly peers?: readonly PeerAddress[]
   /** The machines that may connect, by the public keys that `id` prints; all who have the key when left out. */
   readonly allow?: readonly string[]
@@ -36,57 +36,58 @@ export interface ConnectOptions {
   readonly limits?: Limits
 }
 
-/** Where a peer is, and its public key where that is known: nobody else is taken for it then. */
+/** A peer's address and, if known, its public key: a peer with another key is refused then. */
 export interface PeerAddress extends Address {
   readonly key?: string
 }
 
-/** Bytes that went over the network, all peers together. */
+/** Bytes received from and sent to all peers together. */
 export interface Traffic {
   readonly received: number
   readonly sent: number
 }
 
 export interface ConnectionsOptions {
-  /** What all peers know, and nobody else. */
+  /** The folder's key, which all its peers know and nobody else. */
   readonly secret: Uint8Array
-  /** Whether this end mostly sends. */
+  /** Whether this end is the source, which mostly sends. */
   readonly sends: boolean
-  /** Where the list of those who may connect lies. */
+  /** The folder's state directory, which holds the allow list and the limits. */
   readonly home: string
-  /** Whether peers near by aren't to find it. */
+  /** Hides this end from peers on this machine and on the local networks. */
   readonly isHidden?: boolean
 }
 
-interface WithFailure {
+interface FailureOptions {
+  /** Called when the store can't be read for a peer. */
   readonly onFailure: (error: Error) => void
 }
 
-/** Alone for so long, it is said why. */
-const aloneMs = 10_000
-/** How often it is told what comes from and goes to each peer, where anything does. */
+/** After this long without peers a notice explains why. */
+const noPeersMs = 10_000
+/** How often each peer's traffic is reported, if there is any. */
 const trafficMs = 5000
 const trafficBytesMin = 4096
 
-/** Replicates a store with every peer that the network finds, and tells of them. */
+/** Replicates a store with every peer that the network finds, and reports their coming and going. */
 export class Connections {
   readonly #monitor: Monitor
   readonly #store: LogStore
-  readonly #options: ConnectionsOptions & ConnectOptions & WithFailure
+  readonly #options: ConnectionsOptions & ConnectOptions & FailureOptions
   readonly #counted = new Map<string, Traffic>()
   readonly #refused = new Set<string>()
   #network: Network | undefined
-  /** This machine's public key, as others list it. */
+  /** This machine's public key, in printed form. */
   #id = ''
   #allowList: AllowList | undefined
   #limits: LiveLimits | undefined
   #trafficTimer: NodeJS.Timeout | undefined
-  #aloneTimer: NodeJS.Timeout | undefined
+  #noPeersTimer: NodeJS.Timeout | undefined
   #hadPeers = false
   #closed = false
-  #twinTold = false
+  #isDuplicateReported = false
 
-  constructor(monitor: Monitor, store: LogStore, options: ConnectionsOptions & ConnectOptions & WithFailure) {
+  constructor(monitor: Monitor, store: LogStore, options: ConnectionsOptions & ConnectOptions & FailureOptions) {
     this.#monitor = monitor
     this.#store = store
     this.#options = options
@@ -127,8 +128,8 @@ export class Connections {
     this.#network = network
     await network.start()
     if (this.#closed) return
-    this.#trafficTimer = setInterval(() => this.#tellTraffic(), trafficMs)
-    this.#waitAlone()
+    this.#trafficTimer = setInterval(() => this.#reportTraffic(), trafficMs)
+    this.#awaitPeers()
   }
 
   get peers(): readonly PeerStatus[] {
@@ -139,11 +140,11 @@ export class Connections {
     return this.#network?.traffic ?? { received: 0, sent: 0 }
   }
 
-  get whyAlone(): string | undefined {
+  get whyNoPeers(): string | undefined {
     return this.#network && explainNoPeers(this.#network.status, { machine: this.#id, isSource: this.#options.sends })
   }
 
-  /** What counts now, also as it was changed since the start. */
+  /** The limits that apply now; `undefined` before the start. */
   get limits(): Limits | undefined {
     return this.#limits?.current
   }
@@ -159,10 +160,10 @@ export class Connections {
     this.#allowList?.close()
     this.#limits?.close()
     await this.#network?.close()
-    clearTimeout(this.#aloneTimer)
+    clearTimeout(this.#noPeersTimer)
   }
 
-  /** Without an identity of the machine the folder still finds its peers: those who list nobody. */
+  /** Without a machine identity the folder still connects to peers that have no allow list. */
   async #machine(): Promise<StoreKeyPair> {
     try {
       return readIdentity()
@@ -174,7 +175,7 @@ export class Connections {
   }
 
   #replicate(stream: Duplex): void {
-    // What can't be read for a peer ends the connection to it, with the engine's error.
+    // A block that can't be read for a peer ends its connection with the storage engine's error.
     stream.on('error', (error) => {
       if (systemCode(error) === 'EIO') this.#options.onFailure(error)
     })
@@ -186,25 +187,25 @@ export class Connections {
       this.#hadPeers = true
       this.#emitPeer(event.state, event.peer, noTraffic)
       if (event.state === 'disconnected') this.#counted.delete(event.peer.key)
-      this.#waitAlone()
+      this.#awaitPeers()
     } else if (event.type === 'twin') {
-      this.#tellTwin(event.address)
+      this.#reportDuplicate(event.address)
     } else if (event.type === 'stranger') {
       const message = `Who answers at ${event.address} doesn't have this folder, or isn't p2psync`
       this.#monitor.emit({ type: 'notice', message })
-    } else this.#tellRefused(event)
+    } else this.#reportRefused(event)
   }
 
-  #tellTwin(address: string): void {
+  #reportDuplicate(address: string): void {
     const message =
       `The peer at ${address} and another have the same store: one was copied from the other, and each takes the ` +
       "other's place again and again. Start the copy once with --rebuild"
-    if (!this.#twinTold) this.#monitor.emit({ type: 'notice', message })
-    this.#twinTold = true
+    if (!this.#isDuplicateReported) this.#monitor.emit({ type: 'notice', message })
+    this.#isDuplicateReported = true
   }
 
-  /** Once for each: they come back again and again. */
-  #tellRefused({ by, reason, machine, address }: Extract<NetworkEvent, { type: 'refused' }>): void {
+  /** Reports each refusal once: refused peers come back again and again. */
+  #reportRefused({ by, reason, machine, address }: Extract<NetworkEvent, { type: 'refused' }>): void {
     const id = `${by} ${reason} ${machine}`
     if (this.#refused.has(id) || this.#refused.size > refusedMax) return
     this.#refused.add(id)
@@ -217,29 +218,29 @@ export class Connections {
     this.#monitor.emit({ type: 'notice', message })
   }
 
-  #waitAlone(): void {
-    clearTimeout(this.#aloneTimer)
+  #awaitPeers(): void {
+    clearTimeout(this.#noPeersTimer)
     if (this.#closed || (this.#network?.connectedCount ?? 0) > 0) return
-    this.#aloneTimer = setTimeout(() => {
-      if (!this.#isExpectedAlone) {
+    this.#noPeersTimer = setTimeout(() => {
+      if (!this.#isQuietAlone) {
         this.#monitor.emit({
           type: 'notice',
-          message: `No peer ${this.#hadPeers ? 'any more' : 'yet'}. ${this.whyAlone}`
+          message: `No peer ${this.#hadPeers ? 'any more' : 'yet'}. ${this.whyNoPeers}`
         })
       }
-    }, aloneMs)
-    this.#aloneTimer.unref()
+    }, noPeersMs)
+    this.#noPeersTimer.unref()
   }
 
-  /** Whether there is nothing to be said of it. */
-  get #isExpectedAlone(): boolean {
+  /** Whether being without peers needs no notice. */
+  get #isQuietAlone(): boolean {
     const { refusedBy, unreachable, dht } = this.#network?.status ?? noStatus
-    // Who turns us away was told of when it did. A source is alone whenever nobody wants anything of it.
-    const isFine = unreachable === 0 && (dht !== 'unreachable' || this.#hadPeers)
-    return refusedBy.length > 0 || (this.#options.sends && isFine)
+    // A peer that refuses us was reported when it did. A source is without peers whenever nobody needs anything of it.
+    const isReachable = unreachable === 0 && (dht !== 'unreachable' || this.#hadPeers)
+    return refusedBy.length > 0 || (this.#options.sends && isReachable)
   }
 
-  #tellTraffic(): void {
+  #reportTraffic(): void {
     for (const peer of this.peers) {
       const before = this.#counted.get(peer.key) ?? noTraffic
       const { received, sent } = peer
@@ -273,7 +274,7 @@ type PeerState = 'connected' | 'moved' | 'traffic' | 'disconnected'
 
 const noTraffic: Traffic = { received: 0, sent: 0 }
 const noStatus = { refusedBy: [], unreachable: 0, dht: 'off' } as const
-/** Of so many that were turned away it is told: whoever has the key can come under any number of names. */
+/** Refusals that are reported: whoever has the key can connect under any number of names. */
 const refusedMax = 50
 
 /** @throws {SyncError} BAD_KEY */

@@ -3,17 +3,17 @@ import type { NetworkStatus } from '../net/status.ts'
 export interface ExplainNoPeersOptions {
   /** This machine's public key, as `id` prints it. */
   readonly machine: string
-  /** Whether the source is here: else it may be off, or away. */
+  /** Whether this end is the source; the source of a mirror may be off. */
   readonly isSource: boolean
 }
 
-/** Why there is no peer, in a sentence or two for people, and what they can do about it. */
+/** Why no peer is connected, and what people can do about it, in a sentence or two. */
 export function explainNoPeers(status: NetworkStatus, { machine, isSource }: ExplainNoPeersOptions): string {
   const { dht, lan, tcp, unanswered, strangers, refusedBy, unreachable } = status
   const notAllowed = refusedBy.filter(({ reason }) => reason === 'not-allowed')
   if (notAllowed.length > 0) return describeNotAllowed(listed(notAllowed), machine)
   if (refusedBy.length > 0) return `${listed(refusedBy)} has as many peers as it may have. It is asked again.`
-  if (unreachable > 0) return noWay(status)
+  if (unreachable > 0) return describeUnreachable(status)
   if (dht === 'off' && tcp === undefined) {
     return 'The DHT is off, and without TCP there is no other way to find a peer or to be found by one.'
   }
@@ -27,7 +27,7 @@ export function explainNoPeers(status: NetworkStatus, { machine, isSource }: Exp
   return [`${capitalised(facts.join(', '))}.`, ...advice].join(' ')
 }
 
-/** That a peer turns this machine away, and what to do about it. */
+/** Tells that a peer refuses this machine, and what to do about it. */
 export function describeNotAllowed(address: string, machine: string): string {
   return (
     `${address} has the folder and turns this machine away: its public key, ${machine}, is not on the list of those ` +
@@ -35,12 +35,12 @@ export function describeNotAllowed(address: string, machine: string): string {
   )
 }
 
-/** A peer answers through the DHT, and both ends have tried in vain to reach each other. */
-function noWay({ nat, unreachable, unanswered }: NetworkStatus): string {
+/** A peer answers through the DHT, but neither end could reach the other. */
+function describeUnreachable({ nat, unreachable, unanswered }: NetworkStatus): string {
   const who = unreachable === 1 ? 'A peer with this folder answers' : `${unreachable} peers with this folder answer`
   const given = unanswered.length > 0 ? ` Nobody answers at ${unanswered.join(' or ')}.` : ''
   return (
-    `${who} through the DHT, but no direct way was found so far: ${noWayFacts[nat]}.${given} What always works is ` +
+    `${who} through the DHT, but no direct way was found so far: ${natFacts[nat]}.${given} What always works is ` +
     'port forwarding: let the router at one end forward a TCP port to the machine there, run p2psync there with ' +
     "--port and that port, and at the other end with --peer and that router's public address and port, such as " +
     '--peer 203.0.113.7:4000.'
@@ -49,7 +49,7 @@ function noWay({ nat, unreachable, unanswered }: NetworkStatus): string {
 
 const blocked = 'a router or firewall, here or at the other end, lets no UDP packets through between the two'
 
-const noWayFacts: Readonly<Record<NetworkStatus['nat'], string>> = {
+const natFacts: Readonly<Record<NetworkStatus['nat'], string>> = {
   open: blocked,
   steady: blocked,
   changing: 'the router here uses another port for every connection, and the one at the other end seems to do so too',

@@ -10,17 +10,18 @@ export interface FindPeersOptions {
   readonly machine: StoreKeyPair
   readonly bootstrap?: readonly Address[] | undefined
   readonly lan: boolean
+  /** How long to look for a first peer, in milliseconds. */
   readonly ms: number
 }
 
-/** Others may follow the first within this time. */
-const othersMs = 500
+/** How long to wait for more peers after the first. */
+const moreMs = 500
 const tickMs = 50
 
 /**
- * Connects to whoever has a folder, as this machine, and replicates nothing.
+ * Connects to the peers of a folder, as this machine, and replicates nothing.
  *
- * @returns the peers that were met in the time, and how the network stood then
+ * @returns the peers that connected in time, and the state of the network at the end
  * @throws {SyncError} BAD_KEY
  */
 export async function findPeers({
@@ -44,7 +45,7 @@ export async function findPeers({
     await network.start()
     const endMs = performance.now() + ms
     while (network.peers.length === 0 && performance.now() < endMs) await sleep(tickMs)
-    if (network.peers.length > 0) await sleep(Math.max(0, Math.min(othersMs, endMs - performance.now())))
+    if (network.peers.length > 0) await sleep(Math.max(0, Math.min(moreMs, endMs - performance.now())))
     return { peers: network.peers, status: network.status }
   } finally {
     await network.close()

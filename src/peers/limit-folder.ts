@@ -6,10 +6,10 @@ import type { Limits } from '../net/status.ts'
 import { stateDirectoryName } from '../tree/path.ts'
 
 /**
- * Changes the bandwidth of a folder, whether it is at work or not: it keeps to the new limits within seconds.
+ * Changes the bandwidth limits of a folder. If the folder is at work, it applies them within seconds.
  *
- * @param limits what is left out stays as it is; `Infinity` lifts a limit
- * @returns what counts from now on
+ * @param limits one that is left out stays as it is; `Infinity` lifts one
+ * @returns the limits that apply from now on
  * @throws {SyncError} FOLDER_MISSING, FOLDER_FORMAT
  */
 export function limitFolder(directory: string, limits: Limits): Limits {
@@ -17,17 +17,17 @@ export function limitFolder(directory: string, limits: Limits): Limits {
   const marker = readMarker(root)
   if (marker === undefined) throw new SyncError('FOLDER_MISSING', `${root} is not a folder of p2psync`)
   const home = marker.state ?? join(root, stateDirectoryName)
-  const now = { ...known(home), ...withoutUndefined(limits) }
+  const now = { ...stored(home), ...withoutUndefined(limits) }
   const finite = Object.fromEntries(Object.entries(now).filter(([, rate]) => Number.isFinite(rate)))
   writeLimits(home, finite)
   return finite
 }
 
-function known(home: string): Limits {
+function stored(home: string): Limits {
   try {
     return readLimits(home) ?? {}
   } catch {
-    return {} // It is made anew.
+    return {} // A damaged file is written anew.
   }
 }
 

@@ -3,17 +3,18 @@ import { messageOf } from '../errors.ts'
 import type { Limits } from '../net/status.ts'
 
 export interface LiveLimitsOptions {
-  /** Where the file lies. */
+  /** The folder's state directory, which holds the file. */
   readonly home: string
-  /** What was given at the start: it counts until the file says something else than it did then. */
+  /** The limits of the options: they apply until the file changes. */
   readonly given: Limits | undefined
   readonly onChange: (limits: Limits) => void
   readonly onNotice: (message: string) => void
 }
 
-const lookMs = 1000
+/** How often the file is read, in milliseconds. */
+const readMs = 1000
 
-/** The bandwidth that a folder may take, as it was given at the start and as it is changed while it runs. */
+/** The bandwidth limits of a folder at work: those of the options, and those of a file that may change at any time. */
 export class LiveLimits {
   readonly #options: LiveLimitsOptions
   readonly #timer: NodeJS.Timeout
@@ -25,17 +26,18 @@ export class LiveLimits {
     const found = this.#read()
     this.#text = JSON.stringify(found)
     this.current = isGiven(options.given) ? options.given : (found ?? {})
-    this.#timer = setInterval(() => this.#look(), lookMs)
+    this.#timer = setInterval(() => this.#reload(), readMs)
     this.#timer.unref()
   }
 
+  /** The limits that apply now. */
   current: Limits
 
   close(): void {
     clearInterval(this.#timer)
   }
 
-  #look(): void {
+  #reload(): void {
     const found = this.#read()
     const text = JSON.stringify(found)
     if (found === undefined || text === this.#text) return

@@ -2,8 +2,8 @@ import { identityDirectory, readIdentity } from '../disk/state/identity.ts'
 import { printKey } from '../log/hypercore/key.ts'
 
 /**
- * The public key by which others know this machine, in printed form. Its secret is made when it is first asked for,
- * and kept in `p2psync/identity` beneath `$XDG_STATE_HOME` (`~/.local/state`).
+ * The public key by which peers know this machine, in printed form. The first call creates the key pair, in
+ * `p2psync/identity` beneath `$XDG_STATE_HOME` (`~/.local/state`).
  *
  * @throws {SyncError} IDENTITY_UNUSABLE
  */

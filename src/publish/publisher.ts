@@ -64,6 +64,8 @@ export interface PublisherOptions extends ChangeTrackerOptions {
   readonly staging: Staging
   /** Keeps what is lost when something is restored. */
   readonly replacedFiles: ReplacedFiles
+  /** Whose turns the passes take; a queue of its own when left out. */
+  readonly queue?: FolderQueue
   /** Tells the bytes received from all peers so far. */
   readonly received: () => number
   /** Told of what keeps it from going on; answers whether it is closed for that. */
@@ -81,7 +83,7 @@ export class Publisher {
   readonly #buffers = new PackBuffers()
   readonly #stop = new AbortController()
   /** Each pass is one; what else works on the folder comes in between. */
-  readonly queue = new FolderQueue()
+  readonly queue: FolderQueue
   readonly #torn = new Map<TreePath, number>()
   #baseline = new LiveBaseline()
   #isLoaded = false
@@ -104,6 +106,7 @@ export class Publisher {
     this.#state = state
     this.#monitor = monitor
     this.#options = options
+    this.queue = options.queue ?? new FolderQueue()
     this.#tracker = new ChangeTracker(folder.root, monitor, options)
     this.#distrust = options.checksum
   }

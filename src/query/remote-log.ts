@@ -112,7 +112,7 @@ async function settle(
   while (!(reader.version !== undefined && reader.isNewest(reader.version))) {
     if (performance.now() > endMs) {
       if (reader.version !== undefined) return
-      const message = `No peer was found in ${Math.round(timeoutMs / 1000)} s. ${connections.whyAlone} Give --timeout for more time`
+      const message = `No peer was found in ${Math.round(timeoutMs / 1000)} s. ${connections.whyNoPeers} Give --timeout for more time`
       throw new SyncError('NO_PEER', message)
     }
     await sleep(tickMs, undefined, { signal })

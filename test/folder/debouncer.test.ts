@@ -6,60 +6,60 @@ import { type DebounceClock, Debouncer } from '../../src/folder/debouncer.ts'
 const never = 3_600_000
 const open = new AbortController().signal
 
-test('a schedule times out without an event', async (t) => {
-  const schedule = new Debouncer({ settleMs: 0, settleMsMax: 0 })
-  t.is(await schedule.settled(0, open), 'timeout')
-  t.is(await schedule.settled(5, open), 'timeout')
+test('a wait times out without an event', async (t) => {
+  const debouncer = new Debouncer({ settleMs: 0, settleMsMax: 0 })
+  t.is(await debouncer.settled(0, open), 'timeout')
+  t.is(await debouncer.settled(5, open), 'timeout')
 })
 
 test('an event before the wait ends it', async (t) => {
-  const schedule = new Debouncer({ settleMs: 0, settleMsMax: never })
-  schedule.poke()
-  t.is(await schedule.settled(never, open), 'events')
+  const debouncer = new Debouncer({ settleMs: 0, settleMsMax: never })
+  debouncer.poke()
+  t.is(await debouncer.settled(never, open), 'events')
 })
 
 test('an event during the wait ends it', async (t) => {
-  const schedule = new Debouncer({ settleMs: 1, settleMsMax: never })
-  const waiting = schedule.settled(never, open)
+  const debouncer = new Debouncer({ settleMs: 1, settleMsMax: never })
+  const waiting = debouncer.settled(never, open)
   await nextTurn()
-  schedule.poke()
+  debouncer.poke()
   t.is(await waiting, 'events')
 })
 
 test('a burst of events is one piece of work', async (t) => {
-  const schedule = new Debouncer({ settleMs: 1, settleMsMax: never })
-  for (let i = 0; i < 100; i++) schedule.poke()
-  t.is(await schedule.settled(never, open), 'events')
-  t.is(await schedule.settled(0, open), 'timeout')
+  const debouncer = new Debouncer({ settleMs: 1, settleMsMax: never })
+  for (let i = 0; i < 100; i++) debouncer.poke()
+  t.is(await debouncer.settled(never, open), 'events')
+  t.is(await debouncer.settled(0, open), 'timeout')
 })
 
 test('each event starts the quiet anew', async (t) => {
   const settleMs = 20
-  const schedule = new Debouncer({ settleMs, settleMsMax: never })
+  const debouncer = new Debouncer({ settleMs, settleMsMax: never })
   let lastMs = 0
   let pokes = 0
   const timer = setInterval(() => {
     if (++pokes === 20) clearInterval(timer)
     lastMs = performance.now()
-    schedule.poke()
+    debouncer.poke()
   }, 2)
   t.teardown(() => clearInterval(timer))
-  t.is(await schedule.settled(never, open), 'events')
+  t.is(await debouncer.settled(never, open), 'events')
   t.ok(performance.now() - lastMs >= settleMs, 'it was quiet for long enough')
 })
 
 test('a burst that goes on is taken up all the same', async (t) => {
-  const schedule = new Debouncer({ settleMs: never, settleMsMax: 20 })
-  const timer = setInterval(() => schedule.poke(), 1)
+  const debouncer = new Debouncer({ settleMs: never, settleMsMax: 20 })
+  const timer = setInterval(() => debouncer.poke(), 1)
   t.teardown(() => clearInterval(timer))
-  t.is(await schedule.settled(never, open), 'events')
+  t.is(await debouncer.settled(never, open), 'events')
 })
 
 test('events that have not settled keep the timeout from ending the wait', async (t) => {
   const stop = new AbortController()
-  const schedule = new Debouncer({ settleMs: never, settleMsMax: never })
-  schedule.poke()
-  const waiting = schedule.settled(0, stop.signal)
+  const debouncer = new Debouncer({ settleMs: never, settleMsMax: never })
+  debouncer.poke()
+  const waiting = debouncer.settled(0, stop.signal)
   await nextTurn()
   stop.abort()
   t.is(await waiting, 'aborted')
@@ -67,19 +67,19 @@ test('events that have not settled keep the timeout from ending the wait', async
 
 test('an abort ends a wait at once, and one from before lets none begin', async (t) => {
   const stop = new AbortController()
-  const schedule = new Debouncer({ settleMs: never, settleMsMax: never })
-  const waiting = schedule.settled(never, stop.signal)
+  const debouncer = new Debouncer({ settleMs: never, settleMsMax: never })
+  const waiting = debouncer.settled(never, stop.signal)
   await nextTurn()
   stop.abort()
   t.is(await waiting, 'aborted')
-  t.is(await schedule.settled(never, stop.signal), 'aborted')
+  t.is(await debouncer.settled(never, stop.signal), 'aborted')
 })
 
 test('an abort loses no event', async (t) => {
-  const schedule = new Debouncer({ settleMs: 0, settleMsMax: 0 })
-  schedule.poke()
-  t.is(await schedule.settled(never, AbortSignal.abort()), 'aborted')
-  t.is(await schedule.settled(never, open), 'events')
+  const debouncer = new Debouncer({ settleMs: 0, settleMsMax: 0 })
+  debouncer.poke()
+  t.is(await debouncer.settled(never, AbortSignal.abort()), 'aborted')
+  t.is(await debouncer.settled(never, open), 'events')
 })
 
 test('a wait longer than a timer can count is waited for in parts', async (t) => {
@@ -87,11 +87,11 @@ test('a wait longer than a timer can count is waited for in parts', async (t) =>
   const onWarning = (warning: Error) => warnings.push(warning)
   process.on('warning', onWarning)
   t.teardown(() => process.off('warning', onWarning))
-  const schedule = new Debouncer({ settleMs: 1, settleMsMax: never })
-  const waiting = schedule.settled(Number.POSITIVE_INFINITY, open)
+  const debouncer = new Debouncer({ settleMs: 1, settleMsMax: never })
+  const waiting = debouncer.settled(Number.POSITIVE_INFINITY, open)
   t.is(await Promise.race([waiting, nextTurn('still waiting')]), 'still waiting')
   t.alike(warnings, [], 'no timer overflows, to fire at once')
-  schedule.poke()
+  debouncer.poke()
   t.is(await waiting, 'events')
 })
 
@@ -144,11 +144,11 @@ test('after a pause a change is taken up as soon as it has settled, however many
 
 test('after a large burst the next one is given time to grow', async (t) => {
   const stop = new AbortController()
-  const schedule = new Debouncer({ settleMs: 1, settleMsMax: never })
-  for (let i = 0; i < 1000; i++) schedule.poke()
-  t.is(await schedule.settled(never, open), 'events')
-  schedule.poke()
-  const waiting = schedule.settled(never, stop.signal)
+  const debouncer = new Debouncer({ settleMs: 1, settleMsMax: never })
+  for (let i = 0; i < 1000; i++) debouncer.poke()
+  t.is(await debouncer.settled(never, open), 'events')
+  debouncer.poke()
+  const waiting = debouncer.settled(never, stop.signal)
   t.is(await Promise.race([waiting, sleep(20, 'it may grow')]), 'it may grow')
   stop.abort()
   t.is(await waiting, 'aborted')

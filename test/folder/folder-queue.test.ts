@@ -1,36 +1,36 @@
 import { test } from 'brittle'
 import { FolderQueue } from '../../src/folder/folder-queue.ts'
 
-test('turns come one after the other, also after one that fails', async (t) => {
-  const turns = new FolderQueue()
-  const said: string[] = []
-  const turn = (name: string, fail = false) =>
-    turns.run(async () => {
-      said.push(`${name} begins`)
+test('one runs after the other, also after one that fails', async (t) => {
+  const queue = new FolderQueue()
+  const did: string[] = []
+  const run = (name: string, fail = false) =>
+    queue.run(async () => {
+      did.push(`${name} begins`)
       await new Promise<void>((resolve) => setImmediate(resolve))
-      said.push(`${name} ends`)
+      did.push(`${name} ends`)
       if (fail) throw new Error(name)
       return name
     })
-  const [a, b, c] = [turn('a'), turn('b', true), turn('c')]
-  t.ok(turns.areWanted, 'somebody waits')
+  const [a, b, c] = [run('a'), run('b', true), run('c')]
+  t.ok(queue.areWanted, 'others wait')
   t.is(await a, 'a')
   await t.exception(() => b, /b/)
   t.is(await c, 'c')
-  t.absent(turns.areWanted, 'nobody waits any more')
-  t.alike(said, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
+  t.absent(queue.areWanted, 'nobody waits any more')
+  t.alike(did, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
 })
 
-test('passes wait while they are held; what is asked for does not', async (t) => {
-  const turns = new FolderQueue()
-  const said: string[] = []
-  const release = turns.holdPasses()
-  const pass = turns.pass(async () => said.push('pass'))
-  await turns.run(async () => said.push('asked for'))
-  t.alike(said, ['asked for'])
-  t.ok(turns.areWanted, 'a pass that is being made is to end')
+test('held passes wait; operations do not', async (t) => {
+  const queue = new FolderQueue()
+  const did: string[] = []
+  const release = queue.holdPasses()
+  const pass = queue.pass(async () => did.push('pass'))
+  await queue.run(async () => did.push('operation'))
+  t.alike(did, ['operation'])
+  t.ok(queue.areWanted, 'a pass that runs should end')
   release()
   await pass
-  t.alike(said, ['asked for', 'pass'])
-  t.absent(turns.areWanted)
+  t.alike(did, ['operation', 'pass'])
+  t.absent(queue.areWanted)
 })
