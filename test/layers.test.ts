@@ -76,13 +76,14 @@ const table: Readonly<Record<string, readonly string[]>> = {
   format: ['tree'],
   chunk: [],
   tree: [],
+  'bounded-map': [],
   'buffer-pool': [],
   failpoints: [],
   errors: []
 }
 
 /** Modules that belong to no room. */
-const common = ['errors', 'buffer-pool', 'failpoints']
+const common = ['errors', 'bounded-map', 'buffer-pool', 'failpoints']
 
 /** The house's floors that never import each other. */
 const edges = ['disk', 'log', 'net']

@@ -7,9 +7,9 @@ import type { Ingest } from './ingest.ts'
 
 export interface Taken {
   /** What the log is to say. */
-  readonly changes: Map<TreePath, Entry | undefined>
+  readonly changes: ReadonlyMap<TreePath, Entry | undefined>
   /** What the baseline is to say; also where only a signature is new. */
-  readonly records: Map<TreePath, BaselineRecord | undefined>
+  readonly records: ReadonlyMap<TreePath, BaselineRecord | undefined>
   readonly chunks: ReadonlyMap<string, Extent>
 }
 
@@ -65,15 +65,6 @@ export class VersionDraft {
     }
     return { changes, records, chunks }
   }
-}
-
-/** Whether nothing but times of directories is new. */
-export function onlyDirectoryTimes(changes: ReadonlyMap<TreePath, Entry | undefined>, baseline: LiveBaseline): boolean {
-  for (const [path, entry] of changes) {
-    const was = baseline.entry(path)
-    if (entry?.type !== 'directory' || was?.type !== 'directory' || was.mode !== entry.mode) return false
-  }
-  return changes.size > 0
 }
 
 /** The changes to the state that go with what was put into the log. */
