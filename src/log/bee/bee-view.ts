@@ -1,5 +1,6 @@
 import { type Level, Node, YoloIndex } from 'hyperbee/lib/messages.js'
 import type Hypercore from 'hypercore'
+import { BoundedMap } from '../../bounded-map.ts'
 import { BlockReader } from './block-reader.ts'
 
 /** A pair in a Hyperbee. `value` is `null` where the pair has none. */
@@ -50,7 +51,7 @@ export class BeeView {
   readonly #core: Hypercore
   readonly #reader: BlockReader
   readonly length: number
-  readonly #blocks = new Map<number, Promise<Block>>()
+  readonly #blocks = new BoundedMap<number, Promise<Block>>(blocksKept)
 
   /** @param length at least 1: the first block is the bee's header */
   constructor(core: Hypercore, length: number) {
@@ -181,8 +182,6 @@ export class BeeView {
       },
       () => this.#blocks.delete(seq)
     )
-    const oldest = this.#blocks.keys().next().value
-    if (this.#blocks.size > blocksKept && oldest !== undefined) this.#blocks.delete(oldest)
     return block
   }
 

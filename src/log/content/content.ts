@@ -1,4 +1,5 @@
 import type Hypercore from 'hypercore'
+import { BoundedMap } from '../../bounded-map.ts'
 import { giveBack } from '../../buffer-pool.ts'
 import { databaseFailure } from '../../errors.ts'
 import { decodePack } from '../../format/pack-codec.ts'
@@ -54,7 +55,7 @@ export class ContentReader {
   readonly #uses = new Uses()
   /** Blocks that were asked for to be put in place, and aren't there yet. */
   readonly #placing = new Set<number>()
-  readonly #packs = new Map<number, Promise<Uint8Array>>()
+  readonly #packs = new BoundedMap<number, Promise<Uint8Array>>(packsKept)
 
   readonly #arrivals: Arrivals
   readonly #timer: NodeJS.Timeout
@@ -190,11 +191,8 @@ export class ContentReader {
   #plain(block: number): Promise<Uint8Array> {
     const known = this.#packs.get(block)
     const pack = known ?? this.#unpacked(block)
-    this.#packs.delete(block) // Set again below, as the one used last.
-    this.#packs.set(block, pack)
+    this.#packs.renew(block, pack)
     pack.catch(() => this.#packs.delete(block))
-    const oldest = this.#packs.keys().next().value
-    if (this.#packs.size > packsKept && oldest !== undefined) this.#packs.delete(oldest)
     return pack
   }
 

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../bounded-map.ts'
 import type { Version } from '../../tree/tree.ts'
 
 /** What a peer says of the log: nobody has signed it. */
@@ -23,7 +24,7 @@ interface Doubt {
  * true one is small and comes at once: a claim that nothing follows is worth nothing after a while.
  */
 export class Claims {
-  readonly #doubts = new Map<string, Doubt>()
+  readonly #doubts = new BoundedMap<string, Doubt>(peersMax)
 
   /** Whether a peer is to be believed that it has more than `ours`, at a time of a clock that never goes back. */
   hasMore(peer: Claim, ours: Version, nowMs: number): boolean {
@@ -38,8 +39,6 @@ export class Claims {
     }
     if (doubt !== undefined) return nowMs - doubt.sinceMs < beliefMsMax
     this.#doubts.set(key, { sinceMs: nowMs, had: ours })
-    const oldest = this.#doubts.keys().next().value
-    if (this.#doubts.size > peersMax && oldest !== undefined) this.#doubts.delete(oldest)
     return true
   }
 }

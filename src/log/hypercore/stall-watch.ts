@@ -1,5 +1,6 @@
 import type Hypercore from 'hypercore'
 import type { Peer } from 'hypercore'
+import { BoundedMap } from '../../bounded-map.ts'
 
 /** A peer that was asked and says nothing for so long is let go, so that others are asked. */
 const silentMsMax = 5000
@@ -27,7 +28,7 @@ interface Waiting {
  */
 export class StallWatch {
   readonly #waiting = new WeakMap<Peer, Waiting>()
-  readonly #shunned = new Map<string, { readonly untilMs: number; readonly nextMs: number }>()
+  readonly #shunned = new BoundedMap<string, { readonly untilMs: number; readonly nextMs: number }>(peersMax)
   readonly #cores = new Set<Hypercore>()
   readonly #timer: NodeJS.Timeout
 
@@ -62,10 +63,7 @@ export class StallWatch {
   #shun(peer: Peer, nowMs: number): void {
     const key = peer.remotePublicKey.toString('hex')
     const ms = this.#shunned.get(key)?.nextMs ?? shunMsMin
-    this.#shunned.delete(key)
-    this.#shunned.set(key, { untilMs: nowMs + ms, nextMs: Math.min(2 * ms, shunMsMax) })
-    const oldest = this.#shunned.keys().next().value
-    if (this.#shunned.size > peersMax && oldest !== undefined) this.#shunned.delete(oldest)
+    this.#shunned.renew(key, { untilMs: nowMs + ms, nextMs: Math.min(2 * ms, shunMsMax) })
     peer.stream.destroy()
   }
 
