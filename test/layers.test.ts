@@ -78,12 +78,13 @@ const table: Readonly<Record<string, readonly string[]>> = {
   tree: [],
   'bounded-map': [],
   'buffer-pool': [],
+  silence: [],
   failpoints: [],
   errors: []
 }
 
 /** Modules that belong to no room. */
-const common = ['errors', 'bounded-map', 'buffer-pool', 'failpoints']
+const common = ['errors', 'bounded-map', 'buffer-pool', 'failpoints', 'silence']
 
 /** The house's floors that never import each other. */
 const edges = ['disk', 'log', 'net']

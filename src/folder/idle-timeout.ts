@@ -1,5 +1,5 @@
-/** Less than this is what keeps connections alive. */
-const receivedMin = 4096
+import { isSilence } from '../silence.ts'
+
 const ticks = 20
 
 /** Waits for something to come, and no longer than so long for nothing. */
@@ -45,7 +45,7 @@ export class IdleTimeout {
 
   #look(): void {
     const received = this.#options.received()
-    if (received - this.#received >= receivedMin) {
+    if (!isSilence(received - this.#received)) {
       this.#received = received
       this.#sinceMs = performance.now()
     } else if (performance.now() - this.#sinceMs >= this.#options.timeoutMs) {

@@ -1,6 +1,7 @@
+import { isSilence } from '../silence.ts'
+
 /** A pass that gets no more bytes than keep a connection alive is given up when a newer version is there. */
 const stallMs = 5000
-const stallBytesMin = 4096
 
 /** A pass was given up in favour of a newer version, or of what somebody wants to be done with the folder. */
 export class PassStalled extends Error {}
@@ -53,7 +54,7 @@ export class PassWatchdog {
 
   #look(): void {
     const received = this.#options.received()
-    if (received - this.#received >= stallBytesMin) {
+    if (!isSilence(received - this.#received)) {
       this.#received = received
       this.active()
     } else if (performance.now() - this.#activeMs >= stallMs && this.#options.isOutdated()) {

@@ -8,6 +8,7 @@ import type { Refusal } from '../net/link.ts'
 import { Network } from '../net/network.ts'
 import type { StaticPeer } from '../net/static-peers.ts'
 import type { Limits, NetworkEvent, PeerStatus } from '../net/status.ts'
+import { isSilence } from '../silence.ts'
 import { AllowList } from './allow-list.ts'
 import { describeNotAllowed, explainNoPeers } from './explain-no-peers.ts'
 import { isLanForbidden } from './lan-switch.ts'
@@ -66,7 +67,6 @@ interface WithFailure {
 const aloneMs = 10_000
 /** How often it is told what comes from and goes to each peer, where anything does. */
 const trafficMs = 5000
-const trafficBytesMin = 4096
 
 /** Replicates a store with every peer that the network finds, and tells of them. */
 export class Connections {
@@ -246,7 +246,7 @@ export class Connections {
       this.#counted.set(peer.key, { received, sent })
       // A connection that replaces another counts anew.
       const since = { received: Math.max(0, received - before.received), sent: Math.max(0, sent - before.sent) }
-      if (since.received + since.sent >= trafficBytesMin) this.#emitPeer('traffic', peer, since)
+      if (!isSilence(since.received + since.sent)) this.#emitPeer('traffic', peer, since)
     }
   }
 

@@ -4,6 +4,7 @@ import { giveBack } from '../../buffer-pool.ts'
 import { databaseFailure } from '../../errors.ts'
 import { decodePack } from '../../format/pack-codec.ts'
 import type { Relocation } from '../../format/relocation-codec.ts'
+import { isSilence } from '../../silence.ts'
 import type { Extent, FileEntry } from '../../tree/entry.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
 import { movesMax, type Relocations, restored } from './relocations.ts'
@@ -20,8 +21,6 @@ const blockBytesMax = 2 * 1024 * 1024
 const quietMsMax = 30_000
 /** After that, until something comes, no longer than this. */
 const quietMsMin = 2000
-/** Bytes of keeping connections alive; what is less than this in the time above is silence. */
-const silenceBytesMax = 4096
 const quietTickMs = 500
 /** Who doesn't wait for what may still come gives up a block that no peer says to have so long after the first was asked for. */
 const nobodyMs = 5000
@@ -277,7 +276,7 @@ export class ContentReader {
   #listen(): void {
     const received = this.#arrivals.received()
     const nowMs = performance.now()
-    if (received - this.#before.received >= silenceBytesMax || !this.#arrivals.hasPeers()) {
+    if (!isSilence(received - this.#before.received) || !this.#arrivals.hasPeers()) {
       this.#before = { received, atMs: nowMs }
       this.#patienceMs = this.#patienceMsMax
     } else if (nowMs - this.#before.atMs >= this.#patienceMs && this.#givenUp.size > 0) {

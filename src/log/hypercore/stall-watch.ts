@@ -1,13 +1,12 @@
 import type Hypercore from 'hypercore'
 import type { Peer } from 'hypercore'
 import { BoundedMap } from '../../bounded-map.ts'
+import { isSilence } from '../../silence.ts'
 
 /** A peer that was asked and says nothing for so long is let go, so that others are asked. */
 const silentMsMax = 5000
 /** A peer that sends, but answers nothing: it may be on a slow line, behind a large block. */
 const answerlessMsMax = 120_000
-/** What keeps a connection alive, and is no more than that. */
-const silenceBytesMax = 4096
 const tickMs = 1000
 /** It comes back, and is let go at once for so long, each time longer. */
 const shunMsMin = 60_000
@@ -90,5 +89,5 @@ function waitingFor({ inflight, stats, stream }: Peer, before: Waiting | undefin
   if (before === undefined || inflight === 0 || answers !== before.answers) {
     return { answers, answeredMs: nowMs, received, receivedMs: nowMs }
   }
-  return received - before.received >= silenceBytesMax ? { ...before, received, receivedMs: nowMs } : before
+  return isSilence(received - before.received) ? before : { ...before, received, receivedMs: nowMs }
 }

@@ -8,6 +8,7 @@ import {
   type SnapshotRow,
   snapshotLimits
 } from '../../format/snapshot-codec.ts'
+import { isSilence } from '../../silence.ts'
 import type { TreePath } from '../../tree/path.ts'
 import type { Version } from '../../tree/tree.ts'
 import { headerLength, type LogEntry } from '../bee/entries.ts'
@@ -18,8 +19,6 @@ const inFlightMax = 8
 const quietMsMax = 3000
 /** Nor when so long none of its blocks has come, whatever else does: one has some 150 KB. */
 const blocklessMsMax = 30_000
-/** Bytes of keeping connections alive; what is less than this in the time above is silence. */
-const silenceBytesMax = 4096
 const tickMs = 250
 /** 16 million entries. */
 export const entriesMax = 2 ** 24
@@ -88,7 +87,7 @@ async function silence(
     await sleep(tickMs, undefined, { signal })
     const [bytes, nowMs] = [bytesFrom(core), performance.now()]
     if (!hasPeers()) aloneMs = nowMs
-    if (Math.abs(bytes - heard) >= silenceBytesMax) [heard, heardMs] = [bytes, nowMs]
+    if (!isSilence(Math.abs(bytes - heard))) [heard, heardMs] = [bytes, nowMs]
     const blocklessMs = nowMs - Math.max(arrivedMs(), aloneMs)
     const quietMs = Math.min(blocklessMs, nowMs - heardMs)
     if (quietMs >= quietMsMax || blocklessMs >= blocklessMsMax) throw new UnfitSnapshot('No peer sends it')
