@@ -19,7 +19,7 @@ type ReadContext = Pick<PublishContext, 'folder' | 'monitor' | 'torn' | 'buffers
 /** Where the content of read files goes. */
 export interface ReadTarget {
   readonly queue: DirtyFileQueue
-  readonly ingest: Ingest
+  readonly ingest: Pick<Ingest, 'add' | 'addSmall'>
   readonly progress: ReadProgress
 }
 
