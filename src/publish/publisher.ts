@@ -26,16 +26,6 @@ import { reconcileState } from './writer-state.ts'
 /** The pause after a failure. */
 const retryMs = 2000
 
-/** What another loop of the same folder lends to the publisher, so that both work on one baseline, one at a time. */
-export interface LentToPublisher {
-  readonly queue: FolderQueue
-  /**
-   * Opens the baseline, and the replaced files with it. Called within the queue: before the first pass, and again after each
-   * failure.
-   */
-  readonly openBaseline: () => Promise<LiveBaseline>
-}
-
 export interface PublisherOptions extends ChangeTrackerOptions {
   /** Reads every file in the first pass, whatever the baseline says of it. */
   readonly checksum: boolean
@@ -53,8 +43,13 @@ export interface PublisherOptions extends ChangeTrackerOptions {
   readonly received: () => number
   /** Called with each failure of a pass. @returns whether it closes the publisher, which then doesn't try again */
   readonly onFailure: (error: unknown) => boolean
-  /** The publisher has a queue and a baseline of its own when left out. */
-  readonly lent?: LentToPublisher
+  /** The queue of another loop of the same folder, to work in turns with it; a queue of its own when left out. */
+  readonly queue?: FolderQueue
+  /**
+   * Opens the baseline of another loop of the same folder, and the replaced files with it. Called within the queue: before
+   * the first pass, and again after each failure. When left out, the publisher opens a baseline of its own from `state`.
+   */
+  readonly openBaseline?: () => Promise<LiveBaseline>
 }
 
 /** The writer's loop: finds what has changed in the folder, and publishes it in the log. */
@@ -68,8 +63,8 @@ export class Publisher {
   #running: Promise<void> | undefined
 
   constructor(folder: Folder, writer: LogWriter, state: State, monitor: Monitor, options: PublisherOptions) {
-    const { blocks, workers, inPlaceAbove, lent } = options
-    this.queue = lent?.queue ?? new FolderQueue()
+    const { blocks, workers, inPlaceAbove, queue = new FolderQueue() } = options
+    this.queue = queue
     this.#options = options
     this.#context = {
       folder,
@@ -174,9 +169,9 @@ export class Publisher {
   }
 
   async #openBaseline(): Promise<LiveBaseline> {
-    const { lent } = this.#options
+    const { openBaseline = () => this.#openOwnBaseline() } = this.#options
     try {
-      this.#baseline = lent === undefined ? await this.#openOwnBaseline() : await lent.openBaseline()
+      this.#baseline = await openBaseline()
       return this.#baseline
     } catch (error) {
       // The one before doesn't follow the files any more that the log's blocks lie in.

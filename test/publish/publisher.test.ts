@@ -128,7 +128,7 @@ test('works on the queue and the baseline that another loop lends', async (t) =>
     opened++
     return reconcileState(share.state, share.writer, share.blocks, () => {})
   }
-  const publisher = share.publisher(t, { lent: { queue, openBaseline } })
+  const publisher = share.publisher(t, { queue, openBaseline })
   t.is(publisher.queue, queue)
   const published = share.next('up-to-date')
   publisher.start()
@@ -144,7 +144,7 @@ test('a baseline that cannot be opened is told, and opened again', async (t) => 
     if (left-- > 0) throw new Error('not yet')
     return reconcileState(share.state, share.writer, share.blocks, () => {})
   }
-  const publisher = share.publisher(t, { lent: { queue: new FolderQueue(), openBaseline } })
+  const publisher = share.publisher(t, { openBaseline })
   t.ok((await failureOf(() => publisher.workspace())) instanceof Error)
   t.is(publisher.totals.files, 0)
   await publisher.workspace()
