@@ -9,9 +9,6 @@ import { judgeFile, type Verdict } from './judge-file.ts'
 import type { Findings, VerifyEvent } from './verify-events.ts'
 import type { FilesHost, Recorded } from './verify-host.ts'
 
-/** A sample is picked anew each time: in the end all was read. */
-const random = Math.random
-
 export interface CheckOptions {
   /** The share that is read, over 0 to 1. */
   readonly sample: number
@@ -51,7 +48,10 @@ export async function* verifyFiles(
   counts.bytesTotal = files.reduce((sum, { size }) => sum + size, 0)
   yield* verifyOthers(host.folder.root, others, entryAt, traits)
   const tell = progressGate()
-  for await (const [path, checked] of checkFiles(host.folder.root, sampleOf(files, sample), { ...host, signal })) {
+  for await (const [path, checked] of checkFiles(host.folder.root, sampleOf(files, sample, Math.random), {
+    ...host,
+    signal
+  })) {
     counts.files++
     counts.bytes += checked.type === 'read' ? checked.file.size : 0
     const entry = entryAt(path)
@@ -127,13 +127,21 @@ function* verifyOthers(
   }
 }
 
-/** Files in any order until they have the share of all bytes. */
-function* sampleOf<T extends { readonly size: number }>(files: readonly T[], sample: number): Generator<T> {
+/**
+ * Picks files at random until they hold the share `sample` of all bytes. Each run picks others, so that many runs read all.
+ *
+ * @param random gives numbers from 0 to 1
+ */
+export function* sampleOf<T extends { readonly size: number }>(
+  files: readonly T[],
+  sample: number,
+  random: () => number
+): Generator<T> {
   if (sample >= 1) {
     yield* files
     return
   }
-  // Each counts a little by itself: empty ones and small ones have their turn too.
+  // One more than its size, so that empty files count too.
   const weightOf = ({ size }: T) => size + 1
   const rest = [...files]
   let left = sample * rest.reduce((sum, file) => sum + weightOf(file), 0)

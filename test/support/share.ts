@@ -3,14 +3,18 @@ import { dirname, join } from 'node:path'
 import type { Assert } from 'brittle'
 import { LiveBaseline } from '../../src/baseline/baseline.ts'
 import { BlockHolders } from '../../src/baseline/block-holders.ts'
+import type { Collectable } from '../../src/care/collect-garbage.ts'
+import type { VerifyHost } from '../../src/care/verify-host.ts'
 import { PathIndexFile } from '../../src/disk/state/index-file.ts'
 import { State } from '../../src/disk/state/state.ts'
+import { BlockHasher } from '../../src/disk/threads/block-hasher.ts'
 import { Workers } from '../../src/disk/threads/workers.ts'
 import { Staging } from '../../src/disk/write/stage.ts'
 import { naming } from '../../src/folder/conflict-naming.ts'
 import { type Folder, openFolder } from '../../src/folder/folder.ts'
 import { Monitor, type SyncEvent } from '../../src/folder/monitor.ts'
 import { ReplacedFiles } from '../../src/folder/replaced-files.ts'
+import { sharedHost } from '../../src/handle/verify-hosts.ts'
 import { LogStore } from '../../src/log/hypercore/store.ts'
 import { LogWriter } from '../../src/log/writer.ts'
 import { ChangeTracker } from '../../src/publish/change-tracker.ts'
@@ -20,7 +24,7 @@ import { PackBuffers } from '../../src/publish/pack-buffers.ts'
 import type { PublishContext } from '../../src/publish/publish-context.ts'
 import { Publisher, type PublisherOptions } from '../../src/publish/publisher.ts'
 import { TornFiles } from '../../src/publish/torn-files.ts'
-import { beginRun } from '../../src/publish/writer-state.ts'
+import { beginRun, noteWriter } from '../../src/publish/writer-state.ts'
 import type { LogSource } from '../../src/query/log-source.ts'
 import type { Entry } from '../../src/tree/entry.ts'
 import type { Version } from '../../src/tree/tree.ts'
@@ -94,7 +98,7 @@ export class Share {
     const state = await State.open(folder.state)
     await beginRun(state, writer, { isFirst: true, flush: () => store.flush() })
     const share = new Share(folder, { store, writer, state, blocks })
-    t.teardown(() => share.#close(), { order: 1 })
+    t.teardown(() => share.close(), { order: 1 })
     return share
   }
 
@@ -174,6 +178,42 @@ export class Share {
     }
   }
 
+  /** The folder as `verify` sees it, through a publisher that needn't run. */
+  verifyHost(publisher: Publisher, changes: Partial<VerifyHost> = {}): VerifyHost {
+    const { folder, store, state, workers, writer } = this
+    const common = {
+      folder,
+      store,
+      state,
+      workers,
+      hasher: new BlockHasher(workers),
+      received: () => 0,
+      renewState: async () => {}
+    }
+    return { ...sharedHost(common, publisher, writer), ...changes }
+  }
+
+  /** The folder as garbage collection sees it. */
+  collectable(publisher: Publisher): Collectable {
+    const { folder, store, state, writer, blocks } = this
+    return {
+      folder,
+      store,
+      state,
+      queue: publisher.queue,
+      version: () => writer.version,
+      garbage: async () => writer.garbage(),
+      complete: async () => {},
+      isHeld: blocks.isHeld,
+      repack: async (sparse, signal) => {
+        const relocations = await writer.repack(sparse, Date.now(), signal)
+        await store.flush()
+        await state.commit((batch) => noteWriter(batch, writer))
+        return relocations
+      }
+    }
+  }
+
   /** The next event of a type, from the call on. */
   async next<T extends SyncEvent['type']>(type: T): Promise<Extract<SyncEvent, { type: T }>> {
     const from = this.events.length
@@ -186,7 +226,9 @@ export class Share {
     return this.events.filter((event): event is Extract<SyncEvent, { type: T }> => event.type === type)
   }
 
-  async #close(): Promise<void> {
+  /** Gives up the folder, whose publishers have to be closed. Happens at the end of the test otherwise. */
+  async close(): Promise<void> {
+    if (this.#stop.signal.aborted) return
     this.#stop.abort()
     this.blocks.close()
     await this.workers.close()
