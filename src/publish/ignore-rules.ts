@@ -3,7 +3,7 @@ import { messageOf, SyncError } from '../errors.ts'
 import { type IgnoreRules, ignoreFileName, parseIgnoreRules } from '../tree/ignore.ts'
 import type { Problem } from '../tree/tree.ts'
 
-/** The ignore rules of a folder, as its ignore file last said while it could be read. */
+/** The ignore rules of a folder: those of the last text of the ignore file that could be read. */
 export class FolderIgnoreRules {
   readonly #root: string
   readonly #onProblem: (problem: Problem) => void

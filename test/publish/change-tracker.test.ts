@@ -67,6 +67,8 @@ for (const [name, options] of [
 ] as const) {
   test(`a folder that ${name} is scanned again after the interval`, async (t) => {
     const { tracker } = await openTracker(t, options)
+    tracker.start()
+    await tracker.wait(signal) // The start itself is news.
     tracker.take()
     await tracker.wait(signal)
     t.alike(dirty(tracker), { everything: true, paths: {} })
