@@ -40,7 +40,7 @@ export interface PeerFacts {
 
 export function judgePeers({ peers, status }: PeerFacts, machine: string): Finding {
   if (peers.length === 0)
-    return failed('nobody was found who has this folder', explainNoPeers(status, { machine, isSource: false }))
+    return failed('found no peer that has this folder', explainNoPeers(status, { machine, isSource: false }))
   const all = peers.map(({ address, transport, rttMs }) => {
     return `${address} by ${transport.toUpperCase()}, ${Math.round(rttMs * 10) / 10} ms away`
   })
@@ -142,7 +142,7 @@ function isOurs({ args }: Holder): boolean {
 }
 
 export function judgeCongestion(algorithm: string | undefined): Finding {
-  if (algorithm === undefined) return ok('not told by this system')
+  if (algorithm === undefined) return ok('unknown on this system')
   if (algorithm === 'bbr') return ok('bbr: fast over far and lossy lines too')
   return ok(`${algorithm}: fast nearby; it breaks down on far lossy lines, where UDP is used instead`)
 }
@@ -218,7 +218,7 @@ export interface ClockFacts {
 export function judgeClock({ nowMs, lastMs, jumpMs }: ClockFacts): Finding {
   const advice = 'set the clock, and let it be kept right (NTP)'
   const now = `${new Date(nowMs).toISOString().slice(0, 19)}Z`
-  if (nowMs < firstTimeMs || nowMs > lastTimeMs) return warning(`it is hardly ${now}`, advice)
+  if (nowMs < firstTimeMs || nowMs > lastTimeMs) return warning(`the clock shows ${now}`, advice)
   if (lastMs !== undefined && lastMs > nowMs + clockSlackMs) {
     return warning(`${now}, but p2psync wrote here at ${new Date(lastMs).toISOString().slice(0, 19)}Z`, advice)
   }
@@ -235,7 +235,7 @@ export function judgeNode(version: string, [major, minor]: readonly [number, num
 const memoryMin = 256 * mb
 
 export function judgeMemory(availableBytes: number, heapBytesMax: number, show: (bytes: number) => string): Finding {
-  const message = `${show(availableBytes)} to be had, of it ${show(heapBytesMax)} for objects`
+  const message = `${show(availableBytes)} available, of it ${show(heapBytesMax)} for objects`
   if (Math.min(availableBytes, heapBytesMax) >= memoryMin) return ok(message)
   return warning(message, `give it ${show(memoryMin)}: the limit of the container or service, or --max-old-space-size`)
 }

@@ -290,5 +290,8 @@ function notWhole(): SyncError {
 }
 
 function changedPast(): SyncError {
-  return new SyncError('NOT_READY', 'The log got another past meanwhile. Try again; nothing that is needed was forgotten')
+  return new SyncError(
+    'NOT_READY',
+    'The log got another past meanwhile. Try again; nothing that is needed was forgotten'
+  )
 }

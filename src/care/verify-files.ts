@@ -32,7 +32,7 @@ export async function* verifyFiles(
     })
   }
   if (corrected.size > 0) {
-    const message = `What is remembered of ${corrected.size} paths, such as ${[...corrected.keys()][0]}, is not what the log says`
+    const message = `The records of ${corrected.size} paths, such as ${[...corrected.keys()][0]}, differ from the log`
     findings.state.push(message)
     yield { type: 'damaged', what: 'state', message }
   }

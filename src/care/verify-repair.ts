@@ -181,7 +181,7 @@ async function* repairGroup(
 ): AsyncGenerator<VerifyEvent> {
   const worthless = new Map(files.map(({ path, worthless }) => [path, worthless]))
   let done: Overwritten = { failed: new Map(), kept: new Map() }
-  let failure = 'No peer has sent what is missing of it in time'
+  let failure = 'No peer sent its missing blocks in time'
   try {
     done = await host.overwrite(new Set(worthless.keys()), {
       signal,

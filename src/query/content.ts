@@ -62,7 +62,7 @@ async function* readRange(
     signal.throwIfAborted()
     if (error instanceof NotToBeHad) throw await notHeld(source, path, version, signal)
     if (!(error instanceof RangeError)) throw error
-    throw new SyncError('DAMAGED', `The log says nonsense of ${path}: ${error.message}`, { cause: error })
+    throw new SyncError('DAMAGED', `The log's entry of ${path} is invalid: ${error.message}`, { cause: error })
   }
 }
 
@@ -75,7 +75,7 @@ function rangeOf({ start = 0, end }: ContentParams, size: number): { readonly st
 
 /** The error that no reachable peer has a content, with the version in which its source gave it up. */
 async function notHeld(source: LogSource, path: TreePath, version: Version, signal: AbortSignal): Promise<SyncError> {
-  const message = `Nobody who can be reached has the content of ${path} as of version ${version.length}`
+  const message = `No reachable peer has the content of ${path} as of version ${version.length}`
   const to = await source.view.finished(signal)
   if (to !== undefined && to.length > version.length) {
     const options = { after: version.length, path, newestFirst: false, signal }

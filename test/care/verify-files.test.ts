@@ -63,7 +63,7 @@ test('a record that is not what the log says is damage of the state', async (t) 
   baseline.put(pathOf('b'), { entry: directoryOf(), signature: '' })
   const { findings, texts } = await verified(host)
   t.alike(texts, ['damaged state'], 'the files themselves are as the log says')
-  t.ok(findings.state[0]?.startsWith('What is remembered of 2 paths, such as a,'), findings.state[0])
+  t.ok(findings.state[0]?.startsWith('The records of 2 paths, such as a,'), findings.state[0])
 })
 
 test('a file that is recorded no more is not judged again', async (t) => {
