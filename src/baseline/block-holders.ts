@@ -2,6 +2,7 @@ import { RangeReader } from '../disk/read/range-reader.ts'
 import type { KeptBlocks, KeptFile } from '../disk/write/kept-directory.ts'
 import type { StagedFile, StagedFiles } from '../disk/write/stage.ts'
 import type { BlockFiles, FoundBlock } from '../log/hypercore/block-places.ts'
+import type { BlockRef } from '../tree/block-ref.ts'
 import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry, Extent, FileEntry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -42,9 +43,8 @@ type Holder = TreePath | StagedFile | Kept
 export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
   readonly #files: RangeReader
   #records: Records = new Map()
-  readonly #buckets = new Map<number, Set<Run>>()
-  /** Runs of more blocks than are worth that, or than there may be: an entry can claim any number. */
-  readonly #wide = new Set<Run>()
+  /** By the number of the content core. */
+  readonly #cores = new Map<number, RunIndex>()
   readonly #runs = new Map<Holder, readonly Run[]>()
   readonly #kept = new Map<KeptFile, Kept>()
   #dropped: Extent[] = []
@@ -106,13 +106,13 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
   }
 
   /** Whether any file holds a block, as far as it is known. */
-  readonly isHeld = (block: number): boolean => {
+  readonly isHeld = (block: BlockRef): boolean => {
     for (const _ of this.#runsOf(block)) return true
     return false
   }
 
   async read(
-    block: number,
+    block: BlockRef,
     length: number,
     offsetOf: (block: number) => Promise<number>,
     isBlock?: (bytes: Uint8Array) => Promise<boolean>
@@ -121,7 +121,8 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
     const runs = [...this.#runsOf(block)]
     // What is kept is compared with the log, which takes time: it comes last.
     for (const { extent, offset, holder } of [...runs.filter(isWatched), ...runs.filter((run) => !isWatched(run))]) {
-      const inRun = block === extent.block ? 0 : (await offsetOf(block)) - (await offsetOf(extent.block))
+      const { index } = block
+      const inRun = index === extent.block ? 0 : (await offsetOf(index)) - (await offsetOf(extent.block))
       if (inRun + length > extent.length) continue
       const found = await this.#readFrom(holder, offset + inRun, length)
       if (found?.certain) return found
@@ -143,12 +144,8 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
     return bytes && { bytes, certain: end <= holder.trusted }
   }
 
-  *#runsOf(block: number): Generator<Run> {
-    for (const runs of [this.#buckets.get(bucketOf(block)), this.#wide]) {
-      for (const run of runs ?? []) {
-        if (block >= run.extent.block && block < run.extent.block + run.extent.blocks) yield run
-      }
-    }
+  #runsOf({ core, index }: BlockRef): Iterable<Run> {
+    return this.#cores.get(core)?.runsOf(index) ?? []
   }
 
   #add(holder: Holder, entry: FileEntry): void {
@@ -161,19 +158,46 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
     }
     if (runs.length === 0) return
     this.#runs.set(holder, runs)
-    for (const run of runs) {
-      if (isWide(run)) this.#wide.add(run)
-      else for (const bucket of bucketsOf(run.extent)) this.#bucket(bucket).add(run)
-    }
+    for (const run of runs) this.#indexOf(run.extent).add(run)
   }
 
   #drop(holder: Holder): void {
     for (const run of this.#runs.get(holder) ?? []) {
-      if (isWide(run)) this.#wide.delete(run)
-      else for (const bucket of bucketsOf(run.extent)) this.#take(run, bucket)
+      this.#indexOf(run.extent).delete(run)
       this.#dropped.push(run.extent)
     }
     this.#runs.delete(holder)
+  }
+
+  #indexOf({ core }: Extent): RunIndex {
+    const known = this.#cores.get(core) ?? new RunIndex()
+    this.#cores.set(core, known)
+    return known
+  }
+}
+
+/** Finds the runs of one core that hold a block. */
+class RunIndex {
+  readonly #buckets = new Map<number, Set<Run>>()
+  /** Runs of more blocks than buckets are worth, or than there may be: an entry can claim any number. */
+  readonly #wide = new Set<Run>()
+
+  add(run: Run): void {
+    if (isWide(run)) this.#wide.add(run)
+    else for (const bucket of bucketsOf(run.extent)) this.#bucket(bucket).add(run)
+  }
+
+  delete(run: Run): void {
+    if (isWide(run)) this.#wide.delete(run)
+    else for (const bucket of bucketsOf(run.extent)) this.#deleteFrom(bucket, run)
+  }
+
+  *runsOf(block: number): Generator<Run> {
+    for (const runs of [this.#buckets.get(bucketOf(block)), this.#wide]) {
+      for (const run of runs ?? []) {
+        if (block >= run.extent.block && block < run.extent.block + run.extent.blocks) yield run
+      }
+    }
   }
 
   #bucket(bucket: number): Set<Run> {
@@ -182,7 +206,7 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
     return known
   }
 
-  #take(run: Run, bucket: number): void {
+  #deleteFrom(bucket: number, run: Run): void {
     const runs = this.#buckets.get(bucket)
     runs?.delete(run)
     if (runs?.size === 0) this.#buckets.delete(bucket)

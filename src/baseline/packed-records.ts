@@ -89,7 +89,10 @@ class PackedRecord implements BaselineRecord {
   }
 
   get entry(): Entry {
-    this.#entry ??= decodeEntry(Buffer.from(this.#packed.slice(this.signature.length + 1), 'latin1'))
+    this.#entry ??= decodeEntry(
+      Buffer.from(this.#packed.slice(this.signature.length + 1), 'latin1'),
+      Number.POSITIVE_INFINITY
+    )
     return this.#entry
   }
 }

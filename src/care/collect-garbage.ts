@@ -12,6 +12,7 @@ import type { Garbage, PastVersion } from '../log/gc/garbage.ts'
 import type { Sparse } from '../log/gc/sparse-packs.ts'
 import type { LogStore } from '../log/hypercore/store.ts'
 import { UnfitSnapshot } from '../log/packed/snapshot.ts'
+import { type BlockRef, firstCore } from '../tree/block-ref.ts'
 import type { Extent } from '../tree/entry.ts'
 import { sameVersion, type Version } from '../tree/tree.ts'
 
@@ -59,7 +60,7 @@ export interface Collectable {
   /** Fetches the missing blocks of the entries core up to a version, as far as peers have them. */
   readonly complete: (version: Version, signal: AbortSignal) => Promise<void>
   /** Whether a file of the folder holds a block. */
-  readonly isHeld: (block: number) => boolean
+  readonly isHeld: (block: BlockRef) => boolean
   /** Rewrites the live contents of packs; only the log's writer can. Call inside a turn. @returns their new places */
   readonly repack?: (sparse: Sparse, signal: AbortSignal) => Promise<Relocations>
 }
@@ -253,6 +254,7 @@ async function clear(
 async function forgetChunks(state: State, found: BlockSet): Promise<readonly (readonly [string, Extent])[]> {
   const removed: (readonly [string, Extent])[] = []
   for await (const [hash, extent] of state.allChunks()) {
+    if (extent.core !== firstCore) continue
     for (let at = extent.block; at < extent.block + extent.blocks; at++) {
       if (!found.has(at)) continue
       removed.push([hash, extent])

@@ -6,6 +6,7 @@ import type { KeepReplaced } from '../disk/state/retention-file.ts'
 import { type Keeping, KeptDirectory, type KeptFile, type Retention } from '../disk/write/kept-directory.ts'
 import { type Bytes, type ConflictNaming, rescue } from '../disk/write/preserve.ts'
 import type { LogReader } from '../log/reader.ts'
+import { firstCore } from '../tree/block-ref.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import { type Entry, type FileEntry, sameContent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
@@ -50,7 +51,7 @@ export class ReplacedFiles {
   constructor(options: ReplacedFilesOptions) {
     this.#options = options
     this.#files = new KeptDirectory(options.root, options.blocks)
-    options.log.onContentCut = (block) => this.#files.cut(block)
+    options.log.onContentCut = (index) => this.#files.cut({ core: firstCore, index })
   }
 
   /** What is kept, the oldest first. */

@@ -1,4 +1,5 @@
 import * as c from 'compact-encoding'
+import { firstCore } from '../tree/block-ref.ts'
 import type { Entry, Extent, FileEntry } from '../tree/entry.ts'
 import { emptyHash, mtimeMsMax, permissionBits } from '../tree/entry.ts'
 import { overlapInPart } from './extent-overlap.ts'
@@ -22,6 +23,8 @@ export const limits = {
 export const types = { file: 1, directory: 2, symlink: 3 } as const
 export const hashBytes = 32
 const packedFlag = 1
+/** The number of a core other than the first follows. */
+const coreFlag = 2
 
 /** A log's value for one path. FORMAT.md has the layout. */
 export function encodeEntry(entry: Entry): Buffer {
@@ -72,7 +75,9 @@ function writeEntry(write: Writer, state: c.State, entry: Entry): void {
 function writeExtents(write: Pick<Writer, 'uint'>, state: c.State, extents: readonly Extent[]): void {
   write.uint(state, extents.length)
   for (const extent of extents) {
-    write.uint(state, extent.packed ? packedFlag : 0)
+    const isElsewhere = extent.core !== firstCore
+    write.uint(state, (extent.packed ? packedFlag : 0) | (isElsewhere ? coreFlag : 0))
+    if (isElsewhere) write.uint(state, extent.core)
     write.uint(state, extent.block)
     write.uint(state, extent.blocks)
     write.uint(state, extent.offset)
@@ -88,9 +93,10 @@ export function encodeExtents(state: c.State, extents: readonly Extent[]): void 
 /**
  * The entry in a log's value, which anybody may have written.
  *
+ * @param cores how many content cores its extents may name; a log of one writer names its own alone
  * @throws {RangeError} saying what is wrong with it
  */
-export function decodeEntry(value: Uint8Array): Entry {
+export function decodeEntry(value: Uint8Array, cores = 1): Entry {
   const state: c.State = { start: 0, end: value.length, buffer: value }
   try {
     const format = c.uint.decode(state)
@@ -104,7 +110,7 @@ export function decodeEntry(value: Uint8Array): Entry {
     const mode = c.uint.decode(state)
     if (mode > permissionBits) throw new RangeError(`mode ${mode.toString(8)}, beyond permission bits`)
     if (type === types.directory) return { type: 'directory', mode, mtimeMs }
-    if (type === types.file) return { type: 'file', mode, mtimeMs, ...readContent(state) }
+    if (type === types.file) return { type: 'file', mode, mtimeMs, ...readContent(state, cores) }
     throw new RangeError(`an entry of the unknown type ${type}`)
   } catch (error) {
     if (error instanceof RangeError) throw error
@@ -121,18 +127,18 @@ export function readTarget(bytes: Uint8Array | null): string {
   return target
 }
 
-function readContent(state: c.State): Pick<FileEntry, 'size' | 'hash' | 'extents'> {
+function readContent(state: c.State, cores: number): Pick<FileEntry, 'size' | 'hash' | 'extents'> {
   const size = c.uint.decode(state)
   if (size > limits.sizeBytes) throw new RangeError('a size out of range')
   const hash = Buffer.from(c.fixed32.decode(state)).toString('hex')
   if (hash.length !== hashBytes * 2) throw new RangeError('a record that ends too early')
-  const extents = readExtents(state, size)
+  const extents = readExtents(state, size, cores)
   if (size === 0 && hash !== emptyHash) throw new RangeError('an empty file whose hash is not that of nothing')
   return { size, hash, extents }
 }
 
 /** The extents of a file of `size` bytes. Throws a `RangeError` where they can't be its. */
-export function readExtents(state: c.State, size: number): Extent[] {
+export function readExtents(state: c.State, size: number, cores = 1): Extent[] {
   const count = c.uint.decode(state)
   if (count > limits.extents || count > 1 + size / limits.extentBytes) {
     throw new RangeError(`${count} extents for ${size} bytes, too many`)
@@ -140,7 +146,7 @@ export function readExtents(state: c.State, size: number): Extent[] {
   const extents: Extent[] = []
   let total = 0
   for (let i = 0; i < count; i++) {
-    const extent = readExtent(state)
+    const extent = readExtent(state, cores)
     total += extent.length
     extents.push(extent)
   }
@@ -149,9 +155,11 @@ export function readExtents(state: c.State, size: number): Extent[] {
   return extents
 }
 
-function readExtent(state: c.State): Extent {
+function readExtent(state: c.State, cores: number): Extent {
   const flags = c.uint.decode(state)
-  if (flags > packedFlag) throw new RangeError(`an extent of the unknown kind ${flags}`)
+  if (flags > (packedFlag | coreFlag)) throw new RangeError(`an extent of the unknown kind ${flags}`)
+  const core = (flags & coreFlag) === 0 ? firstCore : c.uint.decode(state)
+  if (core >= cores) throw new RangeError(`an extent of the content core ${core}, which the log does not name`)
   const block = c.uint.decode(state)
   const blocks = c.uint.decode(state)
   const offset = c.uint.decode(state)
@@ -160,9 +168,9 @@ function readExtent(state: c.State): Extent {
     if (value > limits.sizeBytes) throw new RangeError('an extent out of range')
   }
   if (blocks === 0 || length === 0) throw new RangeError('an empty extent')
-  const packed = flags === packedFlag
+  const packed = (flags & packedFlag) !== 0
   if (packed && blocks !== 1) throw new RangeError('a pack of several blocks')
-  return { block, blocks, offset, length, packed }
+  return { core, block, blocks, offset, length, packed }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,3 +1,4 @@
+import { firstCore } from '../tree/block-ref.ts'
 import type { Extent } from '../tree/entry.ts'
 
 /**
@@ -7,6 +8,16 @@ import type { Extent } from '../tree/entry.ts'
  */
 export function overlapInPart(extents: readonly Extent[]): boolean {
   if (areApart(extents)) return false
+  const cores = new Map<number, Extent[]>()
+  for (const extent of extents) {
+    const ofCore = cores.get(extent.core)
+    if (ofCore === undefined) cores.set(extent.core, [extent])
+    else ofCore.push(extent)
+  }
+  return [...cores.values()].some(overlapInCore)
+}
+
+function overlapInCore(extents: readonly Extent[]): boolean {
   const end = { whole: 0, cut: 0, pack: 0 }
   let before: Extent | undefined
   for (const extent of [...extents].sort(byPlace)) {
@@ -24,9 +35,10 @@ export function overlapInPart(extents: readonly Extent[]): boolean {
 
 /** In the order of the log, each behind the one before: how nearly all files are, and quickly told. */
 function areApart(extents: readonly Extent[]): boolean {
-  let end = 0
-  for (const { block, blocks } of extents) {
-    if (block < end) return false
+  let [inCore, end] = [firstCore, 0]
+  for (const { core, block, blocks } of extents) {
+    if (core < inCore || (core === inCore && block < end)) return false
+    inCore = core
     end = block + blocks
   }
   return true

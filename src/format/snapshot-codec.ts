@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { brotliCompress, brotliDecompress, constants } from 'node:zlib'
 import * as c from 'compact-encoding'
+import { firstCore } from '../tree/block-ref.ts'
 import { type Entry, emptyHash, permissionBits } from '../tree/entry.ts'
 import { pathFault, type TreePath } from '../tree/path.ts'
 import { decodeUtf8, encodeExtents, hashBytes, limits, readExtents, readTarget, types } from './entry-codec.ts'
@@ -181,14 +182,20 @@ function rowBytesMax(entry: Entry | undefined): number {
   const uintBytesMax = 9
   const extents = entry?.type === 'file' ? entry.extents.length : 0
   const target = entry?.type === 'symlink' ? Buffer.byteLength(entry.target) : 0
-  return (8 + 5 * extents) * uintBytesMax + target
+  return (8 + 6 * extents) * uintBytesMax + target
 }
 
 /** Whether a content is one run of a pack, right behind that of the row before. */
 function followsOn({ size, extents }: Entry & { type: 'file' }, { block, offset }: Before): boolean {
   const [extent] = extents
   if (extent === undefined || extents.length > 1) return false
-  return extent.packed && extent.block === block && extent.offset === offset && extent.length === size
+  return (
+    extent.packed &&
+    extent.core === firstCore &&
+    extent.block === block &&
+    extent.offset === offset &&
+    extent.length === size
+  )
 }
 
 function sharedBytes(a: Buffer, b: Buffer): number {
@@ -296,7 +303,9 @@ function readRow(state: c.State, flags: number, before: Before, hashes: c.State)
   const { block, offset } = before
   const follows = (flags & followsFlag) !== 0
   if (follows && offset > limits.sizeBytes) throw new RangeError('an extent out of range')
-  const extents = follows ? [{ block, blocks: 1, offset, length: size, packed: true }] : readExtents(state, size)
+  const extents = follows
+    ? [{ core: firstCore, block, blocks: 1, offset, length: size, packed: true }]
+    : readExtents(state, size)
   const hash = Buffer.from(c.fixed32.decode(hashes)).toString('hex')
   if (hash.length !== hashBytes * 2) throw new RangeError('a block that ends too early')
   return { type: 'file', mode, mtimeMs, size, hash, extents }

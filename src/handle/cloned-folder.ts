@@ -30,6 +30,7 @@ import { MirrorSelection } from '../mirror/mirror-selection.ts'
 import type { ConnectOptions } from '../peers/connections.ts'
 import { Indexing } from '../query/indexing.ts'
 import type { LogSource } from '../query/log-source.ts'
+import { firstCore } from '../tree/block-ref.ts'
 import { FolderHandle, notReady } from './folder-handle.ts'
 import { mirrorHost } from './verify-hosts.ts'
 
@@ -355,12 +356,12 @@ export class ClonedFolder extends FolderHandle {
   }
 }
 
-/** The packs that the entries of a mirror name. */
+/** The packs of the first content core that the entries of a mirror name. */
 async function packsIn(state: State): Promise<ReadonlySet<number>> {
   const packs = new Set<number>()
   for await (const [, { entry }] of state.records()) {
     if (entry.type !== 'file') continue
-    for (const { block, packed } of entry.extents) if (packed) packs.add(block)
+    for (const { core, block, packed } of entry.extents) if (packed && core === firstCore) packs.add(block)
   }
   return packs
 }

@@ -4,6 +4,7 @@ import type Hypercore from 'hypercore'
 import type { Download } from 'hypercore'
 import { databaseFailure, SyncError } from '../errors.ts'
 import type { Head } from '../format/head-codec.ts'
+import type { BlockRef } from '../tree/block-ref.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import { isEarlier, type Problem, type Version } from '../tree/tree.ts'
@@ -396,7 +397,7 @@ export class LogReader {
   }
 
   /** Gives up blocks that lay in files, as far as no other file holds them; nothing before the contents were asked for. */
-  async release(extents: readonly Extent[], isHeld: (block: number) => boolean): Promise<void> {
+  async release(extents: readonly Extent[], isHeld: (block: BlockRef) => boolean): Promise<void> {
     // Without its first block the log hasn't told where contents are, and none was ever here.
     if (extents.length === 0 || !(await this.#entries.has(0))) return
     const { places } = await this.#contentCore()

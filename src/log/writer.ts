@@ -8,6 +8,7 @@ import { encodeEntry } from '../format/entry-codec.ts'
 import { deltasMax, encodeHead, type Head, headKey } from '../format/head-codec.ts'
 import { encodeRelocations } from '../format/relocation-codec.ts'
 import { firstPathIn } from '../format/snapshot-codec.ts'
+import { type BlockRef, firstCore } from '../tree/block-ref.ts'
 import type { Entry, Extent } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Problem, Version } from '../tree/tree.ts'
@@ -37,6 +38,8 @@ export class LogWriter {
   readonly #content: Hypercore
   readonly #bee: Hyperbee
   readonly #directory: string
+  /** The number of its content core in the folder. */
+  readonly core = firstCore
   /** Which blocks lie in files. */
   readonly places: BlockPlaces
   /** The forks of content and entries that this run has started. */
@@ -128,7 +131,7 @@ export class LogWriter {
   }
 
   /** Gives up blocks that lay in files, as far as no other file holds them. */
-  async release(extents: readonly Extent[], isHeld: (block: number) => boolean): Promise<void> {
+  async release(extents: readonly Extent[], isHeld: (block: BlockRef) => boolean): Promise<void> {
     for (const { block, blocks } of extents) await this.places.release(block, block + blocks, isHeld)
   }
 

@@ -256,7 +256,7 @@ export class Ingest {
     const held = new Set([...this.#fresh.values()].map(({ extent }) => (extent as Extent).block))
     await this.#writer.release(
       this.#loose.map(({ extent }) => extent as Extent),
-      (block) => held.has(block)
+      ({ index }) => held.has(index)
     )
     this.#nextBlock = undefined
     this.#loose = []
@@ -291,7 +291,7 @@ export class Ingest {
     const place = this.#newPlace(key)
     const block = this.#takeIndex()
     this.#queue.push({ block: this.#writer.places.placeholder(length, hash) })
-    place.extent = { block, blocks: 1, offset: 0, length, packed: false }
+    place.extent = { core: this.#writer.core, block, blocks: 1, offset: 0, length, packed: false }
     await this.#drain()
     return place
   }
@@ -353,7 +353,7 @@ export class Ingest {
   #enqueuePack(pack: PackBuilder, contents: readonly Packed[], buffer?: ArrayBuffer): void {
     const { block } = this.#enqueue(pack.encode(), pack.bytes, true, buffer)
     for (const { place, offset, length } of contents) {
-      place.extent = { block, blocks: 1, offset, length, packed: true }
+      place.extent = { core: this.#writer.core, block, blocks: 1, offset, length, packed: true }
     }
   }
 
@@ -363,7 +363,7 @@ export class Ingest {
     if (block instanceof Promise) block.catch(() => {})
     this.#queue.push({ block, buffer })
     this.#queueBytes += length
-    return { block: this.#takeIndex(), blocks: 1, offset: 0, length, packed }
+    return { core: this.#writer.core, block: this.#takeIndex(), blocks: 1, offset: 0, length, packed }
   }
 
   #takeIndex(): number {
@@ -394,12 +394,17 @@ function used(place: Place): Place {
   return place
 }
 
+/** Whether the blocks of one extent are followed by those of another in the same core. */
+function isFollowedBy(extent: Extent, next: Extent): boolean {
+  return !extent.packed && !next.packed && extent.core === next.core && extent.block + extent.blocks === next.block
+}
+
 /** Joins extents that follow each other block by block into one. */
 export function joinExtents(extents: readonly Extent[]): Extent[] {
   const joined: Extent[] = []
   for (const extent of extents) {
     const last = joined.at(-1)
-    const follows = last !== undefined && !last.packed && !extent.packed && last.block + last.blocks === extent.block
+    const follows = last !== undefined && isFollowedBy(last, extent)
     if (!follows) joined.push(extent)
     else
       joined[joined.length - 1] = { ...last, blocks: last.blocks + extent.blocks, length: last.length + extent.length }

@@ -84,6 +84,7 @@ export function noteWriter(batch: StateBatch, writer: LogWriter): void {
 async function indexChunks(writer: LogWriter, entry: Entry, chunks: Map<string, Extent>): Promise<void> {
   if (entry.type !== 'file') return
   for (const extent of entry.extents) {
+    const { core } = extent
     if (extent.packed) {
       // A pack holds at most the end of a larger file, which isn't worth unpacking.
       if (extent.length === entry.size) chunks.set(entry.hash, extent)
@@ -92,7 +93,7 @@ async function indexChunks(writer: LogWriter, entry: Entry, chunks: Map<string, 
     for (let block = extent.block; block < extent.block + extent.blocks; block++) {
       const leaf = await writer.places.leafOf(block)
       if (leaf === undefined) continue
-      chunks.set(leaf.hash.toString('hex'), { block, blocks: 1, offset: 0, length: leaf.size, packed: false })
+      chunks.set(leaf.hash.toString('hex'), { core, block, blocks: 1, offset: 0, length: leaf.size, packed: false })
     }
   }
 }

@@ -1,5 +1,7 @@
-/** A run of bytes in the content core. */
+/** A run of bytes in a content core. */
 export interface Extent {
+  /** Number of the content core in this folder, as in a `BlockRef`. */
+  readonly core: number
   /** Index of the first block. */
   readonly block: number
   /** How many blocks in a row hold the run. */

@@ -13,9 +13,11 @@ import { until } from '../support/until.ts'
 const size = 1000
 const offsetOf = async (block: number) => block * size
 
+const refOf = (index: number, core = 0) => ({ core, index })
+
 /** Blocks of a thousand bytes each. */
 function run(block: number, blocks: number, more: Partial<Extent> = {}): Extent {
-  return { block, blocks, offset: 0, length: blocks * size, packed: false, ...more }
+  return { core: 0, block, blocks, offset: 0, length: blocks * size, packed: false, ...more }
 }
 
 class Folder {
@@ -57,7 +59,7 @@ class Folder {
   }
 
   async read(block: number): Promise<string> {
-    const found = await this.holders.read(block, size, offsetOf)
+    const found = await this.holders.read(refOf(block), size, offsetOf)
     return found === undefined ? 'nothing' : `${found.bytes.length} ${found.bytes[0]} ${found.certain}`
   }
 }
@@ -95,11 +97,11 @@ test('of several files that have a block, one that is as it was is taken', async
   t.is(await folder.read(10), '1000 7 false', 'and where there is none, it is said')
   rmSync(folder.at('one'))
   t.is(await folder.read(10), 'nothing')
-  t.ok(folder.holders.isHeld(11))
+  t.ok(folder.holders.isHeld(refOf(11)))
   folder.remove('two')
-  t.ok(folder.holders.isHeld(11))
+  t.ok(folder.holders.isHeld(refOf(11)))
   folder.remove('one')
-  t.absent(folder.holders.isHeld(11))
+  t.absent(folder.holders.isHeld(refOf(11)))
 })
 
 test('a file under a new name has its blocks, once that is noted', async (t) => {
@@ -127,7 +129,7 @@ test('runs of any claimed length take no time', async (t) => {
   t.is(await folder.read(1), '1000 2 true')
   t.is(await folder.read(2 ** 39), 'nothing')
   folder.remove('wide')
-  t.absent(folder.holders.isHeld(1))
+  t.absent(folder.holders.isHeld(refOf(1)))
 })
 
 test('nothing is read through a link, and another file in its place is no certain one', async (t) => {
@@ -178,7 +180,7 @@ test('many files are read in turn', async (t) => {
   for (let i = 0; i < 40; i++) await folder.write(`file ${i}`, bytesOf(size, i), [run(i, 1)])
   for (let round = 0; round < 2; round++) {
     for (let i = 0; i < 40; i++) {
-      const found = await folder.holders.read(i, size, offsetOf)
+      const found = await folder.holders.read(refOf(i), size, offsetOf)
       if (!found?.certain || !found.bytes.equals(bytesOf(size, i))) t.fail(`file ${i}`)
     }
   }
@@ -198,16 +200,33 @@ test('a file that was replaced and is kept holds its blocks, as far as the log k
   folder.holders.keep(kept, at as TreePath)
   const isBlock = async (bytes: Uint8Array) => bytes[0] === 1 || bytes[0] === 2
   const read = async (block: number) =>
-    (await folder.holders.read(block, size, offsetOf, isBlock))?.bytes[0] ?? 'nothing'
+    (await folder.holders.read(refOf(block), size, offsetOf, isBlock))?.bytes[0] ?? 'nothing'
   t.alike([await read(10), await read(11)], [1, 2])
   folder.holders.follow(new Map())
   t.alike([await read(10), await read(11)], [1, 2], 'another baseline is none of its business')
   t.is(await folder.read(10), '1000 1 false', 'nobody watches over it')
   writeFileSync(folder.at(at), numbered(1, 3))
   t.alike([await read(10), await read(11)], [1, 'nothing'], 'what was written to it meanwhile is nobody’s')
-  t.ok(folder.holders.isHeld(10))
+  t.ok(folder.holders.isHeld(refOf(10)))
   folder.holders.unkeep(kept)
-  t.absent(folder.holders.isHeld(10))
+  t.absent(folder.holders.isHeld(refOf(10)))
   t.alike(folder.holders.takeDropped(), [run(10, 2)])
   t.is(await read(10), 'nothing')
+})
+
+test('blocks of one index in two cores are two blocks', async (t) => {
+  const folder = await Folder.open(t)
+  await folder.write('one', Buffer.alloc(size, 1), [run(10, 1)])
+  await folder.write('other', Buffer.alloc(size, 2), [run(10, 1, { core: 3 })])
+  const read = async (core: number) => (await folder.holders.read(refOf(10, core), size, offsetOf))?.bytes[0]
+  t.alike([await read(0), await read(3), await read(1)], [1, 2, undefined])
+  t.ok(folder.holders.isHeld(refOf(10, 3)))
+  t.absent(folder.holders.isHeld(refOf(10, 1)))
+  folder.remove('other')
+  t.absent(folder.holders.isHeld(refOf(10, 3)))
+  t.ok(folder.holders.isHeld(refOf(10)), 'the block of the other core stays')
+  t.alike(
+    folder.holders.takeDropped().map(({ core, block }) => [core, block]),
+    [[3, 10]]
+  )
 })

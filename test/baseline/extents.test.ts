@@ -6,16 +6,16 @@ import { holds, must } from '../support/property.ts'
 
 /** A chunk that is a block of its own. */
 function bare(block: number, length = 10): Extent {
-  return { block, blocks: 1, offset: 0, length, packed: false }
+  return { core: 0, block, blocks: 1, offset: 0, length, packed: false }
 }
 
 /** A run of several such blocks. */
 function run(block: number, blocks: number, length: number): Extent {
-  return { block, blocks, offset: 0, length, packed: false }
+  return { core: 0, block, blocks, offset: 0, length, packed: false }
 }
 
 function packed(block: number, offset: number, length = 10): Extent {
-  return { block, blocks: 1, offset, length, packed: true }
+  return { core: 0, block, blocks: 1, offset, length, packed: true }
 }
 
 const cases: ReadonlyArray<[name: string, extents: Extent[], joined: Extent[]]> = [

@@ -4,8 +4,8 @@ import type { TreePath } from '../../src/tree/path.ts'
 import { directoryOf, fileOf, hashOf, pathOf, symlinkOf } from '../support/entries.ts'
 
 const extents = [
-  { block: 3, blocks: 1, offset: 7, length: 5000, packed: true },
-  { block: 4, blocks: 2, offset: 0, length: 5000, packed: false }
+  { core: 0, block: 3, blocks: 1, offset: 7, length: 5000, packed: true },
+  { core: 0, block: 4, blocks: 2, offset: 0, length: 5000, packed: false }
 ]
 const records = [
   [pathOf('a'), { entry: directoryOf(), signature: '7:1.5' }],

@@ -17,6 +17,7 @@ const mtimeMs = fc.integer({ min: -mtimeMsEncodable, max: mtimeMsEncodable })
 
 const extent: fc.Arbitrary<Extent> = fc
   .record({
+    core: fc.constantFrom(0, 0, 1, 7),
     block: position,
     blocks: fc.integer({ min: 1, max: limits.sizeBytes }),
     offset: position,
@@ -54,7 +55,7 @@ test('an entry is decoded as it was encoded, whatever a later format puts after 
   holds(
     t,
     fc.property(validEntry, fc.uint8Array({ maxLength: 20 }), (entry, later) => {
-      const decoded = decodeEntry(Buffer.concat([encodeEntry(entry), later]))
+      const decoded = decodeEntry(Buffer.concat([encodeEntry(entry), later]), Number.POSITIVE_INFINITY)
       must(JSON.stringify(sorted(decoded)) === JSON.stringify(sorted(entry)), `became ${JSON.stringify(decoded)}`)
     }),
     { numRuns: 1000 }
@@ -80,10 +81,12 @@ test('a record of a later format is read as far as it is known', (t) => {
 test('a record looks as FORMAT.md says, byte by byte', (t) => {
   const entry: FileEntry = {
     ...file('v1', { mtimeMs: 1000 }),
-    extents: [{ block: 3, blocks: 1, offset: 5, length: 2, packed: true }]
+    extents: [{ core: 0, block: 3, blocks: 1, offset: 5, length: 2, packed: true }]
   }
   const head = '01' + '01' + 'fdd007' + 'fda401' + '02' // Format, type, time 1000 zig-zag, mode 0o644, size.
   t.is(encodeEntry(entry).toString('hex'), `${head}${hash}01${'0103010502'}`)
+  const elsewhere = { ...entry, extents: entry.extents.map((it) => ({ ...it, core: 7 })) }
+  t.is(encodeEntry(elsewhere).toString('hex'), `${head}${hash}01${'030703010502'}`, 'in another core')
   t.is(encodeEntry(directory({ mtimeMs: 1000 })).toString('hex'), '01' + '02' + 'fdd007' + 'fded01')
   t.is(encodeEntry(symlink('ab', { mtimeMs: -1 })).toString('hex'), '01' + '03' + '01' + '026162')
 })
@@ -106,7 +109,7 @@ function fileRecord(fields: {
 }
 
 test('a record made by hand is accepted, so that what follows fails for its one fault', (t) => {
-  const extents = [{ block: 3, blocks: 1, offset: 0, length: 2, packed: false }]
+  const extents = [{ core: 0, block: 3, blocks: 1, offset: 0, length: 2, packed: false }]
   t.alike(decodeEntry(fileRecord({})), { ...file('v1', { mtimeMs: 0 }), extents })
 })
 
@@ -121,6 +124,7 @@ const over = limits.sizeBytes + 1
 const link = (target: Uint8Array) => Buffer.concat([uints(1, 3, 0, target.length), target])
 
 const refused: ReadonlyArray<[name: string, record: Uint8Array]> = [
+  ['an extent of a core that the log does not name', fileRecord({ extents: [[2, 1, 3, 1, 0, 2]] })],
   ['nothing', Buffer.alloc(0)],
   ['format 0', uints(0, 2, 0, 0o755)],
   ['an unknown type', uints(1, 4, 0, 0o755)],
@@ -240,7 +244,8 @@ function mustBeWithinLimits(entry: Entry): void {
   must(/^[0-9a-f]{64}$/.test(entry.hash), 'hash')
   must(entry.size <= limits.sizeBytes && entry.extents.length <= limits.extents, 'size')
   let total = 0
-  for (const { block, blocks, offset, length, packed } of entry.extents) {
+  for (const { core, block, blocks, offset, length, packed } of entry.extents) {
+    must(core === 0, 'the core of another writer')
     must(Math.max(block, blocks, offset, length) <= limits.sizeBytes, 'extent')
     must(blocks > 0 && length > 0 && (!packed || blocks === 1), 'empty extent')
     total += length

@@ -5,11 +5,11 @@ import type { Extent } from '../../src/tree/entry.ts'
 import { holds, must } from '../support/property.ts'
 
 function run(block: number, blocks = 1, { offset = 0, length = 10 } = {}): Extent {
-  return { block, blocks, offset, length, packed: false }
+  return { core: 0, block, blocks, offset, length, packed: false }
 }
 
 function packed(block: number, offset: number, length = 10): Extent {
-  return { block, blocks: 1, offset, length, packed: true }
+  return { core: 0, block, blocks: 1, offset, length, packed: true }
 }
 
 const cases: ReadonlyArray<[name: string, extents: readonly Extent[], overlap: boolean]> = [
@@ -32,6 +32,8 @@ const cases: ReadonlyArray<[name: string, extents: readonly Extent[], overlap: b
   ['refuses ranges that begin together', [packed(3, 0, 9), packed(3, 0)], true],
   ['takes the same range of two packs', [packed(3, 0), packed(4, 0)], false],
   ['refuses a block that is a pack and bare', [packed(3, 0), run(3)], true],
+  ['takes the same blocks of two cores', [run(3), { ...run(3, 1, { offset: 5 }), core: 1 }], false],
+  ['refuses what overlaps in a core behind others', [{ ...run(9), core: 1 }, run(3), run(3, 1, { offset: 5 })], true],
   ['refuses a pack within a run', [run(2, 3), packed(3, 0)], true]
 ]
 for (const [name, extents, overlap] of cases) {
@@ -43,12 +45,13 @@ for (const [name, extents, overlap] of cases) {
 
 test('overlapInPart finds what a comparison of all pairs finds', (t) => {
   const few = fc.nat(3)
-  const extent = fc.oneof(
+  const ofOneCore = fc.oneof(
     fc
       .tuple(few, fc.integer({ min: 1, max: 3 }), fc.nat(1))
       .map(([block, blocks, offset]) => run(block, blocks, { offset })),
     fc.tuple(few, few, fc.integer({ min: 1, max: 3 })).map(([block, offset, length]) => packed(block, offset, length))
   )
+  const extent = fc.tuple(ofOneCore, fc.constantFrom(0, 0, 0, 1)).map(([it, core]) => ({ ...it, core }))
   return holds(
     t,
     fc.property(fc.array(extent, { maxLength: 5 }), (extents) => {
@@ -60,7 +63,7 @@ test('overlapInPart finds what a comparison of all pairs finds', (t) => {
 })
 
 function pairOverlaps(a: Extent, b: Extent): boolean {
-  if (JSON.stringify(a) === JSON.stringify(b)) return false
+  if (JSON.stringify(a) === JSON.stringify(b) || a.core !== b.core) return false
   if (a.block >= b.block + b.blocks || b.block >= a.block + a.blocks) return false
   if (a.packed !== b.packed) return true
   if (a.packed) return a.offset < b.offset + b.length && b.offset < a.offset + a.length

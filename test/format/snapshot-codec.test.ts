@@ -28,7 +28,9 @@ async function rowsOf(blocks: readonly Uint8Array[]): Promise<DeltaRow[]> {
   return rows
 }
 
-const packedAt = (block: number, offset: number, length: number) => [{ block, blocks: 1, offset, length, packed: true }]
+const packedAt = (block: number, offset: number, length: number) => [
+  { core: 0, block, blocks: 1, offset, length, packed: true }
+]
 
 const mtimeMs = fc.oneof(fc.maxSafeInteger(), fc.constantFrom(-mtimeMsMax, mtimeMsMax)).map((time) => {
   return Math.max(-mtimeMsMax, Math.min(time, mtimeMsMax))
@@ -44,7 +46,7 @@ function fileMaker(): (made: Made) => Entry {
   return ({ mtimeMs, mode, size, block, follows, isTwo }) => {
     const start = follows ? end : { block, offset: size }
     end = { block: start.block, offset: start.offset + size }
-    const more = isTwo ? [{ block: 9, blocks: 2, offset: 0, length: 5000, packed: false }] : []
+    const more = isTwo ? [{ core: 0, block: 9, blocks: 2, offset: 0, length: 5000, packed: false }] : []
     const extents = [...packedAt(start.block, start.offset, size), ...more]
     return { type: 'file', mode, mtimeMs, size: size + (isTwo ? 5000 : 0), hash: hashOf(`${size}`), extents }
   }
@@ -115,6 +117,7 @@ test('a folder without entries has a snapshot without blocks', async (t) => t.al
 test('an entry with very many extents has a block of its own, or no snapshot', async (t) => {
   const withExtents = (count: number): Entry => {
     const extents = Array.from({ length: count }, (_, i) => ({
+      core: 0,
       block: 2 * i,
       blocks: 1,
       offset: 0,

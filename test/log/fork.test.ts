@@ -10,7 +10,7 @@ import { arrival, collect, commit, link, openReader } from '../support/log.ts'
 import { until } from '../support/until.ts'
 
 function contentAt(block: number, content: string) {
-  return fileOf(content, { extents: [{ block, blocks: 1, offset: 0, length: content.length, packed: false }] })
+  return fileOf(content, { extents: [{ core: 0, block, blocks: 1, offset: 0, length: content.length, packed: false }] })
 }
 
 /** A writer that has lost the end of its log, and a reader that knows it. */

@@ -28,7 +28,7 @@ const badKeys: readonly (readonly [key: string | Buffer, word: string])[] = [
 ]
 
 const record = encodeEntry(
-  fileOf('content', { extents: [{ block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
+  fileOf('content', { extents: [{ core: 0, block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
 )
 const badValues: Readonly<Record<string, Buffer>> = {
   empty: Buffer.alloc(0),

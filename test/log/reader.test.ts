@@ -122,7 +122,7 @@ test('a second reader gets all from the first when the writer is gone', async (t
   const { store: firstStore, reader: first } = await openReader(t, writer.key)
   const unlink = await link(t, store, firstStore)
   await writer.appendBlocks([Buffer.from('content')])
-  const file = fileOf('content', { extents: [{ block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
+  const file = fileOf('content', { extents: [{ core: 0, block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
   const version = await commit(writer, { a: directoryOf(), 'a/file': file })
   await arrival(first, version)
   await collect(first.entriesAt(version, () => {}))

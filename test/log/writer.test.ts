@@ -6,7 +6,7 @@ import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
 import { collect, commit, openStore, openWriter } from '../support/log.ts'
 import { Problems } from '../support/problems.ts'
 
-const content = fileOf('content', { extents: [{ block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
+const content = fileOf('content', { extents: [{ core: 0, block: 0, blocks: 1, offset: 0, length: 7, packed: false }] })
 
 test('a new log has a key, and no version', async (t) => {
   const { writer } = await openWriter(t)
@@ -52,8 +52,8 @@ test('blocks are appended in order, and read back', async (t) => {
   await writer.appendBlocks([Buffer.from('three')])
   t.alike(writer.content, { fork: 0, length: 3 })
   t.is((await (await store.named('content')).get(2))?.toString(), 'three')
-  t.ok(await writer.has({ block: 1, blocks: 2, offset: 0, length: 8, packed: false }))
-  t.absent(await writer.has({ block: 2, blocks: 2, offset: 0, length: 8, packed: false }), 'one of them')
+  t.ok(await writer.has({ core: 0, block: 1, blocks: 2, offset: 0, length: 8, packed: false }))
+  t.absent(await writer.has({ core: 0, block: 2, blocks: 2, offset: 0, length: 8, packed: false }), 'one of them')
 })
 
 test('a log goes on where it was left', async (t) => {
@@ -87,7 +87,7 @@ test('a new fork keeps all that is there, and counts on', async (t) => {
   await writer.startFork(0)
   t.alike(writer.version, { fork: version.fork + 1, length: version.length })
   t.is(writer.content.length, 1)
-  t.ok(await writer.has({ block: 0, blocks: 1, offset: 0, length: 7, packed: false }))
+  t.ok(await writer.has({ core: 0, block: 0, blocks: 1, offset: 0, length: 7, packed: false }))
   await commit(writer, { a: directoryOf() })
   t.alike(
     (await collect(writer.entries(() => {}))).map(([path]) => path),
@@ -100,7 +100,8 @@ test('a snapshot takes the place of the one before, and its blocks', async (t) =
   await writer.appendBlocks([Buffer.from('content')])
   await commit(writer, { a: directoryOf() })
   await writer.publishSnapshot([Buffer.from('one'), Buffer.from('two')], 1, 0)
-  const blocks = (block: number, blocks: number) => writer.has({ block, blocks, offset: 0, length: 3, packed: false })
+  const blocks = (block: number, blocks: number) =>
+    writer.has({ core: 0, block, blocks, offset: 0, length: 3, packed: false })
   t.ok(await blocks(1, 2))
   await writer.publishSnapshot([Buffer.from('three')], 1, 0)
   t.absent(await blocks(1, 1))

@@ -100,7 +100,7 @@ for (const [name, { taken, stage, log = complete }, expected] of cases) {
 }
 
 test('chunks found anew are recorded though nothing changed', (t) => {
-  const chunks = new Map([['00', { block: 1, blocks: 1, offset: 0, length: 5, packed: false }]])
+  const chunks = new Map([['00', { core: 0, block: 1, blocks: 1, offset: 0, length: 5, packed: false }]])
   const plan = planCommit({ ...nothing, chunks }, baseline, lastOfPass, complete)
   t.is(plan?.appends, false)
   t.alike(plan?.chunks, chunks)

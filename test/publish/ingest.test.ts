@@ -155,7 +155,7 @@ test('a large file that is torn gives up the blocks that it alone had', async (t
 })
 
 const extent = (block: number, more: Partial<Extent> = {}): Extent => {
-  return { block, blocks: 1, offset: 0, length: 10, packed: false, ...more }
+  return { core: 0, block, blocks: 1, offset: 0, length: 10, packed: false, ...more }
 }
 
 const joins: ReadonlyArray<[name: string, extents: readonly Extent[], joined: readonly Extent[]]> = [

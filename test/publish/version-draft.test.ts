@@ -93,7 +93,7 @@ test('stored bytes are counted from one version to the next', async (t) => {
 test('the state records puts, removals and chunks, and what they belong to last', async (t) => {
   const { state } = await Share.open(t)
   const record = { entry: directoryOf(), signature: 's' }
-  const extent = { block: 1, blocks: 1, offset: 0, length: 5, packed: false }
+  const extent = { core: 0, block: 1, blocks: 1, offset: 0, length: 5, packed: false }
   await state.commit((batch) => batch.put(pathOf('gone'), record))
   const records = new Map([
     [pathOf('dir'), record],

@@ -60,7 +60,7 @@ test('only files have content', async (t) => {
 test('an entry that is nonsense is damage', async (t) => {
   const { writer, source } = await open(t)
   // Its pack has fewer bytes than the entry names.
-  const extents = [{ block: 0, blocks: 1, offset: 5, length: 10, packed: true }]
+  const extents = [{ core: 0, block: 0, blocks: 1, offset: 5, length: 10, packed: true }]
   await commit(writer, { bad: fileOf('ten bytes!', { extents }) })
   const { bytes } = await content(source, { path: 'bad' }, signal)
   t.is(await codeOf(() => all(bytes)), 'DAMAGED')
@@ -72,7 +72,7 @@ test('a content that nobody has is told, with when it went', async (t) => {
   await link(t, store, other)
   const { content: core } = writer.cores()
   await until(() => (core?.peers.length ?? 0) > 0, { what: 'a peer' })
-  const extents = [{ block: 99, blocks: 1, offset: 0, length: 4, packed: false }]
+  const extents = [{ core: 0, block: 99, blocks: 1, offset: 0, length: 4, packed: false }]
   await commit(writer, { away: fileOf('text', { extents }) })
   const { bytes } = await content(source, { path: 'away' }, signal)
   const failure = (await failureOf(() => all(bytes))) as Error & { code: string }

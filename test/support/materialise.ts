@@ -87,7 +87,7 @@ export class Workshop {
         staging: this.staging,
         source: {
           read: (entry, aborted) => this.#read(entry, aborted),
-          pack: async (block) => this.#pack(block)
+          pack: async ({ index }) => this.#pack(index)
         },
         workers: this.#workers,
         steps,

@@ -171,7 +171,10 @@ export class Month {
       let offset = 0
       for (const each of pack) {
         const { length } = each.bytes
-        changes.set(each.path, { ...each.entry, extents: [{ block, blocks: 1, offset, length, packed: true }] })
+        changes.set(each.path, {
+          ...each.entry,
+          extents: [{ core: 0, block, blocks: 1, offset, length, packed: true }]
+        })
         offset += length
       }
       pack = []

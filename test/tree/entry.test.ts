@@ -6,7 +6,7 @@ import { directoryOf as directory, fileOf as file, symlinkOf as symlink } from '
 import { holds } from '../support/property.ts'
 import { anyEntry } from '../support/trees.ts'
 
-const extents = [{ block: 7, blocks: 1, offset: 0, length: 2, packed: false }]
+const extents = [{ core: 0, block: 7, blocks: 1, offset: 0, length: 2, packed: false }]
 
 const pairs: ReadonlyArray<
   [name: string, a: Entry | undefined, b: Entry | undefined, content: boolean, entry: boolean]

@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import RocksDB, { type WriteBatch } from 'rocksdb-native'
 import { databaseFailure, isDiskFull, messageOf } from '../../errors.ts'
+import { firstCore } from '../../tree/block-ref.ts'
 import type { BaselineRecord } from '../../tree/diff.ts'
 import type { Entry, Extent } from '../../tree/entry.ts'
 import { parseTreePath, type TreePath } from '../../tree/path.ts'
@@ -13,7 +14,7 @@ import type { SelectionRecord } from './selection-file.ts'
  * up to where it got. All of it can be had again by a scan, so what can't be read is thrown away.
  *
  * Keys: `b` path → baseline record; `c` SHA-256 → extent of a chunk; `m` name → a value of `Notes`.
- * Values are JSON.
+ * Values are JSON. An extent of before a folder could have several content cores names none: it is of the first.
  */
 export class State {
   readonly #directory: string
@@ -101,7 +102,7 @@ export class State {
   /** Where a chunk with this SHA-256 is stored, if it is. */
   async chunk(hash: string): Promise<Extent | undefined> {
     const value = await this.#guarded(() => this.#db.get(chunkKey(hash)))
-    return value === null ? undefined : (JSON.parse(value.toString()) as Extent)
+    return value === null ? undefined : parseExtent(value)
   }
 
   /** Where chunks with these SHA-256 are stored, those that are. */
@@ -115,7 +116,7 @@ export class State {
       values.catch(() => {}) // Told below.
       await this.#guarded(() => batch.flush())
       for (const [i, value] of (await values).entries()) {
-        if (value !== null) found.set(hashes[i] as string, JSON.parse(value.toString()) as Extent)
+        if (value !== null) found.set(hashes[i] as string, parseExtent(value))
       }
       return found
     } finally {
@@ -126,7 +127,7 @@ export class State {
   /** All chunks whose place is known, one after the other. */
   async *allChunks(): AsyncGenerator<readonly [hash: string, extent: Extent]> {
     for await (const { key, value } of this.#db.iterator({ gte: 'c', lt: 'd', capacity: 256 })) {
-      yield [key.toString('hex', 1), JSON.parse(value.toString()) as Extent]
+      yield [key.toString('hex', 1), parseExtent(value)]
     }
   }
 
@@ -211,10 +212,24 @@ function isDamaged(error: unknown): boolean {
   )
 }
 
+function parseExtent(value: Buffer): Extent {
+  return withCore(JSON.parse(value.toString()) as StoredExtent)
+}
+
+type StoredExtent = Omit<Extent, 'core'> & Partial<Pick<Extent, 'core'>>
+
+function withCore(extent: StoredExtent): Extent {
+  return { core: firstCore, ...extent }
+}
+
+function withCores(entry: Entry): Entry {
+  return entry.type === 'file' ? { ...entry, extents: entry.extents.map(withCore) } : entry
+}
+
 function parseRecord(value: Buffer): BaselineRecord | undefined {
   try {
     const [entry, signature] = JSON.parse(value.toString()) as [Entry, string]
-    return { entry, signature }
+    return { entry: withCores(entry), signature }
   } catch {
     return undefined
   }

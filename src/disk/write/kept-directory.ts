@@ -3,6 +3,7 @@ import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDiskFull, systemCode } from '../../errors.ts'
 import { reached } from '../../failpoints.ts'
+import { type BlockRef, firstCore } from '../../tree/block-ref.ts'
 import { type Extent, type FileEntry, mtimeMsMax, permissionBits } from '../../tree/entry.ts'
 import { childPath, parseTreePath, stateDirectoryName, type TreePath } from '../../tree/path.ts'
 import { isAbsence } from '../path/beneath.ts'
@@ -63,7 +64,7 @@ const keptPath = childPath(childPath('', stateDirectoryName), 'kept')
  * The file is called by the SHA-256 of its content, so that none is kept twice; its record by the same and `.json`.
  *
  * FORMAT of a record: `{"format":1,"path":"a/b","keptMs":1700000000000,"entry":{"type":"file","mode":420,"mtimeMs":…,
- * "size":…,"hash":"…","extents":[{"block":…,"blocks":…,"offset":…,"length":…,"packed":false}]}}`.
+ * "size":…,"hash":"…","extents":[{"core":0,"block":…,"blocks":…,"offset":…,"length":…,"packed":false}]}}`.
  *
  * A record is durable before its file comes, and goes after it. So a file without a record isn't ours, and stays; and a
  * record without a file is of one that never came, or has gone.
@@ -168,9 +169,10 @@ export class KeptDirectory {
   }
 
   /** From a block on there will be others: files that reach so far hold none any more, but their bytes stay. */
-  cut(block: number): void {
+  cut({ core, index }: BlockRef): void {
     for (const file of this.files) {
-      if (!file.entry.extents.some((extent) => extent.block + extent.blocks > block)) continue
+      const reaches = (extent: Extent) => extent.core === core && extent.block + extent.blocks > index
+      if (!file.entry.extents.some(reaches)) continue
       const bare = { ...file, entry: { ...file.entry, extents: [] } }
       this.#blocks.unkeep(file)
       this.#files.set(file.entry.hash, bare)
@@ -307,13 +309,17 @@ function parseFile({ type, mode, mtimeMs, size, hash, extents }: Record<keyof Fi
   if (type !== 'file' || typeof hash !== 'string' || !isCount(mode) || !isCount(size)) return undefined
   if (mode > permissionBits || !Number.isSafeInteger(mtimeMs) || Math.abs(mtimeMs as number) > mtimeMsMax)
     return undefined
-  if (!Array.isArray(extents) || !extents.every(isExtent)) return undefined
-  return { type, mode, mtimeMs: mtimeMs as number, size, hash, extents } satisfies FileEntry
+  if (!Array.isArray(extents)) return undefined
+  const read = extents.map(parseExtent)
+  if (!read.every((extent) => extent !== undefined)) return undefined
+  return { type, mode, mtimeMs: mtimeMs as number, size, hash, extents: read } satisfies FileEntry
 }
 
-function isExtent(value: unknown): value is Extent {
-  const { block, blocks, offset, length, packed } = value as Record<keyof Extent, unknown>
-  return [block, blocks, offset, length].every(isCount) && typeof packed === 'boolean'
+function parseExtent(value: unknown): Extent | undefined {
+  // Records of before there could be several cores name none.
+  const { core = firstCore, block, blocks, offset, length, packed } = value as Record<keyof Extent, unknown>
+  if (!isCount(core) || !isCount(block) || !isCount(blocks) || !isCount(offset) || !isCount(length)) return undefined
+  return typeof packed === 'boolean' ? { core, block, blocks, offset, length, packed } : undefined
 }
 
 function isCount(value: unknown): value is number {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { debuglog } from 'node:util'
 import { isDiskFull, messageOf, SyncError } from '../../errors.ts'
 import { reached } from '../../failpoints.ts'
+import type { BlockRef } from '../../tree/block-ref.ts'
 import type { BaselineRecord, Seen } from '../../tree/diff.ts'
 import { type DirectoryEntry, type Entry, type FileEntry, permissionBits } from '../../tree/entry.ts'
 import type { TreePath } from '../../tree/path.ts'
@@ -282,7 +283,7 @@ class Work {
   }
 
   /** Stages small files, whose contents lie in one pack, in a thread of its own. */
-  async #stagePack(steps: readonly WriteStep[], pack: number | 'nothing', staged: Staged[]): Promise<void> {
+  async #stagePack(steps: readonly WriteStep[], pack: BlockRef | 'nothing', staged: Staged[]): Promise<void> {
     const { signal } = this.#options
     const { source, staging } = this.#input
     const bytes = pack === 'nothing' ? nothing : await source.pack(pack, signal)

@@ -1,4 +1,5 @@
 import { chunkBytesMin } from '../../chunk/chunker.ts'
+import { type BlockRef, blockKey } from '../../tree/block-ref.ts'
 import type { Step } from '../../tree/plan.ts'
 
 export type WriteStep = Extract<Step, { op: 'write' }>
@@ -10,25 +11,26 @@ const groupedMin = 8
 export interface StageGroup {
   readonly steps: readonly WriteStep[]
   /** The pack; for empty files none is needed. */
-  readonly source: number | 'nothing' | 'single'
+  readonly source: BlockRef | 'nothing' | 'single'
 }
 
 /** Joins the steps whose files are small and lie in the same pack, in the order in which each first comes. */
 export function stageGroups(steps: readonly WriteStep[]): StageGroup[] {
   if (steps.filter((step) => sourceOf(step) !== 'single').length < groupedMin) return steps.map(alone)
   const groups: StageGroup[] = []
-  const joined = new Map<number | 'nothing', WriteStep[]>()
+  const joined = new Map<string, WriteStep[]>()
   for (const step of steps) {
     const source = sourceOf(step)
     if (source === 'single') {
       groups.push(alone(step))
       continue
     }
-    const known = joined.get(source)
+    const key = source === 'nothing' ? source : blockKey(source)
+    const known = joined.get(key)
     if (known !== undefined) known.push(step)
     else {
       const first = [step]
-      joined.set(source, first)
+      joined.set(key, first)
       groups.push({ steps: first, source })
     }
   }
@@ -43,5 +45,5 @@ function sourceOf({ entry, copyOf }: WriteStep): StageGroup['source'] {
   if (entry.type !== 'file' || copyOf !== undefined || entry.size >= chunkBytesMin) return 'single'
   const [extent] = entry.extents
   if (extent === undefined) return entry.size === 0 ? 'nothing' : 'single'
-  return extent.packed && entry.extents.length === 1 ? extent.block : 'single'
+  return extent.packed && entry.extents.length === 1 ? { core: extent.core, index: extent.block } : 'single'
 }

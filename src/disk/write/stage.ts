@@ -19,6 +19,7 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemCode } from '../../errors.ts'
 import { reached } from '../../failpoints.ts'
+import type { BlockRef } from '../../tree/block-ref.ts'
 import type { Entry, FileEntry, SymlinkEntry } from '../../tree/entry.ts'
 import { cutToBytes } from '../../tree/marked-name.ts'
 import { baseName, type TreePath } from '../../tree/path.ts'
@@ -39,7 +40,7 @@ export interface ContentSource {
    */
   read(entry: FileEntry, signal: AbortSignal, options?: ReceiveOptions): AsyncIterable<Uint8Array>
   /** All that a pack holds. Fails as `read` does. */
-  pack(block: number, signal: AbortSignal): Promise<Uint8Array>
+  pack(block: BlockRef, signal: AbortSignal): Promise<Uint8Array>
 }
 
 /** What goes on beside it. */

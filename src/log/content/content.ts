@@ -5,6 +5,7 @@ import { databaseFailure } from '../../errors.ts'
 import { decodePack } from '../../format/pack-codec.ts'
 import type { Relocation } from '../../format/relocation-codec.ts'
 import { isSilence } from '../../silence.ts'
+import type { BlockRef } from '../../tree/block-ref.ts'
 import type { Extent, FileEntry } from '../../tree/entry.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
 import { movesMax, type Relocations, restored } from './relocations.ts'
@@ -115,9 +116,9 @@ export class ContentReader {
   }
 
   /** All that a pack holds. It isn't kept: who asks for it here wants all of it at once. Throws as `read` does. */
-  async pack(block: number, signal: AbortSignal): Promise<Uint8Array> {
+  async pack({ index }: Pick<BlockRef, 'index'>, signal: AbortSignal): Promise<Uint8Array> {
     signal.throwIfAborted()
-    return this.#relocations.of(block) === undefined ? this.#unpacked(block) : this.#assembled(block)
+    return this.#relocations.of(index) === undefined ? this.#unpacked(index) : this.#assembled(index)
   }
 
   /** All that was kept of a pack, where it was, out of what it was moved to. */

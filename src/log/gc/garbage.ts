@@ -2,6 +2,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import type { Head } from '../../format/head-codec.ts'
+import type { BlockRef } from '../../tree/block-ref.ts'
 import type { Version } from '../../tree/tree.ts'
 import { BeeView, type Pair } from '../bee/bee-view.ts'
 import { extentsIn, headerLength, headOf } from '../bee/entries.ts'
@@ -64,7 +65,7 @@ export class Garbage {
    *
    * @param isHeld whether a file of the folder holds a block: what lies there takes no space
    */
-  async find(kept: Kept, isHeld: (block: number) => boolean, signal: AbortSignal): Promise<BlockSet> {
+  async find(kept: Kept, isHeld: (block: BlockRef) => boolean, signal: AbortSignal): Promise<BlockSet> {
     const { contentLength } = await headOf(this.#bee, kept.newest)
     const found = await this.#here(Math.min(contentLength, this.#content.length), isHeld, signal)
     const relocations = await this.#relocations(kept.newest, signal)
@@ -139,12 +140,12 @@ export class Garbage {
     return runs.length <= runsMax
   }
 
-  async #here(end: number, isHeld: (block: number) => boolean, signal: AbortSignal): Promise<BlockSet> {
+  async #here(end: number, isHeld: (block: BlockRef) => boolean, signal: AbortSignal): Promise<BlockSet> {
     const { bitfield } = this.#content.core
     const here = new BlockSet()
     let count = 0
     for (let at = bitfield.findFirst(true, 0); at >= 0 && at < end; at = bitfield.findFirst(true, at + 1)) {
-      if (!isHeld(at)) here.add(at)
+      if (!isHeld(this.#places.refOf(at))) here.add(at)
       if (++count % blocksAtOnce === 0) {
         signal.throwIfAborted()
         await yieldToOthers()

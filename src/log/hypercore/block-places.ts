@@ -4,25 +4,26 @@ import type Hypercore from 'hypercore'
 import type { BlockStorage, BlockWrite, Peer, TreeNode } from 'hypercore'
 import { BoundedMap } from '../../bounded-map.ts'
 import { giveBack } from '../../buffer-pool.ts'
+import { type BlockRef, firstCore } from '../../tree/block-ref.ts'
 import { leafHash, setLeafHash } from './leaf-hash.ts'
 import { decodeStored, encodeInline, encodePlaced } from './stored-block.ts'
 import { TreeNodes } from './tree-nodes.ts'
 
 const trace = debuglog('p2psync:places')
 
-/** The files that hold blocks; `sync` keeps account of which. */
+/** The files of a folder that hold blocks of its content cores. */
 export interface BlockFiles {
   /**
    * Reads a block from any file that holds it; `undefined` where none does any more.
    *
    * @param length of the block, in bytes
-   * @param offsetOf tells where a block begins in the content core, in bytes
+   * @param offsetOf tells where the block of an index begins in the same core, in bytes
    * @param isBlock whether these are its bytes, by the log: where a file may have changed, another may hold it too
    */
   read(
-    block: number,
+    block: BlockRef,
     length: number,
-    offsetOf: (block: number) => Promise<number>,
+    offsetOf: (index: number) => Promise<number>,
     isBlock?: (bytes: Uint8Array) => Promise<boolean>
   ): Promise<FoundBlock | undefined>
 }
@@ -49,6 +50,8 @@ const zeros = new ArrayBuffer(15 * 1024 * 1024)
  */
 export class BlockPlaces {
   readonly #core: Hypercore
+  /** The number that the core has in its folder. */
+  readonly #number: number
   readonly #files: BlockFiles
   readonly #storage: BlockStorage
   readonly #readRaw: BlockStorage['read']
@@ -59,9 +62,13 @@ export class BlockPlaces {
   readonly #placeholders = new WeakSet<Uint8Array>()
   readonly #offsets = new BoundedMap<number, Promise<number>>(offsetsMax)
 
-  /** @param core that is ready; its own storage is taken over */
-  constructor(core: Hypercore, files: BlockFiles) {
+  /**
+   * @param core that is ready; its own storage is taken over
+   * @param number of the core in its folder
+   */
+  constructor(core: Hypercore, files: BlockFiles, number = firstCore) {
     this.#core = core
+    this.#number = number
     this.#files = files
     this.#storage = core.core.state.storage
     new TreeNodes(core, this.#storage)
@@ -124,14 +131,14 @@ export class BlockPlaces {
   }
 
   /** Gives up those blocks of a range, `end` excluded, that lie in files and that none holds; what is in the store stays. */
-  async release(first: number, end: number, isHeld: (block: number) => boolean): Promise<void> {
+  async release(first: number, end: number, isHeld: (block: BlockRef) => boolean): Promise<void> {
     const { bitfield } = this.#core.core
     let start = -1
     let next = first
     for (;;) {
       const block = bitfield.findFirst(true, next)
       const isOver = block < 0 || block >= end
-      const isLoose = !isOver && !isHeld(block) && (await this.lengthOf(block)) !== undefined
+      const isLoose = !isOver && !isHeld(this.refOf(block)) && (await this.lengthOf(block)) !== undefined
       if (start >= 0 && (!isLoose || block !== next)) {
         await this.#core.clear(start, next)
         start = -1
@@ -140,6 +147,11 @@ export class BlockPlaces {
       if (isLoose && start < 0) start = block
       next = block + 1
     }
+  }
+
+  /** The name of a block of this core among all of its folder. */
+  refOf(index: number): BlockRef {
+    return { core: this.#number, index }
   }
 
   /** Whether a block is known here as one that lies in a file, and how long it is then. */
@@ -233,7 +245,7 @@ export class BlockPlaces {
     )
     const offsetOf = (block: number) => this.offsetOf(block)
     const isBlock = (bytes: Uint8Array) => this.isBlock(index, bytes)
-    const found = await this.#files.read(index, placed, offsetOf, isBlock).catch(() => undefined)
+    const found = await this.#files.read(this.refOf(index), placed, offsetOf, isBlock).catch(() => undefined)
     if (found !== undefined && (found.certain || (await isBlock(found.bytes)))) return found.bytes
     trace('block %d is in no file any more', index)
     return null

@@ -5,7 +5,7 @@ import { State } from '../../../src/disk/state/state.ts'
 import { directoryOf, fileOf, hashOf, pathOf, symlinkOf } from '../../support/entries.ts'
 import { failureOf } from '../../support/failure.ts'
 
-const extent = { block: 3, blocks: 2, offset: 7, length: 100, packed: false }
+const extent = { core: 0, block: 3, blocks: 2, offset: 7, length: 100, packed: false }
 const records = new Map([
   [pathOf('a'), { entry: directoryOf(), signature: '7:1.5' }],
   [pathOf('a/ünicode\n😀'), { entry: fileOf('x'.repeat(100), { extents: [extent] }), signature: '100:1:2:3' }],

@@ -32,7 +32,7 @@ class Blocks implements KeptBlocks {
 }
 
 function entryOf(content: string): FileEntry {
-  const extent = { block: 3, blocks: 1, offset: 0, length: content.length, packed: false }
+  const extent = { core: 0, block: 3, blocks: 1, offset: 0, length: content.length, packed: false }
   return fileOf(content, { extents: content === '' ? [] : [extent] })
 }
 
@@ -239,9 +239,11 @@ test('of a full disk the oldest goes, as much as is needed; who opens it next fi
 test('what reaches into blocks that will be others holds none any more, but stays', async (t) => {
   const scene = await Scene.open(t)
   scene.keep('file', 'content')
-  scene.kept.cut(4)
+  scene.kept.cut({ core: 0, index: 4 })
   t.alike(scene.reopen().scene.blocks.held.size, 1, 'its only block is the one before')
-  scene.kept.cut(3)
+  scene.kept.cut({ core: 1, index: 0 })
+  t.alike(scene.reopen().scene.blocks.held.size, 1, 'blocks of another core are none of its')
+  scene.kept.cut({ core: 0, index: 3 })
   t.alike(scene.blocks.paths, [])
   const again = scene.reopen().scene
   t.alike(
@@ -303,4 +305,18 @@ test('what can’t be kept stays where it is', async (t) => {
   t.alike(problems.paths, ['removed'])
   t.alike(shop.tree(), { removed: 'x' })
   t.alike(shop.staged(), [])
+})
+
+test('a record of before a folder could have several content cores is of the first one', async (t) => {
+  const scene = await Scene.open(t)
+  scene.keep('file', 'content')
+  const at = join(scene.kept.directory, `${hashOf('content')}.json`)
+  const text = readFileSync(at, 'utf8')
+  t.ok(text.includes('"core":0,'))
+  writeFileSync(at, text.replace('"core":0,', ''))
+  const again = scene.reopen().scene
+  t.alike(
+    again.kept.files.map(({ entry }) => entry),
+    [entryOf('content')]
+  )
 })

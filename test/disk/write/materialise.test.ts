@@ -183,7 +183,7 @@ test('many files go in several batches, each recorded', { timeout: 60_000 }, asy
 
 /** A file whose content is one byte of a pack. */
 function packedStep(path: string, pack: string, offset: number, block: number) {
-  const extents = [{ block, blocks: 1, offset, length: 1, packed: true }]
+  const extents = [{ core: 0, block, blocks: 1, offset, length: 1, packed: true }]
   return step.file(path, pack[offset] as string, { extents })
 }
 

@@ -19,6 +19,7 @@ test('a part of a file is read alike from runs of blocks of any size, and from w
   await content.append(blocks)
   const places = new BlockPlaces(content, noFiles)
   const run = (block: number, count: number, offset: number, length: number): Extent => ({
+    core: 0,
     block,
     blocks: count,
     offset,
@@ -58,7 +59,7 @@ test('extents that tell nonsense are refused', async (t) => {
   const content = await (await openStore(t)).named('content')
   await content.append([Buffer.alloc(10), Buffer.alloc(10), Buffer.alloc(10)])
   const places = new BlockPlaces(content, noFiles)
-  const extents = [{ block: 0, blocks: 1, offset: 0, length: 30, packed: false }]
+  const extents = [{ core: 0, block: 0, blocks: 1, offset: 0, length: 30, packed: false }]
   const file = fileOf(Buffer.alloc(30), { extents })
   const error = await failureOf(() => extentsOf(file, { start: 15, end: 20 }, content, places))
   t.ok(error instanceof RangeError, String(error))

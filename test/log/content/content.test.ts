@@ -27,7 +27,7 @@ async function openContent(t: Parameters<typeof openWriter>[0]): Promise<Content
 }
 
 function fileAt(...extents: readonly Partial<Extent>[]): FileEntry {
-  const whole = { block: 0, blocks: 1, offset: 0, length: 1, packed: false }
+  const whole = { core: 0, block: 0, blocks: 1, offset: 0, length: 1, packed: false }
   return fileOf('', { extents: extents.map((extent) => ({ ...whole, ...extent })) })
 }
 

@@ -21,6 +21,7 @@ const relocation: Relocation = {
   ]
 }
 const extent = (offset: number, length: number, block = 3): Extent => ({
+  core: 0,
   block,
   blocks: 1,
   offset,
@@ -119,7 +120,7 @@ test('contents are read from the new pack where the old one has gone, and from t
   const reader = new ContentReader(core, writer.places, arrivals, more)
   const expected = Buffer.alloc(50)
   expected.set(contents.subarray(24, 36), 24)
-  t.alike(Buffer.from(await reader.pack(0, signal)), expected, 'all that is left of a pack')
+  t.alike(Buffer.from(await reader.pack({ index: 0 }, signal)), expected, 'all that is left of a pack')
   await reader.close()
 })
 

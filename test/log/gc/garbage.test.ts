@@ -6,6 +6,7 @@ import type { PastVersion } from '../../../src/log/gc/garbage.ts'
 import type { LogStore } from '../../../src/log/hypercore/store.ts'
 import { LogReader } from '../../../src/log/reader.ts'
 import type { LogWriter } from '../../../src/log/writer.ts'
+import type { BlockRef } from '../../../src/tree/block-ref.ts'
 import type { Entry } from '../../../src/tree/entry.ts'
 import type { Version } from '../../../src/tree/tree.ts'
 import { directoryOf, fileOf } from '../../support/entries.ts'
@@ -29,13 +30,13 @@ async function openLog(t: Assert): Promise<Log> {
     const bytes = randomBytes(1000)
     const block = writer.content.length
     await writer.appendBlocks([bytes])
-    return fileOf(bytes, { extents: [{ block, blocks: 1, offset: 0, length: 1000, packed: false }] })
+    return fileOf(bytes, { extents: [{ core: 0, block, blocks: 1, offset: 0, length: 1000, packed: false }] })
   }
   return { store, writer, file }
 }
 
 /** The blocks that are found when all since a version is kept. */
-async function found(writer: LogWriter, since: number, isHeld: (block: number) => boolean = nowhere) {
+async function found(writer: LogWriter, since: number, isHeld: (block: BlockRef) => boolean = nowhere) {
   const blocks = await writer.garbage().find({ since, newest: writer.version as Version }, isHeld, signal)
   return blocksOf(blocks.runs())
 }
@@ -55,7 +56,7 @@ test('what no kept version names is found, and what one named for a while is not
   t.alike(await found(writer, second.length), [0, 2])
   t.alike(await found(writer, third.length), [0, 2, 3])
   t.alike(await found(writer, last.length), [0, 2, 3, 4, 5])
-  t.alike(await found(writer, last.length, (block) => block === 3), [0, 2, 4, 5], 'but for what lies in a file')
+  t.alike(await found(writer, last.length, ({ index }) => index === 3), [0, 2, 4, 5], 'but for what lies in a file')
 })
 
 test('what a newer version names again is spared', async (t) => {
@@ -107,7 +108,7 @@ test('the versions are told from the newest on, without what is no version', asy
 test('extents that reach beyond all that there is do no harm', async (t) => {
   const { writer, file } = await openLog(t)
   await commit(writer, { a: await file(), b: await file() })
-  const wide = { block: 1, blocks: 2 ** 50, offset: 0, length: 1, packed: false }
+  const wide = { core: 0, block: 1, blocks: 2 ** 50, offset: 0, length: 1, packed: false }
   const last = await commit(writer, { a: undefined, b: undefined, c: fileOf('x', { extents: [wide] }) })
   t.alike(await found(writer, last.length), [0])
 })

@@ -5,6 +5,7 @@ import { type BlockFiles, BlockPlaces, type FoundBlock } from '../../../src/log/
 import { leafHash } from '../../../src/log/hypercore/leaf-hash.ts'
 import { StallWatch } from '../../../src/log/hypercore/stall-watch.ts'
 import { encodePlaced } from '../../../src/log/hypercore/stored-block.ts'
+import type { BlockRef } from '../../../src/tree/block-ref.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { link, openStore } from '../../support/log.ts'
 import { until } from '../../support/until.ts'
@@ -15,8 +16,8 @@ class OneFile implements BlockFiles {
   bytes = Buffer.alloc(0)
   first = 0
 
-  async read(block: number, length: number, offsetOf: (block: number) => Promise<number>): Promise<FoundBlock> {
-    const offset = (await offsetOf(block)) - (await offsetOf(this.first))
+  async read({ index }: BlockRef, length: number, offsetOf: (block: number) => Promise<number>): Promise<FoundBlock> {
+    const offset = (await offsetOf(index)) - (await offsetOf(this.first))
     return { bytes: this.bytes.subarray(offset, offset + length), certain: this.certain }
   }
 }
@@ -121,7 +122,7 @@ test('only what lies in no file any more is released, and what is left can be pr
   const inline = randomBytes(500)
   await placed.core.append(inline)
   const blocks = await appendPlaced(placed, lengths)
-  await placed.places.release(0, placed.core.length, (block) => block % 7 === 3)
+  await placed.places.release(0, placed.core.length, ({ index }) => index % 7 === 3)
   for (let i = 0; i < placed.core.length; i++) {
     if ((await placed.core.has(i)) !== (i === 0 || i % 7 === 3)) t.fail(`block ${i}`)
   }

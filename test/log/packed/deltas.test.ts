@@ -61,7 +61,7 @@ test('many changes come as a delta, and the tree at leisure', async (t) => {
   const { writer, own, reader, first } = await openPair(t)
   const wanted = { ...manyChanges(undefined), b: fileOf(''), ä: directoryOf() }
   const version = await commit(writer, wanted)
-  const delta = { block: 0, blocks: 1, since: first.length, length: version.length, entries: many + 2 }
+  const delta = { core: 0, block: 0, blocks: 1, since: first.length, length: version.length, entries: many + 2 }
   t.alike(await writer.head(), headOf({ before: first.length, contentLength: 1, deltas: [delta] }))
   t.alike(await changes(reader, first, version), rowsOf(wanted))
   t.alike(await collect(reader.history(first.length, version, signal)), rowsOf(wanted), 'history too')
@@ -200,7 +200,7 @@ async function openLiar(t: Assert, { blocks, delta }: Lie) {
   const stored = blocks ?? (await blocksOf(honest))
   await content.append(stored)
   const version = await put(honest, (length) => {
-    const whole = { block: 0, blocks: stored.length, since: first.length, length, entries: many, ...delta }
+    const whole = { core: 0, block: 0, blocks: stored.length, since: first.length, length, entries: many, ...delta }
     return headOf({ before: first.length, contentLength: content.length, deltas: [whole] })
   })
   return { store, key: printKey(entries.key), first, version, content }
@@ -239,7 +239,7 @@ test('the tree is read where nobody has the delta', async (t) => {
 })
 
 test('deltas tell the stretches that they fit into, and the tree the rest', (t) => {
-  const delta = (since: number, length: number) => ({ block: 0, blocks: 1, since, length, entries: 1 })
+  const delta = (since: number, length: number) => ({ core: 0, block: 0, blocks: 1, since, length, entries: 1 })
   const [a, b, c] = [delta(5, 10), delta(10, 20), delta(30, 40)]
   t.alike(stretchesOf([a, b, c], 5, 40), [
     { since: 5, length: 10, delta: a },
