@@ -29,7 +29,7 @@ export async function openLogSource(t: Assert): Promise<WrittenLog> {
     const bytes = Buffer.from(text)
     const block = writer.content.length
     await writer.appendBlocks([await encodePack([bytes])])
-    return fileOf(bytes, { extents: [{ block, blocks: 1, offset: 0, length: bytes.length, packed: true }] })
+    return fileOf(bytes, { extents: [{ core: 0, block, blocks: 1, offset: 0, length: bytes.length, packed: true }] })
   }
   return { store, writer, source, file }
 }
