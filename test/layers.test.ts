@@ -83,13 +83,15 @@ const table: Readonly<Record<string, readonly string[]>> = {
   tree: [],
   'attended-clock': ['lateness'],
   lateness: [],
+  'bounded-map': [],
   'buffer-pool': [],
+  silence: [],
   failpoints: [],
   errors: []
 }
 
 /** Modules that belong to no room. */
-const common = ['errors', 'buffer-pool', 'failpoints', 'attended-clock', 'lateness']
+const common = ['errors', 'bounded-map', 'buffer-pool', 'failpoints', 'attended-clock', 'lateness', 'silence']
 
 /** The house's floors that never import each other. */
 const edges = ['disk', 'log', 'net']

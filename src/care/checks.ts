@@ -3,13 +3,13 @@ import type { DhtFacts, MulticastFacts, UdpFacts } from '../net/probe.ts'
 import type { NetworkStatus, PeerStatus } from '../net/status.ts'
 import { explainNoPeers } from '../peers/explain-no-peers.ts'
 
-/** What was found out about one thing that p2psync depends on. */
+/** The result of checking one thing that p2psync depends on. */
 export interface Check {
-  /** What was looked at; the names are stable. */
+  /** The name of the checked thing. FORMAT: names never change. */
   readonly name: string
   readonly state: 'ok' | 'warning' | 'failure'
   readonly message: string
-  /** What to do about it. */
+  /** How to mend it. */
   readonly advice?: string
 }
 
@@ -32,7 +32,7 @@ const freeShareMin = 0.05
 const freeBytesMin = 1e9
 const mb = 1e6
 
-/** What came of looking for the peers of a folder. */
+/** The result of a search for the peers of a folder. */
 export interface PeerFacts {
   readonly peers: readonly Pick<PeerStatus, 'address' | 'transport' | 'rttMs'>[]
   readonly status: NetworkStatus
@@ -40,7 +40,7 @@ export interface PeerFacts {
 
 export function judgePeers({ peers, status }: PeerFacts, machine: string): Finding {
   if (peers.length === 0)
-    return failed('nobody was found who has this folder', explainNoPeers(status, { machine, isSource: false }))
+    return failed('found no peer that has this folder', explainNoPeers(status, { machine, isSource: false }))
   const all = peers.map(({ address, transport, rttMs }) => {
     return `${address} by ${transport.toUpperCase()}, ${Math.round(rttMs * 10) / 10} ms away`
   })
@@ -74,7 +74,7 @@ export function judgeDht({ nodes }: DhtFacts, isPublic: boolean): Finding {
   )
 }
 
-/** In how many ways others must have seen us before anything can be said. */
+/** As many nodes must have seen our address before the kind of NAT shows. */
 const samplesMin = 3
 
 export function judgeNat({ seenAs, open, nodes }: DhtFacts, isOwn: (host: string) => boolean): Finding {
@@ -93,7 +93,7 @@ export function judgeNat({ seenAs, open, nodes }: DhtFacts, isOwn: (host: string
   const who = `${[...hosts].join(', ')}${ports.size === 1 ? `:${first?.port}` : ''}`
   if ([...hosts].every(isOwn)) return ok(`none on the way: others see ${who}, which is this machine's own`)
   if (open) return ok(`open: anybody can reach this machine at ${who}`)
-  // One that differs may be a node that lies, or a mapping that ran out meanwhile.
+  // A single other port may come from a node that lies, or from a mapping that expired meanwhile.
   if (ports.size <= Math.max(1, Math.floor(seenAs.length / 4))) {
     return ok(
       `easy: all others see one address, ${who}; peers get through, unless their own network is hard and no port is open here`
@@ -119,7 +119,7 @@ export function judgeMulticast(all: readonly MulticastFacts[], isOnlyWay: boolea
   const advice = 'let UDP port 5353 and the groups 224.0.0.251 and ff02::fb pass in the firewall of this machine'
   if (works.length === 0) return bad(`does not work: ${silent}`, advice)
   if (broken.length > 0) return warning(`works on ${names(works)}, but not on ${silent}`, advice)
-  // Our own packet comes back without having been on the cable.
+  // The system loops our own packet back without sending it: only an answer proves that the network carries it.
   const heard = others > 0 ? `${others} other machines answer` : 'nobody else answers, which may well be so'
   return ok(`works on ${names(works)}; ${heard}`)
 }
@@ -136,13 +136,13 @@ export function judgeTcpPort(port: number | undefined, code: string | undefined,
   return failed(`no TCP port can be opened: ${code}`, 'let this program open TCP sockets')
 }
 
-/** Whether it runs the program p2psync, by itself or through Node. */
+/** Whether a process runs p2psync, by itself or through Node. */
 function isOurs({ args }: Holder): boolean {
   return args.slice(0, 2).some((arg) => /^(.*[/\\])?p2psync(\.js)?$/.test(arg))
 }
 
 export function judgeCongestion(algorithm: string | undefined): Finding {
-  if (algorithm === undefined) return ok('not told by this system')
+  if (algorithm === undefined) return ok('unknown on this system')
   if (algorithm === 'bbr') return ok('bbr: fast over far and lossy lines too')
   return ok(`${algorithm}: fast nearby; it breaks down on far lossy lines, where UDP is used instead`)
 }
@@ -160,7 +160,7 @@ export function judgeNotifications(facts: NotificationFacts): Finding {
   if (reason === 'ENOSPC') return failed(`all ${watchesMax} watches are in use${needed}`, watchesAdvice(facts))
   if (reason !== undefined) return failed(`directories can't be watched: ${reason}`, 'share --poll does without')
   if (watchesMax === undefined) return ok('directories can be watched')
-  // Others of the same user need some too.
+  // Other programs of the same user need watches too.
   if (directories !== undefined && directories > 0.9 * watchesMax) {
     return failed(`up to ${watchesMax} directories can be watched${needed}`, watchesAdvice(facts))
   }
@@ -203,22 +203,22 @@ export function judgeSpace(
 }
 
 const clockSlackMs = 60_000
-/** Before it, p2psync wasn't. */
+/** No clock that is right shows a time before p2psync existed. */
 const firstTimeMs = Date.UTC(2025, 0, 1)
 const lastTimeMs = Date.UTC(2100, 0, 1)
 
 export interface ClockFacts {
   readonly nowMs: number
-  /** When something was written here, by this machine's clock. */
+  /** When p2psync last wrote here, by this machine's clock. */
   readonly lastMs: number | undefined
-  /** By how much the clock has gone another way than time, while the others were checked. */
+  /** By how much the clock was set while the other checks ran, in milliseconds. */
   readonly jumpMs: number
 }
 
 export function judgeClock({ nowMs, lastMs, jumpMs }: ClockFacts): Finding {
   const advice = 'set the clock, and let it be kept right (NTP)'
   const now = `${new Date(nowMs).toISOString().slice(0, 19)}Z`
-  if (nowMs < firstTimeMs || nowMs > lastTimeMs) return warning(`it is hardly ${now}`, advice)
+  if (nowMs < firstTimeMs || nowMs > lastTimeMs) return warning(`the clock shows ${now}`, advice)
   if (lastMs !== undefined && lastMs > nowMs + clockSlackMs) {
     return warning(`${now}, but p2psync wrote here at ${new Date(lastMs).toISOString().slice(0, 19)}Z`, advice)
   }
@@ -235,7 +235,7 @@ export function judgeNode(version: string, [major, minor]: readonly [number, num
 const memoryMin = 256 * mb
 
 export function judgeMemory(availableBytes: number, heapBytesMax: number, show: (bytes: number) => string): Finding {
-  const message = `${show(availableBytes)} to be had, of it ${show(heapBytesMax)} for objects`
+  const message = `${show(availableBytes)} available, of it ${show(heapBytesMax)} for objects`
   if (Math.min(availableBytes, heapBytesMax) >= memoryMin) return ok(message)
   return warning(message, `give it ${show(memoryMin)}: the limit of the container or service, or --max-old-space-size`)
 }

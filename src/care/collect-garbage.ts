@@ -19,28 +19,29 @@ import { sameVersion, type Version } from '../tree/tree.ts'
 /** What `gc` may forget. */
 export interface CollectOptions {
   /**
-   * Versions younger than this are kept, in milliseconds, by the time that the writer recorded; and the one that was in
-   * force then.
+   * Keeps the versions younger than this, in milliseconds by the writer's clock, and the version that was the latest when
+   * that time began.
    */
   readonly keepMs: number
-  /** At least so many versions are kept, however old they are; those that changed nothing don't count. 1 when left out. */
+  /** Keeps at least this many versions, whatever their age, not counting versions without changes. 1 when left out. */
   readonly keepVersions?: number | undefined
-  /** Only tells what it would do. */
+  /** Whether only to compute the result. */
   readonly dryRun?: boolean | undefined
-  /** Ends it; what was cleared until then stays so. */
+  /** Ends the collection; blocks that were cleared before stay cleared. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** What the contents of old versions came to. Bytes that are said to be on disk are those of log and state. */
+/** The result of a collection. Bytes on disk are those of log and state. */
 export interface Collected {
-  /** How many versions can be read as before, as far as their contents are in the log. */
+  /** The number of versions whose contents are kept, as far as they were in the log. */
   readonly versionsKept: number
-  /** The oldest of them; `null` before the first. */
+  /** The oldest of them; `null` before the first version. */
   readonly oldest: { readonly version: number; readonly fork: number; readonly timeMs: number } | null
-  /** Whether there are older ones, of which only that is kept which later ones share. */
+  /** Whether there are older versions, of which only the contents stay that kept versions share. */
   readonly isCut: boolean
-  /** Blocks of the log that no kept version needs, and their bytes. */
+  /** Blocks of the log that no kept version needs. */
   readonly blocks: number
+  /** The bytes of these blocks. */
   readonly bytes: number
   /** Bytes on disk before. */
   readonly before: number
@@ -48,29 +49,29 @@ export interface Collected {
   readonly after: number
 }
 
-/** A folder whose log is to give up what is old. */
+/** A folder whose log gives up the contents of old versions. */
 export interface Collectable {
   readonly folder: Folder
   readonly store: LogStore
   readonly state: State
   readonly queue: FolderQueue
-  /** The newest version known, whole or not; `undefined` before the first. */
+  /** The newest known version, finished or not; `undefined` before the first. */
   readonly version: () => Version | undefined
   readonly garbage: () => Promise<Garbage>
-  /** Has the rest of the log come up to a version, but for contents, where it can be had. */
+  /** Fetches the missing blocks of the entries core up to a version, as far as peers have them. */
   readonly complete: (version: Version, signal: AbortSignal) => Promise<void>
   /** Whether a file of the folder holds a block. */
   readonly isHeld: (block: BlockRef) => boolean
-  /** Stores anew what is needed of packs, and tells where; only who writes the log can. To be called in a turn. */
+  /** Rewrites the live contents of packs; only the log's writer can. Call inside a turn. @returns their new places */
   readonly repack?: (sparse: Sparse, signal: AbortSignal) => Promise<Relocations>
 }
 
-/** Others come in between when so many runs of blocks were cleared. */
+/** Runs of blocks to clear in one turn of the queue. */
 const runsPerTurn = 100
-/** So many times in a row the rest of the log is fetched: more may come all the time. */
+/** Attempts in a row to fetch the rest of a log that keeps growing. */
 const completionsMax = 5
 
-/** What is known of the versions that are kept. */
+/** The versions to keep. */
 interface Retained {
   readonly count: number
   readonly oldest: PastVersion | undefined
@@ -78,10 +79,11 @@ interface Retained {
 }
 
 /**
- * Which versions to keep, given all from the newest one on.
+ * Decides which versions to keep.
  *
- * @param sinceMs all that are younger are kept. Times are the writer's, whose clock may have been wrong: one that is
- *   younger keeps all that came after it, whatever their times
+ * @param versions all versions, the newest first
+ * @param sinceMs keeps versions after this time. It is the writer's clock that says so, which may have been wrong: a young
+ *   version keeps all that came after it, whatever their times
  */
 export async function retained(
   versions: AsyncIterable<PastVersion>,
@@ -96,7 +98,7 @@ export async function retained(
     count++
     const { timeMs, puts, removals } = version.head
     const isYoung = timeMs > sinceMs
-    // The one before a young one was in force when the time began.
+    // The version before a young one was the latest when the time began.
     if (reachesBack || isYoung || changing < keepVersions) kept = { count, oldest: version, isCut: false }
     reachesBack = isYoung
     if (puts + removals > 0) changing++
@@ -105,8 +107,8 @@ export async function retained(
 }
 
 /**
- * Clears the contents that no kept version needs, and gives their disk space back. The event log stays whole, and so does
- * what lies in the folder. It may be cut off at any moment, by a kill too: the next one goes on.
+ * Clears the contents that no kept version needs, and gives their disk space back. The entries core stays complete, and the
+ * files of the folder stay as they are. After an interruption at any moment, also by a kill, the next collection goes on.
  *
  * @throws {SyncError} DISK_FULL, DAMAGED, NO_PEER
  */
@@ -122,7 +124,7 @@ export async function collectGarbage(
   if (marked === undefined) return { ...nothing, after: before }
   const { garbage, found } = marked
   const { blocks, bytes } = await garbage.measure(found, signal)
-  // Where all is kept, all that packs have is needed, too.
+  // When all versions are kept, no pack has dead contents.
   const sparse = marked.kept.isCut && from.repack ? await garbage.sparse(marked, bytes, signal) : undefined
   const result = {
     ...describe(marked.kept),
@@ -132,7 +134,7 @@ export async function collectGarbage(
   }
   if (dryRun) return { ...result, after: before }
   await sweep(from, marked, signal)
-  // Only then, as on a full disk that is what makes room for it.
+  // After the sweep: on a full disk it makes room for the rewritten packs.
   if (sparse !== undefined && sparse.packs.length > 0 && (await repack(from, marked, bytes, signal))) {
     const again = await mark(from, { sinceMs, keepVersions }, signal)
     if (again !== undefined) await sweep(from, again, signal)
@@ -141,12 +143,12 @@ export async function collectGarbage(
   return { ...result, after: usage(from.folder) }
 }
 
-/** Clears what was found, and gives its space back. */
+/** Clears the garbage that was found, and gives its disk space back. */
 async function sweep(from: Collectable, marked: Marked, signal: AbortSignal): Promise<void> {
   await forgetChunks(from.state, marked.found)
   reached('chunks-forgotten')
   await clear(from, marked, signal)
-  // Half of what is left, as others may need some too.
+  // Half of the free space: other programs may need some too.
   await from.store.compact({ spareBytes: freeBytes(from.folder.store) / 2, signal })
   reached('store-compacted')
 }
@@ -154,13 +156,13 @@ async function sweep(from: Collectable, marked: Marked, signal: AbortSignal): Pr
 interface Marked {
   readonly garbage: Garbage
   readonly kept: Retained
-  /** What the oldest kept version names is needed, and all that was named since. */
+  /** The length of the oldest kept version: what it or any later one names is live. */
   readonly since: number
   readonly newest: Version
   readonly found: BlockSet
 }
 
-/** Finds what isn't needed, while others go on; what they add meanwhile is spared later. */
+/** Finds garbage while the folder is at work; `clear` spares what versions name that are made meanwhile. */
 async function mark(
   from: Collectable,
   { sinceMs, keepVersions }: { readonly sinceMs: number; readonly keepVersions: number },
@@ -184,10 +186,10 @@ async function mark(
 }
 
 /**
- * Has what is needed of packs stored anew that hold much of what isn't. As no version comes meanwhile, what nobody needs
- * then is never needed again: a content of that which comes back is stored anew.
+ * Rewrites the live contents of mostly dead packs, in a turn, so that no version is made meanwhile. Dead contents stay dead:
+ * the chunk index forgets them, so a file that brings one back stores it again.
  *
- * @returns whether it was done
+ * @returns whether there was a version to do so for
  */
 function repack(
   from: Collectable,
@@ -214,9 +216,9 @@ function repack(
   })
 }
 
-/** Clears what was found. A version that came meanwhile may name again what had been old. */
+/** Clears the garbage that was found, but spares what newer versions name again. */
 async function clear(
-  { queue: turns, version, complete }: Collectable,
+  { queue, version, complete }: Collectable,
   { garbage, newest, found }: Marked,
   signal: AbortSignal
 ): Promise<void> {
@@ -241,33 +243,33 @@ async function clear(
     return isDone ? 'done' : 'more'
   }
   for (let completions = 0; ; ) {
-    const what = await turns.run(clearSome)
-    if (what === 'done') return
-    completions = what === 'unknown' ? completions + 1 : 0
+    const outcome = await queue.run(clearSome)
+    if (outcome === 'done') return
+    completions = outcome === 'unknown' ? completions + 1 : 0
     if (completions > completionsMax) throw notWhole()
-    if (what === 'unknown') await complete(now, signal)
+    if (outcome === 'unknown') await complete(now, signal)
   }
 }
 
-/** Chunks are found again by their hash: not where they are no more. @returns those, with where they were */
+/** Removes chunks in these blocks from the index, so that no new file refers to them. @returns the removed ones, with their places */
 async function forgetChunks(state: State, found: BlockSet): Promise<readonly (readonly [string, Extent])[]> {
-  const forgotten: (readonly [string, Extent])[] = []
+  const removed: (readonly [string, Extent])[] = []
   for await (const [hash, extent] of state.allChunks()) {
     if (extent.core !== firstCore) continue
     for (let at = extent.block; at < extent.block + extent.blocks; at++) {
       if (!found.has(at)) continue
-      forgotten.push([hash, extent])
+      removed.push([hash, extent])
       break
     }
   }
   await state.commitAll(
-    forgotten.map(
+    removed.map(
       ([hash]) =>
         (batch) =>
           batch.forgetChunk(hash)
     )
   )
-  return forgotten
+  return removed
 }
 
 function describe({ count, oldest, isCut }: Retained): Pick<Collected, 'versionsKept' | 'oldest' | 'isCut'> {

@@ -45,35 +45,35 @@ import { check } from './run-check.ts'
 
 /** What `diagnose` tests, and through which nodes it joins the DHT. */
 export interface DiagnoseOptions {
-  /** A directory to look at, or the key of a folder whose peers are looked for. */
+  /** A directory to check, or the key of a folder whose peers to look for. */
   readonly target?: string
-  /** The first nodes of the DHT; the public ones when left out, and none to do without. */
+  /** The first nodes of the DHT; the public ones when left out, none to do without the DHT. */
   readonly bootstrap?: readonly Address[]
-  /** Sends nothing to all on the local network. */
+  /** Whether to send no multicast on the local network. */
   readonly noLan?: boolean
-  /** The TCP port that is to be opened; any when left out. */
+  /** The TCP port to try; any free one when left out. */
   readonly port?: number
 }
 
-/** What checks have in which to find out what they can, and to tidy up. */
+/** The time for a probe, which leaves some of a check's time to close what it opened. */
 const probeMsMax = 4000
 /** A disk that sleeps takes some seconds to turn. */
 const diskMsMax = 5000
-/** Closing takes its time too. */
+/** Less than for other probes: closing the network takes time too. */
 const peersMsMax = 3500
 const nodeMin = [20, 19] as const
 
 /**
- * Tests what p2psync depends on, on this machine and around it, and says what to do where something is wrong. No check
- * throws: what it fails for is what it says.
+ * Checks what p2psync depends on, on this machine and around it, with advice where something is wrong. No check throws: an
+ * error becomes its result.
  *
  * @throws {SyncError} BAD_KEY, FOLDER_MISSING before the first check, when the target is neither key nor directory
  */
-export async function* diagnose(given: DiagnoseOptions = {}): AsyncGenerator<Check, void, undefined> {
-  const options = { ...given, noLan: given.noLan === true || isLanForbidden() }
+export async function* diagnose(requested: DiagnoseOptions = {}): AsyncGenerator<Check, void, undefined> {
+  const options = { ...requested, noLan: requested.noLan === true || isLanForbidden() }
   const { directory, key, isSilent } = await targetOf(options.target)
   const startMs = { wall: Date.now(), steady: performance.now() }
-  // All begin now, and are told in this order.
+  // All begin at once; their results come in this order.
   const checks = [
     ...networkChecks(options),
     ...(isSilent ? [check('file-system', async () => silentDisk(directory))] : diskChecks(directory)),
@@ -95,7 +95,7 @@ export async function* diagnose(given: DiagnoseOptions = {}): AsyncGenerator<Che
 interface Target {
   readonly directory?: string
   readonly key?: string
-  /** The disk of the directory, or of the working directory where there is none, doesn't answer. */
+  /** Whether the disk of the directory, or else of the working directory, doesn't answer. */
   readonly isSilent: boolean
 }
 
@@ -129,7 +129,7 @@ function networkChecks({ bootstrap, noLan = false, port }: DiagnoseOptions): rea
   const nodes = bootstrap ?? publicNodes()
   const withoutDht = nodes.length === 0
   const dht = withoutDht ? undefined : probeDht(nodes, probeMsMax)
-  dht?.catch(() => {}) // Each of its two checks says so.
+  dht?.catch(() => {}) // Both of its checks report the failure.
   return [
     check('udp', async () => judgeUdp(await probeUdp(nodes), withoutDht)),
     check('dht', async () => (dht === undefined ? ok('off') : judgeDht(await dht, bootstrap === undefined))),
@@ -190,7 +190,7 @@ async function checkStore(root: string): Promise<Finding> {
     const made = head === undefined ? '' : `, made at ${new Date(head.timeMs).toISOString().slice(0, 19)}Z`
     return ok(`can be read; its latest version is ${version.length}${made}`)
   } catch (error) {
-    // One that started meanwhile may have changed it beneath our eyes.
+    // A folder that was opened meanwhile may have changed the store while we read it.
     if (isHeld()) return inUse
     const advice =
       marker.role === 'reader'

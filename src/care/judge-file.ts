@@ -3,26 +3,25 @@ import type { BaselineRecord } from '../tree/diff.ts'
 import { type FileEntry, sameContent, sameEntry } from '../tree/entry.ts'
 import { asWanted, type FileSystemTraits } from '../tree/file-system.ts'
 
-/** What is to be said of a file that was read whole. */
+/** The result of comparing a file with the log. */
 export type Verdict =
-  /** It holds what the log says. */
+  /** The file is as the log says. */
   | { readonly type: 'sound' }
-  /** Somebody changed or removed it. */
+  /** A user changed or removed the file. */
   | { readonly type: 'diverged' }
   | {
       readonly type: 'damaged'
       readonly message: string
-      /** The signature under which nobody can have meant what it holds now: with it there is nothing to keep. */
+      /** The signature under which the present bytes can't be a user's change: a repair may discard them. */
       readonly worthless: string | undefined
     }
   | { readonly type: 'unclear'; readonly message: string }
 
 /**
- * Tells bit rot from what a user does. A disk that changes a file changes none of its times: with the recorded
- * signature (size, mtime, ctime, inode) and other bytes it is damaged for sure. So it is taken for where only size and
- * mtime are as recorded: a chmod, a link, a copy to another disk change the ctime of rotten files too, and an editor
- * that keeps both size and mtime is rarer than that. What it holds is worth keeping then. Anything else that differs is
- * somebody's change.
+ * Tells bit rot from a user's change. A disk that corrupts a file changes none of its times: other bytes under the recorded
+ * signature (size, mtime, ctime, inode) are damage for sure. Other bytes with the recorded size and mtime alone count as
+ * damage too, since a chmod, a link or a copy to another disk changes the ctime of a rotten file, and an editor that keeps
+ * both size and mtime is rarer; but then a repair keeps the bytes. Any other difference is a user's change.
  */
 export function judgeFile(
   entry: FileEntry,

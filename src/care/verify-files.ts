@@ -9,16 +9,13 @@ import { judgeFile, type Verdict } from './judge-file.ts'
 import type { Findings, VerifyEvent } from './verify-events.ts'
 import type { FilesHost, Recorded } from './verify-host.ts'
 
-/** A sample is picked anew each time: in the end all was read. */
-const random = Math.random
-
 export interface CheckOptions {
-  /** The share that is read, over 0 to 1. */
+  /** The share to read: over 0, up to 1. */
   readonly sample: number
   readonly signal: AbortSignal
 }
 
-/** Compares the files of a folder with what is recorded of them, and that with the log. */
+/** Compares the files of a folder with the baseline, and the baseline with the log. */
 export async function* verifyFiles(
   host: FilesHost,
   findings: Findings,
@@ -27,7 +24,7 @@ export async function* verifyFiles(
   const { counts } = findings
   const { baseline, traits, entries } = await host.queue.run(() => host.recorded())
   let corrected = await correctionsOf(baseline, entries)
-  // At work it goes on from version to version meanwhile; in a turn it doesn't.
+  // An open folder may have gone on to another version during the comparison: compare again in a turn.
   if (corrected.size > 0) {
     corrected = await host.queue.run(async () => {
       const now = await host.recorded()
@@ -35,7 +32,7 @@ export async function* verifyFiles(
     })
   }
   if (corrected.size > 0) {
-    const message = `What is remembered of ${corrected.size} paths, such as ${[...corrected.keys()][0]}, is not what the log says`
+    const message = `The records of ${corrected.size} paths, such as ${[...corrected.keys()][0]}, differ from the log`
     findings.state.push(message)
     yield { type: 'damaged', what: 'state', message }
   }
@@ -49,20 +46,23 @@ export async function* verifyFiles(
   }
   counts.filesTotal = files.length
   counts.bytesTotal = files.reduce((sum, { size }) => sum + size, 0)
-  yield* verifyOthers(host.folder.root, others, entryAt, traits)
-  const tell = progressGate()
-  for await (const [path, checked] of checkFiles(host.folder.root, sampleOf(files, sample), { ...host, signal })) {
+  yield* verifyMetadata(host.folder.root, others, entryAt, traits)
+  const isProgressDue = progressGate()
+  for await (const [path, checked] of checkFiles(host.folder.root, sampleOf(files, sample, Math.random), {
+    ...host,
+    signal
+  })) {
     counts.files++
     counts.bytes += checked.type === 'read' ? checked.file.size : 0
     const entry = entryAt(path)
     const record = baseline.records.get(path)
     let verdict: Verdict | undefined
     if (entry?.type === 'file') verdict = judgeFile(entry, record, checked, traits)
-    // It may have been followed to another version meanwhile; in a turn it isn't.
+    // The file may belong to another version by now: judge it again in a turn.
     if (verdict?.type === 'damaged') verdict = await judgeAgain(host, path, corrected.get(path), signal)
     if (verdict?.type === 'damaged') findings.files.push({ path, worthless: verdict.worthless })
     yield* fileEvents(path, verdict)
-    if (tell()) yield { type: 'verifying', part: 'files', done: counts.bytes, total: counts.bytesTotal }
+    if (isProgressDue()) yield { type: 'verifying', part: 'files', done: counts.bytes, total: counts.bytesTotal }
   }
 }
 
@@ -75,7 +75,7 @@ function fileEvents(path: TreePath, verdict: Verdict | undefined): VerifyEvent[]
     : [{ type: 'unclear', path, message }]
 }
 
-/** Reads a file in a turn: nobody but its user changes it meanwhile. `undefined` where it isn't recorded any more. */
+/** Judges a file in a turn, so that only its user can change it meanwhile. @returns `undefined` when it isn't recorded any more */
 export async function judgeAgain(
   host: FilesHost,
   path: TreePath,
@@ -91,7 +91,7 @@ export async function judgeAgain(
   })
 }
 
-/** What the log says of paths where the record says something else: the record is no more than a copy of it. */
+/** The log's entries of paths whose record differs: the log is the truth, the baseline a copy. */
 async function correctionsOf(baseline: LiveBaseline, entries: Recorded['entries']): Promise<Map<TreePath, Entry>> {
   const corrected = new Map<TreePath, Entry>()
   try {
@@ -99,13 +99,13 @@ async function correctionsOf(baseline: LiveBaseline, entries: Recorded['entries'
       if (!sameEntry(baseline.entry(path), entry)) corrected.set(path, entry)
     }
   } catch {
-    corrected.clear() // What can't be read of the log was told of.
+    corrected.clear() // The check of the store reports a log that can't be read.
   }
   return corrected
 }
 
-/** Directories and links have no bytes to rot. */
-function* verifyOthers(
+/** Compares directories and links, which have no content to rot. */
+function* verifyMetadata(
   root: string,
   paths: readonly TreePath[],
   entryAt: (path: TreePath) => Entry | undefined,
@@ -127,13 +127,21 @@ function* verifyOthers(
   }
 }
 
-/** Files in any order until they have the share of all bytes. */
-function* sampleOf<T extends { readonly size: number }>(files: readonly T[], sample: number): Generator<T> {
+/**
+ * Picks files at random until they hold the share `sample` of all bytes. Each run picks others, so that many runs read all.
+ *
+ * @param random gives numbers from 0 to 1
+ */
+export function* sampleOf<T extends { readonly size: number }>(
+  files: readonly T[],
+  sample: number,
+  random: () => number
+): Generator<T> {
   if (sample >= 1) {
     yield* files
     return
   }
-  // Each counts a little by itself: empty ones and small ones have their turn too.
+  // One more than its size, so that empty files count too.
   const weightOf = ({ size }: T) => size + 1
   const rest = [...files]
   let left = sample * rest.reduce((sum, file) => sum + weightOf(file), 0)

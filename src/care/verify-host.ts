@@ -12,25 +12,25 @@ import type { Entry } from '../tree/entry.ts'
 import type { FileSystemTraits } from '../tree/file-system.ts'
 import type { TreePath } from '../tree/path.ts'
 
-/** What is recorded of a folder. */
+/** The baseline of a folder, and what it is compared with. */
 export interface Recorded {
   readonly baseline: LiveBaseline
-  /** What the file system does to names, modes and times. */
+  /** How the file system treats names, modes and times. */
   readonly traits: FileSystemTraits
-  /** What the log says, where all that tells of it is here. */
+  /** The log's entries; `undefined` when they aren't all here, or can't be compared with the baseline. */
   readonly entries: AsyncIterable<readonly [TreePath, Entry]> | undefined
 }
 
-/** The part of a folder that is checked without its log. */
+/** The part of a folder that `verifyFiles` needs. */
 export interface FilesHost {
   readonly folder: Folder
   readonly workers: Workers
   readonly queue: FolderQueue
-  /** Asked for in a turn. */
+  /** Call inside a turn of the queue. */
   recorded(): Promise<Recorded>
 }
 
-/** A folder that is open, as it is checked and mended. */
+/** An open folder, as `verify` checks and repairs it. */
 export interface VerifyHost extends FilesHost {
   readonly store: LogStore
   readonly state: State
@@ -38,8 +38,8 @@ export interface VerifyHost extends FilesHost {
   readonly received: () => number
   cores(): Promise<LogCores>
   overwrite(paths: ReadonlySet<TreePath>, options: OverwriteOptions): Promise<Overwritten>
-  /** Sets the store aside and fetches the log anew; `undefined` where it is written here. @returns why not, in words */
-  readonly rebuild: ((patience: IdleTimeout) => Promise<string | undefined>) | undefined
-  /** Makes the state anew. */
-  renewState(patience: IdleTimeout): Promise<void>
+  /** Sets the store aside and fetches the log again; `undefined` at the writer. @returns a message when that failed */
+  readonly rebuild: ((timeout: IdleTimeout) => Promise<string | undefined>) | undefined
+  /** Discards the state and rebuilds it from the log. */
+  renewState(timeout: IdleTimeout): Promise<void>
 }

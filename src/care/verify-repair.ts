@@ -9,50 +9,50 @@ import { judgeAgain } from './verify-files.ts'
 import type { VerifyHost } from './verify-host.ts'
 
 const peerTickMs = 100
-/** Waiting for peers that weren't there for one file isn't done anew for each. */
-const lessPatientMs = 1000
+/** The timeout after one file has found no peers: the others don't wait as long again. */
+const shortTimeoutMs = 1000
 
 export interface RepairOptions {
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
 
-/** The store first: files are mended out of it. */
+/** Repairs what a verification found: first the store, out of which files are repaired. */
 export async function* repairDamage(
   host: () => VerifyHost,
   findings: Findings,
   options: RepairOptions
 ): AsyncGenerator<VerifyEvent> {
-  const isAnew = findings.store.length > 0 && host().rebuild !== undefined
-  if (findings.store.length > 0) yield* mendStore(host(), findings, options)
-  if (findings.blocks.length > 0 && !isAnew) yield* mendBlocks(host(), findings, options)
+  const isRebuilt = findings.store.length > 0 && host().rebuild !== undefined
+  if (findings.store.length > 0) yield* repairStore(host(), findings, options)
+  if (findings.blocks.length > 0 && !isRebuilt) yield* repairBlocks(host(), findings, options)
   if (findings.state.length > 0) {
-    const patience = patienceOf(host(), options)
+    const timeout = timeoutOf(host(), options)
     try {
-      await host().renewState(patience)
+      await host().renewState(timeout)
       for (const _ of findings.state) yield { type: 'repaired', what: 'state' }
     } catch (error) {
       options.signal.throwIfAborted()
       const message = messageOf(error)
       for (const _ of findings.state) yield { type: 'unrepaired', what: 'state', message }
     } finally {
-      patience.end()
+      timeout.end()
     }
   }
-  yield* mendFiles(host(), findings, options)
+  yield* repairFiles(host(), findings, options)
 }
 
-function patienceOf({ received }: VerifyHost, { timeoutMs, signal }: RepairOptions): IdleTimeout {
+function timeoutOf({ received }: VerifyHost, { timeoutMs, signal }: RepairOptions): IdleTimeout {
   return new IdleTimeout(signal, { timeoutMs, received })
 }
 
-async function* mendStore(host: VerifyHost, findings: Findings, options: RepairOptions): AsyncGenerator<VerifyEvent> {
-  const patience = patienceOf(host, options)
+async function* repairStore(host: VerifyHost, findings: Findings, options: RepairOptions): AsyncGenerator<VerifyEvent> {
+  const timeout = timeoutOf(host, options)
   let failure: string | undefined = 'The log is written here, and nobody else can make its store anew'
   try {
-    if (host.rebuild !== undefined) failure = await host.rebuild(patience)
+    if (host.rebuild !== undefined) failure = await host.rebuild(timeout)
   } finally {
-    patience.end()
+    timeout.end()
   }
   options.signal.throwIfAborted()
   const blocks = host.rebuild === undefined ? [] : findings.blocks
@@ -65,16 +65,20 @@ async function* mendStore(host: VerifyHost, findings: Findings, options: RepairO
   }
 }
 
-async function* mendBlocks(host: VerifyHost, findings: Findings, options: RepairOptions): AsyncGenerator<VerifyEvent> {
+async function* repairBlocks(
+  host: VerifyHost,
+  findings: Findings,
+  options: RepairOptions
+): AsyncGenerator<VerifyEvent> {
   let failures: Map<DamagedBlock, string | undefined>
   try {
     failures = await fetchBlocks(host, findings.blocks, options)
   } catch (error) {
     const failure = databaseFailure('store', host.folder.store, error)
     if (failure === undefined) throw error
-    // It is closed to writes by now.
+    // The engine accepts no more writes by now.
     if (host.rebuild !== undefined) {
-      yield* mendStore(host, findings, options)
+      yield* repairStore(host, findings, options)
       return
     }
     failures = new Map(findings.blocks.map((block) => [block, failure.message]))
@@ -92,52 +96,56 @@ async function fetchBlocks(
 ): Promise<Map<DamagedBlock, string | undefined>> {
   const failures = new Map<DamagedBlock, string | undefined>()
   const cores = await host.cores()
-  const patience = patienceOf(host, options)
+  const timeout = timeoutOf(host, options)
   try {
     for (const name of ['entries', 'content'] as const) {
       const some = blocks.filter(({ core }) => core === name)
       const core = cores[name]
       if (core === undefined || some.length === 0) continue
       const indexes = some.map(({ block }) => block)
-      const all = await fetchDamaged(core, indexes, patience.signal)
+      const all = await fetchDamaged(core, indexes, timeout.signal)
       for (const [i, block] of some.entries()) failures.set(block, all[i])
       options.signal.throwIfAborted()
     }
     return failures
   } finally {
-    patience.end()
+    timeout.end()
   }
 }
 
-async function* mendFiles(host: VerifyHost, { files }: Findings, options: RepairOptions): AsyncGenerator<VerifyEvent> {
+async function* repairFiles(
+  host: VerifyHost,
+  { files }: Findings,
+  options: RepairOptions
+): AsyncGenerator<VerifyEvent> {
   let { timeoutMs } = options
   const left = new Set(files)
   try {
-    for (const { some, isHere } of await groupsOf(host, files)) {
-      const patience = new IdleTimeout(options.signal, { timeoutMs, received: host.received })
+    for (const { group, isHere } of await groupsOf(host, files)) {
+      const timeout = new IdleTimeout(options.signal, { timeoutMs, received: host.received })
       try {
-        // What is looked for is given up here first: at a source, where nobody else may have it, not in vain.
-        if (!isHere && host.rebuild === undefined) await untilPeers(host, patience.signal)
-        yield* mendSome(host, some, patience, options.signal)
+        // At a source, an overwrite gives up the file's own blocks before it asks peers: wait for peers first.
+        if (!isHere && host.rebuild === undefined) await untilPeers(host, timeout.signal)
+        yield* repairGroup(host, group, timeout, options.signal)
       } finally {
-        patience.end()
-        if (patience.isOver) timeoutMs = Math.min(timeoutMs, lessPatientMs)
+        timeout.end()
+        if (timeout.isOver) timeoutMs = Math.min(timeoutMs, shortTimeoutMs)
       }
-      for (const file of some) left.delete(file)
+      for (const file of group) left.delete(file)
     }
   } catch (error) {
     const failure = databaseFailure('store', host.folder.store, error)
     if (failure === undefined) throw error
-    // The engine is closed by now: who asks it for more may wait for ever.
+    // The engine is closed by now, and may never answer again.
     for (const { path } of left) yield { type: 'unrepaired', what: 'file', path, message: failure.message }
   }
 }
 
-/** Those whose contents are here go first, together: what has to be waited for is to keep none of them waiting. */
+/** Files whose contents are here go first, all together, so that none of them waits for peers. */
 async function groupsOf(
   host: VerifyHost,
   files: readonly DamagedFile[]
-): Promise<{ readonly some: readonly DamagedFile[]; readonly isHere: boolean }[]> {
+): Promise<{ readonly group: readonly DamagedFile[]; readonly isHere: boolean }[]> {
   if (files.length === 0) return []
   const { baseline } = await host.queue.run(() => host.recorded())
   const here: DamagedFile[] = []
@@ -146,8 +154,8 @@ async function groupsOf(
     if (await isInStore(host, baseline.entry(file.path))) here.push(file)
     else away.push(file)
   }
-  const alone = away.map((file) => ({ some: [file], isHere: false }))
-  return here.length === 0 ? alone : [{ some: here, isHere: true }, ...alone]
+  const single = away.map((file) => ({ group: [file], isHere: false }))
+  return here.length === 0 ? single : [{ group: here, isHere: true }, ...single]
 }
 
 async function untilPeers(host: VerifyHost, signal: AbortSignal): Promise<void> {
@@ -165,7 +173,7 @@ async function isInStore(host: VerifyHost, entry: Entry | undefined): Promise<bo
   return true
 }
 
-async function* mendSome(
+async function* repairGroup(
   host: VerifyHost,
   files: readonly DamagedFile[],
   { signal, active }: IdleTimeout,
@@ -173,7 +181,7 @@ async function* mendSome(
 ): AsyncGenerator<VerifyEvent> {
   const worthless = new Map(files.map(({ path, worthless }) => [path, worthless]))
   let done: Overwritten = { failed: new Map(), kept: new Map() }
-  let failure = 'No peer has sent what is missing of it in time'
+  let failure = 'No peer sent its missing blocks in time'
   try {
     done = await host.overwrite(new Set(worthless.keys()), {
       signal,

@@ -9,10 +9,10 @@ import type { VerifyHost } from './verify-host.ts'
 import { repairDamage } from './verify-repair.ts'
 
 /**
- * Compares what is on disk with the signed log: every file that is recorded, every block of the store, and the state. The
- * folder may be at work meanwhile.
+ * Compares every recorded file, every block of the store, and the state with the signed log. The folder may be at work
+ * meanwhile.
  *
- * @param host gives the folder as it is open now: for a repair it may be opened anew
+ * @param host gives the folder as it is open now: a repair may open it again
  * @throws {SyncError} HALTED, USAGE; the signal's reason
  */
 export async function* verify(host: () => VerifyHost, options: VerifyOptions = {}): AsyncGenerator<VerifyEvent> {
@@ -45,7 +45,7 @@ async function* verifyStore(
     findings.store.push(message)
     return [{ type: 'damaged', what: 'store', message }]
   }
-  const tell = progressGate()
+  const isProgressDue = progressGate()
   let cores: LogCores
   try {
     cores = await host.cores()
@@ -62,7 +62,7 @@ async function* verifyStore(
     const { hasher } = host
     for await (const finding of checkCore(name, core, { sample, random: Math.random, hasher, signal })) {
       yield* storeEvents(finding, findings, damaged)
-      if (tell()) yield { type: 'verifying', part: 'store', done: counts.blocks, total: counts.blocksTotal }
+      if (isProgressDue()) yield { type: 'verifying', part: 'store', done: counts.blocks, total: counts.blocksTotal }
     }
   }
   for (const block of await missingIn(host, cores)) {
@@ -72,10 +72,10 @@ async function* verifyStore(
   if (sample === 1) for (const message of await host.store.scan()) yield* damaged(message)
 }
 
-/** What can't be told of a damaged log is damage that is found otherwise. */
-async function missingIn({ queue: turns }: VerifyHost, { missing }: LogCores): Promise<readonly number[]> {
+/** Blocks that are missing. A log too damaged to tell has none here: other checks report that damage. */
+async function missingIn({ queue }: VerifyHost, { missing }: LogCores): Promise<readonly number[]> {
   try {
-    return await turns.run(missing)
+    return await queue.run(missing)
   } catch {
     return []
   }

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../bounded-map.ts'
 import type { PeerStatus } from '../net/status.ts'
 import type { Monitor, SyncEvent } from './monitor.ts'
 
@@ -27,8 +28,8 @@ export class FolderActivity {
   progress: EventOf<'progress'> | undefined
   /** The error that keeps it from going on. */
   error: EventOf<'error'> | undefined
-  readonly diverged = new Map<string, EventOf<'diverged'>>()
-  readonly conflicts = new Map<string, EventOf<'conflict'> & { readonly timeMs: number }>()
+  readonly diverged = new BoundedMap<string, EventOf<'diverged'>>(rememberedMax)
+  readonly conflicts = new BoundedMap<string, EventOf<'conflict'> & { readonly timeMs: number }>(rememberedMax)
   readonly #peers = new Map<string, { connectedMs: number; rates?: Rates & { readonly atMs: number } }>()
 
   readonly #now: () => number
@@ -61,8 +62,8 @@ export class FolderActivity {
 
   #note(event: SyncEvent): void {
     if (event.type === 'peer') this.#notePeer(event)
-    else if (event.type === 'diverged') put(this.diverged, event.path, event)
-    else if (event.type === 'conflict') put(this.conflicts, event.keptAs, { ...event, timeMs: Date.now() })
+    else if (event.type === 'diverged') this.diverged.renew(event.path, event)
+    else if (event.type === 'conflict') this.conflicts.renew(event.keptAs, { ...event, timeMs: Date.now() })
     else this.#noteState(event)
   }
 
@@ -107,11 +108,4 @@ export class FolderActivity {
       this.#peers.set(peer, { ...known, rates: { receiveRate, sendRate, atMs: nowMs } })
     else if (state === 'connected') this.#peers.set(peer, { connectedMs: nowMs })
   }
-}
-
-function put<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key)
-  map.set(key, value)
-  const oldest = map.keys().next().value
-  if (map.size > rememberedMax && oldest !== undefined) map.delete(oldest)
 }

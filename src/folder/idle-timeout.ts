@@ -1,7 +1,6 @@
 import { attendedClock } from '../attended-clock.ts'
+import { isSilence } from '../silence.ts'
 
-/** Fewer bytes than this only keep connections alive. */
-const receivedMin = 4096
 /** Checks per timeout. */
 const ticks = 20
 
@@ -53,7 +52,7 @@ export class IdleTimeout {
   #check(): void {
     const received = this.#options.received()
     const nowMs = attendedClock.now()
-    if (received - this.#received >= receivedMin) {
+    if (!isSilence(received - this.#received)) {
       this.#received = received
       this.#sinceMs = nowMs
     } else if (nowMs - this.#sinceMs >= this.#options.timeoutMs) {

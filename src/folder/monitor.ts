@@ -1,3 +1,4 @@
+import { BoundedMap } from '../bounded-map.ts'
 import { type ErrorCode, messageOf, SyncError, systemCode } from '../errors.ts'
 import type { Problem, Version } from '../tree/tree.ts'
 
@@ -83,7 +84,7 @@ const problemsMax = 10_000
 /** Carries a folder's events to the terminal, to `--json`, to users of the public API and to tests. */
 export class Monitor {
   readonly #listeners = new Set<Listener>()
-  readonly #problems = new Map<string, Problem>()
+  readonly #problems = new BoundedMap<string, Problem>(problemsMax)
 
   /** @returns a function that ends the subscription */
   subscribe(listener: Listener): () => void {
@@ -108,10 +109,7 @@ export class Monitor {
   problem(problem: Problem): void {
     const known = this.#problems.get(problem.path)
     if (known?.message === problem.message) return
-    this.#problems.delete(problem.path)
-    this.#problems.set(problem.path, problem)
-    const oldest = this.#problems.keys().next().value
-    if (this.#problems.size > problemsMax && oldest !== undefined) this.#problems.delete(oldest)
+    this.#problems.renew(problem.path, problem)
     this.emit({ type: 'problem', ...problem })
   }
 

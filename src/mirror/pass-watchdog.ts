@@ -1,9 +1,8 @@
 import { attendedClock } from '../attended-clock.ts'
+import { isSilence } from '../silence.ts'
 
 /** A pass without progress for this long is given up, where a newer version is there or somebody waits for the folder. */
 const stallMs = 5000
-/** Fewer bytes than these in that time only keep a connection alive. */
-const stallBytesMin = 4096
 const checksPerStall = 5
 
 /** A pass was given up in favour of a newer version, or of other work on the folder. */
@@ -77,7 +76,7 @@ export class PassWatchdog {
   #check(): void {
     if (this.#isWorking()) this.active()
     const received = this.#options.received()
-    if (received - this.#received >= stallBytesMin) {
+    if (!isSilence(received - this.#received)) {
       this.#received = received
       this.active()
     } else if (attendedClock.now() - this.#activeMs >= this.#stallMs && this.#options.isOutdated()) {

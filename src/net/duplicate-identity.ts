@@ -1,3 +1,5 @@
+import { BoundedMap } from '../bounded-map.ts'
+
 /** Peers remembered. */
 const peersMax = 256
 
@@ -7,16 +9,13 @@ const peersMax = 256
  */
 export class DuplicateIdentity {
   /** The two processes that came last as a peer, the latest at the end. */
-  readonly #runs = new Map<string, readonly string[]>()
+  readonly #runs = new BoundedMap<string, readonly string[]>(peersMax)
 
   /** @returns whether this is the one that another has replaced before */
   met(peer: string, run: string): boolean {
     const runs = this.#runs.get(peer) ?? []
     if (run === runs.at(-1)) return false
-    this.#runs.delete(peer)
-    this.#runs.set(peer, [...runs.slice(-1), run])
-    const [oldest] = this.#runs.keys()
-    if (this.#runs.size > peersMax && oldest !== undefined) this.#runs.delete(oldest)
+    this.#runs.renew(peer, [...runs.slice(-1), run])
     return runs.length === 2 && run === runs[0]
   }
 }

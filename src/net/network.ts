@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
+import { BoundedMap } from '../bounded-map.ts'
 import { type Address, plainHost, showAddress } from './address/address.ts'
 import { type Distance, type InterfaceChange, Interfaces } from './address/interfaces.ts'
 import { Admission } from './admission.ts'
@@ -68,7 +69,7 @@ export class Network {
   /** What was told of each peer last. */
   readonly #told = new Map<string, PeerStatus>()
   readonly #gone = { received: 0, sent: 0 }
-  readonly #refusedBy = new Map<string, { readonly address: string; readonly reason: Refusal }>()
+  readonly #refusedBy = new BoundedMap<string, { readonly address: string; readonly reason: Refusal }>(knownMax)
   readonly #links = new Set<Link>()
   readonly #twins = new DuplicateIdentity()
   readonly #admission: Admission
@@ -268,8 +269,6 @@ export class Network {
 
   #onRefused(link: Link, reason: Refusal): void {
     this.#refusedBy.set(link.peer, { address: this.#addressOf(link), reason })
-    const oldest = this.#refusedBy.keys().next().value
-    if (this.#refusedBy.size > knownMax && oldest !== undefined) this.#refusedBy.delete(oldest)
     this.#peers.get(link.peer)?.refused()
     this.#emitRefused(link, 'them', reason)
   }

@@ -8,6 +8,7 @@ import type { Refusal } from '../net/link.ts'
 import { Network } from '../net/network.ts'
 import type { StaticPeer } from '../net/static-peers.ts'
 import type { Limits, NetworkEvent, PeerStatus } from '../net/status.ts'
+import { isSilence } from '../silence.ts'
 import { AllowList } from './allow-list.ts'
 import { describeNotAllowed, explainNoPeers } from './explain-no-peers.ts'
 import { isLanForbidden } from './lan-switch.ts'
@@ -67,7 +68,6 @@ interface FailureOptions {
 const noPeersMs = 10_000
 /** How often each peer's traffic is reported, if there is any. */
 const trafficMs = 5000
-const trafficBytesMin = 4096
 
 /** Replicates a store with every peer that the network finds, and reports their coming and going. */
 export class Connections {
@@ -247,7 +247,7 @@ export class Connections {
       this.#counted.set(peer.key, { received, sent })
       // A connection that replaces another counts anew.
       const since = { received: Math.max(0, received - before.received), sent: Math.max(0, sent - before.sent) }
-      if (since.received + since.sent >= trafficBytesMin) this.#emitPeer('traffic', peer, since)
+      if (!isSilence(since.received + since.sent)) this.#emitPeer('traffic', peer, since)
     }
   }
 

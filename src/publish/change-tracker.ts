@@ -5,41 +5,42 @@ import type { Monitor } from '../folder/monitor.ts'
 import type { TreePath } from '../tree/path.ts'
 
 export interface ChangeTrackerOptions {
-  /** Between two looks at everything, in milliseconds. */
+  /** Between two scans of the whole folder, in milliseconds. */
   readonly rescanMs: number
-  /** Between two looks at everything where notifications don't work or aren't wanted, in milliseconds. */
+  /** The same where notifications don't work or aren't wanted, in milliseconds. */
   readonly pollMs: number
-  /** Never ask for notifications. */
+  /** Whether to do without notifications. */
   readonly poll: boolean
 }
 
-/** What is to be looked at. */
+/** The part of a folder to scan. */
 export interface Dirty {
   readonly everything: boolean
   readonly paths: ReadonlyMap<TreePath, Depth>
 }
 
-/** No shorter than a tick of the clock of file times: what was changed later than that can't be read yet. */
+/** At least a tick of the clock of file times: within one tick a second change of a file doesn't show. */
 const settleMs = 20
 const settleMsMax = 1000
-/** Notifications may not tell that the disk has gone, or another has come: it is looked whether it is there. */
+/** How often to check that the same directory is there: no notification reports a disk that is unmounted or replaced. */
 const presenceMs = 2000
-/** A watch is started anew no sooner than this after the last start. */
+/** The least time between two starts of the watch. */
 const restartMsMin = 1000
 
-/** Says what of a folder to look at, and when: told by notifications, by polling, and all of it now and then. */
+/** Decides what to scan of a folder, and when: by notifications or polling, and all of it from time to time. */
 export class ChangeTracker {
   readonly #root: string
   readonly #monitor: Monitor
   readonly #options: ChangeTrackerOptions
-  readonly #schedule = new Debouncer({ settleMs, settleMsMax })
+  readonly #debouncer = new Debouncer({ settleMs, settleMsMax })
   #paths = new Map<TreePath, Depth>()
   #everything = true
   #polling: boolean
   #watch: FolderWatch | undefined
   #watched = ''
   #startedMs = Number.NEGATIVE_INFINITY
-  #stale = false
+  /** Whether the watch may miss changes. */
+  #isDoubtful = false
 
   constructor(root: string, monitor: Monitor, options: ChangeTrackerOptions) {
     this.#root = root
@@ -48,9 +49,9 @@ export class ChangeTracker {
     this.#polling = options.poll
   }
 
-  /** Watches the folder from now on, each directory from when it is looked at, and has everything looked at. */
+  /** Starts a new watch, which covers each directory from its next scan on, and marks everything. */
   start(): void {
-    this.#stale = false
+    this.#isDoubtful = false
     this.#startedMs = performance.now()
     this.#watch?.close()
     this.#watch = undefined
@@ -63,53 +64,55 @@ export class ChangeTracker {
       onFailure: (message) => {
         this.#polling = true
         this.#monitor.emit({ type: 'notice', message })
-        this.#schedule.poke()
+        this.#debouncer.poke()
       }
     })
   }
 
-  /** A directory is about to be listed. */
+  /** Watches a directory. Call before it is listed: a change in between would show neither in the list nor by the watch. */
   readonly watch = (path: TreePath | '', at: string, identity: string): void => {
     this.#watch?.add(path, at, identity)
   }
 
-  /** A path is no directory any more, if it was one. */
+  /** Ends the watch of a path that holds no directory (any more). */
   forget(path: TreePath): void {
     this.#watch?.forget(path)
   }
 
-  /** A directory can be read again: what is watched beneath it isn't worth anything. */
+  /** Lets `renew` start a new watch: the present one doesn't cover what lies beneath a directory that was unreadable. */
   doubtWatch(): void {
-    this.#stale = !this.#polling
-    this.#schedule.poke()
+    this.#isDoubtful = !this.#polling
+    this.#debouncer.poke()
   }
 
-  /** Starts the watch anew where it is in doubt, or another directory stands in the root's place. */
+  /** Starts a new watch where the present one is in doubt, or another directory has taken the root's place. */
   renew(): void {
     if (this.#polling) return
     if (rootIdentity(this.#root) !== this.#watched) this.start()
-    if (!this.#stale) return
+    if (!this.#isDoubtful) return
     const waitMs = this.#startedMs + restartMsMin - performance.now()
     if (waitMs <= 0) this.start()
-    else setTimeout(() => this.#schedule.poke(), waitMs).unref()
+    else setTimeout(() => this.#debouncer.poke(), waitMs).unref()
   }
 
+  /** Marks a path as dirty. */
   mark(path: TreePath, depth: Depth): void {
     if (this.#paths.get(path) !== 'deep') this.#paths.set(path, depth)
-    this.#schedule.poke()
+    this.#debouncer.poke()
   }
 
+  /** Marks the whole folder as dirty. */
   markAll(): void {
     this.#everything = true
-    this.#schedule.poke()
+    this.#debouncer.poke()
   }
 
-  /** Whether `path` is to be looked at. */
+  /** Whether `path` is marked. */
   isDirty(path: TreePath): boolean {
     return this.#everything || this.#paths.has(path)
   }
 
-  /** What is to be looked at now; from here on it counts as looked at. */
+  /** Takes all marks away. */
   take(): Dirty {
     const dirty = { everything: this.#everything, paths: this.#paths }
     this.#everything = false
@@ -117,23 +120,23 @@ export class ChangeTracker {
     return dirty
   }
 
-  /** Whether there is something to look at. */
+  /** Whether anything is marked. */
   get hasNews(): boolean {
     return this.#everything || this.#paths.size > 0
   }
 
-  /** Whether nothing happens for so long; where something does, it is to be looked at without another wait. */
+  /** Whether no event comes for `ms` milliseconds. After an event, take the marks without calling `wait`. */
   async isQuiet(ms: number, signal: AbortSignal): Promise<boolean> {
-    return (await this.#schedule.settled(ms, signal)) === 'timeout'
+    return (await this.#debouncer.settled(ms, signal)) === 'timeout'
   }
 
-  /** Resolves when there is something to look at, or `signal` is aborted. */
+  /** Resolves when something is marked and the burst of events has settled, or when `signal` is aborted. */
   async wait(signal: AbortSignal): Promise<void> {
     const endMs = performance.now() + (this.#polling ? this.#options.pollMs : this.#options.rescanMs)
     for (;;) {
       const leftMs = Math.max(0, endMs - performance.now())
-      const what = await this.#schedule.settled(Math.min(leftMs, presenceMs), signal)
-      if (what !== 'timeout') return
+      const outcome = await this.#debouncer.settled(Math.min(leftMs, presenceMs), signal)
+      if (outcome !== 'timeout') return
       if (leftMs > presenceMs && rootIdentity(this.#root) === this.#watched) continue
       this.#everything = true
       return

@@ -3,27 +3,27 @@ import { packBytesTarget } from '../format/pack-codec.ts'
 import type { Scan, ScanDiff, SeenFile } from '../tree/diff.ts'
 import type { TreePath } from '../tree/path.ts'
 
-/** Fewer small files are read one by one: sooner than a thread has been started for them. */
+/** Fewer small files are read one by one, which takes less time than starting a thread for them. */
 const batchedMin = 16
-/** Files of one batch: tiny ones would make it long. */
+/** Bounds a batch of tiny files. */
 const batchFilesMax = 512
 
-/** A file that is to be read by itself, with its size as it was seen. */
+/** A file to read by itself, with its size when it was scanned. */
 export interface DirtyFile {
   readonly path: TreePath
   readonly size: number
 }
 
-/** What is to be read next: some small files together, or one. */
+/** The next thing to read: a batch of small files, or one file. */
 export type DirtyFiles = DirtyFile | { readonly small: readonly TreePath[] }
 
-/** The files that a pass has to read, in the order in which it does: small ones in batches that make a pack each. */
+/** The files that a pass reads, in its order: single files first, then batches of small files, each as large as a pack. */
 export class DirtyFileQueue {
-  /** Bytes of them all, as they were seen. */
+  /** The bytes of all files when they were scanned. */
   readonly bytes: number
   readonly files: number
   readonly #sizes: ReadonlyMap<TreePath, number>
-  /** The next ones are at the end. */
+  /** In reverse order: the next file is the last. */
   readonly #small: TreePath[]
   readonly #others: TreePath[]
 
@@ -44,7 +44,7 @@ export class DirtyFileQueue {
     return this.#small.length === 0 && this.#others.length === 0
   }
 
-  /** Adds a file that has to be read by itself, as the next. */
+  /** Puts a file of a batch back, to be read next and by itself. */
   later(path: TreePath): void {
     this.#others.push(path)
   }

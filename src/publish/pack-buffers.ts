@@ -1,12 +1,12 @@
 import { packBytesTarget, packHeaderBytes } from '../format/pack-codec.ts'
 
-/** Kept for the next; as many are at work when a writer is busy. */
+/** As many are in use at once when a writer is busy. */
 const sparesMax = 24
 
-/** So large that a file which fills the pack to the end can be read with a byte more. */
+/** One byte more than a full pack: reading that byte shows that a file has grown. */
 const bufferBytes = packHeaderBytes + packBytesTarget + 1
 
-/** Buffers for packs, used again and again: what is made anew for each has the garbage collector at work without end. */
+/** A pool of buffers for packs: a new buffer for each pack would keep the garbage collector busy. */
 export class PackBuffers {
   readonly #spares: ArrayBuffer[] = []
 

@@ -5,22 +5,23 @@ import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import type { Ingest } from './ingest.ts'
 
+/** The part of a draft that is ready to commit. */
 export interface Taken {
-  /** What the log is to say. */
-  readonly changes: Map<TreePath, Entry | undefined>
-  /** What the baseline is to say; also where only a signature is new. */
-  readonly records: Map<TreePath, BaselineRecord | undefined>
+  /** Entries to put into the log; `undefined` removes the path. */
+  readonly changes: ReadonlyMap<TreePath, Entry | undefined>
+  /** Records to put into the baseline, also those of which only the signature is new; `undefined` removes the path. */
+  readonly records: ReadonlyMap<TreePath, BaselineRecord | undefined>
   readonly chunks: ReadonlyMap<string, Extent>
 }
 
-/** What one pass has to put into the log, and has put so far. */
+/** The changes of one pass, committed in one or several steps. */
 export class VersionDraft {
   readonly ingest: Ingest
-  /** What was put and removed so far by batches of a version that isn't finished. */
+  /** Puts and removals of earlier batches, while the version is unfinished. */
   unfinished: { readonly puts: number; readonly removals: number } | undefined
   #storedBefore = 0
   #puts: readonly (readonly [TreePath, Entry, signature: string])[]
-  /** Removals by when they are due: those that make way at once, all others when all that was moved is there. */
+  /** Removals that make way for a file or link go with the first commit, others with the last, after all moved files came. */
   #urgent: readonly TreePath[]
   readonly #removals: readonly TreePath[]
 
@@ -41,13 +42,14 @@ export class VersionDraft {
     return this.ingest.stored - this.#storedBefore
   }
 
+  /** The same, counted anew from here on. */
   takeStored(): number {
     const { stored } = this
     this.#storedBefore = this.ingest.stored
     return stored
   }
 
-  /** What is ready to be committed. */
+  /** Takes what is ready. @param last whether it is the last commit of the pass */
   async take(baseline: LiveBaseline, last: boolean): Promise<Taken> {
     const { records: files, chunks } = await this.ingest.flush()
     const records = new Map<TreePath, BaselineRecord | undefined>()
@@ -67,16 +69,7 @@ export class VersionDraft {
   }
 }
 
-/** Whether nothing but times of directories is new. */
-export function onlyDirectoryTimes(changes: ReadonlyMap<TreePath, Entry | undefined>, baseline: LiveBaseline): boolean {
-  for (const [path, entry] of changes) {
-    const was = baseline.entry(path)
-    if (entry?.type !== 'directory' || was?.type !== 'directory' || was.mode !== entry.mode) return false
-  }
-  return changes.size > 0
-}
-
-/** The changes to the state that go with what was put into the log. */
+/** The changes of the state that belong to a commit; `note` says what version the state stands for. */
 export function* draftStateChanges(
   records: Taken['records'],
   chunks: Taken['chunks'],
@@ -86,6 +79,6 @@ export function* draftStateChanges(
     yield (batch) => (record === undefined ? batch.remove(path) : batch.put(path, record))
   }
   for (const [hash, extent] of chunks) yield (batch) => batch.chunk(hash, extent)
-  // Last: what was cut off before is found by comparing with the log.
+  // Last, so that a state which a kill left incomplete shows as older than the log.
   yield note
 }

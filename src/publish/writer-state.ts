@@ -7,11 +7,11 @@ import { type Entry, type Extent, sameEntry } from '../tree/entry.ts'
 import { type Problem, sameVersion } from '../tree/tree.ts'
 
 /**
- * Begins a writer's run, before anybody is connected. Readers may know more of the log than its store
- * does, after a power cut or where the store was restored from a copy: a new fork is started, and made
- * durable before anything is appended to it, so that no fork is ever given twice.
+ * Begins a writer's run, before any peer connects. After a power cut, or when the store was restored from a copy, readers
+ * may know more of the log than its store does. So each run starts a new fork, which is durable before anything is
+ * appended to it: no fork number is used twice.
  *
- * @param options.isFirst whether the log was made in this run, so that nobody can know of it
+ * @param options.isFirst whether this run created the log, so that no reader can know of it
  * @param options.flush resolves when what the writer has appended is durable
  */
 export async function beginRun(
@@ -21,14 +21,14 @@ export async function beginRun(
 ): Promise<void> {
   const [applied, content] = [await state.note('applied'), await state.note('content')]
   const { version: before, content: stored } = writer
-  // The store was set back, or the state was: what they say of each other doesn't hold.
+  // One of the two was restored from a copy: they don't belong together.
   const isAhead =
     (content !== undefined && (content.fork !== stored.fork || content.length > stored.length)) ||
     (applied !== undefined && (applied.fork !== before?.fork || applied.length > before.length))
   if (!isFirst) await writer.startFork(Date.now())
   await flush()
   reached('fork-durable')
-  // Blocks that the chunk index names may be others by now, or gone.
+  // The chunk index may name blocks that are gone, or hold something else by now.
   if (isAhead) await state.clear()
   else if (content !== undefined) {
     await state.commit((batch) => {
@@ -39,7 +39,10 @@ export async function beginRun(
   reached('run-noted')
 }
 
-/** Brings a writer's state into line with its log, which is the truth: after a kill between the two, or when it is lost. */
+/**
+ * Loads the baseline. The log is the truth: where the state is older, after a kill between the two commits, or lost, it is
+ * rebuilt from the log.
+ */
 export async function reconcileState(
   state: State,
   writer: LogWriter,
@@ -71,19 +74,19 @@ export async function reconcileState(
   return log
 }
 
-/** Notes what the state stands for; in the same batch as what it says. */
+/** Notes which version the state stands for. Call in the batch of that version's records. */
 export function noteWriter(batch: StateBatch, writer: LogWriter): void {
   batch.note('content', writer.content)
   if (writer.version !== undefined) batch.note('applied', writer.version)
 }
 
-/** Finds the chunks of an entry again: of small files by the hash of the whole, of large ones by those of the blocks. */
+/** Indexes the chunks of an entry: a small file by the hash of its content, a large one by the hashes of its blocks. */
 async function indexChunks(writer: LogWriter, entry: Entry, chunks: Map<string, Extent>): Promise<void> {
   if (entry.type !== 'file') return
   for (const extent of entry.extents) {
     const { core } = extent
     if (extent.packed) {
-      // Of larger ones it is the end at most: not worth unpacking for.
+      // A pack holds at most the end of a larger file, which isn't worth unpacking.
       if (extent.length === entry.size) chunks.set(entry.hash, extent)
       continue
     }

@@ -7,12 +7,12 @@ import { noSuchPath } from './list.ts'
 import { type LogSource, pathOf, versionNamed } from './log-source.ts'
 
 export interface ContentParams {
-  /** As a user names it; the latest when left out. */
+  /** The name of a version; the latest when left out. */
   readonly version?: string
   readonly path: string
-  /** The first byte; before 0 it is counted from the end. */
+  /** The first byte; a negative number counts from the end. */
   readonly start?: number
-  /** The byte behind the last one; to the end when left out. */
+  /** The byte after the last one; the end when left out. */
   readonly end?: number
 }
 
@@ -21,12 +21,12 @@ export interface Content {
   readonly path: TreePath
   readonly version: Version
   readonly entry: FileEntry
-  /** Bytes that are to come. */
+  /** How many bytes `bytes` yields. */
   readonly length: number
   readonly bytes: AsyncIterable<Uint8Array>
 }
 
-/** @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, USAGE, DAMAGED; NOT_HELD as it is read */
+/** Opens a file of a version. @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, USAGE, DAMAGED; NOT_HELD while the bytes are read */
 export async function content(source: LogSource, params: ContentParams, signal: AbortSignal): Promise<Content> {
   const path = pathOf(params.path)
   if (path === '') throw new SyncError('USAGE', 'Give the path of a file within the folder')
@@ -40,17 +40,17 @@ export async function content(source: LogSource, params: ContentParams, signal: 
   return { path, version, entry, length, bytes: read(source, { path, version, entry }, range, signal) }
 }
 
-/** All bytes of a version's file. */
+/** Reads a range of a version's file. @throws {SyncError} NOT_HELD, DAMAGED */
 export function read(
   source: LogSource,
   file: { readonly path: TreePath; readonly version: Version; readonly entry: FileEntry },
   range: { readonly start: number; readonly end: number },
   signal: AbortSignal
 ): AsyncIterable<Uint8Array> {
-  return range.start < range.end ? told(source, file, range, signal) : nothing()
+  return range.start < range.end ? readRange(source, file, range, signal) : nothing()
 }
 
-async function* told(
+async function* readRange(
   source: LogSource,
   { path, version, entry }: { readonly path: TreePath; readonly version: Version; readonly entry: FileEntry },
   range: { readonly start: number; readonly end: number },
@@ -62,7 +62,7 @@ async function* told(
     signal.throwIfAborted()
     if (error instanceof NotToBeHad) throw await notHeld(source, path, version, signal)
     if (!(error instanceof RangeError)) throw error
-    throw new SyncError('DAMAGED', `The log says nonsense of ${path}: ${error.message}`, { cause: error })
+    throw new SyncError('DAMAGED', `The log's entry of ${path} is invalid: ${error.message}`, { cause: error })
   }
 }
 
@@ -73,9 +73,9 @@ function rangeOf({ start = 0, end }: ContentParams, size: number): { readonly st
   return { start: from, end: Math.max(from, Math.min(end ?? size, size)) }
 }
 
-/** That nobody who can be reached has a content, and where it went. */
+/** The error that no reachable peer has a content, with the version in which its source gave it up. */
 async function notHeld(source: LogSource, path: TreePath, version: Version, signal: AbortSignal): Promise<SyncError> {
-  const what = `Nobody who can be reached has the content of ${path} as of version ${version.length}`
+  const message = `No reachable peer has the content of ${path} as of version ${version.length}`
   const to = await source.view.finished(signal)
   if (to !== undefined && to.length > version.length) {
     const options = { after: version.length, path, newestFirst: false, signal }
@@ -83,10 +83,10 @@ async function notHeld(source: LogSource, path: TreePath, version: Version, sign
       const when = new Date(head.timeMs).toISOString().slice(0, 16).replace('T', ' ')
       return new SyncError(
         'NOT_HELD',
-        `${what}. Its source had it until version ${next.length} (${when} UTC); a mirror that was in sync before ` +
+        `${message}. Its source had it until version ${next.length} (${when} UTC); a mirror that was in sync before ` +
           'may have kept it, or have it still'
       )
     }
   }
-  return new SyncError('NOT_HELD', `${what}. Its source has it: is it running?`)
+  return new SyncError('NOT_HELD', `${message}. Its source has it: is it running?`)
 }

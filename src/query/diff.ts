@@ -13,32 +13,32 @@ import { type LogSource, pathOf, versionNamed } from './log-source.ts'
 import { type ChangeRecord, changeRecord } from './records.ts'
 
 export interface DiffParams {
-  /** The version that changes are told from: the latest when left out, or the one before that where there is no folder. */
+  /** The version to compare: the latest when left out, or without a folder the one before the latest. */
   readonly from?: string
-  /** The version that they lead to; what the folder holds on disk when left out, or the latest where there is none. */
+  /** The version to compare it with; when left out the folder as it is on disk, or without a folder the latest version. */
   readonly to?: string
   readonly path?: string
-  /** Also what changed within text files. */
+  /** Whether to yield patches of text files. */
   readonly patch?: boolean
 }
 
-/** What changed within a file, as a unified diff. */
+/** The changes within a file, as a unified diff. */
 export interface PatchRecord {
   readonly type: 'patch'
   readonly path: string
-  /** Empty where there is none to be shown, and `reason` says why. */
+  /** Empty where `reason` says why there is no diff. */
   readonly text: string
   readonly reason?: 'binary' | 'large' | 'not held'
 }
 
-/** Which of two trees a file is of: that of a version, or what the folder holds. */
+/** One side of a comparison: a version, or the folder on disk. */
 type Side = Version | 'folder'
 
-/** Of larger files no differences are shown, in bytes. */
+/** Larger files get no patch. */
 const patchBytesMax = 1024 * 1024
 
 /**
- * What changed between two versions, or between a version and what the folder holds.
+ * Yields the changes between two versions, or between a version and the folder on disk, in the order of their paths.
  *
  * @throws {SyncError} NO_SUCH_VERSION, USAGE, DAMAGED
  */
@@ -53,15 +53,15 @@ export async function* diff(
   const from = await versionNamed(source, fromName ?? (hasFolder ? undefined : '-1'), signal)
   const problems: Problem[] = []
   const changes = to === 'folder' ? folderChanges(source, from, problems, signal) : between(source, from, to, signal)
-  const told = reportChanges(inOrder((await changes).filter((change) => concerns(change.path, path))))
-  for (const change of told) {
+  const reports = reportChanges(inOrder((await changes).filter((change) => concerns(change.path, path))))
+  for (const change of reports) {
     yield changeRecord(to === 'folder' ? 0 : to.length, change)
     if (patch) yield* patchOf(source, change, from, to, signal)
   }
   for (const problem of problems) yield { type: 'problem', ...problem }
 }
 
-/** By path, as everything is listed. */
+/** Sorts changes by path, in the log's order. */
 function inOrder(changes: readonly Change[]): readonly Change[] {
   const byPath = new Map(changes.map((change) => [change.path, change]))
   return sortedAsLog(byPath.keys()).flatMap((path) => byPath.get(path) ?? [])
@@ -83,7 +83,7 @@ async function folderChanges(
     changes.push({ path, before, after: after.get(path) })
   }
   for (const [path, entry] of after) if (!known.has(path)) changes.push({ path, before: undefined, after: entry })
-  // A directory's time changes with whatever happens in it.
+  // A directory's time changes with every change of its children.
   return changes.filter(({ before, after }) => before?.type !== 'directory' || !isSameDirectory(before, after))
 }
 
@@ -93,7 +93,7 @@ function isSameDirectory(before: Entry, after: Entry | undefined): boolean {
   return before.type === 'directory' && after?.type === 'directory' && before.mode === after.mode
 }
 
-/** What changed from one version to another, which may be the earlier of the two. */
+/** The changes from one version to another, which may be the earlier of the two. */
 async function between(source: LogSource, from: Version, to: Version, signal: AbortSignal): Promise<readonly Change[]> {
   const isBack = isEarlier(to, from)
   const [early, late] = isBack ? [to, from] : [from, to]
@@ -164,7 +164,7 @@ async function bytesOf(
   return Buffer.concat(pieces)
 }
 
-/** `undefined` where bytes are no text. */
+/** The text of bytes; `undefined` when they are binary. */
 function textIn(bytes: Buffer): string | undefined {
   return bytes.includes(0) || !isUtf8(bytes) ? undefined : bytes.toString()
 }

@@ -5,10 +5,10 @@ import type { Version } from '../tree/tree.ts'
 import type { VersionName } from '../tree/version-name.ts'
 
 /**
- * The version that a name stands for. Times are those that the writer recorded: where its clock went back, one of the
- * versions at such a time is found.
+ * Finds the version that a name stands for. Times are those of the writer's clock: where that went back, several versions
+ * may fit a time, and the search finds one of them.
  *
- * @param latest the latest version that is whole
+ * @param latest the latest finished version
  * @throws {SyncError} NO_SUCH_VERSION
  */
 export async function findNamedVersion(
@@ -48,7 +48,7 @@ async function back(view: LogView, latest: Version, count: number, signal?: Abor
   return version
 }
 
-/** By halves: between two versions lies any number of blocks, so each probe finds the version that a block belongs to. */
+/** A binary search over blocks: any number of them lies between two versions, so each probe finds the version of its block. */
 async function byTime(
   view: LogView,
   head: (version: Version) => Promise<Head>,

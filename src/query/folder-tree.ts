@@ -14,7 +14,7 @@ export interface FolderTreeOptions {
   readonly signal: AbortSignal
 }
 
-/** What a folder on disk holds, but for what it ignores. Files are read where what is recorded of them doesn't tell. */
+/** The tree of a folder on disk, without ignored paths. Reads only files whose signature isn't the recorded one. */
 export async function folderTree(
   root: string,
   records: State['records'],
@@ -25,9 +25,9 @@ export async function folderTree(
   const rules = parseIgnoreRules(readIgnoreFile(root))
   const { seen } = await scanFolder(root, { rules, onProblem, signal })
   const tree = new Map<TreePath, Entry>()
-  for (const [path, what] of seen) {
+  for (const [path, found] of seen) {
     signal.throwIfAborted()
-    const entry = await entryAt(root, path, what, recorded.get(path), signal).catch((error: unknown) => {
+    const entry = await entryAt(root, path, found, recorded.get(path), signal).catch((error: unknown) => {
       if (systemCode(error) === undefined) throw error
       onProblem({ path, action: 'read', message: messageOf(error) })
       return recorded.get(path)?.entry
@@ -40,14 +40,14 @@ export async function folderTree(
 async function entryAt(
   root: string,
   path: TreePath,
-  what: Seen,
+  seen: Seen,
   record: BaselineRecord | undefined,
   signal: AbortSignal
 ): Promise<Entry> {
-  if (what.type === 'symlink') return what
-  const { mode, mtimeMs } = what
-  if (what.type === 'directory') return { type: 'directory', mode, mtimeMs }
-  const isKnown = record?.entry.type === 'file' && record.signature !== '' && record.signature === what.signature
+  if (seen.type === 'symlink') return seen
+  const { mode, mtimeMs } = seen
+  if (seen.type === 'directory') return { type: 'directory', mode, mtimeMs }
+  const isKnown = record?.entry.type === 'file' && record.signature !== '' && record.signature === seen.signature
   if (isKnown) return { ...(record.entry as Extract<Entry, { type: 'file' }>), mode, mtimeMs }
   const { signature: _, ...file } = await hashFile(root, path, signal)
   return { type: 'file', ...file, extents: [] }

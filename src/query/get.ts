@@ -18,20 +18,20 @@ import { pathOf } from './log-source.ts'
 import type { EntryFields } from './records.ts'
 
 export interface GetParams {
-  /** As a user names it; the latest when left out. */
+  /** The name of a version; the latest when left out. */
   readonly version?: string
   /** A file or directory; the folder itself when left out. */
   readonly path?: string
-  /** Where it is to be written; its own name in the working directory when left out. */
+  /** The path to write to; its own name in the working directory when left out. */
   readonly to?: string
-  /** Whether a file that has the name is replaced. */
+  /** Whether to replace a file at `to`. */
   readonly force?: boolean
 }
 
-/** Files that are written at the same time: while one is waited for others come. */
+/** Files written at the same time: one whose content is late doesn't hold up the others. */
 const filesAtOnce = 16
 
-/** What is read from: a log that was opened. */
+/** The operations of an open log that `get` needs. */
 export interface Readable {
   readonly list: (params: ListParams) => AsyncIterable<Listed>
   readonly content: (params: ContentParams, signal: AbortSignal) => AsyncIterable<Uint8Array>
@@ -52,19 +52,19 @@ export type GetRecord =
     }
 
 /**
- * Writes a version's file, or all of a directory, to anywhere on this machine. Each content is compared with its hash.
- * What can't be had, or written, is a problem, and the others go on.
+ * Writes a version's file, or a directory with all it holds, to any place on this machine. Each content is checked against
+ * its hash. A file that can't be read or written is reported as a problem, and the others go on.
  *
  * @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, FOLDER_MISSING, FOLDER_NOT_EMPTY, FOLDER_UNREADABLE, DISK_FULL, USAGE
  */
 export async function* get(log: Readable, params: GetParams, signal: AbortSignal): AsyncGenerator<GetRecord> {
   const { force = false } = params
   const root = pathOf(params.path)
-  const asked = { ...(params.version === undefined ? {} : { version: params.version }), recursive: true }
+  const listed = { ...(params.version === undefined ? {} : { version: params.version }), recursive: true }
   const entries: EntryFields[] = []
   let version = 0
   let problems = 0
-  for await (const record of log.list(root === '' ? asked : { ...asked, path: root })) {
+  for await (const record of log.list(root === '' ? listed : { ...listed, path: root })) {
     if (record.type === 'version') version = record.version
     else if (record.type === 'entry') entries.push(record)
     else {
@@ -75,7 +75,7 @@ export async function* get(log: Readable, params: GetParams, signal: AbortSignal
   const single = entries.find(({ path, kind }) => path === root && kind !== 'directory')
   const to = resolve(params.to ?? (basename(root) || 'folder'))
   checkTarget(to, { replace: force && single !== undefined })
-  // All of it of one version, whatever is published meanwhile.
+  // By number, so that all files are of one version, whatever is published meanwhile.
   const ending = endingWith(signal)
   const content = (path: string) => log.content({ path, version: String(version) }, ending.signal)
   const totals = { files: 0, bytes: 0 }
@@ -101,13 +101,13 @@ interface Target {
   readonly single: boolean
   readonly force: boolean
   readonly content: (path: string) => AsyncIterable<Uint8Array>
-  /** Ends what is still read. */
+  /** Ends reads that are still going on. */
   readonly stop: () => void
 }
 
 /**
- * Directories first, then files, links last: nothing is ever written through a link. What lies beneath anything but a
- * directory of the log is refused.
+ * Writes directories first, then files, and links last, so that nothing is written through a link. An entry is refused
+ * unless the log has its parent as a directory.
  */
 async function* write(entries: readonly EntryFields[], target: Target): AsyncGenerator<GetRecord> {
   const { to, root, single } = target
@@ -117,22 +117,22 @@ async function* write(entries: readonly EntryFields[], target: Target): AsyncGen
   const order = (a: EntryFields, b: EntryFields) => ranks[a.kind] - ranks[b.kind] || (a.path < b.path ? -1 : 1)
   const todo = [...entries].sort(order)
   const writing: Promise<GetRecord | undefined>[] = []
-  /** What ends all of it. */
+  /** The first failure that ends the whole operation. */
   let failure: { readonly error: unknown } | undefined
   try {
     for (const entry of todo) {
       const isFile = entry.kind === 'file'
-      // Only files take long, and links come when all of them are there.
-      while (writing.length >= (isFile ? filesAtOnce : 1)) yield* told(await writing.shift())
+      // Only files take long; links wait until all files are there.
+      while (writing.length >= (isFile ? filesAtOnce : 1)) yield* present(await writing.shift())
       const written = writeEntry(entry, made, target).catch((error: unknown) => {
         failure ??= { error }
         target.stop()
         throw failure.error
       })
-      written.catch(() => {}) // Told when its turn comes.
+      written.catch(() => {}) // It is awaited in its turn.
       writing.push(written)
     }
-    while (writing.length > 0) yield* told(await writing.shift())
+    while (writing.length > 0) yield* present(await writing.shift())
   } finally {
     target.stop()
     await Promise.allSettled(writing)
@@ -150,11 +150,11 @@ async function* write(entries: readonly EntryFields[], target: Target): AsyncGen
   if (!single) await makeDurable(new Set(entries.map((entry) => placeOf(entry, target))), to)
 }
 
-function* told(record: GetRecord | undefined): Generator<GetRecord> {
+function* present(record: GetRecord | undefined): Generator<GetRecord> {
   if (record !== undefined) yield record
 }
 
-/** @returns what to tell of it */
+/** @returns the record of what was written, or of the problem */
 async function writeEntry(entry: EntryFields, made: Set<string>, target: Target): Promise<GetRecord | undefined> {
   const { path, kind, size = 0 } = entry
   const at = placeOf(entry, target)
@@ -190,7 +190,7 @@ function placeOf({ path }: EntryFields, { to, root, single }: Target): string {
   return single ? to : join(to, root === '' ? path : path.slice(root.length + 1))
 }
 
-/** Whether what went wrong is of one path alone. */
+/** Whether an error concerns one path alone. */
 function isOfOne(error: unknown): boolean {
   if (error instanceof SyncError) return ['NOT_HELD', 'DAMAGED', 'FOLDER_NOT_EMPTY'].includes(error.code)
   return systemCode(error) !== undefined && !isDiskFull(error)

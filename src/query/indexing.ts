@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LogView } from '../log/log-view.ts'
 
-/** After a change, and before the next look: what happens now comes first. */
-const calmMs = 2000
-/** After each chunk, so that it takes a quarter of a processor. */
+/** The wait after a change: live work comes first. */
+const delayMs = 2000
+/** The pause after each chunk of the index, which limits the work to about a quarter of a processor. */
 const restMs = 10
 
-/** Keeps the index of a log's paths up with it, at leisure, while somebody is at work on it. */
+/** Extends the index of a log's paths in the background while the log grows. */
 export class Indexing {
   readonly #view: LogView
   readonly #stop = new AbortController()
@@ -14,14 +14,14 @@ export class Indexing {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
 
-  /** @param source.onChange calls whenever the log may have grown */
+  /** @param source.onChange calls its listener whenever the log may have grown */
   constructor({ view, onChange }: { readonly view: LogView; readonly onChange: (listener: () => void) => () => void }) {
     this.#view = view
     this.#unsubscribe = onChange(() => this.#schedule())
     this.#schedule()
   }
 
-  /** Ends it; what was done until then isn't lost. */
+  /** Ends the work; the chunks that are done are kept. */
   async close(): Promise<void> {
     this.#unsubscribe()
     clearTimeout(this.#timer)
@@ -35,12 +35,12 @@ export class Indexing {
       this.#running = this.#run().finally(() => {
         this.#timer = undefined
       })
-    }, calmMs).unref()
+    }, delayMs).unref()
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
-    // Without it a question takes longer, and tells what is wrong.
+    // Without an index queries take longer, and a damaged log fails them with an error of its own.
     await this.#view.keepIndex(() => sleep(restMs, undefined, { signal }), signal).catch(() => {})
   }
 }

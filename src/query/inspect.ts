@@ -2,9 +2,9 @@ import type { LogRecord } from '../log/bee/records.ts'
 import type { LogSource } from './log-source.ts'
 
 export interface InspectParams {
-  /** The first block of the entries core; counted from its end where it is below 0. The last 20 when left out. */
+  /** The first block of the entries core; a negative number counts from the end. The last 20 blocks when left out. */
   readonly from?: number
-  /** The block behind the last. */
+  /** The block after the last one; the end of the log when left out. */
   readonly to?: number
 }
 
@@ -14,7 +14,7 @@ export interface LogRecordTold extends LogRecord {
 
 const blocksShown = 20
 
-/** What the blocks of the log say, raw. @throws {SyncError} DAMAGED, NOT_HELD */
+/** Yields the records in blocks of the log, raw. @throws {SyncError} DAMAGED, NOT_HELD */
 export async function* inspect(
   source: LogSource,
   { from = -blocksShown, to }: InspectParams,

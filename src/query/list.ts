@@ -5,16 +5,16 @@ import { type LogSource, pathOf, versionNamed } from './log-source.ts'
 import { type EntryRecord, fieldsOf, type VersionRecord, versionRecord } from './records.ts'
 
 export interface ListParams {
-  /** As a user names it; the latest when left out. */
+  /** The name of a version; the latest when left out. */
   readonly version?: string
   /** A directory, or one path; the folder itself when left out. */
   readonly path?: string
-  /** Also what lies in directories. */
+  /** Whether to list subdirectories too. */
   readonly recursive?: boolean
 }
 
 /**
- * What a version has in a directory, or at a path, after the version itself.
+ * Yields a version, then its entries in a directory, or its one entry at the path of a file or link.
  *
  * @throws {SyncError} NO_SUCH_PATH, NO_SUCH_VERSION, USAGE, DAMAGED
  */
@@ -28,9 +28,9 @@ export async function* list(
   const problems: Problem[] = []
   const onProblem = (problem: Problem) => void problems.push(problem)
   const rows = source.view.list(version, path, { recursive, onProblem, signal })
-  // From far away that takes as long as to find out whether there is a directory.
+  // Fetched from far away, the first row takes as long as the directory's own entry: ask for both at once.
   const first = rows.next()
-  first.catch(() => {}) // Told below.
+  first.catch(() => {}) // It is awaited below.
   const [head, entry] = await Promise.all([
     source.view.head(version, signal),
     path === '' ? undefined : source.view.entry(version, path, signal)

@@ -6,27 +6,27 @@ import type { Version } from '../tree/tree.ts'
 import { parseVersionName } from '../tree/version-name.ts'
 import { findNamedVersion } from './find-version.ts'
 
-/** What the operations that read a log are carried out on: a folder at work, one that rests, or a log far away. */
+/** A log to read: that of an open folder, of a closed one, or of remote peers. */
 export interface LogSource {
   /** Printed form. */
   readonly key: string
   readonly view: LogView
-  /** Resolves when the log is known as it is now, as far as it ever will be without waiting for others. */
+  /** Resolves when the latest version is known, as far as connected peers tell. */
   readonly settled: (signal: AbortSignal) => Promise<void>
-  /** Calls `listener` whenever there may be another version. @returns a function that ends it */
+  /** Calls `listener` whenever there may be another version. @returns a function that ends that */
   readonly onChange: (listener: () => void) => () => void
-  /** A version of an earlier fork as one of the present fork, where all of it is common to both; else as it is. */
+  /** Translates a version of an earlier fork into the present fork, where both have it in common; else returns it as it is. */
   readonly carried: (version: Version) => Version
   /** The folder on this machine, where there is one. */
   readonly root?: string
-  /** What is recorded of it. */
+  /** The baseline records of that folder. */
   readonly records?: State['records']
 }
 
-/** The version of each log that was found last: who gets all files of one names it for each of them. */
-const found = new WeakMap<LogView, Version>()
+/** The version found last in each log: to get all files of a version, its number is looked up for each of them. */
+const lastFound = new WeakMap<LogView, Version>()
 
-/** The version that a text names, the latest whole one when there is none. @throws {SyncError} NO_SUCH_VERSION, USAGE */
+/** Finds the version that a text names; the latest finished version when `name` is left out. @throws {SyncError} NO_SUCH_VERSION, USAGE */
 export async function versionNamed(source: LogSource, name: string | undefined, signal: AbortSignal): Promise<Version> {
   await source.settled(signal)
   const latest = await source.view.finished(signal)
@@ -34,14 +34,14 @@ export async function versionNamed(source: LogSource, name: string | undefined, 
   if (name === undefined) return latest
   const head = (version: Version) => source.view.head(version, signal)
   const wanted = parseVersionName(name, Date.now())
-  const known = found.get(source.view)
+  const known = lastFound.get(source.view)
   if (wanted.by === 'number' && known?.length === wanted.number && known.fork === latest.fork) return known
   const version = await findNamedVersion(source.view, head, latest, wanted, signal)
-  found.set(source.view, version)
+  lastFound.set(source.view, version)
   return version
 }
 
-/** A path as a user gives it, relative to the folder; `''` for the folder itself. @throws {SyncError} USAGE */
+/** Parses a path that a user gives, relative to the folder; `''` for the folder itself. @throws {SyncError} USAGE */
 export function pathOf(text: string | undefined): TreePath | '' {
   const trimmed = (text ?? '').replace(/^(\.?\/)+/, '').replace(/\/+$/, '')
   if (trimmed === '' || trimmed === '.') return ''

@@ -1,4 +1,4 @@
-import { concerns, type VersionReport as Said } from '../log/bee/history.ts'
+import { concerns, type VersionReport } from '../log/bee/history.ts'
 import { type ChangeReport, mayBeMove, reportChanges } from '../tree/change.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { Change } from '../tree/tree.ts'
@@ -10,24 +10,24 @@ export interface LogParams {
   readonly path?: string
   /** Only versions after this one. */
   readonly since?: string
-  /** The last one told; the latest when left out. */
+  /** The newest version to yield; the latest when left out. */
   readonly version?: string
-  /** So many versions; all when left out. */
+  /** The number of versions to yield; all when left out. */
   readonly limit?: number
 }
 
-/** How many paths of a version put and went, and how many bytes the puts have. */
+/** A version with the counts of its changes. */
 export type LoggedVersion = VersionRecord & {
   readonly added: number
   readonly changed: number
   readonly removed: number
   readonly moved: number
-  /** Bytes of content that is new at its path; moves bring none. */
+  /** Bytes of files whose content is new at their path; moved files don't count. */
   readonly changedBytes: number
 }
 
 /**
- * The history, the newest version first: each version, then its changes.
+ * Yields the history, the newest version first: each version, then its changes.
  *
  * @throws {SyncError} NO_SUCH_VERSION, USAGE, DAMAGED
  */
@@ -41,22 +41,24 @@ export async function* log(
   const after = since === undefined ? 0 : (await versionNamed(source, since, signal)).length
   let left = limit
   if (left <= 0) return
-  for await (const said of source.view.versions(to, { after, path, newestFirst: true, signal })) {
+  for await (const report of source.view.versions(to, { after, path, newestFirst: true, signal })) {
     signal.throwIfAborted()
-    const { version, head } = said
-    const told = reportChanges(await changesAbout(source, said, path, signal)).filter((change) => isAbout(change, path))
-    // A version of nothing but a snapshot, or that says again what is so, is none to a user.
-    if (told.length === 0) continue
-    yield { ...versionRecord(version, head), ...countsOf(told) }
-    for (const change of told) yield changeRecord(version.length, change)
+    const { version, head } = report
+    const changes = reportChanges(await changesAbout(source, report, path, signal)).filter((change) =>
+      isAbout(change, path)
+    )
+    // To a user a version that only has a snapshot, or repeats what was so before, is none.
+    if (changes.length === 0) continue
+    yield { ...versionRecord(version, head), ...countsOf(changes) }
+    for (const change of changes) yield changeRecord(version.length, change)
     if (--left === 0) return
   }
 }
 
-/** What it takes to tell of a path: what else has changed only where that may be the other end of a move. */
+/** The changes of a path; all changes of the version where one of them may be the other end of a move. */
 async function changesAbout(
   { view }: LogSource,
-  { changes, before }: Said,
+  { changes, before }: VersionReport,
   path: TreePath | '',
   signal: AbortSignal
 ): Promise<readonly Change[]> {
@@ -69,9 +71,9 @@ function isAbout(change: ChangeReport, path: ReturnType<typeof pathOf>): boolean
   return concerns(change.path, path) || (change.type === 'moved' && concerns(change.from, path))
 }
 
-function countsOf(told: readonly ChangeReport[]) {
+function countsOf(changes: readonly ChangeReport[]) {
   const counts = { added: 0, changed: 0, removed: 0, moved: 0, changedBytes: 0 }
-  for (const change of told) {
+  for (const change of changes) {
     counts[change.type]++
     const isNew = change.type === 'added' || (change.type === 'changed' && !change.onlyMetadata)
     if (isNew && change.after.type === 'file') counts.changedBytes += change.after.size

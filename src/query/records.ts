@@ -3,19 +3,19 @@ import type { ChangeReport } from '../tree/change.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { Version } from '../tree/tree.ts'
 
-/** An entry as it is told to programs. FORMAT: fields are only ever added. */
+/** An entry in JSON output. FORMAT: versions of the program only ever add fields. */
 export interface EntryFields {
   readonly path: string
   readonly kind: Entry['type']
-  /** Bytes; of files alone. */
+  /** Bytes; files only. */
   readonly size?: number
-  /** Permission bits in octal; not of links. */
+  /** Permission bits in octal; files and directories only. */
   readonly mode?: string
   /** Milliseconds since 1970. */
   readonly mtimeMs: number
-  /** SHA-256 of the content, in hexadecimal; of files alone. */
+  /** SHA-256 of the content, in hexadecimal; files only. */
   readonly hash?: string
-  /** Of links alone. */
+  /** Links only. */
   readonly target?: string
 }
 
@@ -26,21 +26,21 @@ export interface VersionRecord {
   readonly type: 'version'
   readonly version: number
   readonly fork: number
-  /** When it was made, by the writer's clock, in milliseconds since 1970. */
+  /** The time of the commit by the writer's clock, in milliseconds since 1970. */
   readonly timeMs: number
-  /** Of the whole tree. */
+  /** The totals of the whole tree. */
   readonly files: number
   readonly directories: number
   readonly symlinks: number
   readonly bytes: number
 }
 
-/** A change of one path; what is told of the entry is what it is afterwards, or was before it was removed. */
+/** A change of one path, with the fields of the entry after the change, or before its removal. */
 export type ChangeRecord = EntryFields & {
   readonly version: number
 } & (
     | { readonly type: 'added' | 'removed' }
-    /** Only its mode or its time, where `metadata`. */
+    /** With `metadata`, only the mode or the time changed. */
     | { readonly type: 'changed'; readonly sizeBefore?: number; readonly metadata: boolean }
     | { readonly type: 'moved'; readonly from: string }
   )
@@ -58,11 +58,11 @@ export function versionRecord({ length, fork }: Version, head: Head): VersionRec
   return { type: 'version', version: length, fork, timeMs, files, directories, symlinks, bytes }
 }
 
-export function changeRecord(version: number, told: ChangeReport): ChangeRecord {
-  const { type, path } = told
-  const fields = { version, ...fieldsOf(path, told.type === 'removed' ? told.before : told.after) }
-  if (type === 'moved') return { type, from: told.from, ...fields }
+export function changeRecord(version: number, report: ChangeReport): ChangeRecord {
+  const { type, path } = report
+  const fields = { version, ...fieldsOf(path, report.type === 'removed' ? report.before : report.after) }
+  if (type === 'moved') return { type, from: report.from, ...fields }
   if (type !== 'changed') return { type, ...fields }
-  const sizeBefore = told.before.type === 'file' ? { sizeBefore: told.before.size } : {}
-  return { type, ...fields, ...sizeBefore, metadata: told.onlyMetadata }
+  const sizeBefore = report.before.type === 'file' ? { sizeBefore: report.before.size } : {}
+  return { type, ...fields, ...sizeBefore, metadata: report.onlyMetadata }
 }

@@ -8,7 +8,7 @@ import { Connections, type ConnectOptions } from '../peers/connections.ts'
 import type { LogSource } from './log-source.ts'
 
 export interface RemoteOptions extends ConnectOptions {
-  /** Keeps what is fetched in this directory, for the next time; it is thrown away when left out. */
+  /** A directory that keeps fetched blocks for the next time; they are thrown away when left out. */
   readonly cache?: string
   /** How long to look for a first peer, in milliseconds. */
   readonly timeoutMs?: number
@@ -17,10 +17,10 @@ export interface RemoteOptions extends ConnectOptions {
 
 const timeoutMsDefault = 30_000
 const tickMs = 10
-/** Other peers may know more than the first; but whoever looks at a log once doesn't wait for them. */
+/** How long a read waits while nothing comes. */
 const patienceMs = 10_000
 
-/** A log that others have, of which only what is asked for is fetched. */
+/** The log of remote peers. Reads fetch only the blocks that they need. */
 export class RemoteLog {
   readonly source: LogSource
   readonly #store: LogStore
@@ -43,7 +43,7 @@ export class RemoteLog {
   }
 
   /**
-   * Opens the log with this key, and looks for peers.
+   * Opens the log with this key, and starts to look for peers.
    *
    * @throws {SyncError} BAD_KEY, PORT_IN_USE, and what `LogStore.open` throws
    */
@@ -101,7 +101,7 @@ export class RemoteLog {
   }
 }
 
-/** Resolves when no connected peer has more than is known here. What a cache has does without any, after a while. */
+/** Resolves when no connected peer has a newer version. After `timeoutMs` without peers, the cache is enough. @throws {SyncError} NO_PEER */
 async function settle(
   reader: LogReader,
   connections: Connections,

@@ -16,18 +16,18 @@ import {
 export interface WatchParams {
   /** A directory, or one path; the folder itself when left out. */
   readonly path?: string
-  /** Tells all that changed after this version, instead of what there is. */
+  /** Begins with the changes after this version, instead of a list of all entries. */
   readonly since?: string
 }
 
-/** All that there is was told: what follows changes. */
+/** Ends the list of entries: changes follow. */
 export interface ListedRecord {
   readonly type: 'listed'
   readonly version: number
   readonly entries: number
 }
 
-/** The log came back with another past: all is told anew that differs. */
+/** The log came back with another past: changes follow that lead from what was listed to what it holds now. */
 export interface RewoundRecord {
   readonly type: 'rewound'
   readonly version: number
@@ -35,22 +35,22 @@ export interface RewoundRecord {
 
 export type WatchRecord = VersionRecord | EntryRecord | ListedRecord | RewoundRecord | ChangeRecord
 
-/** Where an abortion of a signal is no news, how often it is looked all the same, in milliseconds. */
+/** A waiting watch looks at its signal this often, in case an abort doesn't wake it. */
 const tickMs = 60_000
 
 /**
- * What there is, then each change as it is made, once and in order, for as long as it is asked for. Versions that come
- * together are told one by one. A version's record comes before its changes.
+ * Yields all entries, then each change as it is made, once and in order, until the signal is aborted. Each version has a
+ * record of its own, also when several come together; its changes follow it.
  *
  * @throws {SyncError} NO_SUCH_VERSION, USAGE, DAMAGED
  */
 export async function* watch(
-  given: LogSource,
+  log: LogSource,
   { path: text, since }: WatchParams,
   signal: AbortSignal
 ): AsyncGenerator<WatchRecord> {
-  // Whoever watches waits until the source is back.
-  const source = { ...given, view: given.view.patient() }
+  // A watch waits for peers that are away, however long that takes.
+  const source = { ...log, view: log.view.patient() }
   const path = pathOf(text)
   const news = new News(source)
   try {
@@ -61,18 +61,18 @@ export async function* watch(
       tree.put(at, entry)
     }
     if (since === undefined) yield* listing(source, tree, start, signal)
-    let told = start
+    let shown = start
     for (;;) {
       const known = await source.view.finished(signal)
-      // A fork may have come meanwhile.
+      // The log may have a new fork by now.
       const latest = known && source.carried(known)
-      told = source.carried(told)
-      if (latest?.fork === told.fork && latest.length > told.length) {
-        yield* changes(source, tree, told, latest, signal)
-        told = latest
-      } else if (latest !== undefined && latest.fork > told.fork) {
+      shown = source.carried(shown)
+      if (latest?.fork === shown.fork && latest.length > shown.length) {
+        yield* changes(source, tree, shown, latest, signal)
+        shown = latest
+      } else if (latest !== undefined && latest.fork > shown.fork) {
         yield* rewound(source, tree, latest, signal)
-        told = latest
+        shown = latest
       } else await news.next(signal)
     }
   } finally {
@@ -80,7 +80,7 @@ export async function* watch(
   }
 }
 
-/** The first version, which may be yet to come. */
+/** Waits for the first version. */
 async function first(source: LogSource, signal: AbortSignal, news: News): Promise<Version> {
   await source.settled(signal)
   for (;;) {
@@ -115,14 +115,14 @@ async function* changes(
   const options = { after: from.length, path: '' as const, newestFirst: false, signal }
   for await (const { version, head, changes } of source.view.versions(to, options)) {
     signal.throwIfAborted()
-    const told = tree.change(changes)
-    if (told.length === 0) continue
+    const reports = tree.change(changes)
+    if (reports.length === 0) continue
     yield versionRecord(version, head)
-    for (const change of told) yield changeRecord(version.length, change)
+    for (const report of reports) yield changeRecord(version.length, report)
   }
 }
 
-/** A writer whose store was restored from a copy has another history: what counts is what there is now. */
+/** A writer whose store was restored from a copy has another history: only the tree as it is now counts. */
 async function* rewound(
   source: LogSource,
   tree: WatchedTree,
@@ -133,13 +133,13 @@ async function* rewound(
   for await (const [at, entry] of source.view.list(to, '', { recursive: true, onProblem: () => {}, signal }))
     now.set(at, entry)
   const gone = [...tree.paths()].filter((path) => !now.has(path))
-  const told = tree.change([...now, ...gone.map((path) => [path, undefined] as const)])
+  const reports = tree.change([...now, ...gone.map((path) => [path, undefined] as const)])
   yield versionRecord(to, await source.view.head(to, signal))
   yield { type: 'rewound', version: to.length }
-  for (const change of told) yield changeRecord(to.length, change)
+  for (const report of reports) yield changeRecord(to.length, report)
 }
 
-/** What a watcher was told of, and what else it takes to tell a move. */
+/** The whole tree as the watcher knows it: a move may come from outside the watched path. */
 class WatchedTree {
   readonly #path: TreePath | ''
   readonly #entries = new Map<TreePath, Entry>()
@@ -156,12 +156,12 @@ class WatchedTree {
     return this.#entries.keys()
   }
 
-  /** What is watched, in the log's order. */
+  /** The entries at or beneath the watched path, in the log's order. */
   *wanted(): Generator<readonly [TreePath, Entry]> {
     for (const [path, entry] of this.#entries) if (concerns(path, this.#path)) yield [path, entry]
   }
 
-  /** Follows changes. @returns those that concern what is watched */
+  /** Applies changes. @returns those that concern the watched path */
   change(changes: readonly (readonly [TreePath, Entry | undefined])[]): readonly ChangeReport[] {
     const real: Change[] = []
     for (const [path, after] of changes) {
@@ -175,7 +175,7 @@ class WatchedTree {
   }
 }
 
-/** Waits for there to be another version. */
+/** Waits until there may be another version. */
 class News {
   #isThere = false
   #wake: () => void = () => {}

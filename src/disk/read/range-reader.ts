@@ -1,5 +1,6 @@
 import { closeSync, constants, fstat, openSync, read, type Stats } from 'node:fs'
 import { promisify } from 'node:util'
+import { BoundedMap } from '../../bounded-map.ts'
 import { BufferPool } from '../../buffer-pool.ts'
 import type { TreePath } from '../../tree/path.ts'
 import { Beneath } from '../path/beneath.ts'
@@ -26,7 +27,7 @@ interface OpenFile {
 export class RangeReader {
   readonly #root: string
   readonly #memory: BufferPool
-  readonly #open = new Map<TreePath, OpenFile>()
+  readonly #open = new BoundedMap<TreePath, OpenFile>(openFilesMax, end)
   readonly #held = new Map<string, OpenFile>()
 
   /** @param options.shared whether what is read goes on to worker threads */
@@ -108,8 +109,6 @@ export class RangeReader {
       const fd = openSync(beneath.locate(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
       const file = { fd, signature, users: 0, isOver: false }
       this.#open.set(path, file)
-      const oldest = this.#open.keys().next().value
-      if (this.#open.size > openFilesMax && oldest !== undefined) this.#forget(oldest)
       return file
     } finally {
       beneath.close()

@@ -1,4 +1,5 @@
 import type Hypercore from 'hypercore'
+import { BoundedMap } from '../../bounded-map.ts'
 import { type BeeNode, decodeBeeBlock, decodeBeeNodes } from '../hypercore/bee-messages.ts'
 import { BlockReader } from '../hypercore/block-reader.ts'
 
@@ -49,7 +50,7 @@ export class BeeView {
   readonly #core: Hypercore
   readonly #reader: BlockReader
   readonly length: number
-  readonly #blocks = new Map<number, Promise<Block>>()
+  readonly #blocks = new BoundedMap<number, Promise<Block>>(blocksKept)
 
   /** @param length at least 1: the first block is the bee's header */
   constructor(core: Hypercore, length: number) {
@@ -181,8 +182,6 @@ export class BeeView {
       },
       () => this.#blocks.delete(seq)
     )
-    const oldest = this.#blocks.keys().next().value
-    if (this.#blocks.size > blocksKept && oldest !== undefined) this.#blocks.delete(oldest)
     return block
   }
 

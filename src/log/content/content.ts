@@ -1,13 +1,15 @@
 import type Hypercore from 'hypercore'
 import { attendedClock } from '../../attended-clock.ts'
+import { BoundedMap } from '../../bounded-map.ts'
 import { giveBack } from '../../buffer-pool.ts'
 import { databaseFailure } from '../../errors.ts'
 import { decodePack } from '../../format/pack-codec.ts'
 import type { Relocation } from '../../format/relocation-codec.ts'
+import { isSilence } from '../../silence.ts'
 import type { BlockRef } from '../../tree/block-ref.ts'
 import type { Extent, FileEntry } from '../../tree/entry.ts'
 import type { BlockPlaces } from '../hypercore/block-places.ts'
-import { hasOpenPeer, isOffered, silenceBytesMax } from '../hypercore/peers.ts'
+import { hasOpenPeer, isOffered } from '../hypercore/peers.ts'
 import { movesMax, type Relocations, restored } from './relocations.ts'
 
 /** Bytes requested ahead for one extent. */
@@ -58,7 +60,7 @@ export class ContentReader {
   readonly #uses = new Uses()
   /** Blocks that were requested for a file, and aren't in it yet. */
   readonly #placing = new Set<number>()
-  readonly #packs = new Map<number, Promise<Uint8Array>>()
+  readonly #packs = new BoundedMap<number, Promise<Uint8Array>>(packsKept)
 
   readonly #arrivals: Arrivals
   readonly #timer: NodeJS.Timeout
@@ -195,11 +197,8 @@ export class ContentReader {
   #plain(block: number): Promise<Uint8Array> {
     const known = this.#packs.get(block)
     const pack = known ?? this.#unpacked(block)
-    this.#packs.delete(block) // Set again below, as the newest.
-    this.#packs.set(block, pack)
+    this.#packs.renew(block, pack)
     pack.catch(() => this.#packs.delete(block))
-    const oldest = this.#packs.keys().next().value
-    if (this.#packs.size > packsKept && oldest !== undefined) this.#packs.delete(oldest)
     return pack
   }
 
@@ -288,7 +287,7 @@ export class ContentReader {
   #checkSilence(): void {
     const received = this.#arrivals.received()
     const nowMs = attendedClock.now()
-    if (received - this.#before.received >= silenceBytesMax || !this.#arrivals.hasPeers()) {
+    if (!isSilence(received - this.#before.received) || !this.#arrivals.hasPeers()) {
       this.#before = { received, atMs: nowMs }
       this.#patienceMs = this.#patienceMsMax
     } else if (nowMs - this.#before.atMs >= this.#patienceMs && this.#givenUp.size > 0) {

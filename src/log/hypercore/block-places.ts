@@ -2,6 +2,7 @@ import { debuglog } from 'node:util'
 import flat from 'flat-tree'
 import type Hypercore from 'hypercore'
 import type { BlockStorage, BlockWrite, PeerInternals, TreeNode } from 'hypercore'
+import { BoundedMap } from '../../bounded-map.ts'
 import { giveBack } from '../../buffer-pool.ts'
 import { type BlockRef, firstCore } from '../../tree/block-ref.ts'
 import { nextHeld } from './core-state.ts'
@@ -63,7 +64,7 @@ export class BlockPlaces {
   /** Blocks that have arrived, and aren't in their file yet. */
   readonly #held = new Map<number, Uint8Array>()
   readonly #placeholders = new WeakSet<Uint8Array>()
-  readonly #offsets = new Map<number, Promise<number>>()
+  readonly #offsets = new BoundedMap<number, Promise<number>>(offsetsMax)
 
   /**
    * @param core that is ready; its storage is wrapped
@@ -284,12 +285,9 @@ export class BlockPlaces {
   }
 
   #remember(block: number, offset: Promise<number>): void {
-    this.#offsets.delete(block)
-    this.#offsets.set(block, offset)
+    this.#offsets.renew(block, offset)
     // The nodes may come later.
     offset.catch(() => this.#offsets.delete(block))
-    const oldest = this.#offsets.keys().next().value
-    if (this.#offsets.size > offsetsMax && oldest !== undefined) this.#offsets.delete(oldest)
   }
 }
 

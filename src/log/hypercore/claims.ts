@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../bounded-map.ts'
 import type { Version } from '../../tree/tree.ts'
 
 /** A peer's unsigned statement about a log. */
@@ -23,7 +24,7 @@ interface Doubt {
  * once: a claim that nothing follows counts for nothing after a while.
  */
 export class Claims {
-  readonly #doubts = new Map<string, Doubt>()
+  readonly #doubts = new BoundedMap<string, Doubt>(peersMax)
 
   /** Whether to believe that a peer has more than `ours`, at a time of a clock that never goes back. */
   hasMore(peer: Claim, ours: Version, nowMs: number): boolean {
@@ -38,8 +39,6 @@ export class Claims {
     }
     if (doubt !== undefined) return nowMs - doubt.sinceMs < beliefMsMax
     this.#doubts.set(key, { sinceMs: nowMs, ours })
-    const oldest = this.#doubts.keys().next().value
-    if (this.#doubts.size > peersMax && oldest !== undefined) this.#doubts.delete(oldest)
     return true
   }
 }

@@ -27,9 +27,6 @@ export function syncedClaimsOf(core: Hypercore): readonly Claim[] {
   return internalsOf(core).peers.filter(({ remoteOpened, remoteSynced }) => remoteOpened && remoteSynced)
 }
 
-/** Fewer bytes than this over some seconds only keep connections alive: the peers count as silent. */
-export const silenceBytesMax = 4096
-
 /** Bytes received over the connections of a core's peers, of all cores together. Falls when a peer leaves. */
 export function bytesFromPeers(core: Hypercore): number {
   return internalsOf(core).peers.reduce((sum, { stream }) => sum + (stream.rawStream.bytesReceived ?? 0), 0)

@@ -1,9 +1,10 @@
 import type Hypercore from 'hypercore'
 import type { PeerInternals } from 'hypercore'
 import { attendedClock } from '../../attended-clock.ts'
+import { BoundedMap } from '../../bounded-map.ts'
 import { Lateness, patienceMs, type TimeLimit } from '../../lateness.ts'
+import { isSilence } from '../../silence.ts'
 import { internalsOf, onPeer } from './internals.ts'
-import { silenceBytesMax } from './peers.ts'
 
 /** A peer that has requests and sends nothing for this long is disconnected, so that others are asked; later if it was late before. */
 const silenceLimit: TimeLimit = { minMs: 5000, maxMs: 60_000 }
@@ -34,9 +35,9 @@ interface Waiting {
  */
 export class StallWatch {
   readonly #waiting = new WeakMap<PeerInternals, Waiting>()
-  readonly #shunned = new Map<string, { readonly untilMs: number; readonly nextMs: number }>()
+  readonly #shunned = new BoundedMap<string, { readonly untilMs: number; readonly nextMs: number }>(peersMax)
   /** How late each peer has been, by its public key in hexadecimal. */
-  readonly #lateness = new Map<string, Lateness>()
+  readonly #lateness = new BoundedMap<string, Lateness>(peersMax)
   /** Peers that this watch has paused. */
   readonly #paused = new WeakSet<PeerInternals>()
   readonly #cores = new Set<Hypercore>()
@@ -77,20 +78,14 @@ export class StallWatch {
   #latenessOf({ remotePublicKey }: PeerInternals): Lateness {
     const key = remotePublicKey.toString('hex')
     const lateness = this.#lateness.get(key) ?? new Lateness()
-    this.#lateness.delete(key)
-    this.#lateness.set(key, lateness)
-    const oldest = this.#lateness.keys().next().value
-    if (this.#lateness.size > peersMax && oldest !== undefined) this.#lateness.delete(oldest)
+    this.#lateness.renew(key, lateness)
     return lateness
   }
 
   #shun(peer: PeerInternals, nowMs: number): void {
     const key = peer.remotePublicKey.toString('hex')
     const ms = this.#shunned.get(key)?.nextMs ?? shunMsMin
-    this.#shunned.delete(key)
-    this.#shunned.set(key, { untilMs: nowMs + ms, nextMs: Math.min(2 * ms, shunMsMax) })
-    const oldest = this.#shunned.keys().next().value
-    if (this.#shunned.size > peersMax && oldest !== undefined) this.#shunned.delete(oldest)
+    this.#shunned.renew(key, { untilMs: nowMs + ms, nextMs: Math.min(2 * ms, shunMsMax) })
     peer.stream.destroy()
   }
 
@@ -133,7 +128,7 @@ function waitingFor(
   if (before === undefined) return fresh
   if (bytes !== before.bytes) lateness.note(nowMs - before.aliveMs - aliveMs, nowMs)
   const isAnswer = answers !== before.answers
-  const hasReceived = isAnswer || bytes - before.received >= silenceBytesMax
+  const hasReceived = isAnswer || !isSilence(bytes - before.received)
   if (hasReceived) lateness.note(nowMs - before.receivedMs - tickMs, nowMs)
   if (isAnswer || inflight === 0) return { ...fresh, aliveMs: bytes === before.bytes ? before.aliveMs : nowMs }
   const now = bytes === before.bytes ? before : { ...before, bytes, aliveMs: nowMs }

@@ -1,6 +1,7 @@
 import flat from 'flat-tree'
 import type Hypercore from 'hypercore'
 import type { BlockRead, BlockStorage, BlockWrite, TreeNode } from 'hypercore'
+import { BoundedMap } from '../../bounded-map.ts'
 import { internalsOf } from './internals.ts'
 import { rootsOf } from './raw-reads.ts'
 
@@ -23,7 +24,7 @@ export function treeNodesOf(storage: BlockStorage): TreeNodes | undefined {
  */
 export class TreeNodes {
   readonly #core: Hypercore
-  readonly #nodes = new Map<number, TreeNode>()
+  readonly #nodes = new BoundedMap<number, TreeNode>(nodesMax)
 
   /** @param storage of the core: its `read` and `write` go through here from now on, except in snapshots */
   constructor(core: Hypercore, storage: BlockStorage) {
@@ -89,10 +90,7 @@ export class TreeNodes {
   }
 
   #remember(node: TreeNode): void {
-    this.#nodes.delete(node.index)
-    this.#nodes.set(node.index, node)
-    const oldest = this.#nodes.keys().next().value
-    if (this.#nodes.size > nodesMax && oldest !== undefined) this.#nodes.delete(oldest)
+    this.#nodes.renew(node.index, node)
   }
 }
 

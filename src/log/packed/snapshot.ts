@@ -9,10 +9,11 @@ import {
   type SnapshotRow,
   snapshotLimits
 } from '../../format/snapshot-codec.ts'
+import { isSilence } from '../../silence.ts'
 import type { TreePath } from '../../tree/path.ts'
 import type { Version } from '../../tree/tree.ts'
 import { headerLength, type LogEntry } from '../bee/entries.ts'
-import { bytesFromPeers, silenceBytesMax } from '../hypercore/peers.ts'
+import { bytesFromPeers } from '../hypercore/peers.ts'
 
 /** Blocks requested at once; a hostile writer's may have 15 MiB each. */
 const inFlightMax = 8
@@ -88,7 +89,7 @@ async function rejectOnSilence(
     await sleep(tickMs, undefined, { signal })
     const [bytes, nowMs] = [bytesFromPeers(core), attendedClock.now()]
     if (!hasPeers()) lonelyMs = nowMs
-    if (Math.abs(bytes - heard) >= silenceBytesMax) [heard, heardMs] = [bytes, nowMs]
+    if (!isSilence(Math.abs(bytes - heard))) [heard, heardMs] = [bytes, nowMs]
     const blocklessMs = nowMs - Math.max(arrivedMs(), lonelyMs)
     const quietMs = Math.min(blocklessMs, nowMs - heardMs)
     if (quietMs >= quietMsMax || blocklessMs >= blocklessMsMax) throw new UnfitSnapshot('No peer sends it')
