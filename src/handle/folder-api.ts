@@ -20,6 +20,7 @@ export interface CommonFolderOptions extends ConnectOptions, InPlaceOptions {
   readonly existing?: boolean
 }
 
+/** How `share` watches and publishes a folder. */
 export interface ShareOptions extends CommonFolderOptions {
   /**
    * Takes a log that was copied or restored from elsewhere as the only one that is used from now on: two that write one
@@ -36,6 +37,7 @@ export interface ShareOptions extends CommonFolderOptions {
   readonly checksum?: boolean
 }
 
+/** How `clone` mirrors a folder. */
 export interface CloneOptions extends CommonFolderOptions {
   /** Takes a directory that isn't empty: files that match are kept, others stay as the user's own. */
   readonly adopt?: boolean
