@@ -27,7 +27,7 @@ test('a marker reads back as it was written, again and again', async (t) => {
   t.is(markerPath(root), join(root, '.p2psync/folder.json'))
 })
 
-test('a directory without a marker has none', async (t) => {
+test('readMarker gives nothing for a directory without a marker', async (t) => {
   const root = await t.tmp()
   t.is(readMarker(root), undefined)
   t.is(readMarker(join(root, 'missing')), undefined)
