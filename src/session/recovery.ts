@@ -153,7 +153,7 @@ export class Recovery {
       await this.#spaceWait.until(folder, signal)
     } else if (action === 'renew-state') {
       State.discard(folder.state)
-      monitor.emit({ type: 'notice', message: `${failure.message}. It is made anew: all is looked at again` })
+      monitor.emit({ type: 'notice', message: `${failure.message}. p2psync rebuilds it and rescans the folder` })
       await sleep(renewMs, undefined, { signal }).catch(() => {})
     }
     return true

@@ -66,7 +66,7 @@ export function planMirror({ base, local, target }: Readonly<Record<'base' | 'lo
 }
 
 /**
- * Decides, path by path, what a reader does: the table "The reader's plan" of the design. Bytes in the folder that were
+ * Decides, path by path, what a reader does: the table "What a mirror does with a path" in src/README.md. Bytes in the folder that were
  * not matched to the log are kept, under their own name or as a conflict copy.
  */
 export function planPaths(input: PlanInput): Plan {

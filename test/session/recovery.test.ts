@@ -99,7 +99,7 @@ test('a damaged state is renewed while the folder is at work', async (t) => {
   t.absent(existsSync(folder.state))
   t.alike(
     events.map((event) => event.type === 'notice' && event.message),
-    ['The state is damaged. It is made anew: all is looked at again']
+    ['The state is damaged. p2psync rebuilds it and rescans the folder']
   )
 })
 
