@@ -110,8 +110,11 @@ export class Connections {
     })
     const machine = await this.#machine()
     this.#id = printKey(machine.publicKey)
+    const keyPair = await this.#store.identity()
+    // A network that is created after `close` would never be closed.
+    if (this.#closed) return
     const network = new Network({
-      keyPair: await this.#store.identity(),
+      keyPair,
       machine,
       secret,
       sends,
