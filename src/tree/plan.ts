@@ -171,7 +171,7 @@ function withMoves(draft: Draft, { local, holderOf }: PlanInput): Step[] {
     if (step.op !== 'write' || !isFile(step.entry) || step.entry.size === 0) return step
     const { path, entry } = step
     const have = local.get(path)
-    // Not onto a directory, which makes way only later, nor onto what another path is to be copied from.
+    // Not onto a directory, which is removed only later, nor onto a file from which another path is copied.
     const free = have?.type !== 'directory' && !(isFile(have) && wanted.has(have.hash) && holderOf(have.hash) === path)
     const from = free ? removed.get(entry.hash)?.pop() : undefined
     if (from === undefined) return step
@@ -200,7 +200,7 @@ const rank: Readonly<Record<Step['op'], number>> = {
   remove: 4
 }
 
-/** Directories first, what needs no transfer before what does, removals last and upwards. */
+/** Directories first, steps without a transfer before others, removals last and bottom-up. */
 function bySafety(a: Step, b: Step): number {
   if (rank[a.op] !== rank[b.op]) return rank[a.op] - rank[b.op]
   if (a.op === 'write' && b.op === 'write' && (a.copyOf === undefined) !== (b.copyOf === undefined)) {
