@@ -10,7 +10,7 @@ import { test } from '../../support/together.ts'
 const puts = (command: Command) =>
   command.events.map((event) => (event.type === 'published' ? event.puts : 0)).reduce((sum, count) => sum + count, 0)
 
-test('a change that gives size and time back is followed', async (t) => {
+test('a change that keeps size and time is followed', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const [live, later] = [join(source, 'live'), join(source, 'later')]
@@ -34,7 +34,7 @@ test('a change that gives size and time back is followed', async (t) => {
   t.is(readFileSync(join(mirror, 'later'), 'utf8'), 'after.')
 })
 
-test('a change of which the file system knows nothing is found by scan --checksum', { skip: !canMount }, async (t) => {
+test('scan --checksum finds a change that left no trace in the file system', { skip: !canMount }, async (t) => {
   const base = await t.tmp()
   const [source, state] = [join(base, 'source'), join(base, 'state')]
   const disk = diskMount(t, source, 32)
@@ -65,16 +65,16 @@ test('a change of which the file system knows nothing is found by scan --checksu
 
   const plain = start(t, ['scan', source, '--json'])
   t.is(await plain.exit(), 0)
-  t.is(puts(plain), 0, 'it does not show')
+  t.is(puts(plain), 0, 'a plain scan misses the change')
   const checked = start(t, ['scan', source, '--json', '--checksum'])
   t.is(await checked.exit(), 0)
-  t.is(puts(checked), 1, 'and nothing else is published')
+  t.is(puts(checked), 1, 'a checksum scan publishes the changed file alone')
   const again = start(t, ['scan', source, '--checksum'])
   t.is(await again.exit(), 0)
   says(t, again.stderr, /^Up to date with version \d+\n$/)
 })
 
-test('scan takes only a shared folder that is not in use', async (t) => {
+test('scan refuses a folder that is not shared or is in use', async (t) => {
   const source = await t.tmp()
   writeFileSync(join(source, 'file'), 'x')
   const early = start(t, ['scan', source])

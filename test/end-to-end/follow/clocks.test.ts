@@ -9,10 +9,10 @@ import { test } from '../../support/together.ts'
 /** Seconds since 1970. */
 const times = { epoch: 0, before: -86_400.5, long: -2_000_000_000, far: 4_102_444_800.25, now: 1_700_000_000.001 }
 
-test('times before 1970 and far ahead arrive as they were, and order nothing', async (t) => {
+test('times before 1970 and far ahead are kept, and decide no order', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
-  // As text: Node takes a negative number for the time being.
+  // As text: Node reads a negative number as the current time.
   const at = (seconds: number) => String(seconds + 5e-7)
   for (const [name, seconds] of Object.entries(times)) {
     writeFileSync(join(source, name), name)
@@ -39,7 +39,7 @@ test('times before 1970 and far ahead arrive as they were, and order nothing', a
   t.is(reader.events.filter(({ type }) => type === 'conflict' || type === 'diverged').length, 0)
 })
 
-test('a clock that jumps years ahead and back changes nothing', async (t) => {
+test('a clock that jumps years ahead and back disturbs nothing', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const clock = join(await t.tmp(), 'clock')

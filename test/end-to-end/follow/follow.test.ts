@@ -10,7 +10,7 @@ import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-test('polling alone finds changes, where notifications are not wanted', async (t) => {
+test('polling alone finds changes when notifications are switched off', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const writer = await startShare(t, source, { bootstrap, args: ['--poll', '200ms'] })
@@ -20,7 +20,7 @@ test('polling alone finds changes, where notifications are not wanted', async (t
   await becomeSame(t, source, mirror)
 })
 
-test('what cannot travel is reported, and all else does', async (t) => {
+test('paths that cannot be published are reported, and all others arrive', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'file'), 'content')
@@ -45,7 +45,7 @@ test('what cannot travel is reported, and all else does', async (t) => {
   t.ok(existsSync(join(mirror, 'file')))
 })
 
-test('a folder whose marker is gone is not published, and goes on when it is back', async (t) => {
+test('a folder without its marker is not published, and publishing resumes when the marker is back', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const state = join(await t.tmp(), 'state')
@@ -68,11 +68,11 @@ test('a folder whose marker is gone is not published, and goes on when it is bac
 })
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test(`${signal} ends both sides in time, with everything saved`, async (t) => {
+  test(`${signal} stops both sides in time, with everything saved`, async (t) => {
     const { text: bootstrap } = await startTestnet(t)
     const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
     writeFileSync(join(source, 'file'), 'content')
-    // On a busy machine an end may be cut off now and then; one that hangs is cut off each time.
+    // On a busy machine a shutdown may miss its deadline now and then; one that hangs misses it each time.
     let wasCutOff = true
     for (let tries = 0; wasCutOff && tries < 5; tries++) {
       const writer = await startShare(t, source, { bootstrap })
@@ -81,17 +81,17 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       t.alike(await Promise.all([writer.kill(signal), reader.kill(signal)]), [130, 130])
       wasCutOff = [writer, reader].some(({ stderr }) => stderr.includes('cut off'))
     }
-    t.absent(wasCutOff, 'nothing was cut off')
+    t.absent(wasCutOff, 'no shutdown missed its deadline')
     const again = await startShare(t, source, { bootstrap })
     await again.event('up-to-date')
     t.absent(
       again.events.some(({ type }) => type === 'published'),
-      'there was nothing left to publish'
+      'nothing was left to publish'
     )
   })
 }
 
-test('without --json, people are told what happens on stderr', async (t) => {
+test('without --json, stderr describes the events for people', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'bell\u0007'), 'content')
@@ -114,7 +114,7 @@ test('without --json, people are told what happens on stderr', async (t) => {
 /** Bytes that a process has read so far, from files and otherwise. */
 const readBy = (pid: number) => Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1])
 
-test('a directory that is given another name is not read again', { skip: process.platform !== 'linux' }, async (t) => {
+test('a renamed directory is not read again', { skip: process.platform !== 'linux' }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   mkdirSync(join(source, 'one/deeper'), { recursive: true })
@@ -127,10 +127,10 @@ test('a directory that is given another name is not read again', { skip: process
   renameSync(join(source, 'one'), join(source, 'two'))
   await writer.event('published', ({ puts, removals }) => puts > 100 && removals > 100, events)
   const read = readBy(writer.pid) - before
-  t.ok(read < 4_000_000, `${read} bytes were read of 28,000,000`)
+  t.ok(read < 4_000_000, `${read} of 28,000,000 bytes were read`)
   await becomeSame(t, source, mirror)
 
-  // Known by where it was, a file is one like any other from then on.
+  // A file recognised by its former path is an ordinary file from then on.
   appendFileSync(join(source, 'two/large-1'), 'more')
   writeFileSync(join(source, 'two/deeper/small-7'), 'other')
   await becomeSame(t, source, mirror)

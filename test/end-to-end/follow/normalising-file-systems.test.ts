@@ -24,7 +24,7 @@ async function startSource(t: Assert, options: Partial<FuseOptions>, fill: (at: 
   return { at, mirror, follow }
 }
 
-/** The names as they are listed here. */
+/** The names as this file system lists them. */
 function listed(decomposes: boolean, contents: Record<string, string>): Record<string, string> {
   if (!decomposes) return contents
   return Object.fromEntries(Object.entries(contents).map(([path, content]) => [path.normalize('NFD'), content]))
@@ -33,7 +33,7 @@ function listed(decomposes: boolean, contents: Record<string, string>): Record<s
 for (const decomposes of [false, true]) {
   const how = decomposes ? 'and lists them decomposed' : 'and lists them as given'
 
-  oddTest(`spellings of a name are kept apart where the system takes them for one, ${how}`, 'memory', async (t) => {
+  oddTest(`spellings of a name are kept apart if the system treats them as one, ${how}`, 'memory', async (t) => {
     const { at, mirror, follow } = await startSource(t, { decomposes }, (at) => {
       for (const name of [composed, decomposed]) {
         writeFileSync(at(name), `of ${name.length}`)
@@ -56,7 +56,7 @@ for (const decomposes of [false, true]) {
     const again = follow('--once')
     t.is(await again.exit(), 3)
     t.is(troublesOf(again).length, 2)
-    t.alike(tracesOf(mirror), before, 'nothing was written again')
+    t.alike(tracesOf(mirror), before, 'no file was rewritten')
 
     const reader = follow()
     await reader.event('in-sync')
@@ -67,7 +67,7 @@ for (const decomposes of [false, true]) {
     t.is(troublesOf(reader).length, 2, 'no conflict')
   })
 
-  oddTest(`a name that changes its spelling only is followed, ${how}`, 'memory', async (t) => {
+  oddTest(`a name that changes only its spelling is followed, ${how}`, 'memory', async (t) => {
     const { at, mirror, follow } = await startSource(t, { decomposes, foldsCase: true }, (at) => {
       mkdirSync(at(`In-${composed}`))
       writeFileSync(at(`In-${composed}/${composed}`), 'content')
@@ -84,7 +84,7 @@ for (const decomposes of [false, true]) {
   })
 }
 
-oddTest('modes that the system refuses keep no file from coming', 'memory', async (t) => {
+oddTest('a file arrives even if the system refuses its mode', 'memory', async (t) => {
   const { at, mirror, follow } = await startSource(t, { refusesModes: true, foldsCase: true }, (at) => {
     mkdirSync(at('private'), { mode: 0o700 })
     writeFileSync(at('private/file'), 'content', { mode: 0o600 })

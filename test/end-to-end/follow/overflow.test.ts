@@ -7,7 +7,7 @@ import { startTestnet } from '../../support/testnet.ts'
 
 const limitFile = '/proc/sys/fs/inotify/max_queued_events'
 
-/** How many events the kernel queues for a watcher, or 0 where there is no telling. */
+/** How many events the kernel queues for a watcher, or 0 if unknown. */
 function queuedEventsMax(): number {
   try {
     return Number(readFileSync(limitFile, 'utf8'))
@@ -19,7 +19,7 @@ function queuedEventsMax(): number {
 const limit = queuedEventsMax()
 const skip = limit === 0 || limit > 100_000
 
-test('what happens beyond a full queue of notifications arrives all the same', { skip }, async (t) => {
+test('changes that overflow the queue of notifications arrive nevertheless', { skip }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [folder, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   for (const directory of ['busy', 'quiet']) mkdirSync(join(folder, directory))
@@ -30,7 +30,7 @@ test('what happens beyond a full queue of notifications arrives all the same', {
   await becomeSame(t, folder, mirror)
   process.kill(share.pid, 'SIGSTOP')
   try {
-    // Two files in turn: the kernel takes equal events in a row for one.
+    // Two files in turn: the kernel merges equal consecutive events.
     for (let i = 0; i < limit; i++) for (const name of ['a', 'b']) utimesSync(join(folder, 'busy', name), i, i)
     writeFileSync(join(folder, 'quiet/new'), 'new')
     writeFileSync(join(folder, 'quiet/changed'), 'other')
@@ -41,9 +41,9 @@ test('what happens beyond a full queue of notifications arrives all the same', {
     process.kill(share.pid, 'SIGCONT')
   }
   await becomeSame(t, folder, mirror)
-  t.ok(share.stderr.includes('events at once'), 'it was noticed')
+  t.ok(share.stderr.includes('events at once'), 'the overflow was noticed')
 
-  // What came unheard is watched from now on.
+  // Directories whose creation went unnoticed are watched from now on.
   writeFileSync(join(folder, 'quiet/directory/deep/later'), 'later')
   await becomeSame(t, folder, mirror)
 })

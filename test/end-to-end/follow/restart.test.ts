@@ -16,7 +16,7 @@ import { becomeSame } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-test('what changed while the writer was not running is found when it starts', async (t) => {
+test('a writer finds changes made while it was not running', async (t) => {
   const { bootstrap, source, mirror, at } = await startFolders(t)
   fill(source, 20)
   const first = await startShare(t, source, { bootstrap })
@@ -31,10 +31,10 @@ test('what changed while the writer was not running is found when it starts', as
   const second = await startShare(t, source, { bootstrap })
   await becomeSame(t, source, mirror)
   const { stored } = await second.event('published')
-  t.ok(stored < 1000, 'only what is new was stored')
+  t.ok(stored < 1000, 'only new content was stored')
 })
 
-test('what changed while the reader was not running is made good when it starts', async (t) => {
+test('a reader catches up with changes made while it was not running', async (t) => {
   const { bootstrap, source, mirror, at } = await startFolders(t)
   fill(source, 20)
   const writer = await startShare(t, source, { bootstrap })
@@ -49,7 +49,7 @@ test('what changed while the reader was not running is made good when it starts'
   await becomeSame(t, source, mirror)
 })
 
-test('a reader gets all from another reader when the writer has gone', async (t) => {
+test('a reader receives everything from another reader when the writer is gone', async (t) => {
   const { bootstrap, source, mirror } = await startFolders(t)
   fill(source, 50)
   const writer = await startShare(t, source, { bootstrap })
@@ -62,7 +62,7 @@ test('a reader gets all from another reader when the writer has gone', async (t)
   await becomeSame(t, source, second)
 })
 
-test('what the user does in a mirror is never lost', async (t) => {
+test('a user’s changes in a mirror are never lost', async (t) => {
   const { bootstrap, source, mirror, at, here } = await startFolders(t)
   for (const name of [
     'edited here',
@@ -123,7 +123,7 @@ test('what the user does in a mirror is never lost', async (t) => {
   t.is(second.events.filter(({ type }) => type === 'conflict').length, 2)
 })
 
-test('a directory that is adopted keeps what matches, and what does not', async (t) => {
+test('an adopted directory keeps matching and other files alike', async (t) => {
   const { bootstrap, source, mirror, at, here } = await startFolders(t)
   mkdirSync(mirror)
   for (const place of [at, here]) writeFileSync(place('same'), bytesOf(300_000))
@@ -139,10 +139,10 @@ test('a directory that is adopted keeps what matches, and what does not', async 
   const { keptAs } = await reader.event('conflict')
   t.is(readFileSync(here(keptAs), 'utf8'), 'mine')
   const { changes } = await reader.event('applied')
-  t.is(changes, 2, 'one file was written, one given its time')
+  t.is(changes, 2, 'one file was written, one got its modification time')
 })
 
-test('a state that is lost costs a look at all, and stores nothing again', async (t) => {
+test('a lost state costs a full scan, and stores nothing again', async (t) => {
   const { bootstrap, source, mirror, at } = await startFolders(t)
   fill(source, 50)
   const first = await startShare(t, source, { bootstrap })
@@ -153,7 +153,7 @@ test('a state that is lost costs a look at all, and stores nothing again', async
   await second.event('up-to-date')
   t.absent(
     second.events.some(({ type }) => type === 'published'),
-    'there was nothing to publish'
+    'nothing was to be published'
   )
   renameSync(at('large'), at('renamed'))
   const { stored } = await second.event('published')
