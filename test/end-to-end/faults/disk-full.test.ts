@@ -23,39 +23,39 @@ function fill(directory: string, prefix: string, files: number): void {
 const fullErrors = ({ events }: Command) =>
   events.filter((event) => event.type === 'error' && event.code === 'DISK_FULL').length
 
-/** Nothing that a person can't understand was said, and nothing broke. */
+/** Asserts that a command still runs, and reported the full disk once and nothing else. */
 function isCalm(t: Assert, command: Command): void {
-  t.ok(command.running, 'still at work')
-  t.is(fullErrors(command), 1, 'the full disk was said once')
+  t.ok(command.running, 'the command still runs')
+  t.is(fullErrors(command), 1, 'the full disk was reported once')
   const others = command.events.filter((event) => event.type === 'error' && event.code !== 'DISK_FULL')
   t.alike(others, [], 'no other error')
   t.absent(/\n {4}at /.test(command.stderr), 'no stack trace')
 }
 
-/** Waits until the disk stays full for all that tries: a second attempt would be said, too. */
+/** Waits until a further attempt has met the full disk: a second report would show. */
 async function sayFull(command: Command, from: number): Promise<void> {
   await command.event('error', ({ code }) => code === 'DISK_FULL', from)
 }
 
-test('a mirror on a full disk keeps what it has whole, and goes on when there is space', needsDisks, async (t) => {
+test('a mirror on a full disk keeps its files intact, and resumes when there is space', needsDisks, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const disk: SmallDisk = await smallDisk(t, 160)
   const mirror = join(disk.path, 'mirror')
   fill(source, 'a', 10)
   const writer = await startShare(t, source, { bootstrap })
-  // The port has to be free again when all is opened anew.
+  // The port has to be free again when the session is reopened.
   const args = ['--port', `${await freePort()}`]
   const reader = startClone(t, writer.key, mirror, { bootstrap, args })
   await reader.event('in-sync')
 
   disk.fill(1_000_000)
   const from = reader.events.length
-  // More than the log has set aside for itself.
+  // More than the log has reserved for itself.
   fill(source, 'b', 100)
   await sayFull(reader, from)
   for (let i = 0; i < 10; i++) {
-    t.ok(readFileSync(join(mirror, `a${i}`)).equals(readFileSync(join(source, `a${i}`))), `a${i} is whole`)
+    t.ok(readFileSync(join(mirror, `a${i}`)).equals(readFileSync(join(source, `a${i}`))), `a${i} is complete`)
   }
   disk.empty()
   await becomeSame(t, source, mirror)
@@ -63,12 +63,12 @@ test('a mirror on a full disk keeps what it has whole, and goes on when there is
   isCalm(t, reader)
   const states = reader.events.flatMap((event) => (event.type === 'peer' ? [event.state] : []))
   const count = (state: string) => states.filter((each) => each === state).length
-  t.is(count('connected'), count('disconnected') + 1, 'who comes again had gone')
+  t.is(count('connected'), count('disconnected') + 1, 'a peer reconnects only after it was disconnected')
   writeFileSync(join(source, 'later'), 'later')
   await becomeSame(t, source, mirror)
 })
 
-test('a source whose log is on a full disk goes on when there is space', needsDisks, async (t) => {
+test('a source whose log is on a full disk resumes when there is space', needsDisks, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const mirror = await t.tmp()
@@ -93,7 +93,7 @@ test('a source whose log is on a full disk goes on when there is space', needsDi
 })
 
 test(
-  'a source killed on a full disk says so when it starts, and goes on when there is space',
+  'a source killed on a full disk reports the disk when it starts, and resumes when there is space',
   needsDisks,
   async (t) => {
     const { text: bootstrap } = await startTestnet(t)
@@ -104,10 +104,10 @@ test(
     const writer = await startShare(t, source, { bootstrap })
     const reader = startClone(t, writer.key, mirror, { bootstrap })
     await becomeSame(t, source, mirror)
-    // Room for the files, but not for the log of them too.
+    // Space for the files, but not for their log as well.
     disk.fill(32_000_000)
     fill(source, 'b', 150)
-    await until(() => fullErrors(writer) > 0, { what: 'the full disk to be met' })
+    await until(() => fullErrors(writer) > 0, { what: 'the report of the full disk' })
     await writer.kill('SIGKILL')
     disk.fill(0)
 
@@ -121,13 +121,13 @@ test(
   }
 )
 
-test('a mirror that is made once gives a full disk up in time', needsDisks, async (t) => {
+test('clone --once gives up on a full disk at its timeout', needsDisks, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   fill(source, 'a', 100)
   const disk = await smallDisk(t, 32)
   const writer = await startShare(t, source, { bootstrap })
-  // Enough to find the source on a busy machine too; then it is waited for.
+  // Enough to find the source even on a busy machine; the rest is spent waiting.
   const args = ['--once', '--timeout', '20s']
   const reader = startClone(t, writer.key, join(disk.path, 'mirror'), { bootstrap, args })
   t.is(await reader.exit(), 1)
@@ -135,18 +135,18 @@ test('a mirror that is made once gives a full disk up in time', needsDisks, asyn
   t.absent(/\n {4}at /.test(reader.stderr), 'no stack trace')
 })
 
-test('a mirror that is made once goes on when there is space in time', needsDisks, async (t) => {
+test('clone --once resumes if there is space before its timeout', needsDisks, async (t) => {
   const source = await t.tmp()
   fill(source, 'a', 100)
   const disk = await smallDisk(t, 128)
   const writer = await startShare(t, source, { bootstrap: 'none' })
   await writer.event('up-to-date')
-  // Enough to begin with.
+  // Enough to start with.
   disk.fill(30_000_000)
   const args = ['--once', ...patient]
   const mirror = join(disk.path, 'mirror')
   const reader = startClone(t, writer.key, mirror, { bootstrap: 'none', args })
-  await until(() => fullErrors(reader) > 0, { what: 'the full disk to be met' })
+  await until(() => fullErrors(reader) > 0, { what: 'the report of the full disk' })
   disk.empty()
   t.is(await reader.exit(), 0)
   await becomeSame(t, source, mirror)

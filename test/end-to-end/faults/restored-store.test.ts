@@ -10,7 +10,7 @@ import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-/** Runs a writer twice with a copy of what it keeps made in between, so that a reader knows of more than the copy. */
+/** Runs a writer twice and copies its store and state in between, so that a reader knows more than the copy. */
 async function startWithCopy(t: Assert) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
@@ -37,13 +37,13 @@ async function startWithCopy(t: Assert) {
   return { bootstrap, source, mirror, own, copy, reader }
 }
 
-/** Puts one of the things that a writer keeps back to what it was; the files about it stay those they are. */
+/** Restores the store or the state of a writer from the copy; the files around it stay the same files. */
 function setBack(own: string, copy: string, name: string): void {
   rmSync(join(own, name), { recursive: true })
   cpSync(join(copy, name), join(own, name), { recursive: true, preserveTimestamps: true })
 }
 
-/** The reader followed, and kept following, without a word of anything wrong. */
+/** Asserts that the reader caught up and keeps following without reporting trouble. */
 async function isFollowed(t: Assert, { source, mirror, reader }: Awaited<ReturnType<typeof startWithCopy>>) {
   await becomeSame(t, source, mirror)
   for (let i = 0; i < 4; i++) writeFileSync(join(source, `later-${i}`), bytesOf(100_000, 30 + i))
@@ -52,17 +52,17 @@ async function isFollowed(t: Assert, { source, mirror, reader }: Awaited<ReturnT
   t.alike(wrong, [])
 }
 
-test('a log that was set back without a trace is followed by its readers', async (t) => {
+test('readers follow a log that was rolled back without a trace', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
-  // As a snapshot of the file system does it: all of it is older, and the very same files.
+  // As after restoring a file system snapshot: everything is older, in the very same files.
   setBack(own, copy, 'store/db')
   setBack(own, copy, 'state')
   await startShare(t, source, { bootstrap })
   await isFollowed(t, folders)
 })
 
-test('a log that was set back, and grew longer than its readers know it before they are there', async (t) => {
+test('readers follow a rolled-back log that outgrew their length before they connect', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
   setBack(own, copy, 'store/db')
@@ -78,7 +78,7 @@ test('a log that was set back, and grew longer than its readers know it before t
   await isFollowed(t, folders)
 })
 
-test('a log that was set back under a state that knows better is followed by its readers', async (t) => {
+test('readers follow a log that was rolled back beneath a newer state', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
   setBack(own, copy, 'store/db')
@@ -86,7 +86,7 @@ test('a log that was set back under a state that knows better is followed by its
   await isFollowed(t, folders)
 })
 
-test('a restored log is refused to its writer, until told that it is the only one', async (t) => {
+test('a writer refuses a restored log until --moved declares it the only one', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
   rmSync(own, { recursive: true })
@@ -102,27 +102,27 @@ test('a restored log is refused to its writer, until told that it is the only on
   await isFollowed(t, folders)
 })
 
-test('a copied mirror goes on beside the one it is a copy of', async (t) => {
+test('a copied mirror works beside the original', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const copy = `${mirror}-copy`
   writeFileSync(join(source, 'first'), bytesOf(300_000, 1))
   const writer = await startShare(t, source, { bootstrap })
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  // With all times as they are, which Node's own copy rounds.
+  // With exact times, which Node's own copy rounds.
   execFileSync('cp', ['-a', mirror, copy])
 
   const readers: Command[] = [mirror, copy].map((at) => startClone(t, writer.key, at, { bootstrap }))
   writeFileSync(join(source, 'second'), bytesOf(300_000, 2))
   await becomeSame(t, source, mirror)
   await becomeSame(t, source, copy)
-  // Each is a peer of its own.
+  // Each has a peer identity of its own.
   const peers = writer.events.flatMap((event) => (event.type === 'peer' ? [event.peer] : []))
   t.is(new Set(peers).size, 2)
   t.absent(readers.some(({ events }) => events.some(({ type }) => type === 'error' || type === 'problem')))
 })
 
-test('a mirror whose device file is lost goes on', async (t) => {
+test('a mirror that lost its device file continues', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), await t.tmp()]
   writeFileSync(join(source, 'first'), 'first')
@@ -134,7 +134,7 @@ test('a mirror whose device file is lost goes on', async (t) => {
   t.ok(existsSync(deviceFile))
 })
 
-test('a writer that starts again has its readers look only at what has changed', async (t) => {
+test('after a restart of the writer, readers inspect only changed paths', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   for (let i = 0; i < 200; i++) writeFileSync(join(source, `f${i}`), `${i}`)
@@ -149,10 +149,10 @@ test('a writer that starts again has its readers look only at what has changed',
     await becomeSame(t, source, mirror)
     const counts = () =>
       [...reader.stderr.slice(before).matchAll(/(\d+) paths to plan for/g)].map(([, count]) => Number(count))
-    const planned = await until(() => counts().length > 0 && counts(), { what: 'word of a pass' })
+    const planned = await until(() => counts().length > 0 && counts(), { what: 'the report of a pass' })
     t.ok(
       planned.every((count) => count < 10),
-      `paths looked at: ${planned.join(', ')}`
+      `paths inspected: ${planned.join(', ')}`
     )
   }
 })

@@ -6,13 +6,13 @@ import { becomeSame } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
-/** Puts a database back to what it was, where it stands: nothing tells that but what it holds. */
+/** Restores an older database in place: only its contents reveal that. */
 function setBack(directory: string): void {
   rmSync(directory, { recursive: true })
   renameSync(`${directory}-before`, directory)
 }
 
-test('a mirror whose peers have only an older version does not go back, and says so', async (t) => {
+test('a mirror whose peers have only an older version reports it and does not go back', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror, other] = [await t.tmp(), join(await t.tmp(), 'mirror'), join(await t.tmp(), 'other')]
   writeFileSync(join(source, 'file'), 'old')
@@ -21,7 +21,7 @@ test('a mirror whose peers have only an older version does not go back, and says
   const first = startClone(t, writer.key, other, { bootstrap, args: ['--once'] })
   t.is(await first.exit(), 0)
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  // The store is set back later, without what the mirror itself remembers.
+  // The store is rolled back later, but the mirror's own state is not.
   cpSync(join(mirror, '.p2psync/store/db'), join(mirror, '.p2psync/store/db-before'), { recursive: true })
   writeFileSync(join(source, 'file'), 'new')
   rmSync(join(source, 'gone'))

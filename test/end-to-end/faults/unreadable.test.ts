@@ -8,7 +8,7 @@ import { becomeSame, differences } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
-/** A folder of an ordinary user's, with a mirror that is in sync. */
+/** A folder shared by an ordinary user, and a mirror in sync. */
 async function startPair(t: Assert, args: readonly string[] = []) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
@@ -32,7 +32,7 @@ function published(command: Command): { puts: number; removals: number } {
   return sum
 }
 
-test('what cannot be read any more is reported, not deleted, and followed again when it can', {
+test('a path that becomes unreadable is reported, not deleted, and followed again when readable', {
   skip: !canBeOrdinary
 }, async (t) => {
   const { bootstrap, source, mirror, writer } = await startPair(t, ['--poll', '100ms'])
@@ -53,7 +53,7 @@ test('what cannot be read any more is reported, not deleted, and followed again 
 
   await writer.kill('SIGTERM')
   const scan = start(t, ['scan', source, '--json'], { ordinary: true })
-  t.is(await scan.exit(), 3, 'a command that ends says that some paths had problems')
+  t.is(await scan.exit(), 3, 'the exit status says that some paths had problems')
   t.is(published(scan).removals, 0)
   chmodSync(join(source, 'album'), 0o755)
   chmodSync(join(source, 'letter'), 0o644)
@@ -62,7 +62,7 @@ test('what cannot be read any more is reported, not deleted, and followed again 
   await becomeSame(t, source, mirror)
 })
 
-test('what cannot be read in a mirror is left alone, and said with --once', { skip: !canBeOrdinary }, async (t) => {
+test('an unreadable path in a mirror is left alone, and reported with --once', { skip: !canBeOrdinary }, async (t) => {
   const { bootstrap, source, mirror, writer, reader } = await startPair(t)
   await reader.kill('SIGTERM')
   t.teardown(() => chmodSync(join(mirror, 'album'), 0o755), { order: 0 })
@@ -72,7 +72,7 @@ test('what cannot be read in a mirror is left alone, and said with --once', { sk
   await writer.event('published', ({ puts }) => puts > 1)
   const once = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'], ordinary: true })
   t.is(await once.exit(), 3)
-  t.is(readFileSync(join(mirror, 'other'), 'utf8'), 'changed', 'the rest goes on')
+  t.is(readFileSync(join(mirror, 'other'), 'utf8'), 'changed', 'other changes arrive')
   chmodSync(join(mirror, 'album'), 0o755)
   const again = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'], ordinary: true })
   t.is(await again.exit(), 0)
@@ -85,7 +85,7 @@ for (const [what, path, calls] of [
   ['a file', 'letter', 'read,pread64'],
   ['a directory', 'album', 'getdents64']
 ] as const) {
-  test(`${what} of which the disk gives an error is reported, and nothing of it deleted`, {
+  test(`${what} with a disk error is reported, and not deleted`, {
     skip: strace === undefined
   }, async (t) => {
     const source = await t.tmp()

@@ -9,7 +9,7 @@ import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
 const some = 200
-/** A look at so many takes long enough that something happens while it goes on. */
+/** A scan of this many files lasts long enough to be interrupted. */
 const many = 2500
 
 /** A shared folder on a disk of its own, with its state elsewhere, and a mirror. */
@@ -38,7 +38,7 @@ function removals(command: Command): number {
   return count
 }
 
-test('a disk that is unplugged has deleted nothing, and is followed again when it is back', {
+test('an unplugged disk deletes nothing, and is followed again when it is back', {
   skip: !canMount
 }, async (t) => {
   const { disk, source, mirror, mount, writer } = await onADisk(t)
@@ -51,16 +51,16 @@ test('a disk that is unplugged has deleted nothing, and is followed again when i
   writeFileSync(join(source, 'new'), 'new')
   await becomeSame(t, disk, mirror)
   t.is(removals(writer), 0)
-  t.absent(differences(disk, mirror).length, 'and nothing came from the mount point')
+  t.absent(differences(disk, mirror).length, 'the mirror holds nothing from the mount point')
 })
 
-test('a disk that comes and goes while it is looked at has deleted nothing', {
+test('a disk that comes and goes during scans deletes nothing', {
   skip: !canMount
 }, async (t) => {
   const { disk, source, mirror, mount, writer } = await onADisk(t, ['--poll', '10ms'], many)
   for (let i = 0; i < 60; i++) {
     mount.unmount()
-    // No sooner and no later than it takes to do nothing: each time at another moment of a look.
+    // A varying delay: each round hits another moment of a scan.
     for (let spin = 0; spin < i * 100_000; spin++) Math.sqrt(spin)
     mount.mount()
     await new Promise((resolve) => setImmediate(resolve))
@@ -71,7 +71,7 @@ test('a disk that comes and goes while it is looked at has deleted nothing', {
 })
 
 for (const what of ['an empty disk', 'the disk of another folder'] as const) {
-  test(`${what} in the place of the folder’s is not taken for it`, { skip: !canMount }, async (t) => {
+  test(`${what} is not mistaken for the folder’s disk`, { skip: !canMount }, async (t) => {
     const { bootstrap, disk, source, state, mirror, mount, writer } = await onADisk(t)
     const before = differences(disk, mirror)
     mount.unmount()
@@ -86,7 +86,7 @@ for (const what of ['an empty disk', 'the disk of another folder'] as const) {
     t.is(removals(writer), 0)
 
     const again = start(t, ['share', source, '--state', state], { bootstrap })
-    t.is(await again.exit(), 14, 'nor at a start')
+    t.is(await again.exit(), 14, 'a restart refuses it, too')
     says(t, again.stderr, /is the state of another folder, .*Nothing was changed \[HALTED\]/)
     other.unmount()
     mount.mount()
@@ -98,7 +98,7 @@ for (const what of ['an empty disk', 'the disk of another folder'] as const) {
   })
 }
 
-test('a mirror whose disk is unplugged writes nothing to the mount point, and goes on when it is back', {
+test('a mirror whose disk is unplugged writes nothing to the mount point, and resumes when it is back', {
   skip: !canMount
 }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
@@ -129,7 +129,7 @@ test('a mirror whose disk is unplugged writes nothing to the mount point, and go
   says(t, command.stderr, /\[HALTED\]/)
 })
 
-test('a disk that was mounted inside the folder and is not any more has deleted nothing', {
+test('unmounting a disk inside the folder deletes nothing', {
   skip: !canMount
 }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
@@ -159,5 +159,5 @@ test('a disk that was mounted inside the folder and is not any more has deleted 
     mount.unmount()
     rmSync(join(source, 'inner'), { recursive: true })
     await becomeSame(t, source, mirror)
-  }, 'only when the directory itself is removed, all in it is')
+  }, 'removing the directory itself removes its contents')
 })

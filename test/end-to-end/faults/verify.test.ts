@@ -8,7 +8,7 @@ import { differences, snapshot } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 import { all, eventsOf, liveBlocks, nameOf, removeConflicts, rot, startPair, verify } from '../../support/verify.ts'
 
-test('what only a disk has changed is mended, and nothing of it kept', { skip: !canMount }, async (t) => {
+test('damage done by the disk alone is repaired, and not kept as a conflict', { skip: !canMount }, async (t) => {
   const base = await t.tmp()
   const at = join(base, 'disk')
   const disk = diskMount(t, at, 128)
@@ -27,14 +27,14 @@ test('what only a disk has changed is mended, and nothing of it kept', { skip: !
   t.alike(files.map(nameOf).sort(), paths)
   t.ok(
     files.every(({ message }) => /nothing else of it/.test(message)),
-    'it is known for what it is'
+    'the damage is recognised as the disk’s'
   )
   t.is(removeConflicts(mirror), 0)
   t.alike(differences(source, mirror), [])
   t.is((await verify(t, mirror, bootstrap)).status, 0)
 })
 
-test('a source is mended by its mirror, and publishes nothing of the damage', async (t) => {
+test('a mirror repairs its source, which publishes none of the damage', async (t) => {
   const { bootstrap, source, mirror, writer } = await startPair(t)
   await writer.kill('SIGTERM')
   const before = snapshot(source)
@@ -61,11 +61,11 @@ test('a source is mended by its mirror, and publishes nothing of the damage', as
   t.is((await verify(t, source, bootstrap)).status, 0)
   const scan = start(t, ['scan', source, '--json'], { bootstrap })
   t.is(await scan.exit(), 0)
-  // The times of directories changed, and nothing else.
+  // Only the times of directories changed.
   t.absent(scan.events.some((event) => event.type === 'published' && (event.puts > 3 || event.stored > 0)))
 })
 
-test('a mirror that remembers nothing is compared with its log', async (t) => {
+test('a mirror without a baseline is compared with its log', async (t) => {
   const { bootstrap, source, mirror } = await startPair(t)
   rmSync(join(mirror, '.p2psync/state'), { recursive: true })
   flipBit(join(mirror, 'large-1'), 2_000_000, 1)
@@ -79,7 +79,7 @@ test('a mirror that remembers nothing is compared with its log', async (t) => {
   t.is((await verify(t, mirror, bootstrap)).status, 0)
 })
 
-test('what a user changed is no damage', async (t) => {
+test('a user’s change is no damage', async (t) => {
   const { bootstrap, mirror } = await startPair(t)
   writeFileSync(join(mirror, 'dir-0/small-0'), 'mine')
   rmSync(join(mirror, 'dir-0/small-3'))
@@ -92,13 +92,13 @@ test('what a user changed is no damage', async (t) => {
   t.is(readFileSync(join(mirror, 'dir-0/small-0'), 'utf8'), 'mine')
 })
 
-test('a sample reads as much as was asked for', async (t) => {
+test('a sample reads the requested amount', async (t) => {
   const { bootstrap, mirror } = await startPair(t)
   const { status, end } = await verify(t, mirror, bootstrap, '--sample', '20%')
   t.is(status, 0)
   const whole = all.reduce((sum, { bytes }) => sum + bytes, 0)
   t.is(end.bytesTotal, whole)
-  // The last file that is read may go beyond it.
+  // The last file may exceed the amount.
   t.ok(end.bytes >= 0.19 * whole && end.bytes < 0.2 * whole + 3_000_000, `${end.bytes} of ${whole}`)
   t.ok(end.blocks > 0 && end.blocks < 0.6 * end.blocksTotal, `${end.blocks} of ${end.blocksTotal}`)
   for (const bad of ['0', '101%', 'half']) {
@@ -106,7 +106,7 @@ test('a sample reads as much as was asked for', async (t) => {
   }
 })
 
-test('verify says what it finds in words, also while the folder is at work', async (t) => {
+test('verify reports its findings in words, also while the folder runs', async (t) => {
   const { bootstrap, source, mirror } = await startPair(t)
   const busy = start(t, ['verify', source], { bootstrap })
   t.is(await busy.exit(), 0)

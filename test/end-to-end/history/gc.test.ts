@@ -5,7 +5,7 @@ import { says } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
-test('gc says why it does nothing', async (t) => {
+test('gc reports why it does nothing', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const run = async (args: readonly string[], status: number, message: RegExp) => {
@@ -32,13 +32,13 @@ test('gc says why it does nothing', async (t) => {
   )
 })
 
-test('a mirror that lacks a part of the log forgets nothing', async (t) => {
+test('gc deletes nothing in a mirror that lacks a part of the log', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   for (let i = 0; i < 2000; i++) writeFileSync(join(source, `f${i}`), String(i))
   const writer = await startShare(t, source, { bootstrap })
   await writer.event('up-to-date')
-  // It takes a packed snapshot of the entries, and has no time for more.
+  // The mirror loads a packed snapshot of the entries, and has no time for more.
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
   const command = start(t, ['gc', mirror, '--keep', '0s', '--json'])
   t.is(await command.exit(), 13)

@@ -8,7 +8,7 @@ import { becomeSame } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 
 for (const step of ['taken-out', 'moved'] as const) {
-  test(`killed at ${step} while a file is moved, it is there and nothing stays behind`, async (t) => {
+  test(`a mirror killed at ${step} while it sets a file aside has the file and no remains`, async (t) => {
     const { source, mirror, clone } = await openScene(t)
     const { env, arm } = await killable(t)
     const reader = await clone([], env)
@@ -20,12 +20,12 @@ for (const step of ['taken-out', 'moved'] as const) {
     await becomeSame(t, source, mirror)
     await keeps(t, mirror)
     t.alike(readdirSync(join(mirror, '.p2psync/staging')), [])
-    const said = again.events.filter(({ type }) => type === 'conflict' || type === 'problem')
-    t.alike(said, [])
+    const troubles = again.events.filter(({ type }) => type === 'conflict' || type === 'problem')
+    t.alike(troubles, [])
   })
 }
 
-test('killed while it is given up, it goes all the same', async (t) => {
+test('a kept file is deleted even if its deletion was killed once', async (t) => {
   const { source, mirror, writer, addresses, clone } = await openScene(t)
   const { env, arm } = await killable(t)
   const reader = await clone()

@@ -43,13 +43,13 @@ async function startWriter(t: Assert) {
 
 const fileOf = (root: string) => readFileSync(join(root, 'file'), 'utf8')
 
-/** Waits until a mirror holds a version and says so. */
+/** Waits until a mirror holds a version and reports it. */
 async function isAt(t: Assert, reader: Command, mirror: string, version: number, text: string, from = 0) {
   await reader.event('in-sync', (event) => event.version === version, from)
   t.is(fileOf(mirror), text)
 }
 
-test('a mirror is kept at a version, whatever becomes of the source, and goes where it is told', async (t) => {
+test('a mirror stays at its pinned version while the source changes, and moves when pinned elsewhere', async (t) => {
   const { bootstrap, source, mirror, writer, versions, publish } = await startWriter(t)
   const [first, second, third] = versions.map(({ version }) => version) as [number, number, number]
   const reader = startClone(t, `${writer.key}@${second}`, mirror, { bootstrap })
@@ -79,7 +79,7 @@ test('a mirror is kept at a version, whatever becomes of the source, and goes wh
   t.absent(reader.events.some(({ type }) => type === 'conflict' || type === 'problem' || type === 'error'))
 })
 
-test('a mirror stays at its version when it is started again, also when the source was', async (t) => {
+test('a mirror stays at its pinned version after restarts of itself and of the source', async (t) => {
   const { bootstrap, source, mirror, writer, versions } = await startWriter(t)
   const [, second] = versions.map(({ version }) => version) as [number, number]
   const args = ['--once']
@@ -89,7 +89,7 @@ test('a mirror stays at its version when it is started again, also when the sour
   t.is(await printed.exit(), 0)
   t.alike(JSON.parse(printed.stdout), { type: 'selection', only: [], exclude: [], version: second, pending: null })
 
-  // Another run of the source is another fork of the log.
+  // Each run of the source is another fork of the log.
   await writer.kill('SIGTERM')
   writeFileSync(join(source, 'file'), '4')
   const again = await startShare(t, source, { bootstrap })
@@ -104,13 +104,13 @@ test('a mirror stays at its version when it is started again, also when the sour
   await reader.kill('SIGTERM')
   await again.kill('SIGTERM')
 
-  // With nobody there it is known all the same that it is done.
+  // Without peers the mirror still knows that it is complete.
   const alone = startClone(t, writer.key, mirror, { bootstrap, args })
   t.is(await alone.exit(), 0)
   t.is(fileOf(mirror), '2')
 })
 
-test('what a run that was cut off on its way back has written is known for what it is', async (t) => {
+test('writes of a run killed on its way back are recognised', async (t) => {
   const { bootstrap, mirror, writer, versions } = await startWriter(t)
   const [first] = versions as [Published]
   const args = ['--once']
@@ -141,7 +141,7 @@ test('edits in a mirror stay when it goes back', async (t) => {
   t.is(readFileSync(join(mirror, 'mine'), 'utf8'), 'mine')
 })
 
-test('versions that there are not are told from those that there are', async (t) => {
+test('versions that do not exist are refused', async (t) => {
   const { bootstrap, mirror, writer, versions } = await startWriter(t)
   const [first, , third] = versions.map(({ version }) => version) as [number, number, number]
   const refusals: ReadonlyArray<[name: string, status: number, says: RegExp]> = [
@@ -163,7 +163,7 @@ test('versions that there are not are told from those that there are', async (t)
   }
 })
 
-test('what nobody has of an earlier version is a problem, and the others come', async (t) => {
+test('content of an earlier version that no peer has is a problem, and the other files arrive', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   for (let i = 0; i < 3; i++) writeFileSync(join(source, `large-${i}`), bytesOf(3_000_000, i))
@@ -174,7 +174,7 @@ test('what nobody has of an earlier version is a problem, and the others come', 
   writeFileSync(join(source, 'large-1'), bytesOf(3_000_000, 11))
   writeFileSync(join(source, 'small'), 'other')
   const puts = () => writer.events.reduce((sum, event) => sum + (event.type === 'published' ? event.puts : 0), 0)
-  await until(() => puts() >= 4 + 3, { what: 'all that changed' })
+  await until(() => puts() >= 4 + 3, { what: 'all changes' })
   const startMs = performance.now()
   const reader = startClone(t, `${writer.key}@${version}`, mirror, { bootstrap, args: ['--once'] })
   t.is(await reader.exit(), 3)
