@@ -20,7 +20,7 @@ async function simulate(t: Assert, seed: number): Promise<void> {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const mirror = join(await t.tmp(), 'mirror')
-  // Directories' times are told with other changes, or when all is looked at again: here soon.
+  // Times of directories are published with other changes or by a rescan: here soon.
   const inPlace = () => ['--in-place-above', dice.pick(['none', '1MiB', '128KiB'])]
   const share = () => startShare(t, source, { bootstrap, args: ['--rescan-interval', '1s', ...inPlace()] })
   const clone = () => startClone(t, key, mirror, { bootstrap, args: inPlace() })
@@ -49,5 +49,5 @@ async function simulate(t: Assert, seed: number): Promise<void> {
   }
   await becomeSame(t, source, mirror, { directoryTimes: true })
   const errors = [...writer.events, ...reader.events].filter(({ type }) => type === 'error' || type === 'conflict')
-  t.alike(errors, [], 'nothing was the matter')
+  t.alike(errors, [], 'no errors or conflicts')
 }

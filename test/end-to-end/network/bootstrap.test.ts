@@ -9,7 +9,7 @@ import { test } from '../../support/together.ts'
 import { freeUdpPorts, takeUdpPort } from '../../support/udp-ports.ts'
 import { until } from '../../support/until.ts'
 
-/** Starts `bootstrap` and waits until it says the address `first`. */
+/** Starts `bootstrap` and waits until it prints the address `first`. */
 async function startBootstrap(
   t: Assert,
   args: readonly string[],
@@ -37,12 +37,12 @@ async function meets(t: Assert, source: StartOptions, mirror: StartOptions): Pro
   await writer.kill('SIGTERM')
 }
 
-test('share and clone meet by a private DHT', async (t) => {
+test('share and clone find each other through a private DHT', async (t) => {
   const port = await freeUdpPorts(5)
   const address = `127.0.0.1:${port}`
   const dht = await startBootstrap(t, ['--host', '127.0.0.1', '--port', String(port)], address)
   await meets(t, { bootstrap: address }, { bootstrap: address })
-  t.is(dht.stdout, `${address}\n`, 'its address is the one line on stdout')
+  t.is(dht.stdout, `${address}\n`, 'its address is the only line on stdout')
   says(t, dht.stderr, new RegExp(`UDP ports ${port} to ${port + 4}.*share <dir> --bootstrap ${address}`, 's'))
   t.is(await dht.kill('SIGTERM'), 130)
 
@@ -57,7 +57,7 @@ test('share and clone meet by a private DHT', async (t) => {
   t.is(await again.kill('SIGINT'), 130)
 })
 
-test('a port that is taken is named, whichever of the five it is', async (t) => {
+test('bootstrap names the port in use, whichever of the five it is', async (t) => {
   const port = await freeUdpPorts(5)
   for (const taken of [port, port + 3]) {
     const holder = await takeUdpPort(taken)
@@ -74,7 +74,7 @@ test('a port that is taken is named, whichever of the five it is', async (t) => 
   }
 })
 
-/** What is given, and what has to be said. */
+/** Arguments, and the error that they must cause. */
 const mistakes: ReadonlyArray<[args: readonly string[], says: RegExp]> = [
   [['--port', '0'], /Give a port from 1 to 65535/],
   [['--port', '12ab'], /Give a port/],
@@ -92,18 +92,18 @@ for (const [args, message] of mistakes) {
   })
 }
 
-namespaceTest('machines meet by a private DHT on one of them', async (t) => {
+namespaceTest('machines find each other through a private DHT on one of them', async (t) => {
   const [nas, laptop] = openLan(t, 2) as [Host, Host]
   const dht = await startBootstrap(t, [], '127.0.0.1:49737', { host: nas })
   t.is(dht.stdout, '10.77.0.1:49737\n127.0.0.1:49737\n', 'loopback comes last')
-  // The machine itself may go by loopback, the others can't.
+  // The machine itself can use loopback, the others can't.
   await meets(t, { host: nas, bootstrap: '127.0.0.1:49737' }, { host: laptop, bootstrap: '10.77.0.1:49737' })
 })
 
-namespaceTest('a private DHT moves to the address that its machine gets', async (t) => {
+namespaceTest('a private DHT moves to the new address of its machine', async (t) => {
   const [nas, laptop] = openLan(t, 2) as [Host, Host]
   nas.removeAddress()
-  // As at the boot of a machine that is quicker than its network.
+  // As on a machine that boots faster than its network.
   const dht = await startBootstrap(t, [], '127.0.0.1:49737', { host: nas })
   t.is(dht.stdout, '127.0.0.1:49737\n')
   nas.run('ip', 'address', 'add', '10.77.0.1/24', 'dev', 'eth0')

@@ -5,10 +5,10 @@ import { start, startClone, startShare } from '../../support/cli.ts'
 import { says } from '../../support/says.ts'
 import { test } from '../../support/together.ts'
 
-test('a limit holds, and can be lifted while the folder is at work', async (t) => {
+test('a limit holds, and can be lifted while the folder runs', async (t) => {
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'large'), bytesOf(20_000_000))
-  // At this rate it would take longer than any test may.
+  // At this rate the transfer would exceed every test's timeout.
   const writer = await startShare(t, source, { bootstrap: 'none', args: ['--limit-up', '50k'] })
   await writer.event('up-to-date')
   const startMs = performance.now()
@@ -25,7 +25,7 @@ test('a limit holds, and can be lifted while the folder is at work', async (t) =
   await reader.event('in-sync')
 })
 
-test('a mirror can be limited before its next run, and says what counts', async (t) => {
+test('a mirror can be limited before its next run, and prints the limits in force', async (t) => {
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'small'), 'small')
   const writer = await startShare(t, source, { bootstrap: 'none' })
@@ -44,7 +44,7 @@ test('a mirror can be limited before its next run, and says what counts', async 
   t.ok(performance.now() - startMs > 2000, '3 MB at 1 MB/s')
 })
 
-test('limits are refused where there is no folder, and where none are given', async (t) => {
+test('limit refuses a directory that is no folder, and an invalid rate', async (t) => {
   const nowhere = start(t, ['limit', await t.tmp(), '--up', '1M'])
   t.is(await nowhere.exit(), 10)
   const none = start(t, ['limit', '.'])
