@@ -7,7 +7,7 @@ import type { Version } from '../../src/tree/tree.ts'
 import { joinAsPeer } from './network.ts'
 import { until } from './until.ts'
 
-/** A peer with a store of its own and no folder: reads files of any version through the log, from whoever is there. */
+/** A peer with a store of its own and no folder: reads files of any version through the log, from any connected peer. */
 export class PastReader {
   readonly #reader: LogReader
   readonly #received: () => number

@@ -7,11 +7,11 @@ export interface Ran {
   readonly status: number
   readonly stdout: string
   readonly stderr: string
-  /** What it printed with --json. */
+  /** Its records with --json. */
   readonly records: readonly Told[]
 }
 
-/** An object of any operation. */
+/** A record of any operation. */
 export interface Told {
   readonly type: string
   readonly path?: string
@@ -47,7 +47,7 @@ export interface Answer {
   readonly records: readonly Told[]
 }
 
-/** Asks a folder at work over its socket, as any program may. `body` makes it a POST. */
+/** Sends a request to a running folder over its socket. `body` makes it a POST. */
 export function askSocket(socketPath: string, path: string, body?: string | object, method?: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath, path, method: method ?? (body === undefined ? 'GET' : 'POST') }, (response) => {
@@ -72,7 +72,7 @@ export function socketsOf({ pid }: Command): number {
     try {
       return readlinkSync(`/proc/${pid}/fd/${name}`).startsWith('socket:')
     } catch {
-      return false // It was closed meanwhile.
+      return false // The descriptor was closed meanwhile.
     }
   }).length
 }

@@ -17,14 +17,14 @@ export interface Told {
   readonly others?: number
 }
 
-/** Runs a command to its end. @returns its status, and what it printed as JSON */
+/** Runs a command to its end. @returns its status, its JSON output and stderr */
 export async function run(t: Assert, args: readonly string[], bootstrap: string) {
   const command = start(t, [...args, '--json'], { bootstrap })
   const status = await command.exit()
   return { status, told: command.events as unknown as readonly Told[], stderr: command.stderr }
 }
 
-/** A folder with two versions, as they were, and what follows it. */
+/** A running folder with two versions, snapshots of both, and a running mirror. */
 export async function startTwoVersions(t: Assert) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
