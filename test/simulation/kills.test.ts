@@ -5,7 +5,7 @@ import { type Assert, test } from 'brittle'
 import { type FailpointName, failpointNames } from '../../src/failpoints.ts'
 import { type Command, packageRoot, start } from '../support/cli.ts'
 import { longTestHangMs } from '../support/hang.ts'
-import { type Looked, observe } from '../support/observe.ts'
+import { type Observer, observe } from '../support/observe.ts'
 import { sealOf } from '../support/sealed.ts'
 import { differences } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
@@ -120,7 +120,7 @@ class Pair {
   readonly #faults: string[] = []
   /** Contents in place and in the log take different code paths. */
   readonly #inPlaceAbove: string
-  #looked: Looked | undefined
+  #observer: Observer | undefined
   #key = ''
 
   private constructor(t: Assert, dice: Dice, bootstrap: string, home: string) {
@@ -138,7 +138,7 @@ class Pair {
   static async open(t: Assert, dice: Dice): Promise<Pair> {
     const { text } = await startTestnet(t)
     const pair = new Pair(t, dice, text, await t.tmp())
-    pair.#looked = observe(t, pair.#at('mirror'), pair.#at('published'))
+    pair.#observer = observe(t, pair.#at('mirror'), pair.#at('published'))
     await pair.#firstStart('writer', dice.pick(['file-prepared', 'marker-written', 'key-claimed']))
     pair.#key = (await pair.#commands.writer.event('ready')).key
     await pair.#firstStart('reader', dice.pick(['file-prepared', 'marker-written', 'baseline-recorded', 'placed']))
@@ -190,7 +190,7 @@ class Pair {
 
   async end(): Promise<void> {
     for (const command of [this.#commands.reader, this.#commands.writer]) await command.kill('SIGTERM')
-    const { rounds, reads } = (await this.#looked?.end()) ?? { rounds: 0, reads: 0 }
+    const { rounds, reads } = (await this.#observer?.end()) ?? { rounds: 0, reads: 0 }
     this.#t.ok(rounds > 0 && reads > 0, `the mirror was walked ${rounds} times, ${reads} files were read`)
     this.#collect()
     this.#t.alike(this.#faults, [], 'no fault was found up to the end')
@@ -237,12 +237,14 @@ class Pair {
   /** Waits until the process has exited or both sides have settled. @returns whether it has exited */
   async #ended(side: Side): Promise<boolean> {
     const command = this.#commands[side]
-    await until(() => !command.running || this.#rests(), { what: 'an exit, or both sides to settle' }).catch(() => {})
+    await until(() => !command.running || this.#isSettled(), { what: 'an exit, or both sides to settle' }).catch(
+      () => {}
+    )
     return !command.running
   }
 
   /** Whether the reader has reached the writer's newest version, and the trees are equal. */
-  #rests(): boolean {
+  #isSettled(): boolean {
     const newest = this.#commands.writer.events.findLast((event) => event.type === 'up-to-date')
     const reached = this.#commands.reader.events.findLast((event) => event.type === 'in-sync')
     if (newest === undefined || reached === undefined) return false
@@ -272,10 +274,10 @@ class Pair {
 
   async #settle(): Promise<void> {
     const { writer, reader } = this.#commands
-    await until(() => this.#rests() || !writer.running || !reader.running, { what: 'both sides to settle' }).catch(
+    await until(() => this.#isSettled() || !writer.running || !reader.running, { what: 'both sides to settle' }).catch(
       () => {}
     )
-    if (!this.#rests()) this.#faults.push(`not settled: ${this.#left().slice(0, 5).join('; ')} ${this.#versions()}`)
+    if (!this.#isSettled()) this.#faults.push(`not settled: ${this.#left().slice(0, 5).join('; ')} ${this.#versions()}`)
     else {
       const staging = readdirSync(this.#at('mirror/.p2psync/staging'))
       if (staging.length > 0) this.#faults.push(`left in staging: ${staging.join(' ')}`)
@@ -313,6 +315,6 @@ class Pair {
         }
       }
     }
-    this.#faults.push(...(this.#looked?.violations.splice(0) ?? []))
+    this.#faults.push(...(this.#observer?.violations.splice(0) ?? []))
   }
 }

@@ -15,7 +15,7 @@ import type { Head } from '../../src/format/head-codec.ts'
 import { LogStore } from '../../src/log/hypercore/store.ts'
 import { LogWriter } from '../../src/log/writer.ts'
 import { type Command, startClone, startShare } from '../support/cli.ts'
-import { becomeSame } from '../support/snapshot.ts'
+import { waitUntilEqual } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
 import { Dice } from './edits.ts'
@@ -83,7 +83,7 @@ async function simulate(t: Assert, seed: number): Promise<void> {
   const clone = () => startClone(t, writer.key, mirror, { bootstrap })
   let writer = await share()
   let reader: Command = clone()
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const errors: unknown[] = []
   const end = async (command: Command) => {
     await command.kill(dice.pick(['SIGTERM', 'SIGKILL'] as const))
@@ -107,9 +107,9 @@ async function simulate(t: Assert, seed: number): Promise<void> {
       writer = await share()
     }
     t.comment(`round ${round}: ${done.join(', ')}`)
-    if (dice.roll(3) > 0) await becomeSame(t, source, mirror)
+    if (dice.roll(3) > 0) await waitUntilEqual(t, source, mirror)
   }
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await end(reader)
   await end(writer)
   t.alike(errors, [], 'no errors or conflicts')

@@ -27,7 +27,7 @@ export interface Siege {
   /** Number of connections open now. */
   readonly open: number
   /** Number of connections opened so far. */
-  readonly met: number
+  readonly opened: number
   /** The longest lifetime of a closed connection, in milliseconds. */
   readonly longestMs: number
 }
@@ -40,7 +40,7 @@ const atOnce = 50
 /** Opens `count` connections, which stay until the other end closes them. Resolves when all are open. */
 export async function besiege(t: Assert, { port }: Target, count: number, attack: Attack): Promise<Siege> {
   const sockets = new Set<Socket>()
-  const siege = { open: 0, met: 0, longestMs: 0 }
+  const siege = { open: 0, opened: 0, longestMs: 0 }
   t.teardown(
     () => {
       for (const socket of sockets) socket.destroy()
@@ -57,7 +57,7 @@ export async function besiege(t: Assert, { port }: Target, count: number, attack
     if (socket.destroyed) return
     const startMs = performance.now()
     siege.open++
-    siege.met++
+    siege.opened++
     socket.once('close', () => {
       siege.open--
       siege.longestMs = Math.max(siege.longestMs, performance.now() - startMs)
@@ -76,7 +76,7 @@ export async function besiege(t: Assert, { port }: Target, count: number, attack
 const [ik, xx] = [1, 2]
 
 /** Attacks by a stranger before the end of the handshake. */
-export const early: ReadonlyArray<[name: string, count: number, attack: Attack]> = [
+export const earlyAttacks: ReadonlyArray<[name: string, count: number, attack: Attack]> = [
   ['that send nothing', 1000, () => {}],
   ['that send garbage', 1000, (socket) => socket.write(randomBytes(1 + Math.floor(Math.random() * 20_000)))],
   ['that announce a frame of 16 MB, IK', 50, announce(ik)],
@@ -115,7 +115,7 @@ function afterHandshake(act: LateAct): Attack {
 type LateAct = (stream: SecretStream, raw: { write(bytes: Buffer): unknown }) => void
 
 /** Attacks by a stranger after the handshake. */
-export const late: ReadonlyArray<[name: string, act: LateAct]> = [
+export const lateAttacks: ReadonlyArray<[name: string, act: LateAct]> = [
   ['that send nothing after the handshake', () => {}],
   ['that send only keep-alives', keepAlive],
   ['that prove nothing', (stream) => stream.write(openChannel(1, 'p2psync/link/1', Buffer.alloc(0), randomBytes(32)))],
@@ -125,7 +125,7 @@ export const late: ReadonlyArray<[name: string, act: LateAct]> = [
   ['that open channels, few at a time', (stream) => repeat(20, (i) => stream.write(hypercore(i)))]
 ]
 
-export const lateOverTcp = late.map(([name, act]) => [name, 100, afterHandshake(act)] as const)
+export const lateAttacksOverTcp = lateAttacks.map(([name, act]) => [name, 100, afterHandshake(act)] as const)
 
 function keepAlive(stream: SecretStream): void {
   const timer = setInterval(() => stream.write(Buffer.alloc(0)), 500)
@@ -180,7 +180,7 @@ export async function besiegeThroughDht(
   count: number,
   act: LateAct
 ): Promise<Siege> {
-  const siege = { open: 0, met: 0, longestMs: 0 }
+  const siege = { open: 0, opened: 0, longestMs: 0 }
   const one = async () => {
     const stream = dht.connect(key, { keyPair: newKeyPair() })
     t.teardown(() => stream.destroy(), { order: -1 })
@@ -189,7 +189,7 @@ export async function besiegeThroughDht(
     if (!(await stream.opened)) return
     const startMs = performance.now()
     siege.open++
-    siege.met++
+    siege.opened++
     stream.once('close', () => {
       siege.open--
       siege.longestMs = Math.max(siege.longestMs, performance.now() - startMs)

@@ -128,7 +128,7 @@ export interface StartOptions {
   readonly bootstrap?: string
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
-  /** Runs as an ordinary user, to whom modes apply; its files have to be given to that user by `own`. */
+  /** Runs as an ordinary user, to whom modes apply; its files have to be given to that user by `giveToOrdinaryUser`. */
   readonly ordinary?: boolean
   /** Runs on a host of the test's own instead of this machine. Excludes `ordinary`. */
   readonly host?: Host
@@ -142,7 +142,7 @@ export const canBeOrdinary =
   !isRoot || spawnSync(process.execPath, [program, '--version'], { uid: nobody, gid: nobody }).status === 0
 
 /** Gives a directory and its contents to the user of `ordinary` commands. */
-export function own(directory: string): string {
+export function giveToOrdinaryUser(directory: string): string {
   if (!isRoot) return directory
   for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }))
     lchownSync(join(directory, name), nobody, nobody)

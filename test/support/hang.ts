@@ -13,4 +13,4 @@ export const testHangMs = 1_800_000
 export const longTestHangMs = 7_200_000
 
 /** The counterpart of `hangMs` for `--timeout` of a command that should succeed; shorter, so that the command reports why it gave up. */
-export const patient = ['--timeout', '4m'] as const
+export const patientTimeout = ['--timeout', '4m'] as const

@@ -55,7 +55,7 @@ export function versionOf({ events }: Command): Version {
 }
 
 /** Waits until a mirror keeps exactly these contents, each complete and with a record. */
-export async function keeps(t: Assert, mirror: string, ...contents: readonly Uint8Array[]): Promise<void> {
+export async function waitForKept(t: Assert, mirror: string, ...contents: readonly Uint8Array[]): Promise<void> {
   const directory = join(mirror, '.p2psync/kept')
   const hashes = contents.map(hashOf)
   const names = hashes.flatMap((hash) => [hash, `${hash}.json`]).sort()
@@ -68,7 +68,7 @@ export async function keeps(t: Assert, mirror: string, ...contents: readonly Uin
 }
 
 /** How many blocks of a file a stopped mirror claims to have. */
-export async function blocksHad(mirror: string, key: string, { extents }: FileEntry): Promise<number> {
+export async function heldBlockCount(mirror: string, key: string, { extents }: FileEntry): Promise<number> {
   const corestore = new Corestore(new CorestoreStorage(join(mirror, '.p2psync/store')))
   try {
     const entries = corestore.get({ key: parseKey(key) })
@@ -76,11 +76,11 @@ export async function blocksHad(mirror: string, key: string, { extents }: FileEn
     const header = await new Hyperbee(entries, { extension: false }).getHeader()
     const content = corestore.get({ key: header.metadata?.contentFeed as Buffer })
     await content.ready()
-    let had = 0
+    let count = 0
     for (const { block, blocks } of extents) {
-      for (let i = block; i < block + blocks; i++) if (await content.has(i)) had++
+      for (let i = block; i < block + blocks; i++) if (await content.has(i)) count++
     }
-    return had
+    return count
   } finally {
     await corestore.close()
   }

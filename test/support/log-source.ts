@@ -35,7 +35,7 @@ export async function openLogSource(t: Assert): Promise<WrittenLog> {
 }
 
 /** All records of an operation. */
-export async function all<T>(records: AsyncIterable<T>): Promise<T[]> {
+export async function collectAll<T>(records: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = []
   for await (const record of records) found.push(record)
   return found

@@ -5,13 +5,13 @@ import type { Assert } from 'brittle'
 import { packageRoot } from './cli.ts'
 
 /** A process that observes the mirror continuously. */
-export interface Looked {
+export interface Observer {
   readonly violations: string[]
   end(): Promise<{ readonly rounds: number; readonly reads: number }>
 }
 
 /** Starts observing `mirror`; `published` is the file that lists the permitted contents. */
-export function observe(t: Assert, mirror: string, published: string): Looked {
+export function observe(t: Assert, mirror: string, published: string): Observer {
   const program = join(packageRoot, 'dist/test/support/observer.js')
   const child = spawn(process.execPath, [program, mirror, published], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => void child.kill('SIGKILL'))

@@ -3,16 +3,16 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { type Command, type Scope, type StartOptions, start } from './cli.ts'
 
-export interface Ran {
+export interface CommandResult {
   readonly status: number
   readonly stdout: string
   readonly stderr: string
   /** Its records with --json. */
-  readonly records: readonly Told[]
+  readonly records: readonly OutputRecord[]
 }
 
 /** A record of any operation. */
-export interface Told {
+export interface OutputRecord {
   readonly type: string
   readonly path?: string
   readonly version?: number
@@ -22,18 +22,18 @@ export interface Told {
 }
 
 /** Runs a command to its end. */
-export async function run(t: Scope, args: readonly string[], options: StartOptions = {}): Promise<Ran> {
+export async function run(t: Scope, args: readonly string[], options: StartOptions = {}): Promise<CommandResult> {
   const command = start(t, args, options)
   const status = await command.exit()
   const { stdout, stderr } = command
   return { status, stdout, stderr, records: args.includes('--json') ? recordsIn(stdout) : [] }
 }
 
-export function recordsIn(text: string): Told[] {
+export function recordsIn(text: string): OutputRecord[] {
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Told)
+    .map((line) => JSON.parse(line) as OutputRecord)
 }
 
 export function socketOf(folder: string): string {
@@ -44,7 +44,7 @@ export interface Answer {
   readonly status: number
   readonly type: string | undefined
   readonly body: Buffer
-  readonly records: readonly Told[]
+  readonly records: readonly OutputRecord[]
 }
 
 /** Sends a request to a running folder over its socket. `body` makes it a POST. */

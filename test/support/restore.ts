@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from './bytes.ts'
 import { start, startClone, startShare } from './cli.ts'
-import { becomeSame, snapshot } from './snapshot.ts'
+import { snapshot, waitUntilEqual } from './snapshot.ts'
 import { startTestnet } from './testnet.ts'
 
-export interface Told {
+export interface OutputRecord {
   readonly type: string
   readonly version?: number
   readonly path?: string
@@ -21,7 +21,7 @@ export interface Told {
 export async function run(t: Assert, args: readonly string[], bootstrap: string) {
   const command = start(t, [...args, '--json'], { bootstrap })
   const status = await command.exit()
-  return { status, told: command.events as unknown as readonly Told[], stderr: command.stderr }
+  return { status, records: command.events as unknown as readonly OutputRecord[], stderr: command.stderr }
 }
 
 /** A running folder with two versions, snapshots of both, and a running mirror. */
@@ -48,7 +48,7 @@ export async function startTwoVersions(t: Assert) {
   rmSync(at('old'), { recursive: true })
   writeFileSync(at('new'), 'new')
   writeFileSync(at('large.bin'), bytesOf(3_000_000, 2))
-  await becomeSame(t, source, mirror)
-  const second = (await run(t, ['log', mirror, '-n', '1'], bootstrap)).told[0]?.version
+  await waitUntilEqual(t, source, mirror)
+  const second = (await run(t, ['log', mirror, '-n', '1'], bootstrap)).records[0]?.version
   return { source, mirror, writer, reader, bootstrap, first, second, before, after: snapshot(source) }
 }

@@ -232,7 +232,7 @@ export class Share {
   }
 
   /** The events of a type so far. */
-  told<T extends SyncEvent['type']>(type: T): readonly Extract<SyncEvent, { type: T }>[] {
+  eventsOf<T extends SyncEvent['type']>(type: T): readonly Extract<SyncEvent, { type: T }>[] {
     return this.events.filter((event): event is Extract<SyncEvent, { type: T }> => event.type === type)
   }
 

@@ -38,7 +38,7 @@ export function differences(a: string, b: string, options: { readonly directoryT
 }
 
 /** Waits until two directories are equal, and asserts it: a failure lists their differences. */
-export async function becomeSame(
+export async function waitUntilEqual(
   t: Assert,
   a: string,
   b: string,

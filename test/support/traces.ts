@@ -20,7 +20,7 @@ export function contentsOf(root: string): Record<string, string> {
 }
 
 /** Waits until a folder holds exactly these files with these contents, and asserts it. */
-export async function becomes(t: Assert, root: string, contents: Record<string, string>): Promise<void> {
+export async function waitForContents(t: Assert, root: string, contents: Record<string, string>): Promise<void> {
   const sorted = (of: Record<string, string>) => JSON.stringify(Object.entries(of).sort())
   const wanted = sorted(contents)
   let seen = ''

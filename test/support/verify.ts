@@ -35,14 +35,14 @@ const middle = Array.from({ length: 60 }, (_, i) => ({
   bytes: 130_000 + i * 1000
 }))
 const large = Array.from({ length: 3 }, (_, i) => ({ path: `large-${i}`, bytes: 3_000_000 }))
-export const all = [...small, ...middle, ...large]
+export const allFiles = [...small, ...middle, ...large]
 
 /** A running source and its stopped mirror. */
 export async function startPair(t: Assert, mirror?: string) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   for (let i = 0; i < 3; i++) mkdirSync(join(source, `dir-${i}`))
-  for (const [i, { path, bytes }] of all.entries()) writeFileSync(join(source, path), bytesOf(bytes, 2 * i + 1))
+  for (const [i, { path, bytes }] of allFiles.entries()) writeFileSync(join(source, path), bytesOf(bytes, 2 * i + 1))
   const at = mirror ?? join(await t.tmp(), 'mirror')
   const writer = await startShare(t, source, { bootstrap })
   const args = mirror === undefined ? ['--once'] : ['--once', '--adopt']
@@ -52,7 +52,7 @@ export async function startPair(t: Assert, mirror?: string) {
 
 /** The blocks in a store that hold file contents. Files of these sizes aren't compressed: their blocks hold them unchanged. */
 export function liveBlocks(store: string, source: string) {
-  const contents = all.map(({ path }) => readFileSync(join(source, path)))
+  const contents = allFiles.map(({ path }) => readFileSync(join(source, path)))
   return storedBlocks(store).filter(({ bytes }) =>
     contents.some((content) => bytes.includes(content.subarray(0, 64)) || content.includes(bytes.subarray(0, 64)))
   )

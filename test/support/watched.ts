@@ -11,7 +11,7 @@ export class Watched {
   /** The replayed tree: the hash of each file, the kind of each directory or link. */
   readonly tree = new Map<string, string>()
   /** The changes, each with its version. A move counts as a removal and an addition. */
-  readonly told: string[] = []
+  readonly changes: string[] = []
   /** How often each change was reported, over all versions. */
   readonly counts = new Map<string, number>()
   /** Violations: records that are impossible if each change is reported once and in order. */
@@ -51,7 +51,7 @@ export class Watched {
       if (this.start !== undefined || this.tree.has(record.path)) this.faults.push(`listed again: ${record.path}`)
       this.tree.set(record.path, contentOf(record))
     } else if (record.type === 'listed') {
-      if (record.entries !== this.tree.size) this.faults.push(`${record.entries} listed, ${this.tree.size} told`)
+      if (record.entries !== this.tree.size) this.faults.push(`${record.entries} listed, ${this.tree.size} replayed`)
       this.start = record.version
     } else if ('path' in record) this.#change(record)
     else this.faults.push(JSON.stringify(record))
@@ -71,7 +71,7 @@ export class Watched {
     }
     for (const line of linesOf(record)) {
       if (!this.concerns(line.split(' ')[1] as string)) continue
-      this.told.push(`${version} ${line}`)
+      this.changes.push(`${version} ${line}`)
       this.counts.set(line, (this.counts.get(line) ?? 0) + 1)
     }
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { State } from '../../../src/disk/state/state.ts'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -85,7 +85,7 @@ test('files are moved into place only when durable, and recorded only when their
   gate.open()
   const second = clone(gate.env)
   await second.event('in-sync')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 test('after a failed sync each file is synced by fsync', { skip: !onLinux }, async (t) => {
@@ -93,5 +93,5 @@ test('after a failed sync each file is synced by fsync', { skip: !onLinux }, asy
   gate.open()
   await clone(gate.env).event('in-sync')
   t.ok(gate.calls >= 2, 'sync was tried')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
@@ -30,7 +30,7 @@ test('unrecorded writes of a killed reader are not mistaken for the user’s whe
   const writer = await startShare(t, source, { bootstrap, args: ['--rescan-interval', '1s'] })
   const follow = async () => {
     const reader = startClone(t, writer.key, mirror, { bootstrap })
-    await becomeSame(t, source, mirror, { directoryTimes: true })
+    await waitUntilEqual(t, source, mirror, { directoryTimes: true })
     await reader.event('in-sync')
     await reader.kill('SIGTERM')
     return reader

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame, snapshot } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { snapshot, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
@@ -66,8 +66,8 @@ for (const [what, damage] of [
     // Blocks are read when a peer requests them.
     const reader = startClone(t, key, await t.tmp(), { bootstrap })
     t.is(await writer.exit(), 15)
-    says(t, writer.stderr, /damaged|can't be opened/)
-    says(t, writer.stderr, /backup and give --moved.* \[DAMAGED\]\n/)
+    matches(t, writer.stderr, /damaged|can't be opened/)
+    matches(t, writer.stderr, /backup and give --moved.* \[DAMAGED\]\n/)
     t.is(writer.stderr.split('[DAMAGED]').length, 2, 'the error is printed once')
     isCalm(t, writer)
     t.alike(snapshot(source), before, 'the files are unchanged')
@@ -85,14 +85,14 @@ for (const [what, damage] of [
     const writer = await startShare(t, source, { bootstrap })
     const damaged = start(t, ['clone', key, mirror], { bootstrap })
     t.is(await damaged.exit(), 15)
-    says(t, damaged.stderr, /Give --rebuild .* \[DAMAGED\]\n$/)
+    matches(t, damaged.stderr, /Give --rebuild .* \[DAMAGED\]\n$/)
     isCalm(t, damaged)
     writeFileSync(join(source, 'new'), 'new')
     writeFileSync(join(mirror, 'own'), 'own')
     const rebuilt = startClone(t, writer.key, mirror, { bootstrap, args: ['--rebuild', '--once'] })
     t.is(await rebuilt.exit(), 0)
     rmSync(join(mirror, 'own'))
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     const fetched = rebuilt.events.reduce((most, event) => {
       return event.type === 'progress' && event.phase === 'fetch' ? Math.max(most, event.bytes) : most
     }, 0)
@@ -113,7 +113,7 @@ for (const [what, damage] of [
     const writer = await startShare(t, source, { bootstrap })
     const reader = startClone(t, key, mirror, { bootstrap })
     writeFileSync(join(source, 'new'), 'new')
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     for (const command of [writer, reader]) {
       isCalm(t, command)
       t.absent(command.events.some(({ type }) => type === 'error' || type === 'conflict' || type === 'problem'))

@@ -4,10 +4,10 @@ import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { freePort } from '../../support/free-port.ts'
-import { patient } from '../../support/hang.ts'
+import { patientTimeout } from '../../support/hang.ts'
 import { noLoopDevices, type SmallDisk, smallDisk } from '../../support/loop-device.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -24,7 +24,7 @@ const fullErrors = ({ events }: Command) =>
   events.filter((event) => event.type === 'error' && event.code === 'DISK_FULL').length
 
 /** Asserts that a command still runs, and reported the full disk once and nothing else. */
-function isCalm(t: Assert, command: Command): void {
+function assertUndisturbed(t: Assert, command: Command): void {
   t.ok(command.running, 'the command still runs')
   t.is(fullErrors(command), 1, 'the full disk was reported once')
   const others = command.events.filter((event) => event.type === 'error' && event.code !== 'DISK_FULL')
@@ -33,7 +33,7 @@ function isCalm(t: Assert, command: Command): void {
 }
 
 /** Waits until a further attempt has met the full disk: a second report would show. */
-async function sayFull(command: Command, from: number): Promise<void> {
+async function waitForFullDisk(command: Command, from: number): Promise<void> {
   await command.event('error', ({ code }) => code === 'DISK_FULL', from)
 }
 
@@ -53,19 +53,19 @@ test('a mirror on a full disk keeps its files intact, and resumes when there is 
   const from = reader.events.length
   // More than the log has reserved for itself.
   fill(source, 'b', 100)
-  await sayFull(reader, from)
+  await waitForFullDisk(reader, from)
   for (let i = 0; i < 10; i++) {
     t.ok(readFileSync(join(mirror, `a${i}`)).equals(readFileSync(join(source, `a${i}`))), `a${i} is complete`)
   }
   disk.empty()
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await reader.event('in-sync', () => true, from)
-  isCalm(t, reader)
+  assertUndisturbed(t, reader)
   const states = reader.events.flatMap((event) => (event.type === 'peer' ? [event.state] : []))
   const count = (state: string) => states.filter((each) => each === state).length
   t.is(count('connected'), count('disconnected') + 1, 'a peer reconnects only after it was disconnected')
   writeFileSync(join(source, 'later'), 'later')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 test('a source whose log is on a full disk resumes when there is space', needsDisks, async (t) => {
@@ -77,19 +77,19 @@ test('a source whose log is on a full disk resumes when there is space', needsDi
   fill(source, 'a', 10)
   const writer = await startShare(t, source, { bootstrap, args })
   const reader = startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 
   disk.fill(500_000)
   fill(source, 'b', 90)
-  await sayFull(writer, 0)
+  await waitForFullDisk(writer, 0)
   disk.empty()
-  await becomeSame(t, source, mirror)
-  isCalm(t, writer)
+  await waitUntilEqual(t, source, mirror)
+  assertUndisturbed(t, writer)
   t.absent(reader.events.some(({ type }) => type === 'error' || type === 'conflict' || type === 'problem'))
 
   const fresh = await t.tmp()
   t.is(await startClone(t, writer.key, fresh, { bootstrap, args: ['--once'] }).exit(), 0)
-  await becomeSame(t, source, fresh)
+  await waitUntilEqual(t, source, fresh)
 })
 
 test(
@@ -103,7 +103,7 @@ test(
     fill(source, 'a', 10)
     const writer = await startShare(t, source, { bootstrap })
     const reader = startClone(t, writer.key, mirror, { bootstrap })
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     // Space for the files, but not for their log as well.
     disk.fill(32_000_000)
     fill(source, 'b', 150)
@@ -113,10 +113,10 @@ test(
 
     const early = start(t, ['share', source], { bootstrap })
     t.is(await early.exit(), 1)
-    says(t, early.stderr, /^p2psync: No space left on the disk of .* \[DISK_FULL\]\n$/)
+    matches(t, early.stderr, /^p2psync: No space left on the disk of .* \[DISK_FULL\]\n$/)
     disk.empty()
     await startShare(t, source, { bootstrap })
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     t.absent(reader.events.some(({ type }) => type === 'error' || type === 'conflict' || type === 'problem'))
   }
 )
@@ -131,7 +131,7 @@ test('clone --once gives up on a full disk at its timeout', needsDisks, async (t
   const args = ['--once', '--timeout', '20s']
   const reader = startClone(t, writer.key, join(disk.path, 'mirror'), { bootstrap, args })
   t.is(await reader.exit(), 1)
-  says(t, reader.stderr, /\[DISK_FULL\]/)
+  matches(t, reader.stderr, /\[DISK_FULL\]/)
   t.absent(/\n {4}at /.test(reader.stderr), 'no stack trace')
 })
 
@@ -143,11 +143,11 @@ test('clone --once resumes if there is space before its timeout', needsDisks, as
   await writer.event('up-to-date')
   // Enough to start with.
   disk.fill(30_000_000)
-  const args = ['--once', ...patient]
+  const args = ['--once', ...patientTimeout]
   const mirror = join(disk.path, 'mirror')
   const reader = startClone(t, writer.key, mirror, { bootstrap: 'none', args })
   await until(() => fullErrors(reader) > 0, { what: 'the report of the full disk' })
   disk.empty()
   t.is(await reader.exit(), 0)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { start, startClone, startShare } from '../../support/cli.ts'
 import { bindMount, canMount } from '../../support/mount.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame, differences } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { differences, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -28,7 +28,7 @@ test('an immutable file is reported and stays, and other changes arrive', { skip
   for (const name of ['replaced', 'removed', 'moved', 'd/other']) writeFileSync(join(source, name), `${name} one`)
   const writer = await startShare(t, source, { bootstrap })
   const reader = startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await reader.kill('SIGTERM')
   const frozen = ['replaced', 'removed', 'moved'].map((name) => join(mirror, name))
   execFileSync('chattr', ['+i', ...frozen])
@@ -75,15 +75,15 @@ test('a read-only folder is reported, and followed again when it is writable', {
   const readOnly = bindMount(t, disk, mirror, 'ro')
   writeFileSync(join(source, 'file'), 'two')
   const { message } = await reader.event('problem', ({ path }) => path === 'file')
-  says(t, message, /read-only file system/)
+  matches(t, message, /read-only file system/)
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'one')
   await reader.kill('SIGTERM')
 
   const refused = start(t, ['clone', writer.key, mirror, '--once', ...args], { bootstrap })
   t.is(await refused.exit(), 1)
-  says(t, refused.stderr, /can't be written to: read-only file system.*\[FOLDER_UNREADABLE\]/)
+  matches(t, refused.stderr, /can't be written to: read-only file system.*\[FOLDER_UNREADABLE\]/)
   t.absent(/\n\s+at /.test(refused.stderr), 'no stack trace')
   readOnly.unmount()
   startClone(t, writer.key, mirror, { bootstrap, args })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -30,7 +30,7 @@ async function startWithCopy(t: Assert) {
     writeFileSync(join(source, name), bytesOf(200_000, 10 + i))
     await second.event('published', () => true, from)
   }
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await second.kill('SIGTERM')
   rmSync(join(source, 'lost-2'))
   writeFileSync(join(source, 'other'), bytesOf(150_000, 20))
@@ -38,16 +38,16 @@ async function startWithCopy(t: Assert) {
 }
 
 /** Restores the store or the state of a writer from the copy; the files around it stay the same files. */
-function setBack(own: string, copy: string, name: string): void {
+function restoreFromCopy(own: string, copy: string, name: string): void {
   rmSync(join(own, name), { recursive: true })
   cpSync(join(copy, name), join(own, name), { recursive: true, preserveTimestamps: true })
 }
 
 /** Asserts that the reader caught up and keeps following without reporting trouble. */
-async function isFollowed(t: Assert, { source, mirror, reader }: Awaited<ReturnType<typeof startWithCopy>>) {
-  await becomeSame(t, source, mirror)
+async function assertFollowed(t: Assert, { source, mirror, reader }: Awaited<ReturnType<typeof startWithCopy>>) {
+  await waitUntilEqual(t, source, mirror)
   for (let i = 0; i < 4; i++) writeFileSync(join(source, `later-${i}`), bytesOf(100_000, 30 + i))
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const wrong = reader.events.filter(({ type }) => type === 'error' || type === 'conflict' || type === 'problem')
   t.alike(wrong, [])
 }
@@ -56,17 +56,17 @@ test('readers follow a log that was rolled back without a trace', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
   // As after restoring a file system snapshot: everything is older, in the very same files.
-  setBack(own, copy, 'store/db')
-  setBack(own, copy, 'state')
+  restoreFromCopy(own, copy, 'store/db')
+  restoreFromCopy(own, copy, 'state')
   await startShare(t, source, { bootstrap })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
 })
 
 test('readers follow a rolled-back log that outgrew their length before they connect', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
-  setBack(own, copy, 'store/db')
-  setBack(own, copy, 'state')
+  restoreFromCopy(own, copy, 'store/db')
+  restoreFromCopy(own, copy, 'state')
   const writer = await startShare(t, source, {})
   for (let i = 0; i < 6; i++) {
     const from = writer.events.length
@@ -75,15 +75,15 @@ test('readers follow a rolled-back log that outgrew their length before they con
   }
   await writer.kill('SIGKILL')
   await startShare(t, source, { bootstrap })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
 })
 
 test('readers follow a log that was rolled back beneath a newer state', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
-  setBack(own, copy, 'store/db')
+  restoreFromCopy(own, copy, 'store/db')
   await startShare(t, source, { bootstrap })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
 })
 
 test('a writer refuses a restored log until --moved declares it the only one', async (t) => {
@@ -93,13 +93,13 @@ test('a writer refuses a restored log until --moved declares it the only one', a
   cpSync(copy, own, { recursive: true, preserveTimestamps: true })
   const refused = start(t, ['share', source], { bootstrap })
   t.is(await refused.exit(), 15)
-  says(t, refused.stderr, /^p2psync: The store .* was copied or restored .*give --moved \[STORE_COPIED\]\n$/)
+  matches(t, refused.stderr, /^p2psync: The store .* was copied or restored .*give --moved \[STORE_COPIED\]\n$/)
 
   const writer = await startShare(t, source, { bootstrap, args: ['--moved'] })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
   await writer.kill('SIGTERM')
   await startShare(t, source, { bootstrap })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
 })
 
 test('a copied mirror works beside the original', async (t) => {
@@ -114,8 +114,8 @@ test('a copied mirror works beside the original', async (t) => {
 
   const readers: Command[] = [mirror, copy].map((at) => startClone(t, writer.key, at, { bootstrap }))
   writeFileSync(join(source, 'second'), bytesOf(300_000, 2))
-  await becomeSame(t, source, mirror)
-  await becomeSame(t, source, copy)
+  await waitUntilEqual(t, source, mirror)
+  await waitUntilEqual(t, source, copy)
   // Each has a peer identity of its own.
   const peers = writer.events.flatMap((event) => (event.type === 'peer' ? [event.peer] : []))
   t.is(new Set(peers).size, 2)
@@ -140,13 +140,13 @@ test('after a restart of the writer, readers inspect only changed paths', async 
   for (let i = 0; i < 200; i++) writeFileSync(join(source, `f${i}`), `${i}`)
   let writer = await startShare(t, source, { bootstrap })
   const reader = startClone(t, writer.key, mirror, { bootstrap, env: { NODE_DEBUG: 'p2psync:mirror' } })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   for (const content of ['one', 'two']) {
     t.is(await writer.kill('SIGTERM'), 130)
     const before = reader.stderr.length
     writer = await startShare(t, source, { bootstrap })
     writeFileSync(join(source, 'f7'), content)
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     const counts = () =>
       [...reader.stderr.slice(before).matchAll(/(\d+) paths to plan for/g)].map(([, count]) => Number(count))
     const planned = await until(() => counts().length > 0 && counts(), { what: 'the report of a pass' })

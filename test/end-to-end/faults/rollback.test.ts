@@ -1,8 +1,8 @@
 import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
@@ -26,7 +26,7 @@ test('a mirror whose peers have only an older version reports it and does not go
   writeFileSync(join(source, 'file'), 'new')
   rmSync(join(source, 'gone'))
   const reader = startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await reader.kill('SIGTERM')
   await writer.kill('SIGTERM')
   setBack(join(mirror, '.p2psync/store/db'))
@@ -34,14 +34,14 @@ test('a mirror whose peers have only an older version reports it and does not go
   startClone(t, writer.key, other, { bootstrap })
   const once = start(t, ['clone', writer.key, mirror, '--once'], { bootstrap })
   t.is(await once.exit(), 15)
-  says(t, once.stderr, /The latest version that peers have is version \d+ .*takes nothing back.*\[ROLLED_BACK\]/)
+  matches(t, once.stderr, /The latest version that peers have is version \d+ .*takes nothing back.*\[ROLLED_BACK\]/)
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'new')
 
   const following = startClone(t, writer.key, mirror, { bootstrap })
   await following.event('error', ({ code }) => code === 'ROLLED_BACK')
   await startShare(t, source, { bootstrap })
   writeFileSync(join(source, 'file'), 'newer')
-  await becomeSame(t, source, mirror)
-  await becomeSame(t, source, other)
+  await waitUntilEqual(t, source, mirror)
+  await waitUntilEqual(t, source, other)
   t.is(following.events.filter(({ type }) => type === 'conflict').length, 0)
 })

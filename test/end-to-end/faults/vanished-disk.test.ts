@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { bindMount, canMount, memoryMount } from '../../support/mount.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame, differences } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { differences, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
@@ -45,11 +45,11 @@ test('an unplugged disk deletes nothing, and is followed again when it is back',
   mount.unmount()
   const { code, message } = await writer.event('error')
   t.is(code, 'HALTED')
-  says(t, message, /marker .* is missing. Is its disk mounted\? Nothing is read or written until it is back/)
+  matches(t, message, /marker .* is missing. Is its disk mounted\? Nothing is read or written until it is back/)
   writeFileSync(join(source, 'in-the-mount-point'), 'nobody’s')
   mount.mount()
   writeFileSync(join(source, 'new'), 'new')
-  await becomeSame(t, disk, mirror)
+  await waitUntilEqual(t, disk, mirror)
   t.is(removals(writer), 0)
   t.absent(differences(disk, mirror).length, 'the mirror holds nothing from the mount point')
 })
@@ -66,7 +66,7 @@ test('a disk that comes and goes during scans deletes nothing', {
     await new Promise((resolve) => setImmediate(resolve))
   }
   writeFileSync(join(source, 'new'), 'new')
-  await becomeSame(t, disk, mirror)
+  await waitUntilEqual(t, disk, mirror)
   t.is(removals(writer), 0)
 })
 
@@ -87,7 +87,7 @@ for (const what of ['an empty disk', 'the disk of another folder'] as const) {
 
     const again = start(t, ['share', source, '--state', state], { bootstrap })
     t.is(await again.exit(), 14, 'a restart refuses it, too')
-    says(t, again.stderr, /is the state of another folder, .*Nothing was changed \[HALTED\]/)
+    matches(t, again.stderr, /is the state of another folder, .*Nothing was changed \[HALTED\]/)
     other.unmount()
     mount.mount()
     const third = await startShare(t, source, { bootstrap, args: ['--state', state] })
@@ -117,7 +117,7 @@ test('a mirror whose disk is unplugged writes nothing to the mount point, and re
   t.alike(readdirSync(mirror), [], 'the mount point is empty')
   t.is(readFileSync(join(disk, 'file'), 'utf8'), 'one')
   mount.mount()
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await reader.event('notice', ({ message }) => message.startsWith('Going on'))
   t.is(reader.events.filter(({ type }) => type === 'conflict').length, 0)
 
@@ -126,7 +126,7 @@ test('a mirror whose disk is unplugged writes nothing to the mount point, and re
   const once = ['clone', writer.key, mirror, '--once', '--state', join(base, 'state')]
   const command = start(t, once, { bootstrap })
   t.is(await command.exit(), 14)
-  says(t, command.stderr, /\[HALTED\]/)
+  matches(t, command.stderr, /\[HALTED\]/)
 })
 
 test('unmounting a disk inside the folder deletes nothing', {
@@ -142,7 +142,7 @@ test('unmounting a disk inside the folder deletes nothing', {
   const mount = bindMount(t, disk, join(source, 'inner'))
   const writer = await startShare(t, source, { bootstrap, args: ['--poll', '100ms'] })
   startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 
   mount.unmount()
   const { path } = await writer.event('problem', ({ message }) => message.startsWith('A disk was mounted here'))
@@ -152,12 +152,12 @@ test('unmounting a disk inside the folder deletes nothing', {
   t.is(readFileSync(join(mirror, 'inner/albums/photo'), 'utf8'), 'photo')
   mount.mount()
   writeFileSync(join(source, 'inner/albums/later'), 'later')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.is(removals(writer), 0)
 
   await t.execution(async () => {
     mount.unmount()
     rmSync(join(source, 'inner'), { recursive: true })
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
   }, 'removing the directory itself removes its contents')
 })

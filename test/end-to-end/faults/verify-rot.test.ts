@@ -5,16 +5,16 @@ import { seedsWith } from '../../simulation/seeds.ts'
 import { flipBit } from '../../support/bit-flips.ts'
 import { differences, snapshot } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
-import { all, eventsOf, liveBlocks, nameOf, removeConflicts, startPair, verify } from '../../support/verify.ts'
+import { allFiles, eventsOf, liveBlocks, nameOf, removeConflicts, startPair, verify } from '../../support/verify.ts'
 
 for (const seed of seedsWith(1)) {
   test(`each of 100 bit flips in a mirror and its store is found and repaired, seed ${seed}`, async (t) => {
     const { bootstrap, source, mirror, store } = await startPair(t)
     const dice = new Dice(seed)
     const names = new Set<string>()
-    const files = [...all]
+    const files = [...allFiles]
     for (let i = 0; i < 50; i++) {
-      const [file] = files.splice(dice.roll(files.length), 1) as [(typeof all)[number]]
+      const [file] = files.splice(dice.roll(files.length), 1) as [(typeof allFiles)[number]]
       flipBit(join(mirror, file.path), dice.roll(file.bytes), dice.roll(8))
       names.add(file.path)
     }
@@ -43,7 +43,7 @@ for (const seed of seedsWith(1)) {
     const again = await verify(t, mirror, bootstrap)
     t.is(again.status, 0)
     t.alike([again.damaged, again.end.diverged, again.end.unclear], [[], 0, 0])
-    t.is(again.end.files, all.length)
+    t.is(again.end.files, allFiles.length)
   })
 }
 

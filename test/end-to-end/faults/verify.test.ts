@@ -3,10 +3,19 @@ import { join } from 'node:path'
 import { flipBit } from '../../support/bit-flips.ts'
 import { start, startClone } from '../../support/cli.ts'
 import { canMount, diskMount } from '../../support/mount.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { differences, snapshot } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
-import { all, eventsOf, liveBlocks, nameOf, removeConflicts, rot, startPair, verify } from '../../support/verify.ts'
+import {
+  allFiles,
+  eventsOf,
+  liveBlocks,
+  nameOf,
+  removeConflicts,
+  rot,
+  startPair,
+  verify
+} from '../../support/verify.ts'
 
 test('damage done by the disk alone is repaired, and not kept as a conflict', { skip: !canMount }, async (t) => {
   const base = await t.tmp()
@@ -96,10 +105,10 @@ test('a sample reads the requested amount', async (t) => {
   const { bootstrap, mirror } = await startPair(t)
   const { status, end } = await verify(t, mirror, bootstrap, '--sample', '20%')
   t.is(status, 0)
-  const whole = all.reduce((sum, { bytes }) => sum + bytes, 0)
-  t.is(end.bytesTotal, whole)
+  const totalBytes = allFiles.reduce((sum, { bytes }) => sum + bytes, 0)
+  t.is(end.bytesTotal, totalBytes)
   // The last file may exceed the amount.
-  t.ok(end.bytes >= 0.19 * whole && end.bytes < 0.2 * whole + 3_000_000, `${end.bytes} of ${whole}`)
+  t.ok(end.bytes >= 0.19 * totalBytes && end.bytes < 0.2 * totalBytes + 3_000_000, `${end.bytes} of ${totalBytes}`)
   t.ok(end.blocks > 0 && end.blocks < 0.6 * end.blocksTotal, `${end.blocks} of ${end.blocksTotal}`)
   for (const bad of ['0', '101%', 'half']) {
     t.is(await start(t, ['verify', mirror, '--sample', bad]).exit(), 2)
@@ -110,15 +119,15 @@ test('verify reports its findings in words, also while the folder runs', async (
   const { bootstrap, source, mirror } = await startPair(t)
   const busy = start(t, ['verify', source], { bootstrap })
   t.is(await busy.exit(), 0)
-  says(t, busy.stderr, /: nothing is damaged\n$/)
+  matches(t, busy.stderr, /: nothing is damaged\n$/)
   const sound = start(t, ['verify', mirror], { bootstrap })
   t.is(await sound.exit(), 0)
-  says(t, sound.stderr, /^Read 123 files \([\d.]+ MB\) and \d+ blocks \([\d.]+ MB\): nothing is damaged\n$/)
+  matches(t, sound.stderr, /^Read 123 files \([\d.]+ MB\) and \d+ blocks \([\d.]+ MB\): nothing is damaged\n$/)
   t.is(sound.stdout, '')
   flipBit(join(mirror, 'large-1'), 5, 5)
   const found = start(t, ['verify', mirror], { bootstrap })
   t.is(await found.exit(), 15)
-  says(t, found.stderr, /^damaged: large-1: Its bytes are not .*\nRead .*: 1 damaged, 0 repaired\. Give --repair\n$/)
+  matches(t, found.stderr, /^damaged: large-1: Its bytes are not .*\nRead .*: 1 damaged, 0 repaired\. Give --repair\n$/)
   const strange = start(t, ['verify', await t.tmp()], { bootstrap })
   t.is(await strange.exit(), 10)
 })

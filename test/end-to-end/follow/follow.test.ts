@@ -4,8 +4,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { bytesOf } from '../../support/bytes.ts'
 import { start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -17,7 +17,7 @@ test('polling alone finds changes when notifications are switched off', async (t
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   await reader.event('in-sync')
   writeFileSync(join(source, 'file'), 'content')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 test('paths that cannot be published are reported, and all others arrive', async (t) => {
@@ -60,7 +60,7 @@ test('a folder without its marker is not published, and publishing resumes when 
   renameSync(`${source}-away`, source)
   await writer.event('notice')
   writeFileSync(join(source, 'later'), 'later')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.absent(
     writer.events.some((event) => event.type === 'published' && event.removals > 0),
     'no deletion'
@@ -98,12 +98,12 @@ test('without --json, stderr describes the events for people', async (t) => {
   execFileSync('mkfifo', [join(source, 'fifo\u001b[31m')])
   const writer = start(t, ['share', source], { bootstrap })
   await until(() => /Published/.test(writer.stderr), { what: 'the first version' })
-  says(t, writer.stderr, /^Sharing .*\nTo follow it elsewhere: p2psync clone [a-z0-9]{52} <dir>\n/)
-  says(t, writer.stderr, /Problem: fifo\\x1b\[31m: Left out: a FIFO/)
-  says(t, writer.stderr, /Published version \d+: 1 file, 7 B \(1 change, 8 B stored\)/)
+  matches(t, writer.stderr, /^Sharing .*\nTo follow it elsewhere: p2psync clone [a-z0-9]{52} <dir>\n/)
+  matches(t, writer.stderr, /Problem: fifo\\x1b\[31m: Left out: a FIFO/)
+  matches(t, writer.stderr, /Published version \d+: 1 file, 7 B \(1 change, 8 B stored\)/)
   const reader = start(t, ['clone', writer.stdout.trim(), mirror, '--once'], { bootstrap })
   t.is(await reader.exit(), 0)
-  says(t, reader.stderr, /Applied version \d+: 1 file, 7 B\nIn sync with version \d+\n/)
+  matches(t, reader.stderr, /Applied version \d+: 1 file, 7 B\nIn sync with version \d+\n/)
   t.is(reader.stdout, '', 'stdout is for data')
 
   const quiet = start(t, ['clone', writer.stdout.trim(), mirror, '--once', '--quiet'], { bootstrap })
@@ -128,10 +128,10 @@ test('a renamed directory is not read again', { skip: process.platform !== 'linu
   await writer.event('published', ({ puts, removals }) => puts > 100 && removals > 100, events)
   const read = readBy(writer.pid) - before
   t.ok(read < 4_000_000, `${read} of 28,000,000 bytes were read`)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 
   // A file recognised by its former path is an ordinary file from then on.
   appendFileSync(join(source, 'two/large-1'), 'more')
   writeFileSync(join(source, 'two/deeper/small-7'), 'other')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

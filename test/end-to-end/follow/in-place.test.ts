@@ -66,7 +66,7 @@ function bytesIn(directory: string): number {
   return bytes
 }
 
-/** As `becomeSame`, but reads the contents once: repeated reads of large files would slow the folders down. */
+/** As `waitUntilEqual`, but reads the contents once: repeated reads of large files would slow the folders down. */
 async function becomeAlike(t: Assert, a: string, b: string): Promise<void> {
   const look = (root: string) =>
     readdirSync(root, { recursive: true, encoding: 'utf8' })

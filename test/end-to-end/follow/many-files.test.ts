@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'brittle'
 import { startClone, startShare } from '../../support/cli.ts'
 import { inotifyWatchCount, tellsDescriptors } from '../../support/descriptors.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 
 const files = 10_000
@@ -21,7 +21,7 @@ test('a directory of very many files is shared and renamed with little memory, f
   const clone = startClone(t, share.key, mirror, { bootstrap })
   const { version } = await share.event('up-to-date')
   await clone.event('in-sync', (event) => event.version >= version)
-  await becomeSame(t, folder, mirror)
+  await waitUntilEqual(t, folder, mirror)
   t.ok(inotifyWatchCount(share.pid) <= 4, `${inotifyWatchCount(share.pid)} watches`)
 
   const inodes = inodesIn(join(mirror, 'many'))
@@ -29,7 +29,7 @@ test('a directory of very many files is shared and renamed with little memory, f
   const renamed = await share.event('published', ({ removals }) => removals > 0)
   await clone.event('applied', (event) => event.version === renamed.version)
   t.alike([renamed.puts, renamed.removals, renamed.stored], [files + 1, files + 1, 0], 'one version, nothing stored')
-  await becomeSame(t, folder, mirror)
+  await waitUntilEqual(t, folder, mirror)
   t.alike(inodesIn(join(mirror, 'moved')), inodes, 'the mirror moved the files themselves')
   for (const { pid } of [share, clone]) t.ok(peakOf(pid) <= peakMax, `a peak of ${peakOf(pid)} MB`)
 })

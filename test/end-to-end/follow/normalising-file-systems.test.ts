@@ -5,7 +5,7 @@ import { startClone, startShare } from '../../support/cli.ts'
 import type { FuseOptions } from '../../support/fuse-server.ts'
 import { memoryDisk, oddTest } from '../../support/odd-file-system.ts'
 import { startTestnet } from '../../support/testnet.ts'
-import { becomes, hasFetched, tracesOf, troublesOf } from '../../support/traces.ts'
+import { hasFetched, tracesOf, troublesOf, waitForContents } from '../../support/traces.ts'
 
 const composed = '\u00e9'
 const decomposed = 'e\u0301'
@@ -51,7 +51,7 @@ for (const decomposes of [false, true]) {
       [`in-${decomposed}/${decomposed}`]: 'in 2',
       [`${inTwin}/${composed}`]: 'in 1'
     }
-    await becomes(t, mirror, listed(decomposes, contents))
+    await waitForContents(t, mirror, listed(decomposes, contents))
     const before = tracesOf(mirror)
     const again = follow('--once')
     t.is(await again.exit(), 3)
@@ -62,7 +62,7 @@ for (const decomposes of [false, true]) {
     await reader.event('in-sync')
     rmSync(at(decomposed))
     rmSync(at(`in-${decomposed}`), { recursive: true })
-    await becomes(t, mirror, listed(decomposes, { [composed]: 'of 1', [`in-${composed}/${composed}`]: 'in 1' }))
+    await waitForContents(t, mirror, listed(decomposes, { [composed]: 'of 1', [`in-${composed}/${composed}`]: 'in 1' }))
     await reader.event('applied', ({ problems }) => problems === 0)
     t.is(troublesOf(reader).length, 2, 'no conflict')
   })
@@ -77,7 +77,7 @@ for (const decomposes of [false, true]) {
     const before = reader.events.length
     renameSync(at(`In-${composed}/${composed}`), at(`In-${composed}/${decomposed}`))
     renameSync(at(`In-${composed}`), at(`in-${decomposed}`))
-    await becomes(t, mirror, listed(decomposes, { [`in-${decomposed}/${decomposed}`]: 'content' }))
+    await waitForContents(t, mirror, listed(decomposes, { [`in-${decomposed}/${decomposed}`]: 'content' }))
     await reader.event('in-sync', () => true, before)
     t.alike(troublesOf(reader), [])
     t.absent(hasFetched(reader, before))

@@ -14,9 +14,9 @@ import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, startClone, startShare } from '../../support/cli.ts'
 import { OddDisk, type OddKind, oddKinds, oddTest } from '../../support/odd-file-system.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
-import { becomes, contentsOf, hasFetched, tracesOf, troublesOf } from '../../support/traces.ts'
+import { contentsOf, hasFetched, tracesOf, troublesOf, waitForContents } from '../../support/traces.ts'
 
 /** A shared folder, and a disk of an odd kind to mirror it on. */
 async function startSource(t: Assert, kind: OddKind, fill: (at: (path: string) => string) => void) {
@@ -85,7 +85,11 @@ for (const kind of oddKinds) {
     t.alike(contentsOf(mirror), listed(kind, contents))
     const problems = first.events.flatMap((event) => (event.type === 'problem' ? [event] : []))
     t.alike(problems.map(({ path }) => path).sort(), ['a.txt', 'docs'], 'each collision is reported once')
-    says(t, problems.find(({ path }) => path === 'a.txt')?.message ?? '', /doesn't tell it from A\.txt.*a~18b7cb\.txt/)
+    matches(
+      t,
+      problems.find(({ path }) => path === 'a.txt')?.message ?? '',
+      /doesn't tell it from A\.txt.*a~18b7cb\.txt/
+    )
     t.is(troublesOf(first).length, 2)
 
     const before = tracesOf(mirror)
@@ -98,7 +102,7 @@ for (const kind of oddKinds) {
     const reader = follow()
     await reader.event('in-sync')
     writeFileSync(at('a.txt'), 'changed')
-    await becomes(t, mirror, listed(kind, { ...contents, [file]: 'changed' }))
+    await waitForContents(t, mirror, listed(kind, { ...contents, [file]: 'changed' }))
     const { [file]: _, ...others } = tracesOf(mirror)
     const { [file]: __, ...othersBefore } = before
     t.alike(others, othersBefore, 'the other colliding name was not touched')
@@ -107,12 +111,12 @@ for (const kind of oddKinds) {
     const soFar = reader.events.length
     rmSync(at('A.txt'))
     rmSync(at('Docs'), { recursive: true })
-    await becomes(t, mirror, listed(kind, { 'a.txt': 'changed', 'docs/x': 'of docs/x', 'docs/y': 'of docs/y' }))
+    await waitForContents(t, mirror, listed(kind, { 'a.txt': 'changed', 'docs/x': 'of docs/x', 'docs/y': 'of docs/y' }))
     await reader.event('applied', (event) => event.problems === 0)
     t.is(troublesOf(reader).length, 2, 'no conflict and no further problem')
     t.absent(hasFetched(reader, soFar), 'the file was renamed to its own name without a download')
     writeFileSync(at('A.txt'), 'again')
-    await becomes(
+    await waitForContents(
       t,
       mirror,
       listed(kind, {
@@ -143,7 +147,7 @@ for (const kind of oddKinds) {
     renameSync(at('\u00e9'), at('e\u0301'))
     renameSync(at('Docs/Deep/Y'), at('Docs/Deep/y'))
     renameSync(at('Docs'), at('docs'))
-    await becomes(
+    await waitForContents(
       t,
       mirror,
       listed(kind, {
@@ -159,7 +163,7 @@ for (const kind of oddKinds) {
     t.absent(hasFetched(reader, before), 'no content was fetched for it')
     rmSync(at('A.txt'))
     rmSync(at('docs/Deep'), { recursive: true })
-    await becomes(t, mirror, listed(kind, { 'e\u0301': 'of \u00e9', 'docs/own': 'own' }))
+    await waitForContents(t, mirror, listed(kind, { 'e\u0301': 'of \u00e9', 'docs/own': 'own' }))
     await reader.kill('SIGTERM')
     const last = tracesOf(mirror)
     const again = follow('--once')
@@ -199,7 +203,7 @@ oddTest('a change within the same second and of the same size is found, and kept
   utimesSync(here('file'), String(mtimeMs / 1000), String(mtimeMs / 1000))
   writeFileSync(at('file'), 'two')
   const { keptAs } = await reader.event('conflict')
-  await becomes(t, mirror, { file: 'two', [keptAs]: 'own' })
+  await waitForContents(t, mirror, { file: 'two', [keptAs]: 'own' })
 })
 
 oddTest('a local change is reported once', 'exfat', async (t) => {
@@ -211,7 +215,7 @@ oddTest('a local change is reported once', 'exfat', async (t) => {
   writeFileSync(here('mine'), 'my own')
   for (const content of ['one', 'two', 'three']) {
     writeFileSync(at('other'), content)
-    await becomes(t, mirror, { mine: 'my own', other: content })
+    await waitForContents(t, mirror, { mine: 'my own', other: content })
   }
   t.alike(troublesOf(reader), [{ type: 'diverged', path: 'mine', kind: 'changed' }])
 })
@@ -230,7 +234,7 @@ oddTest(
       t.is(await reader.exit(), 3, round)
       const problems = reader.events.flatMap((event) => (event.type === 'problem' ? [event] : []))
       t.alike(problems.map(({ path }) => path).sort(), ['link', 'what?'])
-      says(t, problems.find(({ path }) => path === 'link')?.message ?? '', /can't hold symlinks/)
+      matches(t, problems.find(({ path }) => path === 'link')?.message ?? '', /can't hold symlinks/)
       t.is(troublesOf(reader).length, 2)
       t.alike(contentsOf(mirror), { file: 'content' })
     }
@@ -252,7 +256,7 @@ oddTest('a folder on such a disk is shared, and shared again after the disk was 
   renameSync(at('a.txt'), at('A.txt'))
   renameSync(at('Docs'), at('docs'))
   const contents = { 'A.txt': 'of a.txt', 'docs/x': 'of Docs/x' }
-  await becomes(t, mirror, contents)
+  await waitForContents(t, mirror, contents)
   await reader.event('in-sync')
   const { version } = (await first.event('up-to-date')) && last(first)
   await first.kill('SIGTERM')
@@ -262,7 +266,7 @@ oddTest('a folder on such a disk is shared, and shared again after the disk was 
   t.is(second.key, first.key)
   t.is((await second.event('up-to-date')).version, version, 'no new version was published')
   writeFileSync(at('new'), 'new')
-  await becomes(t, mirror, { ...contents, new: 'new' })
+  await waitForContents(t, mirror, { ...contents, new: 'new' })
 })
 
 oddTest('a file on such a disk that changes only the case of its name is published once', 'exfat', async (t) => {
@@ -277,10 +281,10 @@ oddTest('a file on such a disk that changes only the case of its name is publish
   await writer.event('published', ({ files }) => files === 2)
   const mirror = join(await t.tmp(), 'mirror')
   startClone(t, writer.key, mirror, { bootstrap })
-  await becomes(t, mirror, { 'A.txt': 'of a.txt', 'docs/b': 'of docs/b' })
+  await waitForContents(t, mirror, { 'A.txt': 'of a.txt', 'docs/b': 'of docs/b' })
   renameSync(at('A.txt'), at('a.TXT'))
   renameSync(at('docs/b'), at('docs/B'))
-  await becomes(t, mirror, { 'a.TXT': 'of a.txt', 'docs/B': 'of docs/b' })
+  await waitForContents(t, mirror, { 'a.TXT': 'of a.txt', 'docs/B': 'of docs/b' })
 })
 
 /** The version that a writer published last. */

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { test } from 'brittle'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 
 const limitFile = '/proc/sys/fs/inotify/max_queued_events'
@@ -27,7 +27,7 @@ test('changes that overflow the queue of notifications arrive nevertheless', { s
   const env = { NODE_DEBUG: 'p2psync:watch' }
   const share = await startShare(t, folder, { bootstrap, env, args: ['--rescan-interval', '1h'] })
   startClone(t, share.key, mirror, { bootstrap })
-  await becomeSame(t, folder, mirror)
+  await waitUntilEqual(t, folder, mirror)
   process.kill(share.pid, 'SIGSTOP')
   try {
     // Two files in turn: the kernel merges equal consecutive events.
@@ -40,10 +40,10 @@ test('changes that overflow the queue of notifications arrive nevertheless', { s
   } finally {
     process.kill(share.pid, 'SIGCONT')
   }
-  await becomeSame(t, folder, mirror)
+  await waitUntilEqual(t, folder, mirror)
   t.ok(share.stderr.includes('events at once'), 'the overflow was noticed')
 
   // Directories whose creation went unnoticed are watched from now on.
   writeFileSync(join(folder, 'quiet/directory/deep/later'), 'later')
-  await becomeSame(t, folder, mirror)
+  await waitUntilEqual(t, folder, mirror)
 })

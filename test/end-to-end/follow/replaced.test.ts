@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame, snapshot } from '../../support/snapshot.ts'
+import { snapshot, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -96,7 +96,7 @@ test('a published link that becomes a file or a directory leaves its target unto
   writeFileSync(join(source, 'becomes a file'), 'a file')
   mkdirSync(join(source, 'becomes a directory'))
   writeFileSync(join(source, 'becomes a directory/inside'), 'the log’s')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.is(readFileSync(join(around, 'canary'), 'utf8'), 'mine')
   t.is(readFileSync(join(around, 'outside/inside'), 'utf8'), 'mine too')
 })

@@ -4,7 +4,7 @@ import { State } from '../../../src/disk/state/state.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { startClone, startShare } from '../../support/cli.ts'
 import { fill, startFolders } from '../../support/restart.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 
 test('a reader killed during a download resumes it', async (t) => {
@@ -25,7 +25,7 @@ test('a reader killed during a download resumes it', async (t) => {
     }
   }
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.alike(readdirSync(join(mirror, '.p2psync/staging')), [], 'no partial download is left over')
 })
 
@@ -54,7 +54,7 @@ test('a reader killed between two versions does not mistake its files for the ol
   )
   t.ok(applied?.length !== version, 'the older version is no longer recorded as applied')
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 test('a killed writer resumes, and its readers follow', async (t) => {
@@ -71,9 +71,9 @@ test('a killed writer resumes, and its readers follow', async (t) => {
     writer = await startShare(t, source, { bootstrap })
     t.is(writer.key, key)
   }
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   writeFileSync(at('after'), 'all that')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const { fork } = await reader.event('applied', ({ fork }) => fork > 0)
   t.ok(fork > 0, 'each killed run led to a new fork')
   t.absent(

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { bytesOf } from '../../support/bytes.ts'
 import { startClone, startShare } from '../../support/cli.ts'
 import { fill, startFolders } from '../../support/restart.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
@@ -29,7 +29,7 @@ test('a writer finds changes made while it was not running', async (t) => {
   rmSync(at('many/2'))
   renameSync(at('many'), at('moved'))
   const second = await startShare(t, source, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const { stored } = await second.event('published')
   t.ok(stored < 1000, 'only new content was stored')
 })
@@ -46,7 +46,7 @@ test('a reader catches up with changes made while it was not running', async (t)
   await writer.event('published', ({ removals }) => removals > 0)
   const second = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
   t.is(await second.exit(), 0)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 test('a reader receives everything from another reader when the writer is gone', async (t) => {
@@ -59,7 +59,7 @@ test('a reader receives everything from another reader when the writer is gone',
 
   const second = join(await t.tmp(), 'second')
   t.is(await startClone(t, writer.key, second, { bootstrap, args: ['--once'] }).exit(), 0)
-  await becomeSame(t, source, second)
+  await waitUntilEqual(t, source, second)
 })
 
 test('a user’s changes in a mirror are never lost', async (t) => {
@@ -159,5 +159,5 @@ test('a lost state costs a full scan, and stores nothing again', async (t) => {
   const { stored } = await second.event('published')
   t.ok(stored < 200_000, `${stored} bytes were stored for a rename`)
   t.is(await startClone(t, second.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

@@ -6,7 +6,7 @@ import { clone } from '../../../src/index.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { start, startClone, startShare } from '../../support/cli.ts'
 import { killingAt } from '../../support/killing.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { snapshot } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
@@ -234,7 +234,7 @@ test('a damaged selection is reported and changes nothing', async (t) => {
   t.alike(pathsOf(mirror), part)
   const half = start(t, ['select', mirror, '--exclude', 'deep'])
   t.is(await half.exit(), 1)
-  says(t, half.stderr, /is damaged.*--all --latest/)
+  matches(t, half.stderr, /is damaged.*--all --latest/)
   await select(t, mirror, '--exclude', 'deep', '--latest')
   // A missing selection file is written anew.
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
@@ -256,10 +256,10 @@ test('an invalid selection is refused', async (t) => {
     const command = start(t, args)
     const [code] = [await command.exit()]
     t.is(code, status, args.join(' '))
-    says(t, command.stderr, what)
+    matches(t, command.stderr, what)
   }
   const { source } = await startWriter(t)
   const writer = start(t, ['select', source, '--all'])
   t.is(await writer.exit(), 1)
-  says(t, writer.stderr, /is shared from here/)
+  matches(t, writer.stderr, /is shared from here/)
 })

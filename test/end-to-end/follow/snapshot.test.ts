@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { test } from 'brittle'
 import type { FailpointName } from '../../../src/failpoints.ts'
 import { type Command, packageRoot, startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { until } from '../../support/until.ts'
 
@@ -33,13 +33,13 @@ test('a new folder is published with a snapshot, and a later one follows without
   fill(source, 'second')
   const settled = () => countOf(writer, 'published') > 1
   await until(settled, { what: 'the second directory' })
-  await becomeSame(t, source, join(home, 'reader'))
+  await waitUntilEqual(t, source, join(home, 'reader'))
   let readers = 0
   const follow = async () => {
     const mirror = join(home, `${readers++}`)
     const other = startClone(t, writer.key, mirror, { bootstrap })
     const event = await other.event('in-sync')
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     await other.kill('SIGTERM')
     return event
   }
@@ -59,7 +59,7 @@ test('a new folder is published with a snapshot, and a later one follows without
     'an earlier reader reported no event for it'
   )
   writeFileSync(join(source, 'last'), 'last')
-  await becomeSame(t, source, join(home, 'reader'))
+  await waitUntilEqual(t, source, join(home, 'reader'))
 })
 
 /** The steps at which the writer is killed while it publishes a snapshot, and the reader while it loads it. */
@@ -89,7 +89,7 @@ for (const [writerStep, readerStep] of kills) {
     t.is(await startClone(t, writer.key, mirror, killAt(readerStep, 1)).exit(), -1)
     writeFileSync(join(source, 'first', 'file 0'), 'changed')
     const reader = startClone(t, writer.key, mirror, { bootstrap })
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     await reader.event('in-sync')
     const troubles = reader.events.filter(
       ({ type }) => type === 'diverged' || type === 'problem' || type === 'conflict'

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -80,7 +80,7 @@ test('a FIFO, a socket and devices in the way of a mirror stay, are reported, an
   t.is(await once.exit(), 3)
   t.alike(problemPaths(once), [...paths, 'socket/beneath'].sort())
   for (const event of once.events) {
-    if (event.type === 'problem' && event.path !== 'socket/beneath') says(t, event.message, /FIFO, socket or device/)
+    if (event.type === 'problem' && event.path !== 'socket/beneath') matches(t, event.message, /FIFO, socket or device/)
   }
   t.is(readFileSync(join(mirror, 'zz'), 'utf8'), 'behind')
   t.alike(

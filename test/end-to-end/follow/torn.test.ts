@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { test } from 'brittle'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { until } from '../../support/until.ts'
 
@@ -78,7 +78,7 @@ test('a file that keeps being rewritten in place, grows, shrinks and vanishes is
     return !working
   }
   await until(look, { what: 'the end of the rewriting' })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   look()
   t.alike(
     [...torn].filter((round) => !heldUp.includes(round)),

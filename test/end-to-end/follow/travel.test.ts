@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -58,7 +58,7 @@ function fillWithEverything(source: string): void {
 
 test('every kind of entry arrives unchanged', async (t) => {
   const { source, mirror } = await startPair(t, fillWithEverything)
-  await becomeSame(t, source, mirror, { directoryTimes: true })
+  await waitUntilEqual(t, source, mirror, { directoryTimes: true })
 })
 
 test('a tree of 1,000 nested directories arrives', async (t) => {
@@ -67,7 +67,7 @@ test('a tree of 1,000 nested directories arrives', async (t) => {
     mkdirSync(join(source, deep), { recursive: true })
     writeFileSync(join(source, deep, 'bottom'), 'reached')
   })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 const edits: ReadonlyArray<[name: string, edit: (at: (path: string) => string) => void]> = [
@@ -134,11 +134,11 @@ test('every kind of change is followed live', async (t) => {
   for (const [name, edit] of edits) {
     t.comment(name)
     edit((path) => join(source, path))
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     // Restored, for the next edit.
     for (const path of readdirSync(source)) if (path !== '.p2psync') rmSync(join(source, path), { recursive: true })
     fillWithEverything(source)
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
   }
 })
 
@@ -146,10 +146,10 @@ test('a write to a replaced directory is noticed', async (t) => {
   const { source, mirror } = await startPair(t, fillWithEverything)
   for (let round = 0; round < 5; round++) {
     remake(join(source, 'deep'))
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     writeFileSync(join(source, 'deep/round 2/later'), `written in round ${round}`)
     await until(() => existsSync(join(mirror, 'deep/round 2/later')), { what: 'the file in the new directory' })
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
   }
 })
 
@@ -162,9 +162,9 @@ test('a rename and a copy store no content, and a moved directory is one version
   await writer.event('up-to-date')
   const before = writer.events.length
   renameSync(join(source, 'photos'), join(source, 'pictures'))
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   cpSync(join(source, 'pictures'), join(source, 'copies'), { recursive: true, preserveTimestamps: true })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 
   const versions = writer.events.slice(before).filter((event) => event.type === 'published')
   t.is(versions[0]?.puts, 102, 'the first version adds all paths of the moved directory')
@@ -182,5 +182,5 @@ test('a file that is being written is published only when complete', async (t) =
     if (seen.length % 1000 !== 0) t.fail(`a torn file of ${seen.length} bytes`)
     await new Promise((resolve) => setImmediate(resolve))
   }
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

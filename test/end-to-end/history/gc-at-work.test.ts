@@ -15,7 +15,7 @@ import { hashOf } from '../../support/entries.ts'
 import { gc } from '../../support/gc.ts'
 import { hangMs } from '../../support/hang.ts'
 import { link, openStore } from '../../support/log.ts'
-import { becomeSame, differences } from '../../support/snapshot.ts'
+import { differences, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -86,7 +86,7 @@ async function openPair(t: Assert): Promise<Pair> {
   t.teardown(() => cloned.close())
   await cloned.ready()
   for (let round = 1; ; round++) {
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     past[round - 1] = { ...(past[round - 1] as Pair['past'][number]), length: publishedIn(writer).at(-1)?.version ?? 0 }
     if (round === 3) break
     past.push({ length: 0, ...fill(source, round) })
@@ -171,9 +171,9 @@ test('gc works on a running folder, and returning content is stored anew', async
   const cloned = clone(shared.key, mirror, options)
   t.teardown(() => cloned.close())
   await cloned.ready()
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   write(2)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 
   const published = new Map<number, number>()
   shared.subscribe((event) => event.type === 'published' && published.set(event.version, event.stored))
@@ -187,7 +187,7 @@ test('gc works on a running folder, and returning content is stored anew', async
   t.alike(differences(source, mirror), [])
 
   write(1)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const stored = [...published.values()].reduce((sum, bytes) => sum + bytes, 0)
   t.ok(stored >= 4_000_000, `${stored} bytes stored`)
   // A new clone gets everything from both.

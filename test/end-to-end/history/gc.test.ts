@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
@@ -11,7 +11,7 @@ test('gc reports why it does nothing', async (t) => {
   const run = async (args: readonly string[], status: number, message: RegExp) => {
     const command = start(t, ['gc', ...args])
     t.is(await command.exit(), status)
-    says(t, command.stderr, message)
+    matches(t, command.stderr, message)
     t.is(command.stdout, '')
   }
   await run([source, '--keep', '30d'], 10, /is not a folder of p2psync.*\[FOLDER_MISSING\]/)
@@ -42,5 +42,5 @@ test('gc deletes nothing in a mirror that lacks a part of the log', async (t) =>
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
   const command = start(t, ['gc', mirror, '--keep', '0s', '--json'])
   t.is(await command.exit(), 13)
-  says(t, command.stderr, /Not all of the log can be read here.*nothing was forgotten.* \[NO_PEER\]/)
+  matches(t, command.stderr, /Not all of the log can be read here.*nothing was forgotten.* \[NO_PEER\]/)
 })

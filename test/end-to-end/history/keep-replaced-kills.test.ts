@@ -2,9 +2,9 @@ import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { startClone } from '../../support/cli.ts'
 import { hashOf } from '../../support/entries.ts'
-import { blocksHad, keeps, killable, large, openScene, versionOf } from '../../support/keep-replaced.ts'
+import { heldBlockCount, killable, large, openScene, versionOf, waitForKept } from '../../support/keep-replaced.ts'
 import { PastReader } from '../../support/past-reader.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 
 for (const step of ['taken-out', 'moved'] as const) {
@@ -17,8 +17,8 @@ for (const step of ['taken-out', 'moved'] as const) {
     renameSync(join(source, 'large'), join(source, 'd/large'))
     t.is(await reader.exit(), -1, 'killed')
     const again = await clone()
-    await becomeSame(t, source, mirror)
-    await keeps(t, mirror)
+    await waitUntilEqual(t, source, mirror)
+    await waitForKept(t, mirror)
     t.alike(readdirSync(join(mirror, '.p2psync/staging')), [])
     const troubles = again.events.filter(({ type }) => type === 'conflict' || type === 'problem')
     t.alike(troubles, [])
@@ -31,8 +31,8 @@ test('a kept file is deleted even if its deletion was killed once', async (t) =>
   const reader = await clone()
   const before = versionOf(writer)
   rmSync(join(source, 'large'))
-  await becomeSame(t, source, mirror)
-  await keeps(t, mirror, large)
+  await waitUntilEqual(t, source, mirror)
+  await waitForKept(t, mirror, large)
   const past = await PastReader.open(t, addresses, writer.key)
   const entry = await past.entry('large', before)
   await reader.kill('SIGTERM')
@@ -41,7 +41,7 @@ test('a kept file is deleted even if its deletion was killed once', async (t) =>
   t.is(await killed.exit(), -1, 'killed')
   t.alike(readdirSync(join(mirror, '.p2psync/kept')), [`${hashOf(large)}.json`])
   const again = await clone()
-  await keeps(t, mirror)
+  await waitForKept(t, mirror)
   await again.kill('SIGTERM')
-  t.is(await blocksHad(mirror, writer.key, entry), 0)
+  t.is(await heldBlockCount(mirror, writer.key, entry), 0)
 })

@@ -4,8 +4,8 @@ import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { killingAt } from '../../support/killing.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame, snapshot } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { snapshot, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -75,7 +75,7 @@ test('a mirror stays at its pinned version while the source changes, and moves w
   await repin(['--version', new Date(versions[1]?.timeMs ?? 0).toISOString()], second, '2')
   await repin(['--latest'], latest, '4')
   writeFileSync(join(source, 'file'), '5')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.absent(reader.events.some(({ type }) => type === 'conflict' || type === 'problem' || type === 'error'))
 })
 
@@ -159,7 +159,7 @@ test('versions that do not exist are refused', async (t) => {
   for (const [name, status, what] of refusals) {
     const command = start(t, ['clone', `${writer.key}@${name}`, mirror, '--once'], { bootstrap })
     t.is(await command.exit(), status)
-    says(t, command.stderr, what)
+    matches(t, command.stderr, what)
   }
 })
 

@@ -8,7 +8,7 @@ import { LogWriter } from '../../../src/log/writer.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { packageRoot, start, startClone, startShare } from '../../support/cli.ts'
 import { hashOf } from '../../support/entries.ts'
-import { becomeSame, differences } from '../../support/snapshot.ts'
+import { differences, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
@@ -113,11 +113,11 @@ test('gc frees content in packs that other files still need, repeatedly', async 
     t.alike(await contentsOfVersion(t, writer.key, version, bootstrap), contents, 'each version is readable remotely')
   }
   const reader = startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 
   // Relocated content is relocated once more; the mirror's gc frees it too, but only after it has the relocated content.
   const replaced = write(source, 5, (i) => i % 2 === 1)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   for (const folder of [source, mirror]) {
     const { freed } = await collect(t, folder)
     t.ok(freed >= 0.9 * replaced, `${freed} freed of ${replaced} bytes`)

@@ -43,7 +43,7 @@ test('a second restore leaves nothing of the first', async (t) => {
     const restored = async (version: number | undefined) => {
       const done = await run(t, ['restore', folder, `@${version}`], bootstrap)
       t.is(done.status, 0, done.stderr)
-      return done.told.at(-1)?.others
+      return done.records.at(-1)?.others
     }
     t.is(await restored(first), 0)
     t.alike(snapshot(folder), before, where)
@@ -71,7 +71,7 @@ test('a restore keeps a file that the log no longer holds', async (t) => {
   t.is((await run(t, ['gc', mirror, '--keep', '0s'], bootstrap)).status, 0)
   const done = await run(t, ['restore', mirror, `@${second}`], bootstrap)
   t.is(done.status, 0, done.stderr)
-  t.is(done.told.at(-1)?.others, 1)
+  t.is(done.records.at(-1)?.others, 1)
   t.is(readFileSync(join(mirror, 'gone'), 'utf8'), 'was here', 'the only copy stays')
   const reverted = await run(t, ['revert', mirror, '--yes'], bootstrap)
   t.is(reverted.status, 0, reverted.stderr)

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { start } from '../../support/cli.ts'
-import { run, startTwoVersions, type Told } from '../../support/restore.ts'
-import { becomeSame, snapshot } from '../../support/snapshot.ts'
+import { type OutputRecord, run, startTwoVersions } from '../../support/restore.ts'
+import { snapshot, waitUntilEqual } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
@@ -16,9 +16,10 @@ test('a mirror is restored to a version, keeps local changes, and is reverted', 
 
   const done = await run(t, ['restore', mirror, `@${first}`], bootstrap)
   t.is(done.status, 0, done.stderr)
-  const steps = (told: readonly Told[]) => told.filter(({ type }) => type === 'step').map(({ op, path }) => [op, path])
-  t.alike(steps(done.told), steps(planned.told), 'a restore does what its dry run announced')
-  const summary = done.told.at(-1)
+  const steps = (records: readonly OutputRecord[]) =>
+    records.filter(({ type }) => type === 'step').map(({ op, path }) => [op, path])
+  t.alike(steps(done.records), steps(planned.records), 'a restore does what its dry run announced')
+  const summary = done.records.at(-1)
   t.is(summary?.changes, 8)
   t.is(summary?.conflicts, 1)
   const [kept] = readdirSync(join(mirror, 'docs')).filter(
@@ -29,12 +30,12 @@ test('a mirror is restored to a version, keeps local changes, and is reverted', 
   t.alike(snapshot(mirror), before, 'the folder equals the version, with the large file that the mirror had kept')
 
   const again = await run(t, ['restore', mirror, `docs/todo@${first}`], bootstrap)
-  t.is(again.told.at(-1)?.changes, 0, 'nothing is left to do')
+  t.is(again.records.at(-1)?.changes, 0, 'nothing is left to do')
   await reader.event('diverged', ({ path }) => path === 'large.bin')
 
   const listed = await run(t, ['revert', mirror], bootstrap)
   t.alike(
-    listed.told.filter(({ type }) => type === 'diverged').map(({ path, kind }) => `${path} ${kind}`),
+    listed.records.filter(({ type }) => type === 'diverged').map(({ path, kind }) => `${path} ${kind}`),
     [
       'docs/todo changed',
       'gone added',
@@ -52,7 +53,7 @@ test('a mirror is restored to a version, keeps local changes, and is reverted', 
   t.is(reverted.status, 0, reverted.stderr)
   t.alike(snapshot(mirror), after, 'the mirror equals the source')
   writeFileSync(join(source, 'new'), 'newer')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 test('restoring a source publishes a new version, and can be undone', async (t) => {
@@ -62,11 +63,11 @@ test('restoring a source publishes a new version, and can be undone', async (t) 
   t.is(back.status, 0, back.stderr)
   t.alike(snapshot(source), before)
   await writer.event('published', () => true, seen)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const forward = await run(t, ['restore', `${source}@${second}`], bootstrap)
   t.is(forward.status, 0, forward.stderr)
   t.alike(snapshot(source), after, 'the folder equals the version, with the large file that was replaced twice')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 test('a restore to another directory replaces nothing, and reports its limits', async (t) => {

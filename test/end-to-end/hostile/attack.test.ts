@@ -6,10 +6,10 @@ import ids from 'hypercore-id-encoding'
 import {
   besiege,
   besiegeThroughDht,
-  early,
+  earlyAttacks,
   findThroughDht,
-  late,
-  lateOverTcp,
+  lateAttacks,
+  lateAttacksOverTcp,
   memoryMb,
   type Siege
 } from '../../support/attackers.ts'
@@ -40,7 +40,7 @@ async function openScene(t: Assert, { bootstrap = 'none', tcp = true } = {}) {
   let clones = 0
   let changes = 0
   /** A new clone receives everything and exits. @returns its duration, in milliseconds */
-  const comesAnother = async () => {
+  const cloneAnew = async () => {
     const startMs = performance.now()
     const newcomer = startClone(t, writer.key, join(mirrors, String(++clones)), {
       bootstrap,
@@ -58,14 +58,14 @@ async function openScene(t: Assert, { bootstrap = 'none', tcp = true } = {}) {
     return performance.now() - startMs
   }
   // Warm up: the memory that honest peers use must not count as growth.
-  for (let i = 0; i < 3; i++) await comesAnother()
+  for (let i = 0; i < 3; i++) await cloneAnew()
   await changeArrives()
   // Temporary clones are peers of the reader, too; its first peer is the writer.
   const { peer: first } = await reader.event('peer')
   const losses = () =>
     reader.events.filter((event) => event.type === 'peer' && event.state === 'disconnected' && event.peer === first)
       .length
-  return { source, writer, reader, port, comesAnother, changeArrives, losses }
+  return { source, writer, reader, port, comesAnother: cloneAnew, changeArrives, losses }
 }
 
 type Scene = Awaited<ReturnType<typeof openScene>>
@@ -95,10 +95,12 @@ async function withstands(t: Assert, name: string, scene: Scene, attack: () => P
   const [cloneMs, changeMs] = await Promise.all([scene.comesAnother(), scene.changeArrives()])
   await until(() => siege.open === 0, { what: `the end of connections ${name}` })
   const ms = (value: number) => `${Math.round(value)} ms`
-  t.comment(`${siege.met} ${name}: dropped within ${ms(siege.longestMs)}, change ${ms(changeMs)}, clone ${ms(cloneMs)}`)
+  t.comment(
+    `${siege.opened} ${name}: dropped within ${ms(siege.longestMs)}, change ${ms(changeMs)}, clone ${ms(cloneMs)}`
+  )
 }
 
-function isUnmoved(t: Assert, { writer, reader, losses }: Scene): void {
+function assertUndisturbed(t: Assert, { writer, reader, losses }: Scene): void {
   t.ok(writer.running && reader.running, 'both processes run')
   t.is(losses(), 0, 'the reader kept its connection to the writer')
   t.absent(/\n\s+at /.test(writer.stderr), 'no stack trace')
@@ -116,16 +118,16 @@ async function withstandsAll(t: Assert, scene: Scene, attacks: readonly NamedAtt
     const growth = memory.most() - memory.before
     t.ok(growth <= growthMbMax, `${name}: ${growth.toFixed(1)} MB more than the ${memory.before.toFixed(1)} before`)
   }
-  isUnmoved(t, scene)
+  assertUndisturbed(t, scene)
 }
 
 type NamedAttack = readonly [name: string, attack: () => Promise<Siege>]
 
 /** Each group has a folder of its own, so that they run concurrently: most attacks only wait. */
 const overTcp = [
-  ['before the handshake', early],
-  ['after the handshake', lateOverTcp.slice(0, 3)],
-  ['after the handshake, with much data', lateOverTcp.slice(3)]
+  ['before the handshake', earlyAttacks],
+  ['after the handshake', lateAttacksOverTcp.slice(0, 3)],
+  ['after the handshake, with much data', lateAttacksOverTcp.slice(3)]
 ] as const
 
 for (const [when, list] of overTcp) {
@@ -137,8 +139,8 @@ for (const [when, list] of overTcp) {
 }
 
 for (const [which, list] of [
-  ['that send little', late.slice(0, 3)],
-  ['that send much', late.slice(3)]
+  ['that send little', lateAttacks.slice(0, 3)],
+  ['that send much', lateAttacks.slice(3)]
 ] as const) {
   test(`strangers ${which} through the DHT cost no memory and disturb no peer`, { skip }, async (t) => {
     const { addresses, text } = await startTestnet(t)

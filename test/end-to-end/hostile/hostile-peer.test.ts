@@ -12,7 +12,7 @@ import { type Command, startClone, startShare } from '../../support/cli.ts'
 import { hangMs } from '../../support/hang.ts'
 import { type BentPeer, HostilePeer } from '../../support/hostile-peer.ts'
 import { joinAsPeer } from '../../support/network.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -75,9 +75,9 @@ test('peers that accept requests and never answer block neither contents nor ver
   }
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   await peersOf(reader, 3)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   writeFileSync(join(source, 'later'), 'later')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 /** Resident memory of a command, in megabytes. */
@@ -187,29 +187,29 @@ function channel(i: number, id: Buffer): Buffer {
 }
 
 /** A kind of garbage, and how many connections have received it so far. */
-interface Meetings {
+interface Delivery {
   readonly name: string
   count: number
 }
 
 type Scene = Awaited<ReturnType<typeof openScene>>
 
-const senders: ReadonlyArray<[name: string, meet: (t: Assert, scene: Scene) => Promise<readonly Meetings[]>]> = [
+const senders: ReadonlyArray<[name: string, deliver: (t: Assert, scene: Scene) => Promise<readonly Delivery[]>]> = [
   [
     'strangers who found the topic',
     async (t, { peer, addresses }) =>
       garbage.map(([name, write]) => {
-        const meetings = { name, count: 0 }
+        const delivery = { name, count: 0 }
         const stranger = new Hyperswarm({ keyPair: newKeyPair(), bootstrap: addresses })
         t.teardown(() => stranger.destroy())
         stranger.on('connection', (stream: Duplex) => {
           stream.on('error', () => {})
-          meetings.count++
+          delivery.count++
           write(stream)
         })
         const { topic } = rendezvousOf(peer.entries.key)
         stranger.join(topic, { server: false, client: true })
-        return meetings
+        return delivery
       })
   ],
   [
@@ -217,22 +217,22 @@ const senders: ReadonlyArray<[name: string, meet: (t: Assert, scene: Scene) => P
     async (t, { peer, addresses }) =>
       Promise.all(
         garbage.map(async ([name, write]) => {
-          const meetings = { name, count: 0 }
+          const delivery = { name, count: 0 }
           await joinAsPeer(t, {
             secret: peer.entries.key,
             bootstrap: addresses,
             onCarrier: (stream) => {
-              meetings.count++
+              delivery.count++
               write(stream)
             }
           })
-          return meetings
+          return delivery
         })
       )
   ]
 ]
 
-for (const [who, meet] of senders) {
+for (const [who, deliver] of senders) {
   test(`${who} and send garbage are dropped, and an honest pair keeps working`, async (t) => {
     const scene = await openScene(t, (source) => {
       writeFileSync(join(source, 'file'), bytesOf(3_000_000))
@@ -240,14 +240,14 @@ for (const [who, meet] of senders) {
     const { source, mirror, writer, bootstrap } = scene
     const reader = startClone(t, writer.key, mirror, { bootstrap })
     await reader.event('in-sync')
-    const met = await meet(t, scene)
+    const deliveries = await deliver(t, scene)
     let round = 0
-    const isMet = () => met.every(({ count }) => count >= 2)
-    for (const endMs = performance.now() + hangMs; !isMet() && performance.now() < endMs; round++) {
+    const isDelivered = () => deliveries.every(({ count }) => count >= 2)
+    for (const endMs = performance.now() + hangMs; !isDelivered() && performance.now() < endMs; round++) {
       writeFileSync(join(source, 'file'), `round ${round}`)
       await until(() => readFileSync(join(mirror, 'file'), 'utf8') === `round ${round}`, { what: 'a sync' })
     }
-    t.ok(isMet(), `all garbage was sent: ${met.map(({ name, count }) => `${name} ${count}`).join(', ')}`)
+    t.ok(isDelivered(), `all garbage was sent: ${deliveries.map(({ name, count }) => `${name} ${count}`).join(', ')}`)
     t.ok(round > 0, `${round} syncs meanwhile`)
     t.ok(writer.running && reader.running, 'both processes run')
     t.ok(memoryMb(writer) < 400, `the writer holds ${Math.round(memoryMb(writer))} MB`)

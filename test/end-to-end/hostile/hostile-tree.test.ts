@@ -12,7 +12,7 @@ import {
   headKey,
   uints
 } from '../../support/hostile-writer.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { snapshot } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 
@@ -104,7 +104,7 @@ test('clone --once reports an entirely invalid log and exits', async (t) => {
     const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
     const status = await reader.exit()
     t.is(status, 15, name)
-    says(t, reader.stderr, what)
+    matches(t, reader.stderr, what)
     t.absent(/\n\s+at /.test(reader.stderr), 'no stack trace')
     t.alike([...snapshot(mirror).keys()], [])
   }
@@ -127,7 +127,7 @@ test('a mirror whose log breaks keeps its files, waits, and resumes when the log
   await writer.entries.append(beeBlock('z', directory, [{ keys: [next], children: [next, 0, next, 0] }]))
   const { code, message } = await reader.event('error')
   t.is(code, 'DAMAGED')
-  says(t, message, /leads to itself/)
+  matches(t, message, /leads to itself/)
 
   const beforeMs = processorMs(reader)
   await sleep(1000)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { type Host, namespaceTest, openLan, openNat } from '../../support/namespaces.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { arrives, timed } from '../../support/timed.ts'
 import { until } from '../../support/until.ts'
 
@@ -173,11 +173,11 @@ namespaceTest('readers receive changes from each other while the writer is off',
   change('second')
   writeFileSync(join(source, 'file 0'), randomBytes(500_000))
   await arrives(first, 'second')
-  await becomeSame(t, source, first)
+  await waitUntilEqual(t, source, first)
   await writer.kill('SIGTERM')
   await timed(t, 'from the start of the other reader to the file', async () => {
     clone(writer.key, second, c)
     await arrives(second, 'second')
   })
-  await becomeSame(t, source, second)
+  await waitUntilEqual(t, source, second)
 })

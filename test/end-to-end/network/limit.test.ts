@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bytesOf } from '../../support/bytes.ts'
 import { start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { test } from '../../support/together.ts'
 
 test('a limit holds, and can be lifted while the folder runs', async (t) => {
@@ -33,7 +33,7 @@ test('a mirror can be limited before its next run, and prints the limits in forc
   t.is(await startClone(t, writer.key, mirror, { bootstrap: 'none', args }).exit(), 0)
   const first = start(t, ['limit', mirror, '--down', '1M'])
   t.is(await first.exit(), 0)
-  says(t, first.stderr, /up no limit, down 1\.0 MB\/s/)
+  matches(t, first.stderr, /up no limit, down 1\.0 MB\/s/)
   const second = start(t, ['limit', mirror, '--up', '2M', '--json'])
   t.is(await second.exit(), 0)
   t.alike(JSON.parse(second.stdout), { type: 'limits', up: 2_000_000, down: 1_000_000 })
@@ -51,5 +51,5 @@ test('limit refuses a directory that is no folder, and an invalid rate', async (
   t.is(await none.exit(), 2)
   const odd = start(t, ['limit', '.', '--up', 'fast'])
   t.is(await odd.exit(), 2)
-  says(t, odd.stderr, /Give bytes per second/)
+  matches(t, odd.stderr, /Give bytes per second/)
 })

@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
-import { patient } from '../../support/hang.ts'
+import { patientTimeout } from '../../support/hang.ts'
 import { type Host, type NatKind, namespaceTest, openNat, startDht } from '../../support/namespaces.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { until } from '../../support/until.ts'
 
 interface Scene {
@@ -82,7 +82,7 @@ for (const [name, scene, transport] of meetings) {
     async (t) => {
       const { share, clone, mirror } = await openScene(t, scene)
       const writer = await share()
-      const peer = await finished(t, clone(writer.key, patient), mirror)
+      const peer = await finished(t, clone(writer.key, patientTimeout), mirror)
       t.is(peer.transport, transport)
     },
     alone
@@ -114,9 +114,9 @@ namespaceTest(
     const reader = clone(writer.key, ['--timeout', '12s'])
     // After ten seconds, and at the end.
     const { message } = await reader.event('notice', (notice) => notice.message.startsWith('No peer yet'))
-    says(t, message, why)
+    matches(t, message, why)
     t.is(await reader.exit(), 13)
-    says(t, reader.stderr, why)
+    matches(t, reader.stderr, why)
     t.comment(reader.stderr.trim())
     forward(0, port)
     const address = `${boxes[0]}:${port}`

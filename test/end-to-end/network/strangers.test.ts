@@ -9,9 +9,9 @@ import { rendezvousOf } from '../../../src/net/rendezvous.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { freePort } from '../../support/free-port.ts'
-import { patient } from '../../support/hang.ts'
+import { patientTimeout } from '../../support/hang.ts'
 import { type Host, namespaceTest, openLan, startDht } from '../../support/namespaces.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -84,7 +84,7 @@ async function play(
     what: 'the change'
   })
   if (isTcp) {
-    const more = ['--peer', `${a?.address}:${port}`, ...patient, '--once']
+    const more = ['--peer', `${a?.address}:${port}`, ...patientTimeout, '--once']
     const stranger = startClone(t, wrongKey, join(await t.tmp(), 'mirror'), { bootstrap, args: more, ...at })
     await stranger.event('notice', ({ message }) => message.includes("doesn't have this folder"))
     await stranger.kill('SIGTERM')
@@ -168,7 +168,7 @@ test('a peer with a wrong key learns that the folder is not there, and its owner
   const args = ['--once', '--timeout', '20s', '--peer', `127.0.0.1:${port}`]
   const stranger = startClone(t, wrongKey, join(await t.tmp(), 'mirror'), { bootstrap: 'none', args })
   t.is(await stranger.exit(), 13)
-  says(t, stranger.stderr, new RegExp(`127.0.0.1:${port}.* doesn't have this folder`))
+  matches(t, stranger.stderr, new RegExp(`127.0.0.1:${port}.* doesn't have this folder`))
   t.absent(stranger.stderr.includes('nobody answers'), 'somebody answers')
   t.is(noticesOf(stranger).filter((message) => !message.startsWith('No peer yet')).length, 1, 'one notice')
   t.absent(
@@ -188,7 +188,7 @@ for (const isUdx of [false, true]) {
     const { writer, clone } = await openScene(t, { allow: [friend.key], isUdx })
     const refused = await clone(other, ['--once', '--timeout', '40s'])
     t.is(await refused.exit(), 13)
-    says(t, refused.stderr, /turns this machine away/)
+    matches(t, refused.stderr, /turns this machine away/)
     t.ok(refused.stderr.includes(other.key), 'the message names the key that the list lacks')
     t.is(noticesOf(refused).filter((message) => message.includes('turns this machine away')).length, 1, 'one notice')
     const notices = noticesOf(writer).filter((message) => message.includes('was turned away'))
@@ -228,7 +228,8 @@ test('a list without a valid line lets nobody in, and each bad line is reported'
   const machine = await newMachine(t)
   const { writer, allowFile, clone } = await openScene(t, { file: `nonsense\n${machine.key.slice(1)}\n` })
   await until(() => noticesOf(writer).length >= 2, { what: 'notices of both lines' })
-  for (const message of noticesOf(writer)) says(t, message, /A line of the list of those who may connect is left out/)
+  for (const message of noticesOf(writer))
+    matches(t, message, /A line of the list of those who may connect is left out/)
   const reader = await clone(machine)
   await reader.event('notice', ({ message }) => message.includes('turns this machine away'))
   // A directory can't be read as a file, not even by root.
@@ -248,5 +249,5 @@ test('a list without a valid line lets nobody in, and each bad line is reported'
 test('an invalid public key is refused at the start', async (t) => {
   const sharing = start(t, ['share', await t.tmp(), '--allow', 'nonsense'], { bootstrap: 'none' })
   t.is(await sharing.exit(), 12)
-  says(t, sharing.stderr, /\[BAD_KEY\]/)
+  matches(t, sharing.stderr, /\[BAD_KEY\]/)
 })

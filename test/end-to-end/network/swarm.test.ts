@@ -4,7 +4,7 @@ import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, startClone, startShare } from '../../support/cli.ts'
 import { type Host, namespaceTest, openLan } from '../../support/namespaces.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { until } from '../../support/until.ts'
 
 const megabyte = 1_000_000
@@ -44,22 +44,22 @@ async function openScene(t: Assert, count: number, files: Readonly<Record<string
 }
 
 /** Publishes the folder from the first host and clones it on the others, then stops all of them. */
-async function spread({ share, clone }: Scene, [first, ...others]: readonly Host[]): Promise<void> {
+async function distribute({ share, clone }: Scene, [first, ...others]: readonly Host[]): Promise<void> {
   const writer = await share(first as Host)
   const readers = others.map((host) => clone(host))
-  for (const command of readers) await inSync(command)
+  for (const command of readers) await waitForSync(command)
   for (const command of [...readers, writer]) await command.kill('SIGTERM')
 }
 
 /** Waits until a mirror is in sync, with a deadline for slow links. */
-async function inSync(command: Command, from = 0): Promise<void> {
+async function waitForSync(command: Command, from = 0): Promise<void> {
   const isThere = () => command.events.slice(from).some(({ type }) => type === 'in-sync') || !command.running
   await until(isThere, { what: `a mirror in sync\n${command.stderr}`, ms: syncMs })
   await command.event('in-sync', () => true, from)
 }
 
 /** Waits until a mirror has fetched this many bytes. */
-async function fetched(command: Command, bytes: number): Promise<void> {
+async function waitForFetched(command: Command, bytes: number): Promise<void> {
   await command.event('progress', (event) => event.phase === 'fetch' && event.bytes >= bytes)
 }
 
@@ -75,19 +75,19 @@ namespaceTest('three sources each send a third, and no byte twice', async (t) =>
   for (let i = 0; i < 40; i++) writeFileSync(join(scene.source, `${i}`), bytesOf(bytes / 80, seedOf(i + 1)))
   const [a, b, c, d] = scene.hosts as [Host, Host, Host, Host]
   const sources = [a, b, c]
-  await spread(scene, sources)
+  await distribute(scene, sources)
 
   const limit = ['--limit-up', '1M']
   await scene.share(a, ...limit)
-  for (const source of [scene.clone(b, ...limit), scene.clone(c, ...limit)]) await inSync(source)
+  for (const source of [scene.clone(b, ...limit), scene.clone(c, ...limit)]) await waitForSync(source)
   const before = sources.map(sentBy)
-  await inSync(scene.clone(d))
+  await waitForSync(scene.clone(d))
   const shares = sources.map((host, i) => (sentBy(host) - (before[i] as number)) / bytes)
   t.comment(`shares of the contents: ${shares.map((share) => share.toFixed(2)).join(', ')}`)
   // With links of equal rate the largest share determines the duration. On an idle machine each source sends a
   // third; a delayed source leaves more to the others.
   t.ok(Math.max(...shares) <= 0.5, `no source sends over half`)
-  await becomeSame(t, scene.source, scene.mirror(d))
+  await waitUntilEqual(t, scene.source, scene.mirror(d))
 })
 
 namespaceTest('small files arrive from three sources at once', async (t) => {
@@ -96,18 +96,18 @@ namespaceTest('small files arrive from three sources at once', async (t) => {
   for (let i = 0; i < files; i++) writeFileSync(join(scene.source, `${i}`), bytesOf(bytes, seedOf(i)))
   const [a, b, c, d] = scene.hosts as [Host, Host, Host, Host]
   const sources = [a, b, c]
-  await spread(scene, sources)
+  await distribute(scene, sources)
 
   const limit = ['--limit-up', '1M']
   await scene.share(a, ...limit)
-  for (const source of [scene.clone(b, ...limit), scene.clone(c, ...limit)]) await inSync(source)
+  for (const source of [scene.clone(b, ...limit), scene.clone(c, ...limit)]) await waitForSync(source)
   const before = sources.map(sentBy)
   const reader = scene.clone(d)
-  await inSync(reader)
+  await waitForSync(reader)
   const shares = sources.map((host, i) => (sentBy(host) - (before[i] as number)) / (files * bytes))
   t.comment(`shares of the contents: ${shares.map((share) => share.toFixed(2)).join(', ')}`)
   t.ok(Math.max(...shares) <= 0.5, 'no source sends over half')
-  await becomeSame(t, scene.source, scene.mirror(d))
+  await waitUntilEqual(t, scene.source, scene.mirror(d))
 })
 
 namespaceTest(
@@ -118,14 +118,14 @@ namespaceTest(
     const [a, b, c] = scene.hosts as [Host, Host, Host]
     const { source } = scene
     // One reader fetches the first file, and stops.
-    await spread(scene, [a, b])
+    await distribute(scene, [a, b])
     // Another has fetched only the second file, and knows of the others, when the writer stops.
     rmSync(join(source, 'first'))
     writeFileSync(join(source, 'second'), second)
     const writer = await scene.share(a)
     await writer.event('up-to-date')
     const slow = scene.clone(c)
-    await inSync(slow)
+    await waitForSync(slow)
     await slow.kill('SIGTERM')
     writeFileSync(join(source, 'first'), first)
     writeFileSync(join(source, 'third'), third)
@@ -144,36 +144,36 @@ namespaceTest(
       'the third file is missing'
     )
     await scene.share(a)
-    for (const reader of readers) await inSync(reader)
-    for (const host of [b, c]) await becomeSame(t, source, scene.mirror(host))
+    for (const reader of readers) await waitForSync(reader)
+    for (const host of [b, c]) await waitUntilEqual(t, source, scene.mirror(host))
   }
 )
 
 namespaceTest('a folder is cloned from a reader while the writer is off', async (t) => {
   const scene = await openScene(t, 3, { file: bytesOf(3 * megabyte) })
   const [a, b, c] = scene.hosts as [Host, Host, Host]
-  await spread(scene, [a, b])
+  await distribute(scene, [a, b])
   scene.clone(b)
-  await inSync(scene.clone(c))
-  await becomeSame(t, scene.source, scene.mirror(c))
+  await waitForSync(scene.clone(c))
+  await waitUntilEqual(t, scene.source, scene.mirror(c))
 })
 
 namespaceTest('a slow source delays nothing', async (t) => {
   const scene = await openScene(t, 3, { file: bytesOf(16 * megabyte) })
   const [a, b, c] = scene.hosts as [Host, Host, Host]
-  await spread(scene, [a, b])
+  await distribute(scene, [a, b])
   const writer = await scene.share(a, '--limit-up', '10k')
-  await inSync(scene.clone(b))
+  await waitForSync(scene.clone(b))
   await writer.event('peer')
   const before = sentBy(a)
   const reader = scene.clone(c)
-  await inSync(reader)
+  await waitForSync(reader)
   const sent = sentBy(a) - before
   t.comment(`the slow source sent ${sent} bytes`)
   // No block is smaller: a reader waiting for one would receive more than this.
   t.ok(sent < 120_000, 'nobody waited for a block from it')
   t.is(new Set(reader.events.flatMap((event) => (event.type === 'peer' ? [event.peer] : []))).size, 2)
-  await becomeSame(t, scene.source, scene.mirror(c))
+  await waitUntilEqual(t, scene.source, scene.mirror(c))
 })
 
 /** Starts measuring. @returns a function for the longest time, in milliseconds, without notable incoming bytes */
@@ -203,22 +203,22 @@ for (const [name, end] of ends) {
   namespaceTest(`the other source takes over when one ${name}`, async (t) => {
     const scene = await openScene(t, 3, { file: bytesOf(16 * megabyte) })
     const [a, b, c] = scene.hosts as [Host, Host, Host]
-    await spread(scene, [a, b])
+    await distribute(scene, [a, b])
     await scene.share(a, '--limit-up', '1M')
     const source = scene.clone(b, '--limit-up', '1M')
-    await inSync(source)
+    await waitForSync(source)
     const reader = scene.clone(c)
     await reader.event('peer', ({ peers }) => peers === 2)
-    await fetched(reader, 2 * megabyte)
+    await waitForFetched(reader, 2 * megabyte)
     const [from, before] = [reader.events.length, sentBy(a)]
     await end(b, source)
     const pauseMs = longestPause(reader)
-    await fetched(reader, 12 * megabyte)
+    await waitForFetched(reader, 12 * megabyte)
     t.comment(`longest time without notable incoming bytes: ${Math.round(pauseMs())} ms`)
-    await inSync(reader)
+    await waitForSync(reader)
     await reader.event('peer', ({ state }) => state === 'disconnected', from)
     t.ok(sentBy(a) - before > 4 * megabyte, 'the other source sent the rest')
-    await becomeSame(t, scene.source, scene.mirror(c))
+    await waitUntilEqual(t, scene.source, scene.mirror(c))
   })
 }
 
@@ -235,12 +235,12 @@ async function tenReaders(t: Assert): Promise<void> {
   const startMs = performance.now()
   const names = Array.from({ length: 10 }, (_, i) => join(mirrors, `${i}`))
   const readers = names.map((mirror) => startClone(t, writer.key, mirror, { bootstrap: 'none', host }))
-  for (const reader of readers) await inSync(reader)
+  for (const reader of readers) await waitForSync(reader)
   t.comment(`all in sync after ${Math.round(performance.now() - startMs)} ms`)
   const from = readers.map(({ events }) => events.length)
   writeFileSync(join(source, 'news'), 'news')
-  for (const [i, reader] of readers.entries()) await inSync(reader, from[i])
-  for (const mirror of names) await becomeSame(t, source, mirror)
+  for (const [i, reader] of readers.entries()) await waitForSync(reader, from[i])
+  for (const mirror of names) await waitUntilEqual(t, source, mirror)
 
   const all = [writer, ...readers]
   const peersWith = (command: Command, state: string) =>
