@@ -65,7 +65,7 @@ async function openScene(t: Assert, { bootstrap = 'none', tcp = true } = {}) {
   const losses = () =>
     reader.events.filter((event) => event.type === 'peer' && event.state === 'disconnected' && event.peer === first)
       .length
-  return { source, writer, reader, port, comesAnother: cloneAnew, changeArrives, losses }
+  return { source, writer, reader, port, cloneAnew, changeArrives, losses }
 }
 
 type Scene = Awaited<ReturnType<typeof openScene>>
@@ -92,7 +92,7 @@ function watchMemory(t: Assert, pid: number) {
 /** Runs an attack: honest peers must work throughout, and all attackers, who would stay for good, must be dropped. */
 async function withstands(t: Assert, name: string, scene: Scene, attack: () => Promise<Siege>): Promise<void> {
   const siege = await attack()
-  const [cloneMs, changeMs] = await Promise.all([scene.comesAnother(), scene.changeArrives()])
+  const [cloneMs, changeMs] = await Promise.all([scene.cloneAnew(), scene.changeArrives()])
   await until(() => siege.open === 0, { what: `the end of connections ${name}` })
   const ms = (value: number) => `${Math.round(value)} ms`
   t.comment(
@@ -179,7 +179,7 @@ test('two hundred hostile peers with the key lock nobody out', { skip }, async (
       for (const insider of few) if (!insider.isGone) act(insider)
       insiders.push(...few)
     }
-    const [cloneMs, changeMs] = await Promise.all([scene.comesAnother(), scene.changeArrives()])
+    const [cloneMs, changeMs] = await Promise.all([scene.cloneAnew(), scene.changeArrives()])
     // A peer that doesn't read doesn't notice that it was dropped.
     for (const { socket } of insiders) socket.resume()
     const staying = () => insiders.filter(({ isGone }) => !isGone).length
