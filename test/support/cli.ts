@@ -114,11 +114,11 @@ export class Command {
     from = 0
   ): Promise<EventOf<T>> {
     let found: SyncEvent | undefined
-    const look = () => {
+    const isFound = () => {
       found = this.events.slice(from).find((event) => event.type === type && isIt(event as EventOf<T>))
       return found !== undefined || !this.running
     }
-    await until(look, { what: `an event ${type}\n${this.stderr}` })
+    await until(isFound, { what: `an event ${type}\n${this.stderr}` })
     if (found === undefined) throw new Error(`The command ended without an event ${type}\n${this.stderr}`)
     return found as EventOf<T>
   }

@@ -43,8 +43,8 @@ export class End {
   }
 
   connected(isIt: (transport: string) => boolean = () => true): Promise<unknown> {
-    const look = () => this.network.peers.some(({ transport }) => isIt(transport))
-    return until(look, { what: 'a peer' })
+    const isConnected = () => this.network.peers.some(({ transport }) => isIt(transport))
+    return until(isConnected, { what: 'a peer' })
   }
 }
 

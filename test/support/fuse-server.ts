@@ -95,9 +95,9 @@ class FileSystem {
   #rename(fromId: bigint, from: string, toId: bigint, to: string): void {
     const source = this.#inode(fromId)
     const inode = this.#child(source, from)
-    const there = this.#inode(toId).children.get(this.#key(to))?.inode
-    if (there === inode) return // As Linux does itself: a rename between two names of one file does nothing.
-    if (there !== undefined && there.children.size > 0) throw new Failed('ENOTEMPTY')
+    const existing = this.#inode(toId).children.get(this.#key(to))?.inode
+    if (existing === inode) return // As Linux does itself: a rename between two names of one file does nothing.
+    if (existing !== undefined && existing.children.size > 0) throw new Failed('ENOTEMPTY')
     source.children.delete(this.#key(from))
     touch(source)
     this.#add(this.#inode(toId), to, inode)

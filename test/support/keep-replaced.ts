@@ -60,10 +60,10 @@ export async function waitForKept(t: Assert, mirror: string, ...contents: readon
   const hashes = contents.map(hashOf)
   const names = hashes.flatMap((hash) => [hash, `${hash}.json`]).sort()
   // The directory doesn't exist before a file is kept.
-  const there = () => (existsSync(directory) ? readdirSync(directory).sort() : [])
-  const areThere = () => there().join() === names.join()
-  await until(areThere, { what: 'the kept files' }).catch(() => {})
-  t.alike(there(), names, 'the mirror keeps the expected files')
+  const listKept = () => (existsSync(directory) ? readdirSync(directory).sort() : [])
+  const areKept = () => listKept().join() === names.join()
+  await until(areKept, { what: 'the kept files' }).catch(() => {})
+  t.alike(listKept(), names, 'the mirror keeps the expected files')
   for (const hash of hashes) t.is(hashOf(readFileSync(join(directory, hash))), hash, 'a kept file is complete')
 }
 

@@ -70,8 +70,8 @@ export function commit(
 
 /** Waits until a reader knows of a version. */
 export async function arrival(reader: LogReader, version: Version): Promise<void> {
-  const there = () => reader.version?.fork === version.fork && reader.version.length === version.length
-  await until(there, { what: `version ${version.fork}:${version.length}` })
+  const hasArrived = () => reader.version?.fork === version.fork && reader.version.length === version.length
+  await until(hasArrived, { what: `version ${version.fork}:${version.length}` })
 }
 
 /** All pairs of an iterable. */

@@ -36,8 +36,8 @@ export class PastReader {
 
   /** The entry of a file at a version. */
   async entry(path: string, version: Version): Promise<FileEntry> {
-    const there = () => (this.#reader.version?.length ?? 0) >= version.length
-    await until(there, { what: `version ${version.length}` })
+    const isKnown = () => (this.#reader.version?.length ?? 0) >= version.length
+    await until(isKnown, { what: `version ${version.length}` })
     await this.#reader.fetch(version, new AbortController().signal)
     for await (const [found, entry] of this.#reader.entriesAt(version, () => {})) {
       if (found === path && entry.type === 'file') return entry

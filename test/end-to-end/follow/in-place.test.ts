@@ -67,8 +67,8 @@ function bytesIn(directory: string): number {
 }
 
 /** As `waitUntilEqual`, but reads the contents once: repeated reads of large files would slow the folders down. */
-async function becomeAlike(t: Assert, a: string, b: string): Promise<void> {
-  const look = (root: string) =>
+async function waitUntilAlike(t: Assert, a: string, b: string): Promise<void> {
+  const statLines = (root: string) =>
     readdirSync(root, { recursive: true, encoding: 'utf8' })
       .filter((name) => !name.startsWith('.p2psync'))
       .map((name) => [name, lstatSync(join(root, name))] as const)
@@ -77,7 +77,7 @@ async function becomeAlike(t: Assert, a: string, b: string): Promise<void> {
       .join()
   const same = () => {
     try {
-      return look(a) === look(b)
+      return statLines(a) === statLines(b)
     } catch {
       return false // A file vanished during the comparison.
     }
@@ -121,7 +121,7 @@ test('content in the log is compressed chunk by chunk', async (t) => {
   ] as const) {
     received()
     writeFileSync(join(source, name), content)
-    await becomeAlike(t, source, mirror)
+    await waitUntilAlike(t, source, mirror)
     const bytes = received()
     t.ok(bytes < 0.6 * content.length, `${bytes} bytes for ${content.length}`)
   }
@@ -145,7 +145,7 @@ test('only the new bytes of a large file are transferred', async (t) => {
   const { source, mirror, received } = await openPair(t)
   for (const [what, edit, mibMax] of edits) {
     edit(join(source, 'large'))
-    await becomeAlike(t, source, mirror)
+    await waitUntilAlike(t, source, mirror)
     const bytes = received()
     t.ok(bytes < mibMax * mib, `${what}: ${bytes} bytes were received`)
   }
@@ -155,11 +155,11 @@ test('a renamed and copied large file is not transferred again, and a second mir
   const { source, mirror, shared, received } = await openPair(t)
   mkdirSync(join(source, 'directory'))
   renameSync(join(source, 'large'), join(source, 'directory/renamed'))
-  await becomeAlike(t, source, mirror)
+  await waitUntilAlike(t, source, mirror)
   cpSync(join(source, 'directory/renamed'), join(source, 'copy'))
-  await becomeAlike(t, source, mirror)
+  await waitUntilAlike(t, source, mirror)
   rmSync(join(source, 'directory'), { recursive: true })
-  await becomeAlike(t, source, mirror)
+  await waitUntilAlike(t, source, mirror)
   const bytes = received()
   t.ok(bytes < mib, `${bytes} bytes were received`)
 
@@ -193,7 +193,7 @@ test('a mirror serves the content of its folder without the source', async (t) =
   const second = clone(key, other, options)
   t.teardown(() => second.close())
   await second.ready()
-  await becomeAlike(t, source, other)
+  await waitUntilAlike(t, source, other)
 })
 
 test('a mirror never serves local edits', async (t) => {
@@ -209,7 +209,7 @@ test('a mirror never serves local edits', async (t) => {
   const back = share(source, { bootstrap, lan: false })
   t.teardown(() => back.close())
   await back.ready()
-  await becomeAlike(t, source, other)
+  await waitUntilAlike(t, source, other)
   t.ok(differences(source, mirror).length > 0)
 })
 
@@ -226,7 +226,7 @@ test('a file that changes during its download arrives in its final state', async
     await until(() => cloned.traffic.received - before > 2 * mib, { what: 'more bytes of the file' })
   }
   cloned.limit({})
-  await becomeAlike(t, source, mirror)
+  await waitUntilAlike(t, source, mirror)
   await until(() => readdirSync(staging).length === 0, { what: 'the partial download to be removed' })
   t.pass()
 })

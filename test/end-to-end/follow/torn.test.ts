@@ -26,17 +26,17 @@ for (let round = 1; round <= rounds; round++) {
   const fd = openSync(path, round % 5 === 0 ? 'w' : 'r+')
   const blocks = 50 + ((round * 37) % 400)
   let [beforeMs, longestMs] = [performance.now(), 0]
-  const look = () => {
+  const measurePause = () => {
     const nowMs = performance.now()
     longestMs = Math.max(longestMs, nowMs - beforeMs)
     beforeMs = nowMs
   }
   for (let i = 0; i < blocks; i++) {
     writeSync(fd, Buffer.alloc(${blockBytes}, round), 0, ${blockBytes}, i * ${blockBytes})
-    look()
+    measurePause()
   }
   ftruncateSync(fd, blocks * ${blockBytes})
-  look()
+  measurePause()
   closeSync(fd)
   if (longestMs >= ${restMs}) heldUp.push(round)
   // A pause now and then, during which the file is complete and may be published.
@@ -66,7 +66,7 @@ test('a file that keeps being rewritten in place, grows, shrinks and vanishes is
   /** Keyed by the round of the rewriting. */
   const torn = new Set<number>()
   const seen = new Set<number>()
-  const look = () => {
+  const inspect = () => {
     try {
       const content = readFileSync(join(mirror, 'file'))
       const round = content[0] ?? 0
@@ -77,9 +77,9 @@ test('a file that keeps being rewritten in place, grows, shrinks and vanishes is
     }
     return !working
   }
-  await until(look, { what: 'the end of the rewriting' })
+  await until(inspect, { what: 'the end of the rewriting' })
   await waitUntilEqual(t, source, mirror)
-  look()
+  inspect()
   t.alike(
     [...torn].filter((round) => !heldUp.includes(round)),
     []

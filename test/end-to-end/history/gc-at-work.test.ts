@@ -105,16 +105,16 @@ async function assertReadable(t: Assert, folder: string, { key, past }: Pair): P
   const store = await LogStore.open(join(folder, '.p2psync/store'))
   const here = await LogReader.open(store, key)
   const cold = await openStore(t)
-  const there = await LogReader.open(cold, key)
+  const remote = await LogReader.open(cold, key)
   await link(t, store, cold)
-  await until(() => there.version?.length === here.version?.length, { what: 'the log' })
+  await until(() => remote.version?.length === here.version?.length, { what: 'the log' })
   const fork = here.version?.fork ?? 0
   for (const { length, contents } of past.slice(1)) {
     t.alike(await contentsAt(here, { fork, length }), contents, `version ${length} here`)
-    t.alike(await contentsAt(there, { fork, length }), contents, `version ${length} elsewhere`)
+    t.alike(await contentsAt(remote, { fork, length }), contents, `version ${length} elsewhere`)
   }
   await here.close()
-  await there.close()
+  await remote.close()
   await store.close()
 }
 

@@ -22,8 +22,8 @@ async function startBootstrap(
 }
 
 async function waitForOutput(command: Command, address: string): Promise<void> {
-  const look = () => command.stdout.split('\n').includes(address) || !command.running
-  await until(look, { what: `${address}\n${command.stderr}` })
+  const isPrinted = () => command.stdout.split('\n').includes(address) || !command.running
+  await until(isPrinted, { what: `${address}\n${command.stderr}` })
 }
 
 /** Shares a folder and clones it once. */

@@ -40,8 +40,8 @@ namespaceTest('two hosts on a network without a DHT find each other, and connect
 namespaceTest('a command that only reads a folder finds its source, too', async (t) => {
   const { share, b } = await openScene(t)
   const writer = await share()
-  const looks = () => start(t, ['ls', writer.key], { bootstrap: 'none', host: b })
-  const listings = [looks(), looks()]
+  const startListing = () => start(t, ['ls', writer.key], { bootstrap: 'none', host: b })
+  const listings = [startListing(), startListing()]
   for (const listing of listings) {
     t.is(await listing.exit(), 0)
     t.is(listing.stdout, 'file\n')
