@@ -2,6 +2,8 @@
 const halfLifeMs = 60_000
 /** The next delay may be this many times the worst recent one. */
 const factor = 3
+/** A process that was stopped for hours is no busier for it: a longer delay counts as this, in milliseconds. */
+const latenessMsMax = 15_000
 
 /** The worst recent lateness, in milliseconds, of this process's timers or of a peer's messages. */
 export class Lateness {
@@ -12,7 +14,7 @@ export class Lateness {
   note(lateMs: number, nowMs: number): void {
     const worstMs = this.at(nowMs)
     if (lateMs < worstMs) return
-    this.#worstMs = Math.max(0, lateMs)
+    this.#worstMs = Math.min(Math.max(0, lateMs), latenessMsMax)
     this.#atMs = nowMs
   }
 

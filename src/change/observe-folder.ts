@@ -9,7 +9,7 @@ import type { BaselineRecord, Seen, SeenFile, Unchanged } from '../tree/diff.ts'
 import { type Entry, sameEntry } from '../tree/entry.ts'
 import { asWanted, type FileSystemTraits, foldName, foldsNames, hasCoarseTimes } from '../tree/file-system.ts'
 import { type Names, NamesOf, Realigned } from '../tree/local-names.ts'
-import { parseTreePath, type TreePath } from '../tree/path.ts'
+import type { TreePath } from '../tree/path.ts'
 import type { Plan } from '../tree/plan.ts'
 import type { Problem, TreeView } from '../tree/tree.ts'
 
@@ -60,8 +60,8 @@ export async function observeFolder(root: string, input: ObserveInput, options: 
   const { baseline, target, paths, full, mayBeOurs } = input
   const unclear = new Set<TreePath>()
   const onProblem = (problem: Problem) => {
-    const path = parseTreePath(problem.path)
-    if (path !== undefined) unclear.add(path)
+    // Also a path that no log may have, such as a respelled name that got too long.
+    unclear.add(problem.path as TreePath)
     options.onProblem(problem)
   }
   // Where the file system folds names, seen names have to be mapped to the recorded ones first.

@@ -2,7 +2,7 @@ import { assertMarker } from '../folder/folder.ts'
 import type { Workspace } from '../folder/workspace.ts'
 import type { BaselineRecord, Seen } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
-import { ancestorsOf, parseTreePath, type TreePath } from '../tree/path.ts'
+import { ancestorsOf, type TreePath } from '../tree/path.ts'
 import { planPaths } from '../tree/plan.ts'
 import { applyPlan } from './apply-plan.ts'
 import { observedOf, observeFolder } from './observe-folder.ts'
@@ -107,10 +107,7 @@ async function write(
     {
       signal,
       onApplied: record,
-      onProblem: ({ path: text, message }) => {
-        const path = parseTreePath(text)
-        if (path !== undefined) failed.set(path, message)
-      },
+      onProblem: ({ path, message }) => void failed.set(path as TreePath, message),
       onConflict: (path, keptAs) => void kept.set(path, keptAs),
       onBytes: onActive
     }

@@ -420,12 +420,14 @@ export class LogReader {
     return latest
   }
 
-  /** Gives up blocks in place that no file holds any more; does nothing before the content core was opened. */
+  /** Gives up blocks in place, of the log's own core, that no file holds any more; does nothing before the content core was opened. */
   async release(extents: readonly Extent[], isHeld: (block: BlockRef) => boolean): Promise<void> {
     // Without its first block the log hasn't named the content core, and no content was ever here.
     if (extents.length === 0 || !(await this.#entries.has(0))) return
     const { places } = await this.#contentCore()
-    for (const { block, blocks } of extents) await places.release(block, block + blocks, isHeld)
+    for (const { core, block, blocks } of extents) {
+      if (core === firstCore) await places.release(block, block + blocks, isHeld)
+    }
   }
 
   /** The cores, to be checked; the entries core alone until the content core is known. */

@@ -136,9 +136,11 @@ export class LogWriter {
     return this.#content.has(block, block + blocks)
   }
 
-  /** Gives up blocks in place that no file holds any more. */
+  /** Gives up blocks in place, of the log's own core, that no file holds any more. */
   async release(extents: readonly Extent[], isHeld: (block: BlockRef) => boolean): Promise<void> {
-    for (const { block, blocks } of extents) await this.places.release(block, block + blocks, isHeld)
+    for (const { core, block, blocks } of extents) {
+      if (core === this.core) await this.places.release(block, block + blocks, isHeld)
+    }
   }
 
   /**

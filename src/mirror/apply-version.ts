@@ -6,7 +6,7 @@ import { reached } from '../failpoints.ts'
 import { assertMarker } from '../folder/folder.ts'
 import type { Workspace } from '../folder/workspace.ts'
 import { foldsNames } from '../tree/file-system.ts'
-import { parseTreePath, type TreePath } from '../tree/path.ts'
+import type { TreePath } from '../tree/path.ts'
 import type { Plan, PlanInput } from '../tree/plan.ts'
 import type { Part } from '../tree/select.ts'
 import type { Problem, Version } from '../tree/tree.ts'
@@ -231,8 +231,8 @@ async function apply(
       },
       onProblem: (problem) => {
         monitor.problem(problem)
-        const path = parseTreePath(problem.path)
-        if (path === undefined) return
+        // A path of the plan, even if a respelled name made it longer than a path of the log may be.
+        const path = problem.path as TreePath
         if (problem.action === 'log') wrong.add(path)
         else failed.add(path)
         if (problem.action === 'fetch') missing.add(path)

@@ -5,17 +5,17 @@ import { join } from 'node:path'
 import { packageRoot } from '../support/cli.ts'
 
 /**
- * What the machine takes for work of the same kind that nothing of ours is part of: figures are kept as
- * multiples of it, so that those of different machines and hours can be compared.
+ * The cost of comparable work on this machine without p2psync: figures are recorded as
+ * multiples of it, so that different machines and hours can be compared.
  */
 
 export interface Base {
   readonly seconds: number
-  /** Of the processor. */
+  /** Processor time, in seconds. */
   readonly cpuSeconds: number
 }
 
-/** Copies a tree by Node's synchronous calls, hashing all of it. */
+/** Copies a tree by Node's synchronous calls, hashing every byte. */
 export function copying(from: string, to: string): Base {
   const [startMs, before] = [performance.now(), process.cpuUsage()]
   copyTree(from, to)
@@ -24,7 +24,7 @@ export function copying(from: string, to: string): Base {
   return { seconds, cpuSeconds: (user + system) / 1e6 }
 }
 
-/** Starts a Node that loads the program and does nothing, and looks at all of a tree: hardly anything is waited for. */
+/** Starts a Node that loads the program and exits, and stats a whole tree: hardly any of it is waiting. */
 export function startingAndWalking(directory: string): Base {
   const startMs = performance.now()
   spawnSync(process.execPath, [join(packageRoot, 'dist/bin/p2psync.js'), '--version'])

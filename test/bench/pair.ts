@@ -3,22 +3,22 @@ import { join } from 'node:path'
 import type { SyncEvent } from '../../src/index.ts'
 import { type Command, type Scope, startClone, startShare } from '../support/cli.ts'
 
-/** What a piece of work has taken. */
+/** The cost of a piece of work. */
 export interface Cost {
   readonly seconds: number
-  /** Of the processors, by both sides. */
+  /** Processor time of both sides, in seconds. */
   readonly cpuSeconds: number
-  /** The most memory that either side has had since it was started, in megabytes. */
+  /** Peak memory of the larger side since its start, in megabytes. */
   readonly peakMb: number
-  /** What the log has grown by: that is what goes over the wire, but for the entries. */
+  /** Growth of the log, in megabytes: the bytes sent over the wire, entries excluded. */
   readonly storedMb: number
-  /** What store and state of both sides take, in megabytes. */
+  /** Disk space of store and state of both sides, in megabytes. */
   readonly diskMb: number
 }
 
 const options = { bootstrap: 'none' } as const
 
-/** A folder that is shared and its mirror, each a process of its own on this machine. */
+/** A shared folder and its mirror, each a process of its own on this machine. */
 export class Pair {
   readonly source: string
   readonly mirror: string
@@ -34,7 +34,7 @@ export class Pair {
     scope.teardown(() => rmSync(home, { recursive: true, force: true }))
   }
 
-  /** Starts both sides, and has the mirror follow the folder as it is. */
+  /** Starts both sides, and waits until the mirror is in sync. */
   async start(): Promise<Cost> {
     const startMs = performance.now()
     const writer = await startShare(this.#scope, this.source, options)
@@ -46,7 +46,7 @@ export class Pair {
     return this.#cost(startMs, 0)
   }
 
-  /** Does something in the folder, and waits until the mirror has followed. */
+  /** Changes the folder, and waits until the mirror has followed. */
   async follow(act: () => void): Promise<Cost> {
     const [writer, reader] = this.#both()
     const [fromWriter, fromReader] = [writer.events.length, reader.events.length]
@@ -55,7 +55,7 @@ export class Pair {
     act()
     const published = await writer.event('published', () => true, fromWriter)
     await reader.event('applied', ({ version }) => version >= published.version, fromReader)
-    // A change that is no single moment is more than one version.
+    // A change that takes a while is more than one version.
     const { version, fork } = await writer.event('up-to-date', () => true, writer.events.indexOf(published))
     await reader.event('in-sync', (event) => event.version >= version && event.fork === fork, fromReader)
     return this.#cost(startMs, fromWriter)
@@ -84,7 +84,7 @@ export class Pair {
   }
 }
 
-/** Linux counts in hundredths of a second; elsewhere nothing is told. */
+/** Linux counts in hundredths of a second; elsewhere the result is 0. */
 function cpuSecondsOf({ pid }: Command): number {
   const fields = read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100
@@ -102,7 +102,7 @@ function read(path: string): string {
   }
 }
 
-/** What a directory takes on the disk, holes left out. */
+/** Disk space of a directory in bytes, holes excluded. */
 function diskBytes(directory: string): number {
   let bytes = 0
   for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {

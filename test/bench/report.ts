@@ -1,6 +1,6 @@
 import type { Figure } from './workloads.ts'
 
-/** What is kept of a figure: multiples of what the machine took for comparable work, and what doesn't depend on it. */
+/** The recorded part of a figure: multiples of comparable work, and values that don't depend on the machine. */
 export interface Recorded {
   readonly times: number
   readonly cpuTimes: number
@@ -26,7 +26,7 @@ const columns: ReadonlyArray<readonly [heading: string, width: number]> = [
   ['peak MB', 8],
   ['stored MB', 10],
   ['disk MB', 8],
-  ['than recorded: time', 20],
+  ['vs. recorded: time', 20],
   ['CPU', 6],
   ['peak', 6]
 ]

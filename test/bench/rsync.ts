@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 /** Whether rsync is installed. */
 export const hasRsync = spawnSync('rsync', ['--version']).status === 0
 
-/** Another copy of a folder, which rsync brings up to date over a pipe, sending differences alone. */
+/** Another copy of a folder, which rsync brings up to date over a pipe, sending only differences. */
 export class RsyncCopy {
   readonly #source: string
   readonly #copy: string

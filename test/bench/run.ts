@@ -1,6 +1,6 @@
 /**
- * Measures p2psync against itself, and rsync beside it, on small workloads: a table to read, not a test.
- * Not run by `npm test`; `npm run bench -- --help` tells its options.
+ * Measures p2psync against itself, and rsync, on small workloads: a table to read, not a test.
+ * Not run by `npm test`; `npm run bench -- --help` prints its options.
  */
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,15 +14,15 @@ const figuresFile = join(packageRoot, 'test/bench/figures.json')
 
 const help = `Usage: npm run bench -- [options]
 
-Shares a folder and clones it on this machine, two processes without a DHT, and prints what each workload takes,
-beside rsync over a pipe where that is installed. Of each figure the multiple counts of what this machine takes
-for comparable work in the same run (copying and hashing, starting and walking): it is compared with the one
-that was recorded last. Below 1.00 it has become faster.
+Shares a folder and clones it on this machine, two processes without a DHT, and prints the cost of each workload,
+and of rsync over a pipe if rsync is installed. Each figure is expressed as a multiple of the time this machine takes
+for comparable work in the same run (copying and hashing, starting and walking), and compared with the multiple
+recorded last. Below 1.00 it has become faster.
 
-  --only <names>   workloads, parted by commas: ${Object.keys(workloads).join(', ')} (default: all)
-  --scale <n>      so many times the files and bytes (default: 1)
+  --only <names>   workloads, separated by commas: ${Object.keys(workloads).join(', ')} (default: all)
+  --scale <n>      multiplies the files and bytes (default: 1)
   --in <dir>       where to work (default: the system's directory for temporary files)
-  --record         keep these figures in test/bench/figures.json
+  --record         record these figures in test/bench/figures.json
   --help`
 
 /** About a minute on two cores. */
@@ -58,7 +58,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Runs one workload, and tidies up after it whatever becomes of it. */
+/** Runs one workload, and cleans up even if it fails. */
 async function run(name: string, directory: string, sizes: Sizes, tell: (figure: Figure) => void): Promise<void> {
   const teardowns: (() => unknown)[] = []
   const scope = { teardown: (act: () => unknown) => void teardowns.push(act) }
@@ -87,5 +87,5 @@ function say(text: string): void {
 }
 
 await main()
-// What a command may have left open mustn't keep us.
+// Handles left open by a command must not keep the process alive.
 process.exit()

@@ -11,9 +11,9 @@ import { RsyncCopy } from './rsync.ts'
 export interface Figure {
   readonly name: string
   readonly cost: Cost
-  /** What the machine took for comparable work. */
+  /** The cost of comparable work on this machine. */
   readonly base: Base
-  /** What rsync took for the same, in seconds. */
+  /** Time of rsync for the same change, in seconds. */
   readonly rsyncSeconds?: number | undefined
 }
 
@@ -23,14 +23,14 @@ export interface Sizes {
   readonly liveFiles: number
 }
 
-/** Workloads by name, each in a directory of its own, which it may leave to its scope to remove. */
+/** Workloads by name, each in a directory of its own, which the scope may remove. */
 export const workloads: Readonly<
   Record<string, (scope: Scope, home: string, sizes: Sizes, tell: (figure: Figure) => void) => Promise<void>>
 > = { large, many, live }
 
 const mebibyte = 1024 * 1024
 
-/** One large file: at first, then a byte inserted at its front, a page overwritten, and some appended. */
+/** One large file: first cloned, then with a byte inserted at its front, a page overwritten, and bytes appended. */
 async function large(scope: Scope, home: string, sizes: Sizes, tell: (figure: Figure) => void): Promise<void> {
   const pair = new Pair(scope, home)
   const path = join(pair.source, 'large')
@@ -65,7 +65,7 @@ function overwrite(path: string, position: number, bytes: Buffer): void {
   closeSync(fd)
 }
 
-/** Many small files: at first, their directory renamed, and both sides started again. */
+/** Many small files: first cloned, then their directory renamed, and both sides restarted. */
 async function many(scope: Scope, home: string, { files }: Sizes, tell: (figure: Figure) => void): Promise<void> {
   const pair = new Pair(scope, home)
   makeTree(join(pair.source, 'tree'), files)
@@ -94,7 +94,7 @@ function makeTree(directory: string, files: number): void {
   }
 }
 
-/** A lone change waits for a tick of 20 ms before it is read; the rest is ours. */
+/** A lone change waits for a tick of 20 ms before it is read; the rest is p2psync's. */
 const tick: Base = { seconds: 0.02, cpuSeconds: 0.02 }
 
 /** New files of 1 KiB, one at a time, in a tree: the median. */

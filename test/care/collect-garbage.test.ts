@@ -4,7 +4,7 @@ import { content } from '../../src/query/content.ts'
 import { bytesOf } from '../support/bytes.ts'
 import { codeOf } from '../support/failure.ts'
 import { headOf } from '../support/log.ts'
-import { all } from '../support/log-source.ts'
+import { collectAll } from '../support/log-source.ts'
 import { Share } from '../support/share.ts'
 
 interface Case {
@@ -59,7 +59,7 @@ async function edited(t: Assert) {
   }
   const collect = (options: CollectOptions) => collectGarbage(share.collectable(share.publisher(t)), options, signal)
   const bytes = async (version: string) =>
-    Buffer.concat(await all((await content(share.source, { path: 'a', version }, signal)).bytes))
+    Buffer.concat(await collectAll((await content(share.source, { path: 'a', version }, signal)).bytes))
   return { share, collect, bytes }
 }
 

@@ -5,7 +5,7 @@ import { judgeAgain, sampleOf, verifyFiles } from '../../src/care/verify-files.t
 import type { VerifyHost } from '../../src/care/verify-host.ts'
 import { flipBit } from '../support/bit-flips.ts'
 import { directoryOf, fileOf, pathOf } from '../support/entries.ts'
-import { all } from '../support/log-source.ts'
+import { collectAll } from '../support/log-source.ts'
 import { Share } from '../support/share.ts'
 
 const { signal } = new AbortController()
@@ -19,7 +19,7 @@ async function open(t: Assert, files: Readonly<Record<string, string>>) {
 
 async function verified(host: VerifyHost, sample = 1) {
   const findings = new Findings()
-  const events = await all(verifyFiles(host, findings, { sample, signal }))
+  const events = await collectAll(verifyFiles(host, findings, { sample, signal }))
   return { findings, texts: events.filter(({ type }) => type !== 'verifying').map(textOf) }
 }
 
@@ -32,7 +32,7 @@ test('a folder as it was published is sound', async (t) => {
   t.alike(texts, [])
   const { files, filesTotal, bytes, bytesTotal } = findings.counts
   t.alike([files, filesTotal, bytes, bytesTotal], [3, 3, 9, 9])
-  t.is(share.told('problem').length, 0)
+  t.is(share.eventsOf('problem').length, 0)
 })
 
 test('a flipped bit is damage, a change of the user is none', async (t) => {

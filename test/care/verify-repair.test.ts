@@ -6,7 +6,7 @@ import type { VerifyHost } from '../../src/care/verify-host.ts'
 import { repairDamage } from '../../src/care/verify-repair.ts'
 import { flipBit } from '../support/bit-flips.ts'
 import { bytesOf } from '../support/bytes.ts'
-import { all } from '../support/log-source.ts'
+import { collectAll } from '../support/log-source.ts'
 import { Share } from '../support/share.ts'
 
 const { signal } = new AbortController()
@@ -26,7 +26,7 @@ async function open(
 }
 
 async function repaired(host: VerifyHost, findings: Findings) {
-  return (await all(repairDamage(() => host, findings, options))).map(textOf)
+  return (await collectAll(repairDamage(() => host, findings, options))).map(textOf)
 }
 
 function textOf(event: VerifyEvent): string {
@@ -37,7 +37,7 @@ function textOf(event: VerifyEvent): string {
 
 async function damagedFiles(host: VerifyHost): Promise<Findings> {
   const findings = new Findings()
-  await all(verifyFiles(host, findings, { sample: 1, signal }))
+  await collectAll(verifyFiles(host, findings, { sample: 1, signal }))
   return findings
 }
 
@@ -65,7 +65,7 @@ test('a change that the user made since the file was found damaged is kept besid
   flipBit(share.at('a'), 2, 3)
   const findings = await damagedFiles(host)
   writeFileSync(share.at('a'), 'of the user')
-  const [event] = await all(repairDamage(() => host, findings, options))
+  const [event] = await collectAll(repairDamage(() => host, findings, options))
   if (event?.type !== 'repaired' || event.keptAs === undefined) throw new Error(JSON.stringify(event))
   t.is(readFileSync(share.at('a'), 'utf8'), 'some text')
   t.is(readFileSync(share.at(event.keptAs), 'utf8'), 'of the user')

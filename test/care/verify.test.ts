@@ -6,14 +6,14 @@ import type { VerifyHost } from '../../src/care/verify-host.ts'
 import { SyncError } from '../../src/errors.ts'
 import { flipBit } from '../support/bit-flips.ts'
 import { codeOf } from '../support/failure.ts'
-import { all } from '../support/log-source.ts'
+import { collectAll } from '../support/log-source.ts'
 import { Share } from '../support/share.ts'
 
 async function open(t: Parameters<typeof Share.open>[0], changes: Partial<VerifyHost> = {}) {
   const share = await Share.open(t, { a: 'some text', 'dir/b': 'other text' })
   await share.publish(t)
   const host = share.verifyHost(share.publisher(t), changes)
-  const events = (options: VerifyOptions = {}) => all(verify(() => host, options))
+  const events = (options: VerifyOptions = {}) => collectAll(verify(() => host, options))
   return { share, host, events }
 }
 
@@ -53,7 +53,7 @@ test('a store that cannot be opened is damage', async (t) => {
 test('blocks that should be here and are not are damage', async (t) => {
   const { host, events } = await open(t)
   const missing = { ...(await host.cores()), missing: async () => [7] }
-  const gapped = await all(verify(() => ({ ...host, cores: async () => missing })))
+  const gapped = await collectAll(verify(() => ({ ...host, cores: async () => missing })))
   t.alike(
     gapped.filter(({ type }) => type === 'damaged'),
     [{ type: 'damaged', what: 'block', core: 'content', block: 7, message: 'It is not here' }]

@@ -6,7 +6,7 @@ import type { TreePath } from '../../src/tree/path.ts'
 import { directoryOf, pathOf } from '../support/entries.ts'
 import { codeOf, failureOf } from '../support/failure.ts'
 import { MirroredFolder } from '../support/mirrored-folder.ts'
-import { written } from '../support/written.ts'
+import { publishAndApply } from '../support/written.ts'
 
 const paths = (...texts: readonly string[]): ReadonlySet<TreePath> => new Set(texts.map(pathOf))
 const { signal } = new AbortController()
@@ -14,7 +14,7 @@ const lose = { mayGo: () => true, signal }
 
 async function open(t: Assert): Promise<MirroredFolder> {
   const mirror = await MirroredFolder.open(t)
-  await written(mirror, { d: directoryOf(), 'd/f': 'content', g: 'other' })
+  await publishAndApply(mirror, { d: directoryOf(), 'd/f': 'content', g: 'other' })
   return mirror
 }
 

@@ -5,15 +5,15 @@ import type { Version } from '../../src/tree/tree.ts'
 import { directoryOf, pathOf } from '../support/entries.ts'
 import { codeOf } from '../support/failure.ts'
 import { MirroredFolder } from '../support/mirrored-folder.ts'
-import { written } from '../support/written.ts'
+import { publishAndApply } from '../support/written.ts'
 
 const { signal } = new AbortController()
 
 /** A folder at a second version, which has changed and removed files of a first. */
 async function open(t: Assert) {
   const mirror = await MirroredFolder.open(t)
-  const first = await written(mirror, { d: directoryOf(), 'd/f': 'one', 'd/gone': 'gone', g: 'same' })
-  await written(mirror, { 'd/f': 'two', 'd/gone': undefined, 'd/new': 'new' })
+  const first = await publishAndApply(mirror, { d: directoryOf(), 'd/f': 'one', 'd/gone': 'gone', g: 'same' })
+  await publishAndApply(mirror, { 'd/f': 'two', 'd/gone': undefined, 'd/new': 'new' })
   const run = (version: Version, path = '', dryRun = false) =>
     restore(mirror.workspace, version, { path: path === '' ? '' : pathOf(path), dryRun }, signal)
   return { mirror, first, run }
@@ -69,7 +69,7 @@ test('a file that was never in the log is kept as a conflict copy, and others st
 test('a file that holds any former version goes without a conflict copy', async (t) => {
   const { mirror, first, run } = await open(t)
   const second = mirror.log.version as Version
-  await written(mirror, { 'd/f': 'three' })
+  await publishAndApply(mirror, { 'd/f': 'three' })
   await run(first, 'd/f')
   t.is(mirror.tree()['d/f'], 'one', 'what neither the baseline nor the next version has')
   const records = await run(second, 'd/f')

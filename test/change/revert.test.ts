@@ -5,15 +5,21 @@ import { revert } from '../../src/change/revert.ts'
 import { directoryOf, pathOf } from '../support/entries.ts'
 import { codeOf } from '../support/failure.ts'
 import { MirroredFolder } from '../support/mirrored-folder.ts'
-import { written } from '../support/written.ts'
+import { publishAndApply } from '../support/written.ts'
 
 const { signal } = new AbortController()
 
 /** A folder at a second version, with changes of each kind. */
 async function open(t: Assert) {
   const mirror = await MirroredFolder.open(t)
-  const first = await written(mirror, { d: directoryOf(), 'd/f': 'one', 'd/gone': 'gone', g: 'same', h: 'deleted' })
-  await written(mirror, { 'd/f': 'two', 'd/gone': undefined })
+  const first = await publishAndApply(mirror, {
+    d: directoryOf(),
+    'd/f': 'one',
+    'd/gone': 'gone',
+    g: 'same',
+    h: 'deleted'
+  })
+  await publishAndApply(mirror, { 'd/f': 'two', 'd/gone': undefined })
   await restore(mirror.workspace, first, { path: pathOf('d/gone'), dryRun: false }, signal)
   writeFileSync(mirror.at('g'), 'changed')
   rmSync(mirror.at('h'))

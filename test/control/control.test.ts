@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../support/bytes.ts'
 import { start, startShare } from '../support/cli.ts'
-import { askSocket, recordsIn, run, socketOf, type Told } from '../support/reading.ts'
+import { askSocket, type OutputRecord, recordsIn, run, socketOf } from '../support/reading.ts'
 import { test } from '../support/together.ts'
 import { until } from '../support/until.ts'
 
@@ -60,7 +60,8 @@ test('a running folder answers on its socket, as CONTROL.md specifies', async (t
 
   const get = (path: string) => askSocket(socket, path)
   const post = (path: string, body: string | object) => askSocket(socket, path, body)
-  const pathsIn = ({ records }: { readonly records: readonly Told[] }) => records.flatMap(({ path }) => path ?? [])
+  const pathsIn = ({ records }: { readonly records: readonly OutputRecord[] }) =>
+    records.flatMap(({ path }) => path ?? [])
 
   const listed = await get('/v1/list?path=docs')
   t.is(listed.status, 200)
@@ -192,7 +193,7 @@ test('a client that follows gets everything; one that ends costs nothing, a slow
     .split('\n\n')
     .filter((each) => each.startsWith('event'))) {
     const [, name, data = ''] = /^event: (\S+)\ndata: (.*)$/.exec(block) ?? []
-    t.is((JSON.parse(data) as Told).type, name)
+    t.is((JSON.parse(data) as OutputRecord).type, name)
   }
 
   for (const client of slow) client.destroy()

@@ -39,7 +39,7 @@ test('a commit reaches the log, the baseline, the state and the listeners', asyn
   t.is(baseline.totals.directories, 2)
   t.alike([...(await share.state.baseline()).keys()], ['a', 'b'])
   t.alike(await share.state.note('applied'), share.version)
-  const { version, puts, removals, partial } = share.told('published')[0] ?? {}
+  const { version, puts, removals, partial } = share.eventsOf('published')[0] ?? {}
   t.alike([version, puts, removals, partial], [share.version.length, 2, 0, false])
 })
 
@@ -59,7 +59,7 @@ test('a first pass makes partial versions, and a last one that is none', async (
   await committer.commit(draft(), stage)
   t.is((await share.writer.head())?.partial, false)
   t.alike(
-    share.told('published').map(({ partial }) => partial),
+    share.eventsOf('published').map(({ partial }) => partial),
     [true, false]
   )
 })
@@ -69,11 +69,11 @@ test('the batches of a later pass make one version, that counts them all', async
   const pass = draft('a')
   await committer.commit(pass, { ...only, last: false })
   t.is((await share.writer.head())?.unfinished, true)
-  t.alike(share.told('published'), [])
+  t.alike(share.eventsOf('published'), [])
   await committer.commit(pass, only)
   t.is((await share.writer.head())?.unfinished, false)
   t.alike(
-    share.told('published').map(({ puts }) => puts),
+    share.eventsOf('published').map(({ puts }) => puts),
     [1]
   )
 })

@@ -26,12 +26,12 @@ test('the first pass publishes the folder, and later ones what is marked', async
   tracker.mark(pathOf('c'), 'shallow')
   await session.pass(false)
   t.alike([...(await share.entries()).keys()], ['a', 'c', 'dir', 'dir/b'])
-  t.is(share.told('published').at(-1)?.puts, 1, 'the other path is not marked')
+  t.is(share.eventsOf('published').at(-1)?.puts, 1, 'the other path is not marked')
   rmSync(share.at('dir'), { recursive: true })
   tracker.markAll()
   await session.pass(false)
   t.alike([...(await share.entries()).keys()], ['a', 'c'])
-  t.is(share.told('up-to-date').at(-1)?.version, share.version.length)
+  t.is(share.eventsOf('up-to-date').at(-1)?.version, share.version.length)
 })
 
 test('a file that has moved with its directory is not read again', async (t) => {

@@ -39,7 +39,7 @@ test('a second run finds nothing new', async (t) => {
   const share = await Share.open(t, { a: 'a', 'dir/b': 'b' })
   const first = await share.publish(t)
   t.alike(await share.publish(t), first)
-  t.is(share.told('published').length, 1)
+  t.is(share.eventsOf('published').length, 1)
 })
 
 test('with a checksum, a file that keeps its signature is read all the same', async (t) => {
@@ -73,12 +73,12 @@ test('a failure is told once, and work goes on when it is over', async (t) => {
   renameSync(marker, `${marker}.away`)
   publisher.start()
   await until(() => failures > 1, { what: 'a second attempt', ...patient })
-  t.is(share.told('error')[0]?.code, 'HALTED')
+  t.is(share.eventsOf('error')[0]?.code, 'HALTED')
   const published = share.next('up-to-date')
   renameSync(`${marker}.away`, marker)
   await published
-  t.is(share.told('error').length, 1)
-  t.ok(share.told('notice').some(({ message }) => message.startsWith('Going on with')))
+  t.is(share.eventsOf('error').length, 1)
+  t.ok(share.eventsOf('notice').some(({ message }) => message.startsWith('Going on with')))
 })
 
 test('a failure that closes the folder ends the loop', async (t) => {
@@ -89,7 +89,7 @@ test('a failure that closes the folder ends the loop', async (t) => {
   publisher.start()
   await until(() => failures.length > 0, { what: 'the failure', ...patient })
   await publisher.close()
-  t.alike([failures.length, share.told('error')], [1, []])
+  t.alike([failures.length, share.eventsOf('error')], [1, []])
 })
 
 test('its workspace is there without the loop, and knows the rules', async (t) => {

@@ -46,7 +46,7 @@ for (const [name, files] of [
       new Map(Object.entries(files).map(([path, text]) => [path, hashOf(text)]))
     )
     progress.report()
-    const { files: done, filesTotal, bytes, bytesTotal } = share.told('progress').at(-1) ?? {}
+    const { files: done, filesTotal, bytes, bytesTotal } = share.eventsOf('progress').at(-1) ?? {}
     t.alike([done, bytes], [filesTotal, bytesTotal])
   })
 }
@@ -68,12 +68,12 @@ test('a file that vanished is marked dirty again, and its problem told from the 
   await until(() => marked.length === 1, { what: 'the retry' })
   t.alike(marked, [['gone', 'shallow']])
   for (let times = 2; times <= 5; times++) {
-    t.alike(share.told('problem'), [])
+    t.alike(share.eventsOf('problem'), [])
     queue.later(pathOf('gone'))
     await reader.readUntil(never)
   }
   t.alike(
-    share.told('problem').map(({ path, action }) => [path, action]),
+    share.eventsOf('problem').map(({ path, action }) => [path, action]),
     [['gone', 'read']]
   )
 })

@@ -18,7 +18,7 @@ test('a scan of everything finds files to read, directories to put and removals'
     ['dir']
   )
   t.alike(diff.removals, ['gone'])
-  t.is(share.told('progress').at(-1)?.phase ?? 'scan', 'scan')
+  t.is(share.eventsOf('progress').at(-1)?.phase ?? 'scan', 'scan')
 })
 
 test('a scan of dirty paths says nothing about others', async (t) => {

@@ -3,7 +3,7 @@ import { type ContentParams, content } from '../../src/query/content.ts'
 import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
 import { codeOf, failureOf } from '../support/failure.ts'
 import { commit, link, openReader } from '../support/log.ts'
-import { all, openLogSource } from '../support/log-source.ts'
+import { collectAll, openLogSource } from '../support/log-source.ts'
 import { until } from '../support/until.ts'
 
 const { signal } = new AbortController()
@@ -14,7 +14,7 @@ async function open(t: Assert) {
   await commit(writer, { a: await file('second') })
   const read = async (params: ContentParams) => {
     const { bytes, length } = await content(source, params, signal)
-    const text = Buffer.concat(await all(bytes)).toString()
+    const text = Buffer.concat(await collectAll(bytes)).toString()
     t.is(length, text.length)
     return text
   }
@@ -63,7 +63,7 @@ test('an entry that is nonsense is damage', async (t) => {
   const extents = [{ core: 0, block: 0, blocks: 1, offset: 5, length: 10, packed: true }]
   await commit(writer, { bad: fileOf('ten bytes!', { extents }) })
   const { bytes } = await content(source, { path: 'bad' }, signal)
-  t.is(await codeOf(() => all(bytes)), 'DAMAGED')
+  t.is(await codeOf(() => collectAll(bytes)), 'DAMAGED')
 })
 
 test('a content that nobody has is told, with when it went', async (t) => {
@@ -75,11 +75,11 @@ test('a content that nobody has is told, with when it went', async (t) => {
   const extents = [{ core: 0, block: 99, blocks: 1, offset: 0, length: 4, packed: false }]
   await commit(writer, { away: fileOf('text', { extents }) })
   const { bytes } = await content(source, { path: 'away' }, signal)
-  const failure = (await failureOf(() => all(bytes))) as Error & { code: string }
+  const failure = (await failureOf(() => collectAll(bytes))) as Error & { code: string }
   t.is(failure.code, 'NOT_HELD')
   t.ok(failure.message.endsWith('Its source has it: is it running?'), failure.message)
   await commit(writer, { away: undefined }, { timeMs: Date.UTC(2026, 0, 2, 3, 4) })
   const old = await content(source, { path: 'away', version: '-1' }, signal)
-  const gone = (await failureOf(() => all(old.bytes))) as Error
+  const gone = (await failureOf(() => collectAll(old.bytes))) as Error
   t.ok(gone.message.includes(`until version ${writer.version?.length} (2026-01-02 03:04 UTC)`), gone.message)
 })

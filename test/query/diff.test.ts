@@ -3,7 +3,7 @@ import { type Assert, test } from 'brittle'
 import { type DiffParams, diff } from '../../src/query/diff.ts'
 import { directoryOf, symlinkOf } from '../support/entries.ts'
 import { commit } from '../support/log.ts'
-import { all, openLogSource } from '../support/log-source.ts'
+import { collectAll, openLogSource } from '../support/log-source.ts'
 import { Share } from '../support/share.ts'
 
 const { signal } = new AbortController()
@@ -15,7 +15,7 @@ async function open(t: Assert) {
   const second = await commit(writer, { a: await file('one\nthree\n'), old: undefined, new: moved })
   const third = await commit(writer, { gone: undefined, link: symlinkOf('a') })
   const changed = async (params: DiffParams) =>
-    (await all(diff(source, params, signal))).map((record) => {
+    (await collectAll(diff(source, params, signal))).map((record) => {
       return 'path' in record
         ? `${record.type} ${record.path}${record.type === 'moved' ? ` from ${record.from}` : ''}`
         : ''
@@ -40,7 +40,7 @@ test('two versions are compared in either direction, and moves are told', async 
 test('a patch shows what changed within a text', async (t) => {
   const { source, first, second } = await open(t)
   const params = { from: String(first.length), to: String(second.length), path: 'a', patch: true }
-  const [, patch] = await all(diff(source, params, signal))
+  const [, patch] = await collectAll(diff(source, params, signal))
   if (patch?.type !== 'patch') throw new Error('no patch')
   t.ok(patch.text.includes('-two\n+three\n'), patch.text)
   t.ok(patch.text.includes(`--- a/a\tversion ${first.length}\n+++ b/a\tversion ${second.length}`), patch.text)
@@ -55,7 +55,7 @@ for (const [reason, content] of unshown) {
   test(`no patch is shown of a ${reason} file`, async (t) => {
     const { writer, source, file } = await open(t)
     await commit(writer, { a: await file(content) })
-    const [, patch] = await all(diff(source, { path: 'a', patch: true }, signal))
+    const [, patch] = await collectAll(diff(source, { path: 'a', patch: true }, signal))
     t.alike(patch, { type: 'patch', path: 'a', text: '', reason })
   })
 }
@@ -64,10 +64,10 @@ test('a move has no patch', async (t) => {
   const { source, first, second } = await open(t)
   const params = { from: String(first.length), to: String(second.length), path: 'new', patch: true }
   t.alike(
-    (await all(diff(source, params, signal))).map(({ type }) => type),
+    (await collectAll(diff(source, params, signal))).map(({ type }) => type),
     ['added', 'patch']
   )
-  const both = await all(diff(source, { ...params, path: '' }, signal))
+  const both = await collectAll(diff(source, { ...params, path: '' }, signal))
   t.alike(
     both.map(({ type }) => type),
     ['changed', 'patch', 'moved']
@@ -80,7 +80,7 @@ test('a folder is compared with the latest version, by what is on disk now', asy
   share.write('a', 'two\n')
   share.write('b', 'new')
   rmSync(share.at('gone'))
-  const records = await all(diff(share.source, { patch: true }, signal))
+  const records = await collectAll(diff(share.source, { patch: true }, signal))
   const texts = records.map((record) => ('path' in record ? `${record.type} ${record.path}` : ''))
   t.alike(texts, ['changed a', 'patch a', 'added b', 'patch b', 'removed gone', 'patch gone'])
   const [, patch] = records

@@ -3,7 +3,7 @@ import { list } from '../../src/query/list.ts'
 import { directoryOf, fileOf, symlinkOf } from '../support/entries.ts'
 import { codeOf } from '../support/failure.ts'
 import { commit } from '../support/log.ts'
-import { all, openLogSource } from '../support/log-source.ts'
+import { collectAll, openLogSource } from '../support/log-source.ts'
 
 const { signal } = new AbortController()
 
@@ -16,7 +16,7 @@ async function open(t: Parameters<typeof openLogSource>[0]) {
   )
   await commit(writer, { a: undefined })
   const listed = async (params: Parameters<typeof list>[1]) =>
-    (await all(list(source, params, signal))).flatMap((record) => (record.type === 'entry' ? [record.path] : []))
+    (await collectAll(list(source, params, signal))).flatMap((record) => (record.type === 'entry' ? [record.path] : []))
   return { source, listed }
 }
 
@@ -31,15 +31,15 @@ test('lists the folder, a directory, all of it, or one path', async (t) => {
 
 test('the version comes first, as its head has it', async (t) => {
   const { source } = await open(t)
-  const [version] = await all(list(source, { version: '-1' }, signal))
+  const [version] = await collectAll(list(source, { version: '-1' }, signal))
   t.is(version?.type, 'version')
   t.is(version?.type === 'version' && version.files, 2)
 })
 
 test('a path that the version does not have is refused', async (t) => {
   const { source } = await open(t)
-  t.is(await codeOf(() => all(list(source, { path: 'a' }, signal))), 'NO_SUCH_PATH')
-  t.is(await codeOf(() => all(list(source, { path: '../a' }, signal))), 'USAGE')
+  t.is(await codeOf(() => collectAll(list(source, { path: 'a' }, signal))), 'NO_SUCH_PATH')
+  t.is(await codeOf(() => collectAll(list(source, { path: '../a' }, signal))), 'USAGE')
 })
 
 test('an aborted list ends with the reason', async (t) => {
@@ -48,5 +48,5 @@ test('an aborted list ends with the reason', async (t) => {
   const rows = list(source, { recursive: true }, stop.signal)
   await rows.next()
   stop.abort(new Error('enough'))
-  await t.exception(() => all(rows), /enough/)
+  await t.exception(() => collectAll(rows), /enough/)
 })

@@ -2,7 +2,7 @@ import { type Assert, test } from 'brittle'
 import { type LogParams, log } from '../../src/query/log.ts'
 import { directoryOf } from '../support/entries.ts'
 import { commit } from '../support/log.ts'
-import { all, openLogSource } from '../support/log-source.ts'
+import { collectAll, openLogSource } from '../support/log-source.ts'
 
 const { signal } = new AbortController()
 
@@ -15,7 +15,7 @@ async function open(t: Assert) {
   await commit(writer, { old: undefined, 'dir/new': moved })
   await commit(writer, { 'dir/a': undefined })
   const told = async (params: LogParams) =>
-    (await all(log(source, params, signal))).map((record) =>
+    (await collectAll(log(source, params, signal))).map((record) =>
       'path' in record ? `${record.type} ${record.path}` : record.type
     )
   return { source, told }
@@ -55,7 +55,7 @@ test('tells some versions alone', async (t) => {
 
 test('counts the changes of a version, and the bytes that are new', async (t) => {
   const { source } = await open(t)
-  const versions = (await all(log(source, {}, signal))).filter((record) => record.type === 'version')
+  const versions = (await collectAll(log(source, {}, signal))).filter((record) => record.type === 'version')
   const counts = versions.map(({ added, changed, removed, moved, changedBytes }) => [
     added,
     changed,

@@ -7,7 +7,7 @@ import { list } from '../../src/query/list.ts'
 import { RemoteLog, type RemoteOptions } from '../../src/query/remote-log.ts'
 import { codeOf } from '../support/failure.ts'
 import { commit } from '../support/log.ts'
-import { all, openLogSource } from '../support/log-source.ts'
+import { collectAll, openLogSource } from '../support/log-source.ts'
 import { joinAsPeer } from '../support/network.ts'
 import { startTestnet } from '../support/testnet.ts'
 
@@ -32,7 +32,7 @@ async function share(t: Assert) {
 }
 
 const paths = async ({ source }: RemoteLog) =>
-  (await all(list(source, {}, signal))).flatMap((record) => (record.type === 'entry' ? [record.path] : []))
+  (await collectAll(list(source, {}, signal))).flatMap((record) => (record.type === 'entry' ? [record.path] : []))
 
 test('lists and reads what a peer has', async (t) => {
   const { key, bootstrap, source } = await share(t)
@@ -41,7 +41,7 @@ test('lists and reads what a peer has', async (t) => {
   t.is(log.source.key, key)
   t.alike(await paths(log), ['a'])
   const { bytes } = await content(log.source, { path: 'a' }, signal)
-  t.is(Buffer.concat(await all(bytes)).toString(), 'far away')
+  t.is(Buffer.concat(await collectAll(bytes)).toString(), 'far away')
 })
 
 test('a cache answers without any peer, after a while', async (t) => {

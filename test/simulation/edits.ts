@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path'
 import { bytesOf } from '../support/bytes.ts'
 
-/** Random numbers that a seed replays (mulberry32). */
+/** Random numbers reproducible from a seed (mulberry32). */
 export class Dice {
   #state: number
 
@@ -35,13 +35,13 @@ export class Dice {
   }
 }
 
-// Few names, so that edits meet: what was a file becomes a directory, and back.
+// Few names, so that edits collide: a file becomes a directory, and back.
 const names = ['a', 'b', 'c', 'd.txt', '.hidden', 'with space', 'new\nline', '🦉', 'ü', 'CON', '-rf', '$x'] as const
 const sizes = [0, 1, 100, 5000, 70_000, 300_000, 2_500_000] as const
 
 type Edit = (dice: Dice, root: string) => string
 
-/** Every kind of edit that a user makes; each answers what it did. */
+/** Every kind of edit that a user makes; each returns a description of itself. */
 const edits: readonly Edit[] = [
   write,
   write,
@@ -101,7 +101,7 @@ const edits: readonly Edit[] = [
   }
 ]
 
-/** Makes one random edit beneath `root`. @returns what it was */
+/** Makes one random edit beneath `root`. @returns its description */
 export function edit(dice: Dice, root: string): string {
   return dice.pick(edits)(dice, root)
 }
@@ -133,7 +133,7 @@ function some(dice: Dice, root: string, type?: 'file'): string | undefined {
   return paths.length === 0 ? undefined : dice.pick(paths)
 }
 
-/** A path in a directory that exists; something may be there already. */
+/** A path in an existing directory; the path may exist, too. */
 function freshIn(dice: Dice, root: string): string {
   const directories = ['', ...list(root).filter((path) => lstatSync(join(root, path)).isDirectory())]
   return join(dice.pick(directories), dice.pick(names))

@@ -5,7 +5,7 @@ import { type Assert, test } from 'brittle'
 import { type FailpointName, failpointNames } from '../../src/failpoints.ts'
 import { type Command, packageRoot, start } from '../support/cli.ts'
 import { longTestHangMs } from '../support/hang.ts'
-import { type Looked, observe } from '../support/observe.ts'
+import { type Observer, observe } from '../support/observe.ts'
 import { sealOf } from '../support/sealed.ts'
 import { differences } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
@@ -15,14 +15,14 @@ import { SealedEdits } from './sealed-edits.ts'
 import { seedsWith } from './seeds.ts'
 
 const seeds = seedsWith(4711)
-/** How many kills are tried, all seeds together. */
+/** Total number of attempted kills, over all seeds. */
 const kills = Number(process.env.P2PSYNC_KILLS ?? 10)
 
 const writerSteps: ReadonlySet<FailpointName> = new Set(
   failpointNames.slice(failpointNames.indexOf('key-claimed'), failpointNames.indexOf('staging-emptied'))
 )
 const bothSteps: readonly FailpointName[] = ['file-prepared', 'marker-written']
-/** Steps of a start, which a running process never comes by. */
+/** Steps of a start, which a running process never reaches. */
 const startSteps: ReadonlySet<FailpointName> = new Set([
   ...bothSteps,
   'key-claimed',
@@ -32,7 +32,7 @@ const startSteps: ReadonlySet<FailpointName> = new Set([
   'state-reconciled',
   'staging-emptied'
 ])
-/** Steps that not every edit leads to. */
+/** Steps that only some edits lead to. */
 const everySteps: ReadonlySet<FailpointName> = new Set([
   'directory-made',
   'taken-out',
@@ -40,7 +40,7 @@ const everySteps: ReadonlySet<FailpointName> = new Set([
   'removed',
   'metadata-set'
 ])
-/** Steps that come for each file; others come once for a version. */
+/** Steps reached for each file; others are reached once per version. */
 const manySteps: ReadonlySet<FailpointName> = new Set([
   'chunk-read',
   'directory-made',
@@ -50,7 +50,7 @@ const manySteps: ReadonlySet<FailpointName> = new Set([
   'placed',
   'removed'
 ])
-/** Steps that nobody here asks for. */
+/** Steps of gc, which this test never runs. */
 const askedSteps: ReadonlySet<FailpointName> = new Set([
   'packs-moved',
   'chunks-forgotten',
@@ -64,7 +64,7 @@ type Side = 'writer' | 'reader'
 for (const [i, seed] of seeds.entries()) {
   const share = Math.floor(kills / seeds.length) + (i < kills % seeds.length ? 1 : 0)
   test(
-    `killed at any step, on either side, it goes on (seed ${seed}, ${share} kills)`,
+    `a folder killed at any step, on either side, recovers (seed ${seed}, ${share} kills)`,
     { timeout: longTestHangMs },
     (t) => killAgainAndAgain(t, seed, share)
   )
@@ -75,7 +75,7 @@ async function killAgainAndAgain(t: Assert, seed: number, times: number): Promis
   const deck = new Deck(dice)
   let pair: Pair | undefined
   for (let i = 0; i < times; i++) {
-    // A new pair now and then: some steps come at the very first start only.
+    // A new pair now and then: only the very first start reaches some steps.
     if (i % 25 === 0) {
       await pair?.end()
       pair = await Pair.open(t, dice)
@@ -85,7 +85,7 @@ async function killAgainAndAgain(t: Assert, seed: number, times: number): Promis
   await pair?.end()
 }
 
-/** Steps in a random order, each once before any comes again. */
+/** Steps in a random order, each drawn once before any is drawn again. */
 class Deck {
   readonly #dice: Dice
   #left: (readonly [Side, FailpointName])[] = []
@@ -98,7 +98,7 @@ class Deck {
     if (this.#left.length === 0) {
       this.#left = failpointNames.map((step) => [writerSteps.has(step) ? 'writer' : 'reader', step] as const)
       this.#left.push(['writer', 'marker-written'])
-      // The first start of each new pair tries what comes then only.
+      // The first start of each new pair covers the steps of first starts.
       this.#left = this.#left.filter(
         ([side, step]) =>
           step !== 'key-claimed' && !askedSteps.has(step) && (side !== 'reader' || step !== 'file-prepared')
@@ -118,9 +118,9 @@ class Pair {
   readonly #edits: SealedEdits
   readonly #commands = {} as Record<Side, Command>
   readonly #faults: string[] = []
-  /** Contents in place and in the log go different ways. */
+  /** Contents in place and in the log take different code paths. */
   readonly #inPlaceAbove: string
-  #looked: Looked | undefined
+  #observer: Observer | undefined
   #key = ''
 
   private constructor(t: Assert, dice: Dice, bootstrap: string, home: string) {
@@ -138,7 +138,7 @@ class Pair {
   static async open(t: Assert, dice: Dice): Promise<Pair> {
     const { text } = await startTestnet(t)
     const pair = new Pair(t, dice, text, await t.tmp())
-    pair.#looked = observe(t, pair.#at('mirror'), pair.#at('published'))
+    pair.#observer = observe(t, pair.#at('mirror'), pair.#at('published'))
     await pair.#firstStart('writer', dice.pick(['file-prepared', 'marker-written', 'key-claimed']))
     pair.#key = (await pair.#commands.writer.event('ready')).key
     await pair.#firstStart('reader', dice.pick(['file-prepared', 'marker-written', 'baseline-recorded', 'placed']))
@@ -146,7 +146,7 @@ class Pair {
     return pair
   }
 
-  /** One kill, or an attempt at one, and what follows. @returns whether all was well */
+  /** One attempted kill and the recovery. @returns whether no fault was found */
   async round(side: Side, step: FailpointName): Promise<boolean> {
     const dice = this.#dice
     const n = manySteps.has(step) ? 1 + dice.roll(dice.pick([1, 3, 8])) : 1
@@ -178,7 +178,7 @@ class Pair {
     if (exit !== -1 && exit !== 130) {
       this.#faults.push(`the ${side} ended by itself with ${exit}: ${this.#commands[side].stderr}`)
     }
-    // What goes on without it is more than a step ahead of what it knows.
+    // The side that keeps running gets more than a step ahead of the killed one.
     if (this.#dice.roll(2) === 0) {
       done.push('meanwhile', ...this.#edits.every())
       if (side === 'reader') await this.#published()
@@ -190,10 +190,10 @@ class Pair {
 
   async end(): Promise<void> {
     for (const command of [this.#commands.reader, this.#commands.writer]) await command.kill('SIGTERM')
-    const { rounds, reads } = (await this.#looked?.end()) ?? { rounds: 0, reads: 0 }
+    const { rounds, reads } = (await this.#observer?.end()) ?? { rounds: 0, reads: 0 }
     this.#t.ok(rounds > 0 && reads > 0, `the mirror was walked ${rounds} times, ${reads} files were read`)
     this.#collect()
-    this.#t.alike(this.#faults, [], 'nothing was the matter to the end')
+    this.#t.alike(this.#faults, [], 'no fault was found up to the end')
   }
 
   #at(name: string): string {
@@ -216,7 +216,7 @@ class Pair {
     this.#commands[side] = start(this.#t, [...args, '--json'], { bootstrap: this.#bootstrap, env })
   }
 
-  /** Starts it for the first time, killed at a step on its way; then once more. */
+  /** Starts a side for the first time, killed at a step of the start; then starts it again. */
   async #firstStart(side: Side, step: FailpointName): Promise<void> {
     this.#arm(side, `${step} 1`)
     this.#start(side)
@@ -226,7 +226,7 @@ class Pair {
     this.#start(side)
   }
 
-  /** A writer that was killed between its log and what it noted of it has to bring the two together. */
+  /** A writer killed between its log and its record of the log has to reconcile the two. */
   async #prepareReconciling(): Promise<void> {
     this.#arm('writer', 'version-made 1')
     this.#edits.every()
@@ -234,29 +234,31 @@ class Pair {
     this.#collect('writer')
   }
 
-  /** Resolves with whether the process has ended; it hasn't when all has come to rest. */
+  /** Waits until the process has exited or both sides have settled. @returns whether it has exited */
   async #ended(side: Side): Promise<boolean> {
     const command = this.#commands[side]
-    await until(() => !command.running || this.#rests(), { what: 'the end, or rest' }).catch(() => {})
+    await until(() => !command.running || this.#isSettled(), { what: 'an exit, or both sides to settle' }).catch(
+      () => {}
+    )
     return !command.running
   }
 
-  /** Whether the reader has reached what the writer says is all, and the trees are the same. */
-  #rests(): boolean {
-    const said = this.#commands.writer.events.findLast((event) => event.type === 'up-to-date')
+  /** Whether the reader has reached the writer's newest version, and the trees are equal. */
+  #isSettled(): boolean {
+    const newest = this.#commands.writer.events.findLast((event) => event.type === 'up-to-date')
     const reached = this.#commands.reader.events.findLast((event) => event.type === 'in-sync')
-    if (said === undefined || reached === undefined) return false
-    if (said.version !== reached.version || said.fork !== reached.fork) return false
+    if (newest === undefined || reached === undefined) return false
+    if (newest.version !== reached.version || newest.fork !== reached.fork) return false
     return this.#left().length === 0
   }
 
   #left(): string[] {
     try {
       const left = differences(this.#at('source'), this.#at('mirror'), { directoryTimes: true })
-      // A copy that was set aside is looked at by itself; it gives its directory another time.
+      // A copy that was set aside is checked separately; it changes the time of its directory.
       return left.filter((line) => !/^"own(\/[^"]*conflict-[^"]*)?"/.test(line))
     } catch (error) {
-      return [String(error)] // Something went while it was looked at.
+      return [String(error)] // A file vanished during the comparison.
     }
   }
 
@@ -272,8 +274,10 @@ class Pair {
 
   async #settle(): Promise<void> {
     const { writer, reader } = this.#commands
-    await until(() => this.#rests() || !writer.running || !reader.running, { what: 'rest' }).catch(() => {})
-    if (!this.#rests()) this.#faults.push(`not at rest: ${this.#left().slice(0, 5).join('; ')} ${this.#versions()}`)
+    await until(() => this.#isSettled() || !writer.running || !reader.running, { what: 'both sides to settle' }).catch(
+      () => {}
+    )
+    if (!this.#isSettled()) this.#faults.push(`not settled: ${this.#left().slice(0, 5).join('; ')} ${this.#versions()}`)
     else {
       const staging = readdirSync(this.#at('mirror/.p2psync/staging'))
       if (staging.length > 0) this.#faults.push(`left in staging: ${staging.join(' ')}`)
@@ -290,7 +294,7 @@ class Pair {
     return `${last('writer', 'up-to-date')} ${last('reader', 'in-sync')} ${last('reader', 'diverged')}`
   }
 
-  /** The mirror's own edit is kept, once and whole, beside what took its path. */
+  /** Checks that the mirror's own edit is kept, once and complete, beside the file that took its path. */
   #checkKept(id: string | undefined): void {
     const own = readdirSync(this.#at('mirror/own')).filter((name) => name.includes('conflict'))
     const ids = own.map((name) => sealOf(readFileSync(this.#at(`mirror/own/${name}`))))
@@ -300,7 +304,7 @@ class Pair {
     for (const name of own) rmSync(this.#at(`mirror/own/${name}`))
   }
 
-  /** What was said that shouldn't have been, and what was seen. */
+  /** Collects unexpected events of the commands and violations seen by the observer. */
   #collect(...sides: Side[]): void {
     for (const side of sides.length > 0 ? sides : (['writer', 'reader'] as const)) {
       for (const event of this.#commands[side].events.splice(0)) {
@@ -311,6 +315,6 @@ class Pair {
         }
       }
     }
-    this.#faults.push(...(this.#looked?.violations.splice(0) ?? []))
+    this.#faults.push(...(this.#observer?.violations.splice(0) ?? []))
   }
 }

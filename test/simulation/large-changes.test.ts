@@ -15,7 +15,7 @@ import type { Head } from '../../src/format/head-codec.ts'
 import { LogStore } from '../../src/log/hypercore/store.ts'
 import { LogWriter } from '../../src/log/writer.ts'
 import { type Command, startClone, startShare } from '../support/cli.ts'
-import { becomeSame } from '../support/snapshot.ts'
+import { waitUntilEqual } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { until } from '../support/until.ts'
 import { Dice } from './edits.ts'
@@ -25,7 +25,7 @@ const seeds = seedsWith()
 const rounds = roundsOr(8)
 const many = 400
 
-/** What changes hundreds of paths at once: versions that are told by deltas. */
+/** Edits that change hundreds of paths at once: such versions are recorded as deltas. */
 const changes: Record<string, (at: string, dice: Dice) => void> = {
   'add files': (at, dice) => {
     const directory = join(at, `added-${dice.roll(1e6)}`)
@@ -83,7 +83,7 @@ async function simulate(t: Assert, seed: number): Promise<void> {
   const clone = () => startClone(t, writer.key, mirror, { bootstrap })
   let writer = await share()
   let reader: Command = clone()
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const errors: unknown[] = []
   const end = async (command: Command) => {
     await command.kill(dice.pick(['SIGTERM', 'SIGKILL'] as const))
@@ -94,7 +94,7 @@ async function simulate(t: Assert, seed: number): Promise<void> {
     const from = writer.events.length
     const done = [change()]
     const [what, when] = [dice.roll(4), dice.roll(3)]
-    // At once, or when the change is being followed, if it was one at all.
+    // At once, or while the change is being applied, if it changed anything.
     const isPublished = () => writer.events.slice(from).some(({ type }) => type === 'published')
     if (when > 0) await until(isPublished, { what: 'a version', ms: 2000 }).catch(() => {})
     if (what === 0) {
@@ -107,14 +107,14 @@ async function simulate(t: Assert, seed: number): Promise<void> {
       writer = await share()
     }
     t.comment(`round ${round}: ${done.join(', ')}`)
-    if (dice.roll(3) > 0) await becomeSame(t, source, mirror)
+    if (dice.roll(3) > 0) await waitUntilEqual(t, source, mirror)
   }
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await end(reader)
   await end(writer)
-  t.alike(errors, [], 'nothing was the matter')
+  t.alike(errors, [], 'no errors or conflicts')
   const { deltas = [] } = (await lastHead(source)) ?? {}
-  t.ok(deltas.length > 0, `the last ${deltas.length} large ones were told by deltas`)
+  t.ok(deltas.length > 0, `the last ${deltas.length} large versions were recorded as deltas`)
 }
 
 async function lastHead(folder: string): Promise<Head | undefined> {

@@ -12,20 +12,20 @@ import { snapshot } from '../support/snapshot.ts'
 import { Dice } from './edits.ts'
 import { seedsWith } from './seeds.ts'
 
-// As many as a month has: P2PSYNC_FILES=20000 P2PSYNC_VERSIONS=5000.
+// A month's amount: P2PSYNC_FILES=20000 P2PSYNC_VERSIONS=5000.
 const files = Number(process.env.P2PSYNC_FILES ?? 600)
 const versions = Number(process.env.P2PSYNC_VERSIONS ?? 150)
 const samples = Number(process.env.P2PSYNC_SAMPLES ?? 3)
 
 for (const seed of seedsWith()) {
-  const what = `${versions} versions of ${files} files are read as they were`
-  test(`${what}, at rest and at work (seed ${seed})`, { timeout: longTestHangMs }, async (t) => {
+  const what = `${versions} versions of ${files} files read back exactly`
+  test(`${what}, from a closed and a running folder (seed ${seed})`, { timeout: longTestHangMs }, async (t) => {
     const folder = await t.tmp()
     const startMs = performance.now()
     const month = await Month.make(folder, { files, versions, seed })
     t.comment(`${month.versions.length} versions made in ${Math.round((performance.now() - startMs) / 1000)} s`)
     await readAll(t, month, new Dice(seed))
-    // At work on the log alone: it neither looks for peers nor at the folder, which is empty.
+    // A paused folder serves its log, but neither seeks peers nor scans the folder, which is empty.
     writeFileSync(join(folder, '.p2psync/paused'), '')
     const share = await startShare(t, folder, {})
     await readAll(t, month, new Dice(seed + 1))
@@ -50,7 +50,7 @@ async function readAll(t: Assert, month: Month, dice: Dice): Promise<void> {
     const inDirectory = described(tree, (path) => parentPath(path) === directory)
     t.alike(await list(t, [`${folder}@${length}`, directory]), inDirectory, `its directory ${directory}`)
 
-    // Several may be of one time.
+    // Several versions may share a time.
     const latest = versions.findLast((version) => version.timeMs <= timeMs)
     const at = `${folder}@${new Date(Math.ceil(timeMs)).toISOString()}`
     const [first] = await run<RecordOf<'list'>>(t, ['ls', at])
@@ -58,8 +58,8 @@ async function readAll(t: Assert, month: Month, dice: Dice): Promise<void> {
 
     const path = dice.pick([...tree.keys()])
     const logged = await run<RecordOf<'log'>>(t, ['log', folder, path])
-    const told = logged.flatMap((record) => (record.type === 'version' ? [record.version] : []))
-    t.alike(told, changed(month, path), `the versions of ${path}`)
+    const found = logged.flatMap((record) => (record.type === 'version' ? [record.version] : []))
+    t.alike(found, changed(month, path), `the versions of ${path}`)
 
     const to = join(await t.tmp(), 'copy')
     await run(t, ['get', `${folder}@${length}`, '--to', to])
@@ -101,13 +101,13 @@ function described(tree: ReadonlyMap<TreePath, Entry>, isWanted: (path: TreePath
     })
 }
 
-/** The versions that changed a path or what lies beneath it, the newest first. */
+/** The versions that changed a path or paths beneath it, the newest first. */
 function changed({ versions }: Month, path: TreePath): readonly number[] {
   const isOf = (each: TreePath) => each === path || isBeneath(each, path)
   return versions.flatMap(({ length, changes }) => ([...changes.keys()].some(isOf) ? [length] : [])).reverse()
 }
 
-/** As `snapshot` tells of a tree on disk. */
+/** The same description as `snapshot` gives of a tree on disk. */
 function onDisk(month: Month, tree: ReadonlyMap<TreePath, Entry>): [string, string][] {
   return [...tree].map(([path, entry]) => {
     const { mtimeMs } = entry

@@ -6,7 +6,7 @@ import { observe } from '../support/observe.ts'
 import { seal } from '../support/sealed.ts'
 import { until } from '../support/until.ts'
 
-test('the observer tells of what is torn, was never published, or is gone, and of nothing else', async (t) => {
+test('the observer reports only content that is torn, was never published, or is gone', async (t) => {
   const home = await t.tmp()
   const published = join(home, 'published')
   const mirror = join(home, 'mirror')
@@ -14,19 +14,19 @@ test('the observer tells of what is torn, was never published, or is gone, and o
   writeFileSync(published, 'steady\tdirectory\nsteady/a\ta 1\nb\tb 1\n')
   writeFileSync(join(mirror, 'steady/a'), seal('a 1', bytesOf(5000)))
   const { violations, end } = observe(t, mirror, published)
-  const tells = (what: RegExp) =>
+  const reports = (what: RegExp) =>
     until(() => violations.some((line) => what.test(line)), { what: `${what} among ${violations}` })
 
   writeFileSync(join(mirror, 'b'), seal('b 1', bytesOf(300_000)).subarray(0, -1))
-  await tells(/"b".*torn/)
+  await reports(/"b".*torn/)
   writeFileSync(join(mirror, 'steady/a'), seal('b 1', bytesOf(100)))
-  await tells(/"steady\/a".*never published/)
+  await reports(/"steady\/a".*never published/)
   writeFileSync(join(mirror, 'c'), seal('b 1', bytesOf(100)))
-  await tells(/"c".*never published/)
+  await reports(/"c".*never published/)
   rmSync(join(mirror, 'steady/a'))
-  await tells(/"steady\/a".*is gone/)
+  await reports(/"steady\/a".*is gone/)
   const { rounds } = await end()
   t.ok(rounds > 0)
-  const about = violations.map((line) => (JSON.parse(line) as { path: string }).path)
-  t.alike([...new Set(about)].sort(), ['b', 'c', 'steady/a'])
+  const paths = violations.map((line) => (JSON.parse(line) as { path: string }).path)
+  t.alike([...new Set(paths)].sort(), ['b', 'c', 'steady/a'])
 })

@@ -10,8 +10,8 @@ const largeBytes = 2_500_000
 const names = ['a', 'b', 'c', 'd'] as const
 
 /**
- * Edits a folder in such a way that an observer of its mirror can judge each content by itself: each is
- * sealed, and written down for its path before it is put there, in one rename.
+ * Edits a folder in such a way that an observer of its mirror can judge each content by itself: each content is
+ * sealed, and recorded for its path before one rename puts it there.
  */
 export class SealedEdits {
   readonly #dice: Dice
@@ -19,7 +19,7 @@ export class SealedEdits {
   readonly #published: string
   readonly #temporary: string
   #count = 0
-  /** What is beneath `free/`: an id, `directory` or `-> target`. */
+  /** Contents of the paths beneath `free/`: an id, `directory` or `-> target`. */
   #free = new Map<string, string>()
 
   /** @param temporary a directory on the same file system */
@@ -37,19 +37,19 @@ export class SealedEdits {
     this.#write('own/file', 200)
   }
 
-  /** Makes a few edits. @returns what they were */
+  /** Makes a few edits. @returns their descriptions */
   some(): string[] {
     const done: string[] = []
     for (let more = 2 + this.#dice.roll(5); more > 0; more--) done.push(this.#dice.pick(this.#kinds)())
     return done
   }
 
-  /** Something of each kind, so that no step of an apply is left out. */
+  /** Makes an edit of each kind, so that a pass skips none of its steps. */
   every(): string[] {
     return this.#kinds.map((edit) => edit())
   }
 
-  /** Edits `own/file` in the mirror, then in the source. @returns the id of what the mirror has to keep */
+  /** Edits `own/file` in the mirror, then in the source. @returns the id of the content that the mirror has to keep */
   clash(mirror: string): string {
     const id = this.#write('own/file', 500, mirror)
     this.#write('own/file', 700)
@@ -87,7 +87,7 @@ export class SealedEdits {
     return id
   }
 
-  /** Keeps its beginning: grown or shrunk, and most of its chunks are known. */
+  /** Grows or shrinks a file; its beginning, and so most of its chunks, stay. */
   #grow(path: string): string {
     const size = largeBytes + 100_000 * this.#dice.roll(10)
     return `resize ${path}: ${this.#write(path, size, this.#root, path.length)}`
@@ -111,7 +111,7 @@ export class SealedEdits {
     mkdirSync(join(this.#root, path), { recursive: true })
   }
 
-  /** A path beneath `free/`, in a directory that exists; what is there already is removed. */
+  /** A path beneath `free/`, in an existing directory; whatever the path held is removed. */
   #fresh(): string {
     const directories = ['free', ...this.#paths('directory')]
     const path = `${this.#dice.pick(directories)}/${this.#dice.pick(names)}`

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type Assert, test } from 'brittle'
 import { type Command, startClone, startShare } from '../support/cli.ts'
-import { becomeSame } from '../support/snapshot.ts'
+import { waitUntilEqual } from '../support/snapshot.ts'
 import { startTestnet } from '../support/testnet.ts'
 import { Dice, edit } from './edits.ts'
 import { roundsOr, seedsWith } from './seeds.ts'
@@ -20,7 +20,7 @@ async function simulate(t: Assert, seed: number): Promise<void> {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const mirror = join(await t.tmp(), 'mirror')
-  // Directories' times are told with other changes, or when all is looked at again: here soon.
+  // Times of directories are published with other changes or by a rescan: here soon.
   const inPlace = () => ['--in-place-above', dice.pick(['none', '1MiB', '128KiB'])]
   const share = () => startShare(t, source, { bootstrap, args: ['--rescan-interval', '1s', ...inPlace()] })
   const clone = () => startClone(t, key, mirror, { bootstrap, args: inPlace() })
@@ -45,9 +45,9 @@ async function simulate(t: Assert, seed: number): Promise<void> {
       t.is(writer.key, key, 'the key stays')
     }
     t.comment(`round ${round}: ${done.map((text) => JSON.stringify(text)).join(', ')}`)
-    if (dice.roll(3) > 0) await becomeSame(t, source, mirror, { directoryTimes: true })
+    if (dice.roll(3) > 0) await waitUntilEqual(t, source, mirror, { directoryTimes: true })
   }
-  await becomeSame(t, source, mirror, { directoryTimes: true })
+  await waitUntilEqual(t, source, mirror, { directoryTimes: true })
   const errors = [...writer.events, ...reader.events].filter(({ type }) => type === 'error' || type === 'conflict')
-  t.alike(errors, [], 'nothing was the matter')
+  t.alike(errors, [], 'no errors or conflicts')
 }

@@ -14,33 +14,33 @@ import { Wire } from '../../src/net/wire/wire.ts'
 import { repeat } from './repeat.ts'
 import { until } from './until.ts'
 
-/** Where an attack goes. Its own address differs from that of honest peers where the system has more than one on loopback. */
+/** The target of an attack. The attack's own address differs from that of honest peers if loopback has more than one. */
 export interface Target {
   readonly port: number
 }
 
-/** What one connection of an attack does, as soon as it is there. */
+/** The action of one connection of an attack, as soon as it is open. */
 export type Attack = (socket: Socket) => void
 
-/** Connections of one attack, and how long the other end has borne them. */
+/** Connections of one attack, and how long the other end kept them. */
 export interface Siege {
-  /** Those that are there now. */
+  /** Number of connections open now. */
   readonly open: number
-  /** Those that were there, or are. */
-  readonly met: number
-  /** The longest that one was there, of those that are gone, in milliseconds. */
+  /** Number of connections opened so far. */
+  readonly opened: number
+  /** The longest lifetime of a closed connection, in milliseconds. */
   readonly longestMs: number
 }
 
 const host = '127.0.0.1'
 const attackerHost = process.platform === 'linux' ? '127.0.0.9' : host
-/** So many are made at once: more would wait in the queue of the system. */
+/** Connections opened at once: more would wait in the system's queue. */
 const atOnce = 50
 
-/** Makes `count` connections, which stay until the other end closes them. Resolves when all were made. */
+/** Opens `count` connections, which stay until the other end closes them. Resolves when all are open. */
 export async function besiege(t: Assert, { port }: Target, count: number, attack: Attack): Promise<Siege> {
   const sockets = new Set<Socket>()
-  const siege = { open: 0, met: 0, longestMs: 0 }
+  const siege = { open: 0, opened: 0, longestMs: 0 }
   t.teardown(
     () => {
       for (const socket of sockets) socket.destroy()
@@ -57,12 +57,12 @@ export async function besiege(t: Assert, { port }: Target, count: number, attack
     if (socket.destroyed) return
     const startMs = performance.now()
     siege.open++
-    siege.met++
+    siege.opened++
     socket.once('close', () => {
       siege.open--
       siege.longestMs = Math.max(siege.longestMs, performance.now() - startMs)
     })
-    // Else the end of the connection isn't seen.
+    // Otherwise the end of the connection goes unnoticed.
     socket.resume()
     attack(socket)
   }
@@ -72,12 +72,12 @@ export async function besiege(t: Assert, { port }: Target, count: number, attack
   return siege
 }
 
-/** The first bytes of connections: they tell how it goes on. */
+/** The first byte of a connection: it selects the handshake pattern. */
 const [ik, xx] = [1, 2]
 
-/** What a stranger may do before the end of the handshake. */
-export const early: ReadonlyArray<[name: string, count: number, attack: Attack]> = [
-  ['that say nothing', 1000, () => {}],
+/** Attacks by a stranger before the end of the handshake. */
+export const earlyAttacks: ReadonlyArray<[name: string, count: number, attack: Attack]> = [
+  ['that send nothing', 1000, () => {}],
   ['that send garbage', 1000, (socket) => socket.write(randomBytes(1 + Math.floor(Math.random() * 20_000)))],
   ['that announce a frame of 16 MB, IK', 50, announce(ik)],
   ['that announce a frame of 16 MB, XX', 50, announce(xx)],
@@ -97,7 +97,7 @@ function dribble(socket: Socket): void {
   socket.once('close', () => clearInterval(timer))
 }
 
-/** Goes through the handshake, as one who knows no key, and then does something. */
+/** Completes the handshake without knowing the key, and then acts. */
 function afterHandshake(act: LateAct): Attack {
   return (socket) => {
     socket.write(Buffer.of(xx))
@@ -111,21 +111,21 @@ function afterHandshake(act: LateAct): Attack {
   }
 }
 
-/** @param raw what carries the stream */
+/** @param raw the connection beneath the stream */
 type LateAct = (stream: SecretStream, raw: { write(bytes: Buffer): unknown }) => void
 
-/** What a stranger may do after it. */
-export const late: ReadonlyArray<[name: string, act: LateAct]> = [
-  ['that say nothing after the handshake', () => {}],
-  ['that keep alive', keepAlive],
+/** Attacks by a stranger after the handshake. */
+export const lateAttacks: ReadonlyArray<[name: string, act: LateAct]> = [
+  ['that send nothing after the handshake', () => {}],
+  ['that send only keep-alives', keepAlive],
   ['that prove nothing', (stream) => stream.write(openChannel(1, 'p2psync/link/1', Buffer.alloc(0), randomBytes(32)))],
   ['that announce a frame of 16 MB after the handshake', (_, raw) => raw.write(Buffer.of(0xff, 0xff, 0xff, 1))],
   ['that send frames of 16 MB', (stream) => stream.write(Buffer.alloc(2 ** 24 - 100, 1))],
-  ['that open channels without number', (stream) => repeat(20_000, (i) => stream.write(hypercore(i)))],
+  ['that open countless channels', (stream) => repeat(20_000, (i) => stream.write(hypercore(i)))],
   ['that open channels, few at a time', (stream) => repeat(20, (i) => stream.write(hypercore(i)))]
 ]
 
-export const lateOverTcp = late.map(([name, act]) => [name, 100, afterHandshake(act)] as const)
+export const lateAttacksOverTcp = lateAttacks.map(([name, act]) => [name, 100, afterHandshake(act)] as const)
 
 function keepAlive(stream: SecretStream): void {
   const timer = setInterval(() => stream.write(Buffer.alloc(0)), 500)
@@ -145,19 +145,19 @@ function openChannel(id: number, protocol: string, channelId: Buffer, handshake:
   return Buffer.concat([Buffer.of(0, 1), number, Buffer.of(name.length), name, idBytes, handshake])
 }
 
-/** What an attack through the DHT takes of it. */
+/** The part of HyperDHT that an attack through it uses. */
 interface Dht {
   lookup(topic: Buffer): AsyncIterable<{ readonly peers: readonly { readonly publicKey: Buffer }[] }>
   connect(key: Buffer, options: { readonly keyPair: KeyPair }): SecretStream
 }
 
-/** A way through a DHT to whoever publishes a folder. */
+/** A peer of a folder, reachable through a DHT. */
 export interface DhtTarget {
   readonly dht: Dht
   readonly key: Buffer
 }
 
-/** Finds a peer of a folder as one who knows its topic: that is all that somebody who runs nodes of the DHT learns. */
+/** Finds a peer of a folder by its topic alone, which is all that an operator of DHT nodes learns. */
 export async function findThroughDht(t: Assert, bootstrap: readonly Address[], folder: string): Promise<DhtTarget> {
   const swarm = new Hyperswarm({ keyPair: newKeyPair(), bootstrap })
   t.teardown(() => swarm.destroy())
@@ -173,14 +173,14 @@ export async function findThroughDht(t: Assert, bootstrap: readonly Address[], f
   return { dht, key }
 }
 
-/** Makes `count` connections through the DHT, one key pair for each. Resolves when all were made, or failed. */
+/** Opens `count` connections through the DHT, each with its own key pair. Resolves when all are open or have failed. */
 export async function besiegeThroughDht(
   t: Assert,
   { dht, key }: DhtTarget,
   count: number,
   act: LateAct
 ): Promise<Siege> {
-  const siege = { open: 0, met: 0, longestMs: 0 }
+  const siege = { open: 0, opened: 0, longestMs: 0 }
   const one = async () => {
     const stream = dht.connect(key, { keyPair: newKeyPair() })
     t.teardown(() => stream.destroy(), { order: -1 })
@@ -189,7 +189,7 @@ export async function besiegeThroughDht(
     if (!(await stream.opened)) return
     const startMs = performance.now()
     siege.open++
-    siege.met++
+    siege.opened++
     stream.once('close', () => {
       siege.open--
       siege.longestMs = Math.max(siege.longestMs, performance.now() - startMs)
@@ -200,7 +200,7 @@ export async function besiegeThroughDht(
   return siege
 }
 
-/** What a process holds in memory, in megabytes. */
+/** Resident memory of a process, in megabytes. */
 export function memoryMb(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 }

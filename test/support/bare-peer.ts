@@ -11,14 +11,14 @@ import { Bucket } from '../../src/net/wire/bucket.ts'
 import type { KeyPair } from '../../src/net/wire/key-pair.ts'
 
 export interface BarePeerOptions {
-  /** What it proves to know. */
+  /** The secret that it proves to know. */
   readonly secret: Uint8Array
   readonly keyPair?: KeyPair
-  /** Says more in the same breath as its proof. */
+  /** Sends further messages in the same write as its proof. */
   readonly withProof?: (peer: BarePeer) => void
 }
 
-/** One TCP connection to a network, that says on its channel whatever it is told to, and answers pings. */
+/** One TCP connection to a network, which sends whatever the test wants on its channel, and answers pings. */
 export class BarePeer {
   readonly machine = newKeyPair()
   readonly stream: SecretStream
@@ -30,9 +30,9 @@ export class BarePeer {
   readonly pong: Message<number>
   readonly refuse: Message<number>
   readonly lost: Message<null>
-  /** The reasons for which it was refused. */
+  /** The reasons given for refusing it. */
   readonly refusals: number[] = []
-  /** How often it was asked for an answer: that is asked of none that isn't admitted. */
+  /** Number of pings received: only admitted peers receive pings. */
   pings = 0
 
   private constructor(stream: SecretStream, { secret, withProof }: BarePeerOptions) {
@@ -71,7 +71,7 @@ export class BarePeer {
     return new BarePeer(stream, options)
   }
 
-  /** Its introduction, as it should be. */
+  /** Its correct introduction. */
   introduction(): Buffer {
     const signed = Buffer.concat([Buffer.from('p2psync machine 1 initiator '), this.stream.handshakeHash])
     const signature = sign(signed, this.machine.secretKey)

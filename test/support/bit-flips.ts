@@ -1,7 +1,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, utimesSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Flips one bit of a file where it lies, as a disk does, but for the ctime, which nobody can set. */
+/** Flips one bit of a file in place, as a failing disk does. Only the ctime, which can't be set, reveals it. */
 export function flipBit(file: string, at: number, bit: number): void {
   const { atime, mtimeMs } = statSync(file)
   const fd = openSync(file, 'r+')
@@ -13,11 +13,11 @@ export function flipBit(file: string, at: number, bit: number): void {
   } finally {
     closeSync(fd)
   }
-  // The rest of a microsecond less would make it the millisecond before.
+  // Without the added half microsecond rounding could yield the previous millisecond.
   utimesSync(file, atime, mtimeMs / 1000 + 5e-7)
 }
 
-/** Where the bytes of a block lie in the files of a store. */
+/** The place of a block's bytes in the files of a store. */
 export interface StoredBlock {
   readonly file: string
   readonly at: number
@@ -30,7 +30,7 @@ const recordBytes = 32
 const footerBytes = 32
 
 /**
- * The blocks that lie in the value files of a store which nobody has open: those of 4 KB and more. RocksDB's blob files
+ * The blocks in the value files of a closed store: those of 4 KB and more. RocksDB's blob files
  * are a header, records of a head (length of key and value, expiration, two checksums), key and value, and a footer; the
  * keys of hypercore-storage are numbers: 4, the core, 3 for blocks, the index.
  */
@@ -55,7 +55,7 @@ export function storedBlocks(store: string): StoredBlock[] {
   return blocks
 }
 
-/** Numbers as index-encoder writes them: in one byte, or behind one that says how many. */
+/** Decodes the numbers of index-encoder: one byte each, or a byte for the width before the number. */
 function numbersOf(key: Buffer): number[] {
   const numbers: number[] = []
   for (let at = 0; at < key.length; ) {

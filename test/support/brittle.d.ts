@@ -1,4 +1,4 @@
-/** Ambient types for the test runner, which ships none; only what the tests call. */
+/** Ambient types for the test runner, which ships none; only the parts that the tests use. */
 
 declare module 'brittle' {
   export interface Assert {
@@ -19,7 +19,7 @@ declare module 'brittle' {
     teardown(act: () => unknown, options?: { readonly order?: number; readonly force?: boolean }): void
     timeout(milliseconds: number): void
     tmp(): Promise<string>
-    /** A test in a test, which goes on by itself until it is waited for. */
+    /** A nested test, which runs concurrently until awaited. */
     test(name: string, options: TestOptions, body: Body): Promise<boolean>
   }
 

@@ -8,17 +8,17 @@ import type { SyncEvent } from '../../src/index.ts'
 import type { Host } from './namespaces.ts'
 import { until } from './until.ts'
 
-/** The package's root, seen from where tests are built to. */
+/** The package's root, relative to the compiled tests. */
 export const packageRoot = join(import.meta.dirname, '../../..')
 
 const program = join(packageRoot, 'dist/bin/p2psync.js')
 
-/** What ends the commands that were started for it: a test, or a benchmark. */
+/** The owner of started commands, which stops them at its end: a test, or a benchmark. */
 export type Scope = Pick<Assert, 'teardown'>
 
 type EventOf<T extends SyncEvent['type']> = Extract<SyncEvent, { type: T }>
 
-/** A test that breaks off takes no time to end what it has started: nothing may go on for ever. */
+/** An aborted test doesn't stop its commands; none may outlive this process. */
 const alive = new Map<ChildProcess, Command>()
 process.once('exit', (status) => {
   for (const [child, command] of alive) {
@@ -30,7 +30,7 @@ process.once('exit', (status) => {
 const lastEvents = 12
 const lastCharacters = 2000
 
-/** What a line tells as JSON; a file's bytes may look like that too. */
+/** The event in a line of JSON; the bytes of a printed file may resemble JSON, too. */
 function parsed(line: string): SyncEvent | undefined {
   try {
     return JSON.parse(line) as SyncEvent
@@ -39,7 +39,7 @@ function parsed(line: string): SyncEvent | undefined {
   }
 }
 
-/** A command that was started, with what it has said so far. */
+/** A started command, with its output so far. */
 export class Command {
   readonly events: SyncEvent[] = []
   stdout = ''
@@ -67,7 +67,7 @@ export class Command {
       this.stderr += data
     })
     let open = ''
-    // Not by readline, for which some characters that are none end a line too.
+    // Not by readline, which also splits at characters other than newlines.
     stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text
       const lines = (open + text).split('\n')
@@ -80,10 +80,10 @@ export class Command {
     t.teardown(() => this.kill('SIGKILL'))
   }
 
-  /** What it said last, for whoever asks why a test has failed while it ran. */
+  /** Its last output, to explain a test that failed while the command ran. */
   lastWords(): string {
     const events = this.events.slice(-lastEvents).map((event) => `#   ${JSON.stringify(event)}\n`)
-    return `# still at work: ${this.#args.join(' ')}\n${events.join('')}${this.stderr.slice(-lastCharacters)}\n`
+    return `# still running: ${this.#args.join(' ')}\n${events.join('')}${this.stderr.slice(-lastCharacters)}\n`
   }
 
   get pid(): number {
@@ -94,31 +94,31 @@ export class Command {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** Resolves with the exit status when it has ended; -1 when a signal killed it. */
+  /** Waits for the exit. @returns the exit status; -1 if a signal killed the command */
   async exit(): Promise<number> {
     await until(() => !this.running, { what: `the end of the command\n${this.stderr}` })
     await this.#closed
     return this.#child.exitCode ?? -1
   }
 
-  /** Ends it with a signal, and resolves when it is gone. */
+  /** Sends a signal, and resolves when the command has exited. */
   async kill(signal: NodeJS.Signals): Promise<number> {
     if (this.running) this.#child.kill(signal)
     return this.exit()
   }
 
-  /** The first event of a type, from the `from`th event on, that `isIt` accepts; waits for it. */
+  /** Waits for the first event of a type, from the `from`th event on, that `isIt` accepts. */
   async event<T extends SyncEvent['type']>(
     type: T,
     isIt: (event: EventOf<T>) => boolean = () => true,
     from = 0
   ): Promise<EventOf<T>> {
     let found: SyncEvent | undefined
-    const look = () => {
+    const isFound = () => {
       found = this.events.slice(from).find((event) => event.type === type && isIt(event as EventOf<T>))
       return found !== undefined || !this.running
     }
-    await until(look, { what: `an event ${type}\n${this.stderr}` })
+    await until(isFound, { what: `an event ${type}\n${this.stderr}` })
     if (found === undefined) throw new Error(`The command ended without an event ${type}\n${this.stderr}`)
     return found as EventOf<T>
   }
@@ -128,21 +128,21 @@ export interface StartOptions {
   readonly bootstrap?: string
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
-  /** As an ordinary user, to whom modes mean something; what it needs has to be `own`. */
+  /** Runs as an ordinary user, to whom modes apply; its files have to be given to that user by `giveToOrdinaryUser`. */
   readonly ordinary?: boolean
-  /** Where to run it: a machine of the test's own instead of this one. Not as an ordinary user. */
+  /** Runs on a host of the test's own instead of this machine. Excludes `ordinary`. */
   readonly host?: Host
 }
 
 const isRoot = process.getuid?.() === 0
 const nobody = 65534
 
-/** Whether commands can be run as an ordinary user: as root that takes a place that others may read. */
+/** Whether commands can be run as an ordinary user: for root this requires a package directory that others may read. */
 export const canBeOrdinary =
   !isRoot || spawnSync(process.execPath, [program, '--version'], { uid: nobody, gid: nobody }).status === 0
 
-/** Gives a directory, with all in it, to the user as whom an `ordinary` command runs. */
-export function own(directory: string): string {
+/** Gives a directory and its contents to the user of `ordinary` commands. */
+export function giveToOrdinaryUser(directory: string): string {
   if (!isRoot) return directory
   for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }))
     lchownSync(join(directory, name), nobody, nobody)
@@ -150,16 +150,16 @@ export function own(directory: string): string {
   return directory
 }
 
-/** Loopback, a port where nobody is: no test may reach the public DHT. */
+/** A loopback port without a listener: no test may reach the public DHT. */
 const unreachable = '127.0.0.1:9'
 
-/** Where commands keep what is this machine's, and each host of its own what is that host's. */
+/** Directory of the machine-wide state of commands; each host has a subdirectory of its own. */
 const machines = mkdtempSync(join(tmpdir(), 'p2psync-machines-'))
 chmodSync(machines, 0o777)
 process.once('exit', () => rmSync(machines, { recursive: true, force: true }))
 
 function environmentOf({ bootstrap = unreachable, host }: StartOptions): NodeJS.ProcessEnv {
-  // Nothing may be sent by multicast on the networks of whoever runs the tests.
+  // Tests must not send multicast on the networks of the machine that runs them.
   if (host === undefined)
     return { P2PSYNC_BOOTSTRAP: bootstrap, P2PSYNC_NO_LAN: '1', XDG_STATE_HOME: join(machines, 'state') }
   const home = join(machines, host.name)

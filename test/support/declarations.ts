@@ -11,11 +11,11 @@ export interface Reached {
 
 export interface Reach {
   readonly declarations: readonly Reached[]
-  /** Packages whose types are named on the way; those of Node are not. */
+  /** Packages whose types occur, Node's excluded. */
   readonly packages: readonly string[]
 }
 
-/** What a name of a module stands for: a name of another module, or of a package. */
+/** The origin of a name in a module: a name of another module or of a package. */
 interface Import {
   readonly from: string
   readonly name: string
@@ -35,7 +35,7 @@ const defaultImport = /^import (?:type )?(?:\* as )?(\w+) from ['"]([^'"]+)['"]/
 const notNaming = /'[^'\n]*'|"[^"\n]*"|\b\w+\??:|^ +(?:get |set )?\w+(?=[(<])/gm
 const inlineImport = /\bimport\(["']([^"']+)["']\)/g
 
-/** Follows the types that declarations name, from module to module, through all that are reached. */
+/** Follows the types that declarations name, from module to module. */
 export class Declarations {
   readonly #modules = new Map<string, Module>()
 
@@ -43,8 +43,8 @@ export class Declarations {
   exportsOf(file: string): readonly string[] {
     const { declarations, imports } = this.#module(file)
     const declared = [...declarations].filter(([, { text }]) => text.startsWith('export ')).map(([name]) => name)
-    const passedOn = [...imports.keys()].filter((name) => name.startsWith('export '))
-    return [...declared, ...passedOn.map((name) => name.slice('export '.length))]
+    const reexported = [...imports.keys()].filter((name) => name.startsWith('export '))
+    return [...declared, ...reexported.map((name) => name.slice('export '.length))]
   }
 
   /** The text of a declaration. */
@@ -54,7 +54,7 @@ export class Declarations {
     return found.text
   }
 
-  /** All that the signatures of some exports of a module name, directly or by way of others. */
+  /** All declarations and packages that the signatures of some exports name, directly or indirectly. */
   reach(file: string, names: readonly string[]): Reach {
     const declarations = new Map<string, Reached>()
     const packages = new Set<string>()
@@ -108,7 +108,7 @@ function parse(text: string): Module {
   return { declarations, imports }
 }
 
-/** The names that a statement imports; one that is passed on is called `export NAME`. */
+/** The names that a statement imports; a re-exported one is called `export NAME`. */
 function* importsIn(statement: string): Generator<readonly [local: string, imported: Import]> {
   const [, whole, fromWhole] = defaultImport.exec(statement) ?? []
   if (whole !== undefined && fromWhole !== undefined) yield [whole, { from: fromWhole, name: 'default' }]

@@ -1,9 +1,9 @@
 import DHT from 'hyperdht'
 
-/** A private DHT in one process: `node dht.js <address of this host>` prints where its first node is. */
+/** A private DHT in one process: `node dht.js <address of this host>` prints the address of its first node. */
 const host = process.argv[2] as string
 const port = 49_737
-/** With one or two, connections stall for seconds. */
+/** With one or two nodes, connections stall for seconds. */
 const nodesMin = 5
 
 const first = DHT.bootstrapper(port, host, { bootstrap: [] })

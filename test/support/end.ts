@@ -5,10 +5,10 @@ import { Network, type NetworkSettings } from '../../src/net/network.ts'
 import type { NetworkEvent } from '../../src/net/status.ts'
 import { until } from './until.ts'
 
-/** What all ends know, unless they are told otherwise. */
+/** The default secret of all ends. */
 export const secret = Buffer.alloc(32, 7)
 
-/** An end of a network on loopback, with what it has told of. */
+/** An end of a network on loopback, with its events. */
 export class End {
   readonly events: NetworkEvent[] = []
   readonly carriers: Duplex[] = []
@@ -24,7 +24,7 @@ export class End {
       sends: false,
       bootstrap: [],
       lan: false,
-      // Nothing but what is given is to be found.
+      // Only given addresses may be found.
       sameMachine: false,
       onCarrier: (stream) => this.carriers.push(stream),
       onEvent: (event) => this.events.push(event),
@@ -33,7 +33,7 @@ export class End {
     t.teardown(() => this.network.close())
   }
 
-  /** What its peers did, one after the other. */
+  /** The states of its peers, in order. */
   get states(): readonly string[] {
     return this.events.flatMap((event) => (event.type === 'peer' ? [event.state] : []))
   }
@@ -43,12 +43,12 @@ export class End {
   }
 
   connected(isIt: (transport: string) => boolean = () => true): Promise<unknown> {
-    const look = () => this.network.peers.some(({ transport }) => isIt(transport))
-    return until(look, { what: 'a peer' })
+    const isConnected = () => this.network.peers.some(({ transport }) => isIt(transport))
+    return until(isConnected, { what: 'a peer' })
   }
 }
 
-/** An end that has started. */
+/** Creates an end and starts it. */
 export async function openEnd(t: Assert, options: Partial<NetworkSettings> = {}): Promise<End> {
   const end = new End(t, options)
   await end.network.start()

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import type { DirectoryEntry, Extent, FileEntry, SymlinkEntry } from '../../src/tree/entry.ts'
 import { parseTreePath, type TreePath } from '../../src/tree/path.ts'
 
-/** 2021-03-04T05:06:07.089Z: no whole second, so that a rounded time is noticed. */
+/** 2021-03-04T05:06:07.089Z: not a whole second, so that rounding shows. */
 export const someTimeMs = 1_614_834_367_089
 
-/** `text` as a path; throws where it is none. */
+/** `text` as a path; throws if it is none. */
 export function pathOf(text: string): TreePath {
   const path = parseTreePath(text)
   if (path === undefined) throw new Error(`Not a path: ${text}`)

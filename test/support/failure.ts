@@ -1,4 +1,4 @@
-/** What `act` throws, or rejects with; throws itself where it does neither. */
+/** The error that `act` throws or rejects with; throws if `act` succeeds. */
 export async function failureOf(act: () => unknown): Promise<unknown> {
   let answer: unknown
   try {
@@ -9,7 +9,7 @@ export async function failureOf(act: () => unknown): Promise<unknown> {
   throw new Error(`Succeeded, and answered ${String(answer)}`)
 }
 
-/** The code of the error that `act` throws, or rejects with. */
+/** The code of the error that `act` throws or rejects with. */
 export async function codeOf(act: () => unknown): Promise<unknown> {
   return ((await failureOf(act)) as { readonly code?: unknown }).code
 }

@@ -5,19 +5,19 @@ import type { Plan, Step } from '../../src/tree/plan.ts'
 import type { Tree } from '../../src/tree/tree.ts'
 import { must } from './property.ts'
 
-/** A folder in memory that carries out plans as their documentation says, and keeps account of what went. */
+/** A folder in memory that applies plans as documented, and records lost contents. */
 export class FolderModel {
   readonly entries: Map<TreePath, Entry>
-  /** What stood somewhere and was overwritten or removed, so that its bytes are gone. */
+  /** Entries that were overwritten or removed, so that their bytes are lost. */
   readonly dropped: (readonly [TreePath, Entry])[] = []
-  /** What was set aside under a name of its own, with all beneath it. */
+  /** Entries that were set aside under another name, with everything beneath them. */
   readonly aside = new Map<TreePath, Entry>()
 
   constructor(entries: Tree) {
     this.entries = new Map(entries)
   }
 
-  /** Carries out a plan, then returns the baseline that follows from it. */
+  /** Applies a plan. @returns the resulting baseline */
   run(plan: Plan, base: Tree, target: Tree): Tree {
     const conflicts = new Set(plan.conflicts.map(({ path }) => path))
     const late: (readonly [TreePath, Entry])[] = []
@@ -46,7 +46,7 @@ export class FolderModel {
         must(sameContent(this.entries.get(step.from), step.entry), `nothing to move at ${step.from}`)
         this.entries.delete(step.from)
       }
-      // A directory makes way once what is removed from it has gone.
+      // A directory makes way after the removals beneath it.
       if (this.entries.get(path)?.type === 'directory') late.push([path, step.entry])
       else this.#replace(path, step.entry, conflicts)
     }

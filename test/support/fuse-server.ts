@@ -1,13 +1,13 @@
 /**
- * A file system in memory that takes names for one which only differ in normal form, as Macs' do; none
- * that Linux can mount does. Run as a process of its own: `node fuse-server.js MOUNTPOINT OPTIONS`, where the
- * options are JSON. It speaks the kernel's protocol by itself, as far as it is needed.
+ * A file system in memory that treats names differing only in normal form as one, like those of Macs; none
+ * that Linux can mount does so. Run as a process of its own: `node fuse-server.js MOUNTPOINT OPTIONS`, where the
+ * options are JSON. It implements the needed part of the kernel's protocol itself.
  */
 import { spawnSync } from 'node:child_process'
 import { openSync, read, writeSync } from 'node:fs'
 
 export interface FuseOptions {
-  /** Names are listed in NFD, as HFS+ does; as they were given, as APFS does, when false. */
+  /** Names are listed in NFD, as HFS+ does; if false, as given, as APFS does. */
   readonly decomposes: boolean
   readonly foldsCase: boolean
   /** Refuses every mode but 0644 and 0755, as FAT does. */
@@ -95,9 +95,9 @@ class FileSystem {
   #rename(fromId: bigint, from: string, toId: bigint, to: string): void {
     const source = this.#inode(fromId)
     const inode = this.#child(source, from)
-    const there = this.#inode(toId).children.get(this.#key(to))?.inode
-    if (there === inode) return // As Linux does itself: two names of one file are left as they are.
-    if (there !== undefined && there.children.size > 0) throw new Failed('ENOTEMPTY')
+    const existing = this.#inode(toId).children.get(this.#key(to))?.inode
+    if (existing === inode) return // As Linux does itself: a rename between two names of one file does nothing.
+    if (existing !== undefined && existing.children.size > 0) throw new Failed('ENOTEMPTY')
     source.children.delete(this.#key(from))
     touch(source)
     this.#add(this.#inode(toId), to, inode)
@@ -151,7 +151,7 @@ class FileSystem {
     return Buffer.concat(parts)
   }
 
-  /** The answer to a request; none where none is expected. */
+  /** The answer to a request; `undefined` if none is expected. */
   answer(opcode: number, id: bigint, body: Buffer): Buffer | undefined {
     const names = (from: number) => body.toString('utf8', from).split('\0') as [string, string]
     const made = (from: number, type: number, mode: number) => this.#create(id, names(from)[0], type, mode)
@@ -232,7 +232,7 @@ function touch(inode: Inode): void {
   inode.ctimeNs = inode.mtimeNs
 }
 
-/** Little-endian numbers of so many bytes each; more than eight are zeros. */
+/** Little-endian numbers with their widths in bytes; other widths than 4 and 8 are zeros. */
 function numbers(...values: readonly (readonly [value: number | bigint, bytes: number])[]): Buffer {
   return Buffer.concat(
     values.map(([value, bytes]) => {
@@ -268,7 +268,7 @@ function attributes({ id, type, mode, mtimeNs, ctimeNs, data }: Inode): Buffer {
   )
 }
 
-/** The kernel may believe what it was told for a second. */
+/** The kernel may cache the attributes for a second. */
 function attributesOf(inode: Inode): Buffer {
   return Buffer.concat([numbers([1, 8], [0, 8]), attributes(inode)])
 }
@@ -315,7 +315,7 @@ function respond(device: number, fileSystem: FileSystem, request: Buffer): void 
   try {
     writeSync(device, Buffer.concat([head, answer ?? Buffer.alloc(0)]))
   } catch {
-    // Whoever asked doesn't wait for it any more.
+    // The requester no longer waits for the answer.
   }
 }
 

@@ -6,12 +6,12 @@ interface Timer {
   readonly act: () => void
 }
 
-/** Timers of a process that runs, or is stopped, as it is told to. */
+/** Timers of a simulated process that the test runs and suspends. */
 export class HandTimers implements Timers {
   #nowMs = 0
   #timers: Timer[] = []
   #afterInput: (() => void)[] = []
-  /** What comes from outside, and when; a process that is stopped reads it later. */
+  /** Inputs from outside with their times; a suspended process reads them later. */
   #inputs: { readonly atMs: number; readonly act: () => void }[] = []
 
   now(): number {
@@ -30,12 +30,12 @@ export class HandTimers implements Timers {
     this.#afterInput.push(act)
   }
 
-  /** Something comes in so many milliseconds. */
+  /** Schedules an input in `ms` milliseconds. */
   input(ms: number, act: () => void): void {
     this.#inputs.push({ atMs: this.#nowMs + ms, act })
   }
 
-  /** The process runs for so long, and does all in time. */
+  /** Runs the process for `ms` milliseconds, without delays. */
   run(ms: number): void {
     const endMs = this.#nowMs + ms
     for (;;) {
@@ -48,7 +48,7 @@ export class HandTimers implements Timers {
     this.#turn()
   }
 
-  /** The process is stopped for so long. */
+  /** Suspends the process for `ms` milliseconds. */
   stop(ms: number): void {
     this.#nowMs += ms
   }
@@ -61,7 +61,7 @@ export class HandTimers implements Timers {
     }
   }
 
-  /** One turn of Node's event loop: the timers, then what has come, then what waits for that. */
+  /** One turn of Node's event loop: the timers, then inputs, then callbacks that wait for inputs. */
   #turn(): void {
     for (const timer of this.#timers.filter(({ dueMs }) => dueMs <= this.#nowMs)) {
       if (!this.#timers.includes(timer)) continue

@@ -1,4 +1,4 @@
-/** Takes the lock that its argument names, says so, and holds it until it is ended. */
+/** Takes the lock named by its argument, prints `held`, and holds it until the process is killed. */
 
 import { takeLock } from '../../src/disk/path/lock.ts'
 

@@ -11,7 +11,7 @@ import type { Network } from '../../src/net/network.ts'
 import { joinAsPeer } from './network.ts'
 import { until } from './until.ts'
 
-/** What Hypercore's replicator has of a peer, as far as one who means harm bends it. */
+/** The members of Hypercore's replication peer that a hostile peer abuses. */
 export interface BentPeer extends PeerInternals {
   readonly wireSync: { send(message: object): void }
   readonly wireRequest: { send(message: object): void }
@@ -21,7 +21,7 @@ export interface BentPeer extends PeerInternals {
   readonly wireData: { send(message: object): void }
 }
 
-/** A peer that has the key and the log, and does with real connections whatever it is told. */
+/** A peer with the key and the log, which does whatever the test wants over real connections. */
 export class HostilePeer {
   readonly entries: Hypercore
   readonly content: Hypercore
@@ -33,7 +33,7 @@ export class HostilePeer {
     this.network = network
   }
 
-  /** Gets the whole log honestly, so that it is known to have it. */
+  /** Downloads the whole log honestly, so that others know that it has it. */
   static async open(
     t: Assert,
     bootstrap: readonly { readonly host: string; readonly port: number }[],
@@ -63,7 +63,7 @@ export class HostilePeer {
     return new HostilePeer(entries, content, network)
   }
 
-  /** Calls `bend` with every peer of a core, those to come too. */
+  /** Calls `bend` with every present and future peer of a core. */
   bend(core: Hypercore, bend: (peer: BentPeer) => void): void {
     for (const peer of internalsOf(core).peers) bend(peer as BentPeer)
     core.on('peer-add', bend)

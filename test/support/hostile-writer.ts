@@ -9,7 +9,7 @@ import CorestoreStorage from 'hypercore-storage'
 import { hashOf } from './entries.ts'
 import { joinAsPeer } from './network.ts'
 
-/** What a record of a file may be told to say; each part has a fitting value of its own. */
+/** Overrides for the record of a file; each field has a fitting default. */
 export interface FileRecord {
   readonly type?: number
   readonly mode?: number
@@ -20,15 +20,15 @@ export interface FileRecord {
 }
 
 export interface HostileOptions {
-  /** What the header names as the content core; the right one when left out, none when `null`. */
+  /** The content core named in the header; by default the right one, none if `null`. */
   readonly contentFeed?: Uint8Array | null
   /** The first blocks of the entries core, in place of a Hyperbee. */
   readonly blocks?: readonly Uint8Array[]
 }
 
 /**
- * A writer that puts whatever it is told into a log, which real readers follow over a private DHT. It
- * shares no encoder with the program: what it writes wrong, nothing puts right.
+ * A writer that puts whatever the test wants into a log, which real readers follow over a private DHT. It
+ * shares no encoder with the program, so nothing corrects its mistakes.
  */
 export class HostileWriter {
   readonly entries: Hypercore
@@ -74,7 +74,7 @@ export class HostileWriter {
     return ids.encode(this.entries.key)
   }
 
-  /** Makes a version: puts each pair, and removes where the value is `undefined`. */
+  /** Makes a version: puts each pair, and removes keys whose value is `undefined`. */
   async put(pairs: readonly (readonly [key: string | Buffer, value: Buffer | undefined])[]): Promise<void> {
     const batch = this.bee.batch()
     for (const [key, value] of pairs) {
@@ -84,7 +84,7 @@ export class HostileWriter {
     await batch.flush()
   }
 
-  /** The same with a head, as an honest writer puts it. */
+  /** The same with a head, as an honest writer does. */
   async putWithHead(
     pairs: readonly (readonly [key: string | Buffer, value: Buffer | undefined])[],
     contentLength = this.content.length
@@ -97,7 +97,7 @@ export class HostileWriter {
     return fileRecord(content, { extents: [await this.block(content)], ...record })
   }
 
-  /** Appends a bare block. @returns the extent that names all of it */
+  /** Appends a bare block. @returns the extent that covers it */
   async block(content: string | Uint8Array): Promise<readonly number[]> {
     const block = this.content.length
     await this.content.append(Buffer.from(content))
@@ -105,7 +105,7 @@ export class HostileWriter {
   }
 }
 
-/** A block of a Hyperbee as told: `levels` are its nodes, the first the root of a tree. */
+/** A hand-made block of a Hyperbee: `levels` are its nodes, the first the root of a tree. */
 export function beeBlock(
   key: string,
   value: Buffer,
@@ -121,7 +121,7 @@ export function headRecord(contentLength: number): Buffer {
   return uints(1, 0, 1_700_000_000_000, 0, 0, 0, 0, 0, 0, contentLength)
 }
 
-/** A file's record, right for `content` but for what is told otherwise. */
+/** A file's record, correct for `content` except for the overrides. */
 export function fileRecord(content: string | Uint8Array, record: FileRecord): Buffer {
   const { type = 1, mode = 0o644, size = Buffer.byteLength(content), hash = hashOf(content), extents = [] } = record
   return Buffer.concat([
@@ -140,7 +140,7 @@ export function linkRecord(target: string | Uint8Array): Buffer {
   return Buffer.concat([uints(1, 3, 2_000_000, Buffer.byteLength(target)), Buffer.from(target)])
 }
 
-/** Numbers as FORMAT.md has them; a negative one as its 64 bits. */
+/** Numbers as FORMAT.md specifies them; a negative one as its 64 bits. */
 export function uints(...values: readonly number[]): Buffer {
   return Buffer.concat(values.map(uint))
 }

@@ -17,21 +17,21 @@ export interface InsiderOptions {
   readonly localAddress?: string
   readonly keyPair?: KeyPair
   readonly machine?: KeyPair
-  /** What it says of itself instead of the truth. */
+  /** Replaces the true introduction by a false one. */
   readonly bend?: (truth: Introduction) => Introduction
-  /** Whether it says anything of itself. */
+  /** Whether it introduces itself. */
   readonly introduces?: boolean
-  /** Whether it answers pings, as one does who wants to stay. */
+  /** Whether it answers pings, as a peer must to stay connected. */
   readonly answers?: boolean
 }
 
-/** A peer at the TCP port that has the key, and speaks the protocol as far as it likes. */
+/** A peer at the TCP port that has the key, and follows the protocol as far as the test wants. */
 export class Insider {
   readonly socket: Socket
   readonly stream: SecretStream
-  /** Reasons for which it was turned away, by number. */
+  /** The numbers of the reasons for refusing it. */
   readonly refusals: number[] = []
-  /** How often the other end has said that it replicates. */
+  /** How often the other end announced that it replicates. */
   carried = 0
   pongs = 0
   isIntroduced = false
@@ -45,7 +45,7 @@ export class Insider {
     this.stream = stream
   }
 
-  /** Resolves when both ends have proven that they know the secret, or the connection is gone. */
+  /** Resolves when both ends have proven that they know the secret, or the connection is closed. */
   static async open(t: Assert, options: InsiderOptions): Promise<Insider> {
     const { port, secret, localAddress = '127.0.0.1', keyPair = newKeyPair(), machine = newKeyPair() } = options
     const socket = connect({ host: '127.0.0.1', port, localAddress })
@@ -74,7 +74,7 @@ export class Insider {
       onclose: () => {},
       ondrain: () => {}
     })
-    if (channel === null) throw new Error('There is one already')
+    if (channel === null) throw new Error('The channel is open already')
     const onIntroduction = () => {
       insider.isIntroduced = true
       insider.ping?.send(1)

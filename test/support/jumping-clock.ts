@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** Loaded before a command, it makes the system's clock jump by as many milliseconds as a file says. */
+/** Loaded before a command, shifts the clock of `Date` by the milliseconds that a file holds. */
 const file = process.env.P2PSYNC_TEST_CLOCK ?? ''
 const RealDate = Date
 const now = () => RealDate.now() + Number(readFileSync(file, 'utf8'))

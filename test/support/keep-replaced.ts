@@ -25,7 +25,7 @@ interface Scene {
   readonly writer: Command & { key: string }
   readonly addresses: { host: string; port: number }[]
   readonly bootstrap: string
-  /** Starts the mirror, and waits until it has all. */
+  /** Starts the mirror, and waits until it is in sync. */
   clone(args?: readonly string[], env?: NodeJS.ProcessEnv): Promise<Command>
 }
 
@@ -47,28 +47,28 @@ export async function openScene(t: Assert, { mirror }: { readonly mirror?: strin
   return { source, mirror: at, writer, addresses, bootstrap, clone }
 }
 
-/** Where the log stood when the writer last said that all is published. */
+/** The version of the writer's last `up-to-date` event. */
 export function versionOf({ events }: Command): Version {
-  const said = events.findLast((event) => event.type === 'up-to-date')
-  if (said?.type !== 'up-to-date') throw new Error('Nothing was published')
-  return { fork: said.fork, length: said.version }
+  const last = events.findLast((event) => event.type === 'up-to-date')
+  if (last?.type !== 'up-to-date') throw new Error('Nothing was published')
+  return { fork: last.fork, length: last.version }
 }
 
-/** Waits until a mirror keeps these contents and no others, each whole and with a record. */
-export async function keeps(t: Assert, mirror: string, ...contents: readonly Uint8Array[]): Promise<void> {
+/** Waits until a mirror keeps exactly these contents, each complete and with a record. */
+export async function waitForKept(t: Assert, mirror: string, ...contents: readonly Uint8Array[]): Promise<void> {
   const directory = join(mirror, '.p2psync/kept')
   const hashes = contents.map(hashOf)
   const names = hashes.flatMap((hash) => [hash, `${hash}.json`]).sort()
-  // There is none before something is kept.
-  const there = () => (existsSync(directory) ? readdirSync(directory).sort() : [])
-  const areThere = () => there().join() === names.join()
-  await until(areThere, { what: 'what is to be kept' }).catch(() => {})
-  t.alike(there(), names, 'it keeps what it should')
-  for (const hash of hashes) t.is(hashOf(readFileSync(join(directory, hash))), hash, 'it is whole')
+  // The directory doesn't exist before a file is kept.
+  const listKept = () => (existsSync(directory) ? readdirSync(directory).sort() : [])
+  const areKept = () => listKept().join() === names.join()
+  await until(areKept, { what: 'the kept files' }).catch(() => {})
+  t.alike(listKept(), names, 'the mirror keeps the expected files')
+  for (const hash of hashes) t.is(hashOf(readFileSync(join(directory, hash))), hash, 'a kept file is complete')
 }
 
-/** How many blocks of a file a mirror that doesn't run says to have. */
-export async function blocksHad(mirror: string, key: string, { extents }: FileEntry): Promise<number> {
+/** How many blocks of a file a stopped mirror claims to have. */
+export async function heldBlockCount(mirror: string, key: string, { extents }: FileEntry): Promise<number> {
   const corestore = new Corestore(new CorestoreStorage(join(mirror, '.p2psync/store')))
   try {
     const entries = corestore.get({ key: parseKey(key) })
@@ -76,17 +76,17 @@ export async function blocksHad(mirror: string, key: string, { extents }: FileEn
     const header = await new Hyperbee(entries, { extension: false }).getHeader()
     const content = corestore.get({ key: header.metadata?.contentFeed as Buffer })
     await content.ready()
-    let had = 0
+    let count = 0
     for (const { block, blocks } of extents) {
-      for (let i = block; i < block + blocks; i++) if (await content.has(i)) had++
+      for (let i = block; i < block + blocks; i++) if (await content.has(i)) count++
     }
-    return had
+    return count
   } finally {
     await corestore.close()
   }
 }
 
-/** A process that ends by SIGKILL when it comes to a step for the first time after it was armed. */
+/** The environment of a process that SIGKILLs itself when it first reaches a step after it was armed. */
 export async function killable(t: Assert) {
   const order = join(await t.tmp(), 'order')
   const preload = pathToFileURL(join(packageRoot, 'dist/test/support/kill-at.js')).href

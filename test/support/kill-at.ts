@@ -3,8 +3,8 @@ import { appendFileSync, readFileSync } from 'node:fs'
 import { failpointChannel } from '../../src/failpoints.ts'
 
 /**
- * Loaded before the command line (`NODE_OPTIONS=--import …`): ends its own process by SIGKILL at a
- * step. `P2PSYNC_KILL_AT` names a file with `<step> <n>`: at the n-th time from when it was written.
+ * Loaded before the command line (`NODE_OPTIONS=--import …`): kills its own process by SIGKILL at a
+ * step. `P2PSYNC_KILL_AT` names a file with `<step> <n>`: at the n-th time since the file was written.
  * It is read anew at each step, so that a process can be armed while it runs. `P2PSYNC_STEP_LOG`
  * names a file to which each step is added as it is reached.
  */

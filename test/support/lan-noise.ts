@@ -4,9 +4,9 @@ import makeMdns from 'multicast-dns'
 import { announce } from '../../src/net/lan/lan-records.ts'
 
 /**
- * `node lan-noise.js <own address> garbage`: bytes that are no packets, to everybody of multicast DNS.
- * `node lan-noise.js <own address> peers <id> <count>`: peers that don't exist.
- * `node lan-noise.js <own address> listen`: is silent; prints all that others say, a line for each part.
+ * `node lan-noise.js <own address> garbage`: bytes that are no packets, to the multicast DNS group.
+ * `node lan-noise.js <own address> peers <id> <count>`: announces peers that don't exist.
+ * `node lan-noise.js <own address> listen`: sends nothing; prints all packets of others, a line for each value.
  */
 const [host, what, id, count] = process.argv.slice(2) as [string, string, string, string]
 const sections = ['questions', 'answers', 'additionals', 'authorities']
@@ -30,18 +30,21 @@ mdns.on('ready', async () => {
   process.exit()
 })
 
-/** The name of a record, and all that it holds. */
+/** Prints the name and the values of a record, one a line. */
 function print(record: unknown): void {
   const { name, data } = record as { readonly name: string; readonly data?: unknown }
   const values = Array.isArray(data) ? data : typeof data === 'object' && data !== null ? Object.values(data) : [data]
   for (const value of [name, ...values]) if (value !== undefined) process.stdout.write(`${value}\n`)
 }
 
-/** What begins as a response does that holds ever so many records, of which the first is ours. */
-const promising = Buffer.from('\0\0\x84\0\0\0\xff\xff\0\0\xff\xff\x08_p2psync\x04_tcp\x05local\0\0\x0c\0\x01', 'latin1')
+/** The beginning of a response with very many records, the first of which is p2psync's. */
+const responsePrefix = Buffer.from(
+  '\0\0\x84\0\0\0\xff\xff\0\0\xff\xff\x08_p2psync\x04_tcp\x05local\0\0\x0c\0\x01',
+  'latin1'
+)
 
 function garbage(size: number): Buffer {
   const bytes = randomBytes(size)
-  if (size % 2 === 0) bytes.set(promising.subarray(0, size))
+  if (size % 2 === 0) bytes.set(responsePrefix.subarray(0, size))
   return bytes
 }

@@ -11,11 +11,11 @@ export interface WrittenLog {
   readonly store: LogStore
   readonly writer: LogWriter
   readonly source: LogSource
-  /** Stores a content in the log, and gives an entry that names it. */
+  /** Stores a content in the log. @returns an entry that refers to it */
   readonly file: (text: string) => Promise<FileEntry>
 }
 
-/** A log without a folder, as the operations of `query` read it. */
+/** A log without a folder, as read by the operations of `query`. */
 export async function openLogSource(t: Assert): Promise<WrittenLog> {
   const { store, writer } = await openWriter(t)
   const source: LogSource = {
@@ -34,8 +34,8 @@ export async function openLogSource(t: Assert): Promise<WrittenLog> {
   return { store, writer, source, file }
 }
 
-/** All that an operation yields. */
-export async function all<T>(records: AsyncIterable<T>): Promise<T[]> {
+/** All records of an operation. */
+export async function collectAll<T>(records: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = []
   for await (const record of records) found.push(record)
   return found

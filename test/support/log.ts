@@ -58,7 +58,7 @@ export function headOf(head: Partial<Head> = {}): Head {
   return { timeMs: 1_700_000_000_000, partial: false, unfinished: false, ...zeros, ...head }
 }
 
-/** Makes a version in which each of `changes` is put, or removed where it is `undefined`. */
+/** Makes a version that puts each of `changes`, or removes it if `undefined`. */
 export function commit(
   writer: LogWriter,
   changes: Readonly<Record<string, Entry | undefined>>,
@@ -70,18 +70,18 @@ export function commit(
 
 /** Waits until a reader knows of a version. */
 export async function arrival(reader: LogReader, version: Version): Promise<void> {
-  const there = () => reader.version?.fork === version.fork && reader.version.length === version.length
-  await until(there, { what: `version ${version.fork}:${version.length}` })
+  const hasArrived = () => reader.version?.fork === version.fork && reader.version.length === version.length
+  await until(hasArrived, { what: `version ${version.fork}:${version.length}` })
 }
 
-/** All that an iterable of pairs yields. */
+/** All pairs of an iterable. */
 export async function collect<K, V>(pairs: AsyncIterable<readonly [K, V]>): Promise<[K, V][]> {
   const all: [K, V][] = []
   for await (const [key, value] of pairs) all.push([key, value])
   return all
 }
 
-/** What comes some at a time, one by one. */
+/** Flattens an iterable of arrays. */
 export async function* flat<T>(some: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
   for await (const each of some) yield* each
 }

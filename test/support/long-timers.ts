@@ -1,11 +1,11 @@
 import type { Assert } from 'brittle'
 
 const longMs = 3000
-/** The longest that Node's timers can wait. */
+/** The longest delay of Node's timers. */
 const neverMs = 2 ** 31 - 1
 
 /**
- * Keeps timers of three seconds and more from firing until the test ends: what happens all the same is not their doing,
+ * Keeps timers of three seconds and more from firing until the test ends, so that they can't cause the tested effect,
  * however slow the machine is.
  */
 export function withoutLongTimers(t: Assert): void {

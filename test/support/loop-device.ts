@@ -3,21 +3,21 @@ import { existsSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 
-/** Why there can be no loop device here, or `false` where there can. */
+/** Why loop devices are unavailable, or `false` if they are available. */
 export const noLoopDevices: string | false = whyNot()
 
 /** A disk of its own, of few megabytes. */
 export interface SmallDisk {
-  /** Where it is mounted. */
+  /** Its mount point. */
   readonly path: string
-  /** Fills it until only `bytes` are left. */
+  /** Fills it until only `bytes` are free. */
   fill(bytes: number): void
-  /** Frees what `fill` has taken. */
+  /** Frees the space taken by `fill`. */
   empty(): void
   freeBytes(): number
 }
 
-/** Mounts a file system of `megabytes` in a file until the test ends; ends what works there before. */
+/** Mounts a file system of `megabytes` in a file until the test ends. Stop the commands that use it first. */
 export async function smallDisk(t: Assert, megabytes: number): Promise<SmallDisk> {
   const image = join(await t.tmp(), 'disk.img')
   const path = await t.tmp()
@@ -25,7 +25,7 @@ export async function smallDisk(t: Assert, megabytes: number): Promise<SmallDisk
   truncateSync(image, megabytes * 1024 * 1024)
   execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', image])
   execFileSync('mount', ['-o', 'loop', image, path])
-  // Detached at once, also while somebody still has a file of it open; the loop device goes with the last of them.
+  // Detached at once, even with open files; the loop device is freed with the last of them.
   t.teardown(() => execFileSync('umount', ['--lazy', path]), { order: 500 })
   const ballasts: string[] = []
   const freeBytes = () => {
@@ -36,7 +36,7 @@ export async function smallDisk(t: Assert, megabytes: number): Promise<SmallDisk
     path,
     freeBytes,
     fill: (bytes) => {
-      // What else works on the disk may take of it meanwhile.
+      // Other processes may take space on the disk meanwhile.
       const ballast = join(path, `ballast-${ballasts.length}`)
       ballasts.push(ballast)
       for (let margin = 0; ; margin += 100_000) {

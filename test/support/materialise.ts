@@ -12,7 +12,7 @@ import type { Step } from '../../src/tree/plan.ts'
 import { hashOf, pathOf } from './entries.ts'
 import { Problems } from './problems.ts'
 
-/** What a run of `materialise` did and said. */
+/** The effects and reports of a run of `materialise`. */
 export interface Outcome {
   readonly changedMeanwhile: readonly string[]
   readonly applied: Applied
@@ -21,9 +21,9 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  /** Paths where what stands there is to be kept aside. */
+  /** Paths whose present entry has to be set aside. */
   readonly conflicts?: readonly string[]
-  /** Done between the look at the folder and the first step. */
+  /** Runs between the observation of the folder and the first step. */
   readonly meanwhile?: () => void
   /** Directories that the target holds. */
   readonly directories?: Readonly<Record<string, DirectoryEntry>>
@@ -35,7 +35,7 @@ export interface RunOptions {
 export class Workshop {
   readonly root: string
   readonly staging: Staging
-  /** How often each content was asked for. */
+  /** How often each content was requested, by hash. */
   readonly asked = new Map<string, number>()
   readonly #contents = new Map<string, Uint8Array>()
   readonly #packs = new Map<number, Uint8Array>()
@@ -59,7 +59,7 @@ export class Workshop {
     this.#contents.set(hashOf(content), Buffer.from(content))
   }
 
-  /** Makes the source give `content` where that of `entry` is asked for. */
+  /** Makes the source return `content` for requests of `entry`. */
   lie(entry: FileEntry, content: string): void {
     this.#contents.set(entry.hash, Buffer.from(content))
   }
@@ -113,7 +113,7 @@ export class Workshop {
     return { changedMeanwhile, applied: { put, removed }, problems, conflicts: kept }
   }
 
-  /** What the folder holds, in a form to compare: content, `-> target` or `/`. */
+  /** The contents of the folder, in a comparable form: content, `-> target` or `/`. */
   tree(): Record<string, string> {
     const tree: Record<string, string> = {}
     const walk = (prefix: string) => {
@@ -133,7 +133,7 @@ export class Workshop {
     return tree
   }
 
-  /** What has stayed in the staging directory. */
+  /** The names left in the staging directory. */
   staged(): readonly string[] {
     return readdirSync(this.staging.directory)
   }

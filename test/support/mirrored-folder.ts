@@ -24,7 +24,7 @@ import { arrival, commit, link, openStore, openWriter } from './log.ts'
 
 const inPlaceAbove = 100_000
 
-/** A real log, written here, and a real folder of a reader of it, in one process and without a loop. */
+/** A real log with its writer, and the real folder of a reader, in one process and without a loop. */
 export class MirroredFolder {
   readonly writer: LogWriter
   readonly log: LogReader
@@ -36,9 +36,9 @@ export class MirroredFolder {
   readonly workspace: LoggedFolder
   /** Ends the connection between writer and reader. */
   readonly unlink: () => void
-  /** How often the folder was said to have changed. */
+  /** Number of calls of `touched`. */
   touched = 0
-  /** The paths that were said to be settled. */
+  /** The paths passed to `settled`. */
   readonly settled: string[] = []
 
   private constructor(
@@ -121,7 +121,7 @@ export class MirroredFolder {
     return join(this.folder.root, path)
   }
 
-  /** What the folder holds, in a form to compare: content, `-> target` or `/`. */
+  /** The contents of the folder, in a comparable form: content, `-> target` or `/`. */
   tree(): Record<string, string> {
     const tree: Record<string, string> = {}
     for (const path of readdirSync(this.folder.root, { recursive: true, encoding: 'utf8' }).sort()) {

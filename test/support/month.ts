@@ -17,7 +17,7 @@ export interface MonthOptions {
   readonly seed: number
 }
 
-/** A version that was made, and what it changed. */
+/** A simulated version and its changes. */
 export interface SimulatedVersion {
   readonly length: number
   readonly timeMs: number
@@ -28,18 +28,18 @@ const monthMs = 30 * 24 * 3600 * 1000
 const startMs = Date.UTC(2026, 9, 1, 8)
 /** Files of one directory. */
 const perDirectory = 40
-/** Blocks that the log grows by, to its entries, before there is another snapshot: as a source does it. */
+/** Growth of the log in blocks, relative to its entries, before another snapshot: as a source does it. */
 const growthMax = 0.25
 const snapshotEntriesMin = 500
 
-/** A folder of many versions, written straight into its log: contents and all, but nothing on disk. */
+/** A folder of many versions, written straight into its log: with contents, but without files on disk. */
 export class Month {
   readonly folder: string
   readonly versions: SimulatedVersion[] = []
   readonly #dice: Dice
   readonly #tree = new Map<TreePath, Entry>()
   readonly #files: TreePath[] = []
-  /** Where among them each is. */
+  /** Index of each path in `#files`. */
   readonly #places = new Map<TreePath, number>()
   readonly #totals = { files: 0, directories: 0, symlinks: 0, bytes: 0 }
   readonly #contents = new Map<string, number>()
@@ -73,7 +73,7 @@ export class Month {
     return month
   }
 
-  /** What a version held. */
+  /** The tree of a version. */
   treeAt(length: number): ReadonlyMap<TreePath, Entry> {
     const tree = new Map<TreePath, Entry>()
     for (const version of this.versions) {
@@ -94,7 +94,7 @@ export class Month {
     return changes
   }
 
-  /** What somebody does between two versions: mostly little, now and then much. */
+  /** The edits between two versions: mostly few, occasionally many. */
   #edit(): Map<TreePath, Entry | undefined> {
     const dice = this.#dice
     const changes = new Map<TreePath, Entry | undefined>()
@@ -123,7 +123,7 @@ export class Month {
     else this.#change(changes, pathOf(`links/l${dice.roll(50)}`), symlinkOf(path, { mtimeMs: this.#now() }))
   }
 
-  /** All of a directory goes elsewhere. */
+  /** Moves a directory with its contents. */
   #rename(changes: Map<TreePath, Entry | undefined>): void {
     const path = this.#dice.pick(this.#files)
     const from = path.slice(0, path.lastIndexOf('/') + 1)
@@ -152,7 +152,7 @@ export class Month {
     this.#change(changes, path, { type: 'file', mode: 0o644, mtimeMs: this.#now(), size, hash, extents: [] })
   }
 
-  /** Also of the directories above: one that is empty then stays. */
+  /** Changes a path and creates missing parent directories. Emptied directories stay. */
   #change(changes: Map<TreePath, Entry | undefined>, path: TreePath, entry: Entry | undefined): void {
     changes.set(path, entry)
     for (const above of ancestorsOf(path)) {
@@ -218,7 +218,7 @@ export class Month {
     else this.#totals.symlinks += by
   }
 
-  /** The last one takes its place. */
+  /** The last file takes its index. */
   #forget(path: TreePath): void {
     const last = this.#files.pop() as TreePath
     const place = this.#places.get(path) as number

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import type { Assert } from 'brittle'
 
-/** Whether file systems can be mounted here: that takes root. */
+/** Whether tests can mount file systems: this takes root. */
 export const canMount = process.platform === 'linux' && process.getuid?.() === 0
 
-/** Something that is mounted until it is taken away, or the test ends. */
+/** A mount that lasts until it is unmounted or the test ends. */
 export interface Mount {
-  /** Takes it away as an unplugged disk goes: at once, whoever has files of it open. */
+  /** Unmounts it like an unplugged disk: at once, even with open files. */
   unmount(): void
   mount(): void
 }
@@ -25,7 +25,7 @@ export function memoryMount(t: Assert, to: string): Mount {
   return mounted(t, to, () => execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=755', 'tmpfs', to]))
 }
 
-/** A file system of its own, on a disk that is a file: whatever is in that file is on the disk. */
+/** A file system of its own, on a disk that is a file: the file holds the disk's raw bytes. */
 export interface Disk extends Mount {
   readonly image: string
 }
@@ -41,15 +41,15 @@ export function diskMount(t: Assert, to: string, megabytes: number): Disk {
 
 function mounted(t: Assert, at: string, mount: () => void): Mount {
   mkdirSync(at, { recursive: true })
-  let stands = false
+  let isMounted = false
   const handle = {
     mount() {
       mount()
-      stands = true
+      isMounted = true
     },
     unmount() {
-      if (stands) execFileSync('umount', ['--lazy', at])
-      stands = false
+      if (isMounted) execFileSync('umount', ['--lazy', at])
+      isMounted = false
     }
   }
   t.teardown(() => handle.unmount(), { order: 500 })

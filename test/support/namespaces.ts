@@ -4,13 +4,13 @@ import type { Assert } from 'brittle'
 import { test } from './together.ts'
 import { until } from './until.ts'
 
-/** Why there can be no network namespaces here, or `false` where there can. */
+/** Why network namespaces are unavailable, or `false` if they are available. */
 const noNamespaces: string | false = whyNot()
 
-/** Whether hosts can be made here: that takes root, on Linux. */
+/** Whether tests can create hosts: this takes root on Linux. */
 export const canNamespaces = noNamespaces === false
 
-/** A test that needs hosts of its own; it is skipped, and says why, where there can be none. */
+/** A test that needs hosts of its own; skipped, with the reason in its name, if hosts are unavailable. */
 export function namespaceTest(
   name: string,
   body: (t: Assert) => Promise<void>,
@@ -26,39 +26,39 @@ export interface Host {
   readonly name: string
   /** Its IPv4 address. */
   readonly address: string
-  /** What runs a command on this host, under the process id that it is started with. */
+  /** The command line that runs a command on this host, under the process id of the spawned process. */
   wrap(command: readonly string[]): string[]
   /** Runs a command to its end. @returns what it wrote to stdout */
   run(...command: readonly string[]): string
-  /** Starts a command, which ends with the test. */
+  /** Starts a command, which is killed with the test. */
   spawn(command: readonly string[]): ChildProcess
-  /** Pulls the network cable out, or plugs it in. The host keeps its addresses, as a machine does. */
+  /** Unplugs the network cable, or plugs it in. The host keeps its addresses, as a machine does. */
   cable(plugged: boolean): void
-  /** Gives it another IPv4 address instead of the one it has. */
+  /** Replaces its IPv4 address. */
   readdress(address: string): void
-  /** Leaves it with nothing but IPv6. */
+  /** Removes its IPv4 address, so that it has only IPv6. */
   removeAddress(): void
-  /** Records all its packets in a file. @returns what ends that; `undefined` without tcpdump */
+  /** Records all its packets in a file. @returns a function that stops recording; `undefined` without tcpdump */
   capture(file: string): Promise<(() => Promise<void>) | undefined>
 }
 
-/** Hosts on one network of their own: 10.77.0.1 and so on, with link-local IPv6, and no way out. */
+/** Hosts on one network of their own: 10.77.0.1 and so on, with link-local IPv6, and no default route. */
 export function openLan(t: Assert, count: number): readonly Host[] {
   const lan = new Switch(t)
   return Array.from({ length: count }, (_, index) => openHost(t, lan, `10.77.0.${index + 1}`))
 }
 
 /**
- * What stands between a host and the outside, and what it lets in.
- * - `none`: the host is on the outside itself.
- * - `full-cone`: whatever comes for its UDP ports goes to the host inside.
- * - `port-restricted`: only answers, from exactly where a packet went.
- * - `symmetric`: as that, and every destination sees another port.
+ * The kind of NAT between a host and the outside.
+ * - `none`: the host itself is on the outside.
+ * - `full-cone`: forwards every packet for its UDP ports to the host inside.
+ * - `port-restricted`: lets in only answers from the exact address and port a packet went to.
+ * - `symmetric`: the same, and every destination sees another port.
  */
 export type NatKind = 'none' | 'full-cone' | 'port-restricted' | 'symmetric'
 
 export interface NatOptions {
-  /** Of both hosts, or of each. */
+  /** One kind for both hosts, or one for each. */
   readonly kind: NatKind | readonly [NatKind, NatKind]
   /** Both hosts behind one box, on one network; otherwise each has a box of its own. */
   readonly shared?: boolean
@@ -66,12 +66,12 @@ export interface NatOptions {
 
 /** Two hosts that reach the outside through NAT, as from two homes. */
 export interface Nat {
-  /** On the outside, where the DHT would run. */
+  /** A host on the outside, to run the DHT. */
   readonly outside: Host
   readonly inside: readonly [Host, Host]
-  /** The outer addresses of the boxes that the hosts are behind; the hosts' own where there is none. */
+  /** The outer addresses of the boxes in front of the hosts; without a box, the host's own. */
   readonly boxes: readonly [string, string]
-  /** Has the box of a host lead a TCP port to it, as its user would tell it to. */
+  /** Forwards a TCP port of a host's box to the host, as its user would configure it. */
   forward(host: 0 | 1, port: number): void
 }
 
@@ -91,7 +91,7 @@ export function openNat(t: Assert, { kind, shared = false }: NatOptions): Nat {
   }
 }
 
-/** Starts a private DHT of 5 nodes on a host. @returns where its first node is, `host:port` */
+/** Starts a private DHT of 5 nodes on a host. @returns the address of its first node, `host:port` */
 export async function startDht(host: Host): Promise<string> {
   const child = host.spawn([process.execPath, join(import.meta.dirname, 'dht.js'), host.address])
   let [stdout, stderr] = ['', '']
@@ -106,12 +106,12 @@ export async function startDht(host: Host): Promise<string> {
   return stdout.trim()
 }
 
-/** After the commands of the test have ended, before its directories are removed. */
+/** After the test's commands have exited, before its directories are removed. */
 const teardownOrder = 500
-/** Hosts count on from here, whichever test they are for. */
+/** Number of namespaces so far, over all tests of this process. */
 let count = 0
 const open = new Set<string>()
-/** A test that breaks off takes no time to tidy up. */
+/** An aborted test doesn't run its teardown. */
 process.once('exit', () => {
   for (const name of open) removeNamespace(name)
 })
@@ -126,7 +126,7 @@ function openNamespace(t: Assert): string {
   return name
 }
 
-/** With all that runs in it. */
+/** Removes a namespace and kills its processes. */
 function removeNamespace(name: string): void {
   if (!open.delete(name)) return
   for (const pid of ip('netns', 'pids', name).split('\n').filter(Boolean)) kill(Number(pid))
@@ -137,11 +137,11 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // It has ended by itself.
+    // It has exited already.
   }
 }
 
-/** What joins hosts to one network: a bridge, in a namespace of its own so that nothing of it shows on this machine. */
+/** Joins hosts to one network: a bridge in a namespace of its own, so that this machine doesn't see it. */
 class Switch {
   readonly #namespace: string
   #ports = 0
@@ -152,18 +152,18 @@ class Switch {
     ip('-n', this.#namespace, 'link', 'set', 'br0', 'up')
   }
 
-  /** Connects a namespace by its interface `name`. @returns what pulls the cable out, and plugs it in */
+  /** Connects a namespace by its interface `name`. @returns a function that unplugs the cable and plugs it in */
   connect(namespace: string, name: string, address: string): (plugged: boolean) => void {
     const port = `port${++this.#ports}`
     const bridge = this.#namespace
     ip('link', 'add', name, 'netns', namespace, 'type', 'veth', 'peer', 'name', port, 'netns', bridge)
     ip('-n', bridge, 'link', 'set', port, 'master', 'br0')
     ip('-n', bridge, 'link', 'set', port, 'up')
-    // Otherwise the other addresses of an interface go with the first.
+    // Otherwise removing the first address of an interface removes the others.
     setKernel(namespace, `net/ipv4/conf/${name}/promote_secondaries`)
     ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', name)
     ip('-n', namespace, 'link', 'set', name, 'up')
-    // At the far end, so that the host sees what a machine sees: no carrier.
+    // At the far end, so that the host loses its carrier like a real machine.
     return (plugged) => ip('-n', bridge, 'link', 'set', port, plugged ? 'up' : 'down')
   }
 }
@@ -198,12 +198,12 @@ function openHost(t: Assert, network: Switch, firstAddress: string, gateway?: st
   }
 }
 
-/** A network, and how it is reached from the outside. */
+/** A network and its connection to the outside. */
 interface Home {
   /** Its address on the outside. */
   readonly address: string
   host(): Host
-  /** Leads a TCP port to a host. */
+  /** Forwards a TCP port to a host. */
   forward(port: number, to: string): void
 }
 
@@ -218,10 +218,10 @@ function openHome(t: Assert, internet: Switch, number: number, kind: NatKind): H
   network.connect(box, 'in0', gateway)
   const rules = (...args: readonly string[]) => run('nsenter', [inside(box), 'iptables', '-w', ...args])
   const out = ['-t', 'nat', '-A', 'POSTROUTING', '-o', 'out0']
-  // The port is kept where it is free, as most boxes do, or is another for each destination.
+  // The source port is kept if free, as most boxes do; symmetric NAT picks another for each destination.
   if (kind === 'symmetric') rules(...out, '-p', 'udp', '-j', 'MASQUERADE', '--random-fully')
   rules(...out, '-j', 'MASQUERADE')
-  // Dropped, not refused: what is refused would be remembered as a connection, and its port be taken from the host inside.
+  // Dropped, not refused: conntrack would record a refused packet as a connection, and take its port from the host inside.
   rules('-A', 'INPUT', '-i', 'out0', '-j', 'DROP')
   const lead = ['-t', 'nat', '-A', 'PREROUTING', '-i', 'out0']
   if (kind === 'full-cone') {
@@ -245,15 +245,15 @@ async function capture(
   start: (command: readonly string[]) => ChildProcess
 ): Promise<(() => Promise<void>) | undefined> {
   if (spawnSync('tcpdump', ['--version']).status !== 0) return undefined
-  // Immediately: packets otherwise wait up to a second, and are lost at its end.
+  // Immediate mode: otherwise packets are buffered for up to a second, and lost at the end.
   const child = start(['tcpdump', '-i', 'any', '--immediate-mode', '-U', '-Z', 'root', '-w', file])
-  let said = ''
+  let output = ''
   child.stderr?.on('data', (data: Buffer) => {
-    said += data
+    output += data
   })
   const ended = () => child.exitCode !== null || child.signalCode !== null
-  await until(() => said.includes('listening on') || ended(), { what: 'tcpdump' })
-  if (ended()) throw new Error(said)
+  await until(() => output.includes('listening on') || ended(), { what: 'tcpdump' })
+  if (ended()) throw new Error(output)
   return async () => {
     child.kill('SIGINT')
     await until(ended, { what: 'the end of tcpdump' })

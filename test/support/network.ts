@@ -4,7 +4,7 @@ import { keyPair as newKeyPair } from 'hypercore-crypto'
 import { Network, type NetworkSettings } from '../../src/net/network.ts'
 import type { KeyPair } from '../../src/net/wire/key-pair.ts'
 
-/** A peer of a folder that goes through the private DHT alone, until the test ends. */
+/** Joins a folder's peers through the private DHT alone, until the test ends. */
 export async function joinAsPeer(
   t: Assert,
   options: Partial<NetworkSettings> & {

@@ -5,17 +5,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sealOf } from './sealed.ts'
 
 /**
- * A process of its own: `node observer.js MIRROR PUBLISHED`. Walks a mirror again and again and tells,
- * as JSON lines, what may never be seen there: content that isn't whole, or that was never published
- * for its path (PUBLISHED holds lines of `path TAB id`, written before each edit), a path that nobody
+ * A process of its own: `node observer.js MIRROR PUBLISHED`. Walks a mirror continuously and reports,
+ * as JSON lines, forbidden states: content that is torn, or was never published
+ * for its path (PUBLISHED holds lines of `path TAB id`, written before each edit), a path that was never
  * published, and, beneath `steady/` where nothing is ever removed, a path that is gone.
- * On SIGTERM it says how much it has looked at, and ends.
+ * On SIGTERM it prints its numbers of rounds and reads, and exits.
  */
 const [root = '', published = ''] = process.argv.slice(2)
 const known = new Set<string>()
 const steady = new Set<string>()
 const verified = new Map<string, string>()
-const told = new Set<string>()
+const reported = new Set<string>()
 let [rounds, reads, ended] = [0, 0, false]
 
 process.on('SIGTERM', () => {
@@ -51,14 +51,14 @@ function look(path: string): void {
   if (id !== undefined && !isPublished(path, id)) violation(path, `holds ${id}, never published for it`)
 }
 
-/** The id of what a file holds, all of it read from one opened file. */
+/** The id of a file's content, read from one descriptor. */
 function idAt(path: string): string | undefined {
   const fd = attempt(() => openSync(join(root, path), 'r'))
   if (fd === undefined) return undefined
   try {
     const { ino, size, mtimeMs, ctimeMs } = fstatSync(fd)
     const signature = `${ino} ${size} ${mtimeMs} ${ctimeMs}`
-    // Large ones only when something has changed, and now and then.
+    // Large files are read only after a change, and now and then.
     if (size > 100_000 && verified.get(path) === signature && rounds % 20 !== 0) return undefined
     const content = readFileSync(fd)
     reads++
@@ -82,17 +82,17 @@ function isPublished(path: string, id: string): boolean {
 }
 
 function isThere(path: string): boolean {
-  // Opened, not listed: a listing may miss a name that is replaced meanwhile.
+  // By lstat, not by listing: a listing may miss a name that is replaced meanwhile.
   return attempt(() => lstatSync(join(root, path))) !== undefined
 }
 
 function violation(path: string, what: string): void {
-  if (told.has(`${path} ${what}`)) return
-  told.add(`${path} ${what}`)
+  if (reported.has(`${path} ${what}`)) return
+  reported.add(`${path} ${what}`)
   process.stdout.write(`${JSON.stringify({ path, what, atMs: Date.now() })}\n`)
 }
 
-/** What goes, or becomes something else, between two calls is looked at in the next round. */
+/** Ignores paths that vanish or change type between two calls: the next round checks them. */
 function attempt<T>(act: () => T): T | undefined {
   try {
     return act()

@@ -7,8 +7,8 @@ import { test } from './together.ts'
 import { until } from './until.ts'
 
 /**
- * exFAT takes `A` and `a` for one name, keeps neither modes nor milliseconds, knows no links, and numbers
- * its inodes anew at each mount. NTFS does the first here too, lists names in lower case, and keeps no modes.
+ * exFAT treats `A` and `a` as one name, keeps neither modes nor milliseconds, supports no links, and numbers
+ * its inodes anew at each mount. NTFS, as mounted here, also ignores case, lists names in lower case, and keeps no modes.
  */
 export type OddKind = 'exfat' | 'ntfs'
 
@@ -20,7 +20,7 @@ const tools: Readonly<Record<OddKind, readonly string[]>> = {
 }
 const packages: Readonly<Record<OddKind, string>> = { exfat: 'exfatprogs and exfat-fuse', ntfs: 'ntfs-3g' }
 
-/** A test that needs a file system of an odd kind; it is skipped, and says why, where there can be none. */
+/** A test that needs a file system of an odd kind; skipped, with the reason in its name, if it can't be mounted. */
 export function oddTest(name: string, kind: OddKind | 'memory', body: (t: Assert) => Promise<void>): void {
   const why = whyNot(kind)
   test(`${name} (${kind}${why === false ? '' : `: ${why}`})`, { skip: why !== false }, body)
@@ -41,35 +41,35 @@ function isInstalled(tool: string): boolean {
     .some((directory) => existsSync(join(directory, tool)))
 }
 
-/** A file system in memory as `fuse-server.ts` makes it, mounted until the test ends. @returns where */
+/** Mounts the file system of `fuse-server.ts` until the test ends. @returns the mount point */
 export async function memoryDisk(t: Assert, options: Partial<FuseOptions>): Promise<string> {
   const root = await t.tmp()
   const all: FuseOptions = { decomposes: false, foldsCase: false, refusesModes: false, ...options }
   const server = join(import.meta.dirname, 'fuse-server.js')
   const child = spawn(process.execPath, [server, root, JSON.stringify(all)], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let said = ''
+  let output = ''
   const listen = (data: Buffer) => {
-    said += data
+    output += data
   }
   child.stdout.on('data', listen)
   child.stderr.on('data', listen)
   const ended = new Promise((resolve) => child.once('close', resolve))
   t.teardown(
     async () => {
-      if (said.startsWith('mounted')) unmountWhole(root)
+      if (output.startsWith('mounted')) unmountWhole(root)
       else child.kill()
       await ended
     },
     { order: 500, force: true }
   )
-  await until(() => said.includes('\n'), { what: `the file system\n${said}` })
-  if (!said.startsWith('mounted')) throw new Error(said)
+  await until(() => output.includes('\n'), { what: `the file system\n${output}` })
+  if (!output.startsWith('mounted')) throw new Error(output)
   return root
 }
 
 /** A small disk of an odd kind, mounted until the test ends. */
 export class OddDisk {
-  /** Where it is mounted. */
+  /** Its mount point. */
   readonly root: string
   readonly #kind: OddKind
   readonly #image: string
@@ -87,7 +87,7 @@ export class OddDisk {
     mkdirSync(disk.root)
     writeFileSync(disk.#image, '')
     truncateSync(disk.#image, 64 * 1024 * 1024)
-    // After the commands of the test have ended, before its directories are removed.
+    // After the test's commands have exited, before its directories are removed.
     t.teardown(() => disk.unmount(), { order: 500, force: true })
     disk.#attach()
     const target = disk.#device ?? disk.#image
@@ -111,7 +111,7 @@ export class OddDisk {
     this.#device = undefined
   }
 
-  /** As if it were unplugged and plugged in again. */
+  /** Simulates unplugging the disk and plugging it in again. */
   remount(): void {
     this.unmount()
     this.mount()
@@ -126,7 +126,7 @@ function unmountWhole(root: string): void {
   try {
     run('umount', root)
   } catch {
-    run('umount', '--lazy', root) // A test that failed may have left a command at work there.
+    run('umount', '--lazy', root) // A failed test may have left a command running there.
   }
 }
 

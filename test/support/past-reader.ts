@@ -7,7 +7,7 @@ import type { Version } from '../../src/tree/tree.ts'
 import { joinAsPeer } from './network.ts'
 import { until } from './until.ts'
 
-/** A peer with a store of its own and no folder: reads files of any version through the log, from whoever is there. */
+/** A peer with a store of its own and no folder: reads files of any version through the log, from any connected peer. */
 export class PastReader {
   readonly #reader: LogReader
   readonly #received: () => number
@@ -36,8 +36,8 @@ export class PastReader {
 
   /** The entry of a file at a version. */
   async entry(path: string, version: Version): Promise<FileEntry> {
-    const there = () => (this.#reader.version?.length ?? 0) >= version.length
-    await until(there, { what: `version ${version.length}` })
+    const isKnown = () => (this.#reader.version?.length ?? 0) >= version.length
+    await until(isKnown, { what: `version ${version.length}` })
     await this.#reader.fetch(version, new AbortController().signal)
     for await (const [found, entry] of this.#reader.entriesAt(version, () => {})) {
       if (found === path && entry.type === 'file') return entry

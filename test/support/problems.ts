@@ -1,6 +1,6 @@
 import type { Problem } from '../../src/tree/tree.ts'
 
-/** Takes problems down. */
+/** Collects problems. */
 export class Problems {
   readonly list: Problem[] = []
   readonly add = (problem: Problem): void => void this.list.push(problem)
@@ -10,7 +10,7 @@ export class Problems {
     return this.list.map(({ path }) => path).sort()
   }
 
-  /** What was said of `path`. */
+  /** The message of the first problem with `path`. */
   of(path: string): string | undefined {
     return this.list.find((problem) => problem.path === path)?.message
   }

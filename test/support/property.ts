@@ -2,7 +2,7 @@ import type { Assert } from 'brittle'
 import fc from 'fast-check'
 
 /**
- * Asserts that a property holds. What is thrown in a test would end the whole run, so a counterexample
+ * Asserts that a property holds. An exception in a test would end the whole run, so a counterexample
  * and its seed become the message of a failed assertion instead.
  */
 export async function holds<T>(
@@ -13,12 +13,12 @@ export async function holds<T>(
   await t.execution(async () => fc.assert(property as fc.IAsyncProperty<T>, options), 'holds for every input tried')
 }
 
-/** How many inputs to try where bytes may be anything: `P2PSYNC_FUZZ_RUNS`, else as many as a quick run of all tests can bear. */
+/** How many arbitrary inputs to try: `P2PSYNC_FUZZ_RUNS`, or `usual`, which suits a quick run of all tests. */
 export function fuzzRuns(usual: number): number {
   return Number(process.env.P2PSYNC_FUZZ_RUNS) || usual
 }
 
-/** Fails the property that it is called in. */
+/** Fails the enclosing property unless `condition` holds. */
 export function must(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(message)
 }

@@ -3,16 +3,16 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { type Command, type Scope, type StartOptions, start } from './cli.ts'
 
-export interface Ran {
+export interface CommandResult {
   readonly status: number
   readonly stdout: string
   readonly stderr: string
-  /** What it printed with --json. */
-  readonly records: readonly Told[]
+  /** Its records with --json. */
+  readonly records: readonly OutputRecord[]
 }
 
-/** An object of any operation. */
-export interface Told {
+/** A record of any operation. */
+export interface OutputRecord {
   readonly type: string
   readonly path?: string
   readonly version?: number
@@ -22,18 +22,18 @@ export interface Told {
 }
 
 /** Runs a command to its end. */
-export async function run(t: Scope, args: readonly string[], options: StartOptions = {}): Promise<Ran> {
+export async function run(t: Scope, args: readonly string[], options: StartOptions = {}): Promise<CommandResult> {
   const command = start(t, args, options)
   const status = await command.exit()
   const { stdout, stderr } = command
   return { status, stdout, stderr, records: args.includes('--json') ? recordsIn(stdout) : [] }
 }
 
-export function recordsIn(text: string): Told[] {
+export function recordsIn(text: string): OutputRecord[] {
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Told)
+    .map((line) => JSON.parse(line) as OutputRecord)
 }
 
 export function socketOf(folder: string): string {
@@ -44,10 +44,10 @@ export interface Answer {
   readonly status: number
   readonly type: string | undefined
   readonly body: Buffer
-  readonly records: readonly Told[]
+  readonly records: readonly OutputRecord[]
 }
 
-/** Asks a folder at work over its socket, as any program may. `body` makes it a POST. */
+/** Sends a request to a running folder over its socket. `body` makes it a POST. */
 export function askSocket(socketPath: string, path: string, body?: string | object, method?: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath, path, method: method ?? (body === undefined ? 'GET' : 'POST') }, (response) => {
@@ -72,7 +72,7 @@ export function socketsOf({ pid }: Command): number {
     try {
       return readlinkSync(`/proc/${pid}/fd/${name}`).startsWith('socket:')
     } catch {
-      return false // It was closed meanwhile.
+      return false // The descriptor was closed meanwhile.
     }
   }).length
 }

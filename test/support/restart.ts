@@ -17,7 +17,7 @@ export async function startFolders(t: Assert) {
   }
 }
 
-/** Enough that it takes a while. */
+/** Writes enough files that transferring them takes a while. */
 export function fill(source: string, files: number): void {
   mkdirSync(join(source, 'many'), { recursive: true })
   for (let i = 0; i < files; i++) writeFileSync(join(source, `many/${i}`), bytesOf(5000 + i, i + 1))

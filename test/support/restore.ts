@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from './bytes.ts'
 import { start, startClone, startShare } from './cli.ts'
-import { becomeSame, snapshot } from './snapshot.ts'
+import { snapshot, waitUntilEqual } from './snapshot.ts'
 import { startTestnet } from './testnet.ts'
 
-export interface Told {
+export interface OutputRecord {
   readonly type: string
   readonly version?: number
   readonly path?: string
@@ -17,14 +17,14 @@ export interface Told {
   readonly others?: number
 }
 
-/** Runs a command to its end. @returns its status, and what it printed as JSON */
+/** Runs a command to its end. @returns its status, its JSON output and stderr */
 export async function run(t: Assert, args: readonly string[], bootstrap: string) {
   const command = start(t, [...args, '--json'], { bootstrap })
   const status = await command.exit()
-  return { status, told: command.events as unknown as readonly Told[], stderr: command.stderr }
+  return { status, records: command.events as unknown as readonly OutputRecord[], stderr: command.stderr }
 }
 
-/** A folder with two versions, as they were, and what follows it. */
+/** A running folder with two versions, snapshots of both, and a running mirror. */
 export async function startTwoVersions(t: Assert) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
@@ -48,7 +48,7 @@ export async function startTwoVersions(t: Assert) {
   rmSync(at('old'), { recursive: true })
   writeFileSync(at('new'), 'new')
   writeFileSync(at('large.bin'), bytesOf(3_000_000, 2))
-  await becomeSame(t, source, mirror)
-  const second = (await run(t, ['log', mirror, '-n', '1'], bootstrap)).told[0]?.version
+  await waitUntilEqual(t, source, mirror)
+  const second = (await run(t, ['log', mirror, '-n', '1'], bootstrap)).records[0]?.version
   return { source, mirror, writer, reader, bootstrap, first, second, before, after: snapshot(source) }
 }

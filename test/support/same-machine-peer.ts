@@ -2,7 +2,7 @@ import { SameMachine } from '../../src/net/lan/same-machine.ts'
 
 /**
  * `node same-machine-peer.js <id> <public key> <port>`: a peer for the other processes of this machine. Prints a line
- * of JSON when it hears of another; with the argument `brief` it does nothing to go on, and has to end by itself.
+ * of JSON when it hears of another; with the argument `brief` nothing keeps it alive, and it has to exit by itself.
  */
 const [id, publicKey, port, brief] = process.argv.slice(2) as [string, string, string, string | undefined]
 const here = new SameMachine({

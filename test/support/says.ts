@@ -1,8 +1,8 @@
 import type { Assert } from 'brittle'
 
-/** Asserts that `text` matches, and shows it where it doesn't. */
-export function says(t: Assert, text: string, what: RegExp): void {
-  const matches = what.test(text)
-  t.ok(matches, `says ${what}`)
-  if (!matches) t.comment(JSON.stringify(text))
+/** Asserts that `text` matches, and shows it if it doesn't. */
+export function matches(t: Assert, text: string, what: RegExp): void {
+  const isMatch = what.test(text)
+  t.ok(isMatch, `matches ${what}`)
+  if (!isMatch) t.comment(JSON.stringify(text))
 }

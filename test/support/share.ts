@@ -34,7 +34,7 @@ import { until } from './until.ts'
 const trackerOptions = { poll: false, pollMs: 100, rescanMs: 600_000 }
 const inPlaceAbove = 1024 * 1024
 
-/** A shared folder in this process, with all of its parts within reach and no network. */
+/** A shared folder in this process, with access to all of its parts and without a network. */
 export class Share {
   readonly root: string
   readonly events: SyncEvent[] = []
@@ -130,7 +130,7 @@ export class Share {
     return publisher
   }
 
-  /** Publishes the folder as it is, and ends the loop. */
+  /** Publishes the folder as it is, and stops the loop. */
   async publish(t: Assert): Promise<Version> {
     const publisher = this.publisher(t, { poll: true })
     const published = this.next('up-to-date')
@@ -153,7 +153,7 @@ export class Share {
     return entries
   }
 
-  /** A baseline of what the state records. */
+  /** A baseline loaded from the state. */
   baseline(): Promise<LiveBaseline> {
     return LiveBaseline.of(this.state.records(), this.blocks)
   }
@@ -232,11 +232,11 @@ export class Share {
   }
 
   /** The events of a type so far. */
-  told<T extends SyncEvent['type']>(type: T): readonly Extract<SyncEvent, { type: T }>[] {
+  eventsOf<T extends SyncEvent['type']>(type: T): readonly Extract<SyncEvent, { type: T }>[] {
     return this.events.filter((event): event is Extract<SyncEvent, { type: T }> => event.type === type)
   }
 
-  /** Gives up the folder, whose publishers have to be closed. Happens at the end of the test otherwise. */
+  /** Closes the folder; its publishers have to be closed before. Otherwise called when the test ends. */
   async close(): Promise<void> {
     if (this.#stop.signal.aborted) return
     this.#stop.abort()

@@ -2,9 +2,9 @@ import { connect, createServer, type Socket } from 'node:net'
 import type { Assert } from 'brittle'
 import type { Address } from '../../src/net/address/address.ts'
 
-/** Takes TCP connections on loopback, and hands them on only when it is told to. */
+/** Accepts TCP connections on loopback, and forwards them only after `letGo`. */
 export class SlowRelay {
-  /** Where to; to be set before they are let go. */
+  /** The destination; set it before `letGo`. */
   to: Address = { host: '127.0.0.1', port: 0 }
   readonly #server = createServer((socket) => this.#take(socket))
   readonly #sockets = new Set<Socket>()
@@ -44,7 +44,7 @@ export class SlowRelay {
     }
   }
 
-  /** Hands nothing on any more, in either direction, and closes nothing. */
+  /** Stops forwarding in both directions, and closes nothing. */
   freeze(): void {
     for (const socket of [...this.#sockets, ...this.#onward]) {
       socket.unpipe()

@@ -28,7 +28,7 @@ function describe(path: string, directoryTimes: boolean): string {
   return `file ${mode} ${time} ${stats.size} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`
 }
 
-/** What differs between two directories, a line for each path; empty when they are the same. */
+/** The differences between two directories, a line for each path; empty if they are equal. */
 export function differences(a: string, b: string, options: { readonly directoryTimes?: boolean } = {}): string[] {
   const [left, right] = [snapshot(a, options), snapshot(b, options)]
   const paths = [...new Set([...left.keys(), ...right.keys()])].sort()
@@ -37,8 +37,8 @@ export function differences(a: string, b: string, options: { readonly directoryT
     .map((path) => `${JSON.stringify(path)}: ${left.get(path) ?? 'nothing'} / ${right.get(path) ?? 'nothing'}`)
 }
 
-/** Waits until two directories are the same, and says where they differ when they don't become so. */
-export async function becomeSame(
+/** Waits until two directories are equal, and asserts it: a failure lists their differences. */
+export async function waitUntilEqual(
   t: Assert,
   a: string,
   b: string,
@@ -49,10 +49,10 @@ export async function becomeSame(
     try {
       left = differences(a, b, { directoryTimes })
     } catch (error) {
-      left = [String(error)] // Something went while it was looked at.
+      left = [String(error)] // A file vanished during the comparison.
     }
     return left.length === 0
   }
-  await until(areSame, { what: 'the same trees' }).catch(() => {})
-  t.alike(left.slice(0, 10), [], 'the trees are the same')
+  await until(areSame, { what: 'equal trees' }).catch(() => {})
+  t.alike(left.slice(0, 10), [], 'the trees are equal')
 }

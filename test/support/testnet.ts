@@ -1,7 +1,7 @@
 import type { Assert } from 'brittle'
 import createTestnet from 'hyperdht/testnet.js'
 
-/** A private DHT on loopback, of enough nodes that connections don't stall, until the test ends. */
+/** A private DHT on loopback, with enough nodes that connections don't stall, until the test ends. */
 export async function startTestnet(
   t: Assert
 ): Promise<{ readonly addresses: { host: string; port: number }[]; readonly text: string }> {

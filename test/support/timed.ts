@@ -15,7 +15,7 @@ export function arrives(mirror: string, text: string): Promise<unknown> {
   return until(isThere, { what: `${text} in the mirror` })
 }
 
-/** Tells how long something took: a figure to read, not to test. */
+/** Prints the duration of an action: a figure to read, not to test. */
 export async function timed(t: Assert, what: string, act: () => Promise<unknown>): Promise<void> {
   const startMs = performance.now()
   await act()

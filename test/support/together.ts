@@ -3,7 +3,7 @@ import { type Assert, test as brittleTest, type TestOptions } from 'brittle'
 import { longTestHangMs, testHangMs } from './hang.ts'
 
 export interface TogetherOptions extends TestOptions {
-  /** Not at the same time as others, but after them: it takes the whole machine, or suffers from who does. */
+  /** Runs after the concurrent tests instead of beside them: it needs the whole machine, or suffers from other load. */
   readonly byItself?: boolean
 }
 
@@ -13,15 +13,15 @@ interface Together {
   readonly body: (t: Assert) => unknown
 }
 
-/** So many tests of a file go on at once. They wait most of the time: for timeouts, slow links and other processes. */
+/** How many tests of a file run at once. Most of the time they wait: for timeouts, slow links and other processes. */
 const atOnceMax = availableParallelism() + 1
 
 /** The tests of this file, which is a process of its own. */
 let todo: Together[] | undefined
 
 /**
- * A test that may go on at the same time as the others of its file that are made by this: each has what
- * it needs for itself. It is begun in the order of the file, and tells its time at its end.
+ * A test that may run concurrently with the others of its file declared this way: each has all resources that
+ * it needs for itself. Tests start in the order of the file, and print their durations.
  */
 export function test(name: string, options: TogetherOptions, body: (t: Assert) => unknown): void
 export function test(name: string, body: (t: Assert) => unknown): void
@@ -36,8 +36,8 @@ export function test(
   }
   if (todo === undefined) {
     todo = []
-    // It starts when the file has been read to its end.
-    brittleTest('at the same time', { timeout: longTestHangMs }, runAll)
+    // It starts when the whole file has been evaluated.
+    brittleTest('concurrent tests', { timeout: longTestHangMs }, runAll)
   }
   todo.push({ name, options, body })
 }

@@ -19,22 +19,22 @@ export function contentsOf(root: string): Record<string, string> {
   return contents
 }
 
-/** Waits until a folder holds these files with these contents, and nothing else. */
-export async function becomes(t: Assert, root: string, contents: Record<string, string>): Promise<void> {
+/** Waits until a folder holds exactly these files with these contents, and asserts it. */
+export async function waitForContents(t: Assert, root: string, contents: Record<string, string>): Promise<void> {
   const sorted = (of: Record<string, string>) => JSON.stringify(Object.entries(of).sort())
   const wanted = sorted(contents)
   let seen = ''
   const isThere = () => {
     try {
       seen = sorted(contentsOf(root))
-    } catch {} // Something went while it was looked at, such as a directory that has just become empty.
+    } catch {} // A path vanished during the walk, such as a directory that has just become empty.
     return seen === wanted
   }
   await until(isThere, { what: 'these files' }).catch(() => {})
-  t.is(seen, wanted) // What was seen, not what is there by now: a mirror may be at work on what comes next.
+  t.is(seen, wanted) // The contents seen, not the present ones: a mirror may be working on the next version.
 }
 
-/** What tells that a file was written anew: inode number and times. */
+/** Evidence of rewriting, by path: inode number, time and size. */
 export function tracesOf(root: string): Record<string, string> {
   const traces: Record<string, string> = {}
   for (const path of Object.keys(contentsOf(root))) {
@@ -49,7 +49,7 @@ export function hasFetched({ events }: Command, from = 0): boolean {
   return events.slice(from).some((event) => event.type === 'progress' && event.phase === 'fetch' && event.bytes > 0)
 }
 
-/** What a reader said that it says only when something is other than it should be. */
+/** The events that a reader reports only in case of trouble. */
 export function troublesOf({ events }: Command): readonly unknown[] {
   return events.filter(({ type }) => ['diverged', 'conflict', 'problem', 'error'].includes(type))
 }

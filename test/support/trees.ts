@@ -4,12 +4,12 @@ import { ancestorsOf, isBeneath, parentPath, type TreePath } from '../../src/tre
 import type { Tree } from '../../src/tree/tree.ts'
 import { directoryOf as directory, fileOf as file, pathOf as path, symlinkOf as symlink } from './entries.ts'
 
-/** A tree out of a literal. */
+/** A tree from a literal. */
 export function tree(entries: Readonly<Record<string, Entry>>): Map<TreePath, Entry> {
   return new Map(Object.entries(entries).map(([text, entry]) => [path(text), entry]))
 }
 
-/** Few names and contents, so that trees drawn independently meet, clash and repeat each other. */
+/** Few names and contents, so that independently drawn trees overlap and collide. */
 const names = fc.constantFrom('a', 'b', 'c')
 
 export const anyPath: fc.Arbitrary<TreePath> = fc
@@ -32,12 +32,12 @@ export const anyEntry: fc.Arbitrary<Entry> = fc.oneof(
   }
 )
 
-/** A tree as a folder can hold it: whatever has a parent has it as a directory. */
+/** A tree as a folder can hold it: every parent is a directory. */
 export const anyTree: fc.Arbitrary<Tree> = fc
   .array(fc.tuple(anyPath, anyEntry), { maxLength: 8 })
   .map((pairs) => wellFormed(pairs))
 
-/** Any mapping of paths to entries, as a baseline may be after paths were forgotten. */
+/** Any mapping of paths to entries, as in a baseline after paths were forgotten. */
 export const anyBaseline: fc.Arbitrary<Tree> = fc
   .array(fc.tuple(anyPath, anyEntry), { maxLength: 8 })
   .map((pairs) => new Map(pairs))

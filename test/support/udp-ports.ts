@@ -9,17 +9,17 @@ export async function takeUdpPort(port: number): Promise<Socket> {
   return socket
 }
 
-/** The first of `count` UDP ports of loopback in a row that nobody has now. */
+/** The first of `count` UDP ports of loopback in a row that are currently free. */
 export async function freeUdpPorts(count: number): Promise<number> {
   for (;;) {
-    // Away from those that the system hands out, which would be taken meanwhile.
+    // Outside the ephemeral range, whose ports the system could hand out meanwhile.
     const first = 20_000 + Math.floor(Math.random() * 10_000)
     const taken: Socket[] = []
     try {
       for (let i = 0; i < count; i++) taken.push(await takeUdpPort(first + i))
       return first
     } catch {
-      // Somebody has one of them.
+      // One of them is in use.
     } finally {
       for (const socket of taken) socket.close()
     }

@@ -2,21 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { hangMs } from './hang.ts'
 
 const tickMs = 5
-/** A condition that takes long to tell is asked less often: who waits is not to keep others from working. */
+/** An expensive condition is checked less often, so that waiting doesn't slow other processes down. */
 const tickMsMax = 500
 
 export interface UntilOptions {
-  /** What is waited for, for the message of the failure. */
+  /** The awaited condition, for the failure's message. */
   readonly what: string
-  /** How long at most, in milliseconds: only for what need not come at all. Where it must, `hangMs`. */
+  /** Deadline in milliseconds: only for conditions that may never hold. Otherwise `hangMs`. */
   readonly ms?: number
 }
 
 /**
- * Waits for a condition rather than for a time.
+ * Waits for a condition instead of a fixed time.
  *
  * @returns the first value that is neither `undefined`, `null` nor `false`
- * @throws when there was none in time
+ * @throws if there was none before the deadline
  */
 export async function until<T>(
   condition: () => T | Promise<T>,

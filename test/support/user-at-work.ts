@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import extensions from 'fs-native-extensions'
 
-/** A user at work, in a process of its own, until its standard input ends: two paths change places again and again. */
+/** A user at work, in a process of its own, until its standard input ends: it swaps two paths repeatedly. */
 const [a = '', b = ''] = process.argv.slice(2)
 let working = true
 process.stdin.on('end', () => {

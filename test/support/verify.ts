@@ -35,14 +35,14 @@ const middle = Array.from({ length: 60 }, (_, i) => ({
   bytes: 130_000 + i * 1000
 }))
 const large = Array.from({ length: 3 }, (_, i) => ({ path: `large-${i}`, bytes: 3_000_000 }))
-export const all = [...small, ...middle, ...large]
+export const allFiles = [...small, ...middle, ...large]
 
-/** A source and a mirror of it, the source at work and the mirror not. */
+/** A running source and its stopped mirror. */
 export async function startPair(t: Assert, mirror?: string) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   for (let i = 0; i < 3; i++) mkdirSync(join(source, `dir-${i}`))
-  for (const [i, { path, bytes }] of all.entries()) writeFileSync(join(source, path), bytesOf(bytes, 2 * i + 1))
+  for (const [i, { path, bytes }] of allFiles.entries()) writeFileSync(join(source, path), bytesOf(bytes, 2 * i + 1))
   const at = mirror ?? join(await t.tmp(), 'mirror')
   const writer = await startShare(t, source, { bootstrap })
   const args = mirror === undefined ? ['--once'] : ['--once', '--adopt']
@@ -50,9 +50,9 @@ export async function startPair(t: Assert, mirror?: string) {
   return { bootstrap, source, mirror: at, writer, store: join(at, '.p2psync/store') }
 }
 
-/** Files of these sizes aren't compressed: their blocks hold them as they are. */
+/** The blocks in a store that hold file contents. Files of these sizes aren't compressed: their blocks hold them unchanged. */
 export function liveBlocks(store: string, source: string) {
-  const contents = all.map(({ path }) => readFileSync(join(source, path)))
+  const contents = allFiles.map(({ path }) => readFileSync(join(source, path)))
   return storedBlocks(store).filter(({ bytes }) =>
     contents.some((content) => bytes.includes(content.subarray(0, 64)) || content.includes(bytes.subarray(0, 64)))
   )
@@ -64,11 +64,11 @@ export function removeConflicts(folder: string): number {
   return names.length
 }
 
-/** Flips bits of a disk, of which the file system on it learns nothing. */
+/** Flips bits of a disk image, unnoticed by its file system. */
 export function rot(image: string, contents: readonly Buffer[]): void {
   const disk = readFileSync(image)
   for (const content of contents) {
-    // Wherever it is: in its file, and in the store.
+    // At every occurrence: in the file, and in the store.
     for (let at = disk.indexOf(content.subarray(0, 64)); at >= 0; at = disk.indexOf(content.subarray(0, 64), at + 1)) {
       flipBit(image, at + 100, 3)
     }

@@ -3,20 +3,20 @@ import type { Command } from './cli.ts'
 
 type Change = Extract<WatchRecord, { readonly type: 'added' | 'changed' | 'removed' | 'moved' }>
 
-/** What a `watch --json` has told so far, replayed as it comes. */
+/** The records of a `watch --json` so far, replayed as they arrive. */
 export class Watched {
   readonly command: Command
-  /** The directory that is watched; empty for the folder itself. */
+  /** The watched directory; empty for the folder itself. */
   readonly directory: string
-  /** Hash of each file that is there by what was told; of directories and links their kind. */
+  /** The replayed tree: the hash of each file, the kind of each directory or link. */
   readonly tree = new Map<string, string>()
-  /** What was told to have changed, each with its version. A move is what it comes to. */
-  readonly told: string[] = []
-  /** How often each was told, whatever the version. */
+  /** The changes, each with its version. A move counts as a removal and an addition. */
+  readonly changes: string[] = []
+  /** How often each change was reported, over all versions. */
   readonly counts = new Map<string, number>()
-  /** What can't be so, had all been told once and in order. */
+  /** Violations: records that are impossible if each change is reported once and in order. */
   readonly faults: string[] = []
-  /** The version that was listed. */
+  /** The version of the listing. */
   start: number | undefined
   #version = 0
   #read = 0
@@ -26,14 +26,14 @@ export class Watched {
     this.directory = directory
   }
 
-  /** Takes what was told since it was last asked. */
+  /** Replays the records since the last call. */
   read(): this {
     const records = this.command.events as unknown as readonly WatchRecord[]
     for (; this.#read < records.length; this.#read++) this.#take(records[this.#read] as WatchRecord)
     return this
   }
 
-  /** Whether it was told each of these, as far as it watches their paths. */
+  /** Whether it has reported each of these changes, as far as it watches their paths. */
   has(lines: readonly string[]): boolean {
     this.read()
     return lines.every((line) => this.counts.has(line) || !this.concerns(line.split(' ')[1] as string))
@@ -51,7 +51,7 @@ export class Watched {
       if (this.start !== undefined || this.tree.has(record.path)) this.faults.push(`listed again: ${record.path}`)
       this.tree.set(record.path, contentOf(record))
     } else if (record.type === 'listed') {
-      if (record.entries !== this.tree.size) this.faults.push(`${record.entries} listed, ${this.tree.size} told`)
+      if (record.entries !== this.tree.size) this.faults.push(`${record.entries} listed, ${this.tree.size} replayed`)
       this.start = record.version
     } else if ('path' in record) this.#change(record)
     else this.faults.push(JSON.stringify(record))
@@ -71,13 +71,13 @@ export class Watched {
     }
     for (const line of linesOf(record)) {
       if (!this.concerns(line.split(' ')[1] as string)) continue
-      this.told.push(`${version} ${line}`)
+      this.changes.push(`${version} ${line}`)
       this.counts.set(line, (this.counts.get(line) ?? 0) + 1)
     }
   }
 }
 
-/** What a change comes to, a line for each path: nothing for directories, whose times change with all that is in them. */
+/** The effect of a change, a line for each path: none for directories, whose times change with their contents. */
 export function linesOf(record: Change): readonly string[] {
   const { type, kind, path } = record
   if (kind === 'directory') return []

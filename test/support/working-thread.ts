@@ -16,7 +16,7 @@ const jobs = {
   fill: (): Reply<never> => {
     throw new SyncError('DISK_FULL', 'No room', { cause: new Error('the reason') })
   },
-  /** Holds its thread until `flag` isn't 0 any more, having told that it has begun; leaves a file behind. */
+  /** Creates a file to report its start, and blocks its thread until `flag` is not 0. */
   hold: ({ flag, path }: { readonly flag: Int32Array; readonly path: string }): Reply<string> => {
     writeFileSync(path, '')
     Atomics.wait(flag, 0, 0)

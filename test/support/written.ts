@@ -7,7 +7,7 @@ import type { Version } from '../../src/tree/tree.ts'
 import type { MirroredFolder } from './mirrored-folder.ts'
 
 /** Publishes a version, and writes it to the folder of the mirror by one full pass. */
-export async function written(
+export async function publishAndApply(
   mirror: MirroredFolder,
   changes: Readonly<Record<string, string | Entry | undefined>>
 ): Promise<Version> {

@@ -9,7 +9,7 @@ import { NamesOf } from '../../../src/tree/local-names.ts'
 import { pathOf } from '../../support/entries.ts'
 import { OddDisk, oddTest } from '../../support/odd-file-system.ts'
 import { Problems } from '../../support/problems.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 
 const folding = { ...exactFileSystem, foldsCase: true }
 
@@ -126,5 +126,5 @@ test('a failed renaming is a problem of its own path', async (t) => {
   const problems = new Problems()
   const names = { wanted: wantedOf(['a']), recorded: wantedOf([]) }
   t.alike([...realign(root, { seen: earlier, unreadable }, names, folding, problems.add).keys()], ['a'])
-  says(t, problems.of('a') ?? '', /Can't be renamed from A: no such file/)
+  matches(t, problems.of('a') ?? '', /Can't be renamed from A: no such file/)
 })

@@ -7,7 +7,7 @@ import { script } from '../../../src/cli/completion/script.ts'
 import { createProgram } from '../../../src/cli/main.ts'
 import { describeProgram, optionsOf } from '../../../src/cli/manual/describe.ts'
 import { start } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 
 type Shell = 'bash' | 'zsh' | 'fish'
 
@@ -141,7 +141,7 @@ test('the script for bash registers its function', async (t) => {
 test('another shell is refused', async (t) => {
   const command = start(t, ['completion', 'tcsh'])
   t.is(await command.exit(), 2)
-  says(t, command.stderr, /Allowed choices are bash, zsh, fish/)
+  matches(t, command.stderr, /Allowed choices are bash, zsh, fish/)
 })
 
 async function scriptOf(t: Assert, shell: Shell): Promise<string> {

@@ -9,7 +9,7 @@ import { type Command, type StartOptions, start, startShare } from '../../suppor
 import { noLoopDevices, smallDisk } from '../../support/loop-device.ts'
 import { type Host, namespaceTest, openLan, openNat } from '../../support/namespaces.ts'
 import { memoryDisk, oddTest } from '../../support/odd-file-system.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -42,11 +42,11 @@ async function diagnosis(t: Assert, args: readonly string[], options: StartOptio
   const status = await command.exit()
   t.is(command.stderr, '')
   const lines = command.stdout.trim().split('\n')
-  const said = lines.map((line) => JSON.parse(line) as Check & { readonly type: string })
-  const checks = said.filter(({ type }) => type === 'check')
-  const summary = said.at(-1) as unknown as Diagnosis['summary'] & { readonly type: string }
+  const records = lines.map((line) => JSON.parse(line) as Check & { readonly type: string })
+  const checks = records.filter(({ type }) => type === 'check')
+  const summary = records.at(-1) as unknown as Diagnosis['summary'] & { readonly type: string }
   t.is(summary.type, 'summary')
-  t.is(checks.length, said.length - 1)
+  t.is(checks.length, records.length - 1)
   const of = (name: string) => {
     const found = checks.find((check) => check.name === name)
     if (found === undefined) throw new Error(`No check ${name}`)
@@ -61,7 +61,7 @@ function count(checks: readonly Check[], state: Check['state']): number {
 
 function isFinding(t: Assert, { name, state, message, advice }: Check, wanted: Check['state'], text: RegExp): void {
   t.is(state, wanted, `${name}: ${message}`)
-  says(t, advice === undefined ? message : `${message} → ${advice}`, text)
+  matches(t, advice === undefined ? message : `${message} → ${advice}`, text)
 }
 
 test('doctor prints each check in order, then a summary', async (t) => {
@@ -99,8 +99,8 @@ test('doctor prints a table', async (t) => {
     table.filter((row) => !row.startsWith(' ')).map((row) => row.slice(9, 25).trim()),
     [...names, 'clock']
   )
-  says(t, command.stdout, /^failure {2}dht .*127\.0\.0\.1:9\n {25}→ is p2psync bootstrap running there/m)
-  says(t, command.stdout, /\n\n1 failure, \d+ warnings?\n$/)
+  matches(t, command.stdout, /^failure {2}dht .*127\.0\.0\.1:9\n {25}→ is p2psync bootstrap running there/m)
+  matches(t, command.stdout, /\n\n1 failure, \d+ warnings?\n$/)
 })
 
 namespaceTest('doctor reports a machine without a network', async (t) => {
@@ -247,7 +247,7 @@ for (const [args, status, message] of mistakes) {
     writeFileSync(join(cwd, 'file'), '')
     const command = start(t, ['doctor', '--no-lan', ...args], { cwd, bootstrap: 'none' })
     t.is(await command.exit(), status)
-    says(t, command.stderr, message)
+    matches(t, command.stderr, message)
     t.is(command.stdout, '', 'before the first check')
   })
 }
@@ -291,12 +291,12 @@ function contentsOf(root: string): readonly string[] {
 test('doctor finds the peers of a key, or reports that there are none', async (t) => {
   const source = await t.tmp()
   const writer = await startShare(t, source, { bootstrap: 'none' })
-  const met = await diagnosis(t, [writer.key, ...offline])
-  t.is(met.of('peers').state, 'ok')
-  says(t, met.of('peers').message, /^127\.0\.0\.1:\d+ by TCP, [\d.]+ ms away$/)
+  const report = await diagnosis(t, [writer.key, ...offline])
+  t.is(report.of('peers').state, 'ok')
+  matches(t, report.of('peers').message, /^127\.0\.0\.1:\d+ by TCP, [\d.]+ ms away$/)
   await writer.kill('SIGTERM')
   const { status, of } = await diagnosis(t, [writer.key, ...offline])
   t.is(status, 1)
   t.is(of('peers').state, 'failure')
-  says(t, of('peers').advice ?? '', /DHT is off/)
+  matches(t, of('peers').advice ?? '', /DHT is off/)
 })

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'brittle'
 import { Command, packageRoot } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { freeUdpPorts } from '../../support/udp-ports.ts'
 import { until } from '../../support/until.ts'
 
@@ -35,14 +35,14 @@ test('the examples share a directory and clone it by a DHT of their own', async 
   const key = /key (.*)\n/.exec(writer.stdout)?.[1] ?? ''
   const reader = new Command(t, example('clone'), [key, mirror, node])
   t.is(await reader.exit(), 0)
-  says(t, reader.stdout, /^version \d+: 1 files\n$/)
+  matches(t, reader.stdout, /^version \d+: 1 files\n$/)
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'content')
   writeFileSync(join(source, 'file'), 'content that is new')
   await until(() => writer.stdout.match(/^version/gm)?.length === 2, { what: 'the second version' })
   for (const where of [key, source]) {
     const history = new Command(t, example('history'), [where, 'file', node])
     t.is(await history.exit(), 0)
-    says(t, history.stdout, /^version \d+, .*\n {2}changed file\nversion \d+, .*\n {2}added file\ncontent\n?$/)
+    matches(t, history.stdout, /^version \d+, .*\n {2}changed file\nversion \d+, .*\n {2}added file\ncontent\n?$/)
   }
   t.is(await writer.kill('SIGTERM'), 0)
   t.is(await dht.kill('SIGTERM'), 0)

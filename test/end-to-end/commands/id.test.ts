@@ -14,8 +14,8 @@ import { dirname, join } from 'node:path'
 import type { Assert } from 'brittle'
 import { keyPair } from 'hypercore-crypto'
 import ids from 'hypercore-id-encoding'
-import { canBeOrdinary, own, start } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { canBeOrdinary, giveToOrdinaryUser, start } from '../../support/cli.ts'
+import { matches } from '../../support/says.ts'
 import { test } from '../../support/together.ts'
 
 const fileOf = (home: string) => join(home, '.local/state/p2psync/identity')
@@ -89,8 +89,8 @@ for (const [name, put, message] of strangers) {
     cpSync(fileOf(other), join(dirname(file), 'elsewhere'))
     const command = start(t, ['id', '--json'], { env: { HOME: home, XDG_STATE_HOME: '' } })
     t.is(await command.exit(), 1)
-    says(t, command.stderr, message)
-    says(t, command.stderr, /\[IDENTITY_UNUSABLE\]\n$/)
+    matches(t, command.stderr, message)
+    matches(t, command.stderr, /\[IDENTITY_UNUSABLE\]\n$/)
     t.is((JSON.parse(command.stdout) as { code: string }).code, 'IDENTITY_UNUSABLE')
     t.alike(readdirSync(dirname(file)), ['elsewhere', 'identity'])
   })
@@ -103,7 +103,7 @@ test('an identity that others can read is refused until its mode is corrected', 
     chmodSync(fileOf(home), mode)
     const command = start(t, ['id'], { env: { HOME: home, XDG_STATE_HOME: '' } })
     t.is(await command.exit(), 1)
-    says(t, command.stderr, /has mode 06\d\d, so others can read.*chmod 600.*\[IDENTITY_UNUSABLE\]/)
+    matches(t, command.stderr, /has mode 06\d\d, so others can read.*chmod 600.*\[IDENTITY_UNUSABLE\]/)
     t.is(command.stdout, '')
   }
   chmodSync(fileOf(home), 0o600)
@@ -116,17 +116,17 @@ test('an identity that cannot be written or read is an error', { skip: !canBeOrd
   chmodSync(home, 0o555)
   const refused = start(t, ['id'], { env, ordinary: true })
   t.is(await refused.exit(), 1)
-  says(t, refused.stderr, /Can't .*identity.*permission denied.*XDG_STATE_HOME.*\[IDENTITY_UNUSABLE\]\n$/)
+  matches(t, refused.stderr, /Can't .*identity.*permission denied.*XDG_STATE_HOME.*\[IDENTITY_UNUSABLE\]\n$/)
   t.absent(/\n\s+at /.test(refused.stderr), 'no stack trace')
   t.alike(readdirSync(home), [])
 
   chmodSync(home, 0o755)
-  own(home)
+  giveToOrdinaryUser(home)
   const made = start(t, ['id'], { env, ordinary: true })
   t.is(await made.exit(), 0)
   chmodSync(fileOf(home), 0)
   const closed = start(t, ['id'], { env, ordinary: true })
   t.is(await closed.exit(), 1)
-  says(t, closed.stderr, /permission denied/)
+  matches(t, closed.stderr, /permission denied/)
   rmSync(fileOf(home))
 })

@@ -13,7 +13,7 @@ import { manualPage } from '../../../src/cli/manual/manual.ts'
 import { literal, text } from '../../../src/cli/manual/roff.ts'
 import { exitStatus } from '../../../src/cli/output/exit-status.ts'
 import { packageRoot, start } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 
 const program = describeProgram(await loadCommands(createProgram(() => {})))
 const page = manualPage(program, new Date('2026-11-20T12:00:00Z'))
@@ -42,7 +42,7 @@ test('the manual has the sections of one, in their order', (t) => {
 })
 
 for (const command of program.commands) {
-  test(`the manual tells of ${command.name} what its help does`, (t) => {
+  test(`the manual describes ${command.name} as its help does`, (t) => {
     t.ok(page.includes(`\n.SS ${text(command.usage)}\n`), 'usage')
     t.ok(page.includes(text(command.description)), 'description')
     for (const { term, description } of [...command.arguments, ...optionsOf(command)])
@@ -52,15 +52,15 @@ for (const command of program.commands) {
   })
 }
 
-test('the manual tells all exit statuses, once', (t) => {
-  const [, told = ''] = /^\.SH EXIT STATUS\n(.*?)^\.SH/ms.exec(page) ?? []
+test('the manual lists each exit status once', (t) => {
+  const [, statuses = ''] = /^\.SH EXIT STATUS\n(.*?)^\.SH/ms.exec(page) ?? []
   t.alike(
-    [...told.matchAll(/^\\fB(\d+)\\fR$/gm)].map((match) => Number(match[1])),
+    [...statuses.matchAll(/^\\fB(\d+)\\fR$/gm)].map((match) => Number(match[1])),
     Object.values(exitStatus)
   )
 })
 
-test('what options several commands have is told once', (t) => {
+test('the manual describes shared options once', (t) => {
   t.is(page.split(`\n${literal('--listen <address>')}\n`).length, 2)
 })
 
@@ -68,20 +68,20 @@ const texts: ReadonlyArray<[name: string, plain: string, roff: string]> = [
   ['a dot at the start', '.p2psync is ours', '\\&.p2psync is ours'],
   ['an apostrophe at the start', "'s", '\\(aqs'],
   ['a backslash', 'a\\nb', 'a\\enb'],
-  ['what is no ASCII', 'a…é', 'a\\[u2026]\\[u00E9]'],
+  ['characters beyond ASCII', 'a…é', 'a\\[u2026]\\[u00E9]'],
   ['an option', 'with --json, or -l (--long), not so-called', 'with \\-\\-json, or \\-l (\\-\\-long), not so-called'],
   ['two sentences', 'One. Two.', 'One.\nTwo.'],
   ['a long line', `${'word '.repeat(20)}.end`, `${'word '.repeat(14).trim()}\n${'word '.repeat(6)}.end`]
 ]
 for (const [name, plain, roff] of texts) {
-  test(`roff takes ${name} as it is`, (t) => t.is(text(plain), roff))
+  test(`text encodes ${name} for roff`, (t) => t.is(text(plain), roff))
 }
 
-test('what is typed is no text', (t) => {
+test('literal text is bold, and keeps its quotes, tildes and dashes', (t) => {
   t.is(literal("-l 'a' ~/b --c"), '\\fB\\-l \\(aqa\\(aq \\(ti/b \\-\\-c\\fR')
 })
 
-/** What tells the faults of a page, and shows it, where they are installed. */
+/** Programs that check or render a man page, used if installed. */
 const checkers: ReadonlyArray<readonly [string, ...string[]]> = [
   ['mandoc', '-Tlint', '-W', 'style'],
   ['groff', '-man', '-ww', '-Tascii', '-z']
@@ -94,7 +94,7 @@ for (const [checker, ...args] of checkers) {
   })
 }
 
-test('p2psync man prints it, and the package brings it', async (t) => {
+test('p2psync man prints the manual, and the package contains it', async (t) => {
   const command = start(t, ['man'])
   t.is(await command.exit(), 0)
   t.is(command.stderr, '')
@@ -113,7 +113,7 @@ test('p2psync man prints the page of a guide, and writes all pages as the build 
   const [[guide = ''] = []] = guideList
   const command = start(t, ['man', guide])
   t.is(await command.exit(), 0)
-  says(t, command.stdout, new RegExp(`^\\.TH ${guidePageName(guide).toUpperCase()} 7 `, 'm'))
+  matches(t, command.stdout, new RegExp(`^\\.TH ${guidePageName(guide).toUpperCase()} 7 `, 'm'))
 
   const directory = await t.tmp()
   const writing = start(t, ['man', '--to', directory])
@@ -129,12 +129,12 @@ test('p2psync help prints a guide, or the help of a command, and refuses what is
   t.is(guide.stdout, guideText(readGuide('nat'), 80))
   const help = start(t, ['help', 'clone'])
   t.is(await help.exit(), 0)
-  says(t, help.stdout, /^Usage: p2psync clone /)
+  matches(t, help.stdout, /^Usage: p2psync clone /)
   const list = start(t, ['help'])
   t.is(await list.exit(), 0)
-  says(t, list.stdout, /^Usage: p2psync .*\n {2}clone .*\nGuides .*\n {2}nat /s)
+  matches(t, list.stdout, /^Usage: p2psync .*\n {2}clone .*\nGuides .*\n {2}nat /s)
   const neither = start(t, ['help', 'weather'])
   t.is(await neither.exit(), 2)
   t.is(neither.stdout, '')
-  says(t, neither.stderr, /weather.*Allowed choices are .*networking/s)
+  matches(t, neither.stderr, /weather.*Allowed choices are .*networking/s)
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { showJson, showName } from '../../../src/cli/output/text.ts'
 import { packageRoot, start, startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -64,7 +64,7 @@ test('names with control characters sync unchanged, and show escaped', async (t)
   const writer = await startShare(t, source, { bootstrap })
   await writer.event('up-to-date')
   const reader = startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await reader.kill('SIGTERM')
 
   // Each name gets a problem, a conflict, or a local difference.

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { start, startClone, startShare } from '../../support/cli.ts'
-import { patient } from '../../support/hang.ts'
-import { run, socketsOf, type Told } from '../../support/reading.ts'
-import { says } from '../../support/says.ts'
+import { patientTimeout } from '../../support/hang.ts'
+import { type OutputRecord, run, socketsOf } from '../../support/reading.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -15,7 +15,7 @@ test('a paused folder stays paused after a restart, and catches up after resume'
   const writer = await startShare(t, source, { bootstrap })
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   await reader.event('in-sync')
-  const statusOf = async (folder: string) => (await run(t, ['status', folder, '--json'])).records[0] as Told
+  const statusOf = async (folder: string) => (await run(t, ['status', folder, '--json'])).records[0] as OutputRecord
   const held = () => readFileSync(join(mirror, 'file'), 'utf8')
 
   // The mirror is paused, its source runs.
@@ -23,7 +23,7 @@ test('a paused folder stays paused after a restart, and catches up after resume'
   t.is((await run(t, ['pause', mirror])).status, 0, 'pausing twice changes nothing')
   const paused = await statusOf(mirror)
   t.alike([paused.state, paused.peers], ['paused', []])
-  says(t, String(paused.reason), /paused\. p2psync resume/)
+  matches(t, String(paused.reason), /paused\. p2psync resume/)
   await until(async () => ((await statusOf(source)).peers as unknown[]).length === 0, { what: 'the mirror to go' })
   let from = writer.events.length
   writeFileSync(join(source, 'file'), '2')
@@ -32,13 +32,13 @@ test('a paused folder stays paused after a restart, and catches up after resume'
   t.is((await run(t, ['cat', mirror, 'file'])).stdout, '1', 'it stays readable')
   const waiting = await run(t, ['wait', mirror, '--version', String(second.version), '--timeout', '300ms'])
   t.is(waiting.status, 13)
-  says(t, waiting.stderr, /It is paused/)
+  matches(t, waiting.stderr, /It is paused/)
 
   // The mirror stays paused after a restart, and ends at once.
   t.is(await reader.kill('SIGINT'), 130)
   const resting = await statusOf(mirror)
   t.is(resting.state, 'stopped')
-  says(t, String(resting.reason), /It is paused, and nobody is at work on it/)
+  matches(t, String(resting.reason), /It is paused, and nobody is at work on it/)
   const again = startClone(t, writer.key, mirror, { bootstrap })
   await again.event('paused' as never)
   t.is((await statusOf(mirror)).state, 'paused')
@@ -47,7 +47,7 @@ test('a paused folder stays paused after a restart, and catches up after resume'
   await third.event('paused' as never)
   t.is(held(), '1')
   t.alike((await run(t, ['resume', mirror, '--json'])).records, [{ type: 'paused', paused: false }])
-  t.is((await run(t, ['wait', mirror, '--version', String(second.version), ...patient])).status, 0)
+  t.is((await run(t, ['wait', mirror, '--version', String(second.version), ...patientTimeout])).status, 0)
   t.is(held(), '2')
   t.alike((await run(t, ['wait', mirror, '--json'])).records, [{ type: 'held', version: second.version }])
 
@@ -62,7 +62,7 @@ test('a paused folder stays paused after a restart, and catches up after resume'
   t.is((await run(t, ['resume', source])).status, 0)
   await writer.event('published', () => true, from)
   await until(() => held() === '3' && existsSync(join(mirror, 'new')), { what: 'the mirror to follow' })
-  t.is((await run(t, ['wait', source, ...patient])).status, 0)
+  t.is((await run(t, ['wait', source, ...patientTimeout])).status, 0)
 })
 
 test('a stopped folder can be paused, and wait lasts until it runs', async (t) => {
@@ -73,7 +73,7 @@ test('a stopped folder can be paused, and wait lasts until it runs', async (t) =
   await first.kill('SIGTERM')
   t.is((await run(t, ['pause', source])).status, 0)
   writeFileSync(join(source, 'file'), 'content')
-  const waiting = start(t, ['wait', source, '--json', ...patient])
+  const waiting = start(t, ['wait', source, '--json', ...patientTimeout])
   const second = await startShare(t, source, { bootstrap: 'none' })
   await second.event('paused' as never)
   t.ok(waiting.running)
@@ -102,9 +102,9 @@ test('status shows role, versions, differences, and the reason for what is missi
   const writer = await startShare(t, source, { bootstrap })
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   const { version: first } = await reader.event('in-sync')
-  const statusOf = async (folder: string) => (await run(t, ['status', folder, '--json'])).records[0] as Told
+  const statusOf = async (folder: string) => (await run(t, ['status', folder, '--json'])).records[0] as OutputRecord
   const [ofSource, ofMirror] = [await statusOf(source), await statusOf(mirror)]
-  const facts = ({ role, key, state, version, newest, percent, files, bytes }: Told) => [
+  const facts = ({ role, key, state, version, newest, percent, files, bytes }: OutputRecord) => [
     role,
     key,
     state,
@@ -117,11 +117,11 @@ test('status shows role, versions, differences, and the reason for what is missi
   t.alike(facts(ofSource), ['writer', writer.key, 'done', first, first, 100, 3, 21])
   t.alike(facts(ofMirror), ['reader', writer.key, 'done', first, first, 100, 3, 21])
   t.alike(
-    (ofSource.problems as Told[]).map(({ path }) => path),
+    (ofSource.problems as OutputRecord[]).map(({ path }) => path),
     ['back\\slash']
   )
   t.alike(
-    [ofSource, ofMirror].map(({ peers }) => (peers as Told[]).map(({ type }) => type)),
+    [ofSource, ofMirror].map(({ peers }) => (peers as OutputRecord[]).map(({ type }) => type)),
     [['peer'], ['peer']]
   )
   t.is((await run(t, ['peers', mirror, '--json'])).records.length, 1)
@@ -134,15 +134,15 @@ test('status shows role, versions, differences, and the reason for what is missi
   const from = writer.events.length
   writeFileSync(join(source, 'conflict'), 'another')
   const { version: second } = await writer.event('published', () => true, from)
-  t.is((await run(t, ['wait', mirror, '--version', String(second), ...patient])).status, 0)
+  t.is((await run(t, ['wait', mirror, '--version', String(second), ...patientTimeout])).status, 0)
   const after = await statusOf(mirror)
   t.alike(
-    (after.conflicts as Told[]).map(({ path }) => path),
+    (after.conflicts as OutputRecord[]).map(({ path }) => path),
     ['conflict']
   )
 
   await writer.kill('SIGTERM')
-  await until(async () => ((await statusOf(mirror)).peers as Told[]).length === 0, { what: 'the source to go' })
+  await until(async () => ((await statusOf(mirror)).peers as OutputRecord[]).length === 0, { what: 'the source to go' })
   t.is((await run(t, ['peers', mirror])).stderr, 'No peers\n')
   // A new folder has no known version.
   t.is((await run(t, ['ls', mirror])).status, 0)
@@ -150,13 +150,13 @@ test('status shows role, versions, differences, and the reason for what is missi
   const differences = (await run(t, ['diff', mirror, '--stat', '--json'])).records.map(
     ({ type, path }) => `${type} ${path}`
   )
-  const kept = `added ${String((after.conflicts as Told[])[0]?.keptAs)}`
+  const kept = `added ${String((after.conflicts as OutputRecord[])[0]?.keptAs)}`
   t.alike(differences.sort(), [kept, 'changed diverged', 'removed gone'].sort())
 
   await reader.kill('SIGTERM')
   const resting = await statusOf(mirror)
   t.alike(facts(resting), ['reader', writer.key, 'stopped', second, second, 100, 3, 21])
-  says(t, String(resting.reason), /Nobody is at work on it\. Start it: p2psync clone/)
+  matches(t, String(resting.reason), /Nobody is at work on it\. Start it: p2psync clone/)
   t.alike(facts(await statusOf(source)), ['writer', writer.key, 'stopped', second, second, 100, 3, 21])
 
   const alone = startClone(t, writer.key, mirror, { bootstrap })
@@ -169,12 +169,13 @@ test('status shows role, versions, differences, and the reason for what is missi
     { what: 'its version' }
   )
   t.alike([again.version, again.files, again.bytes], [second, 3, 21], 'known right after a restart')
-  says(t, String(again.reason), /^No peers: /)
-  const differ = (status: Told) => (status.diverged as Told[]).map(({ path, kind }) => `${path} ${kind}`).sort()
+  matches(t, String(again.reason), /^No peers: /)
+  const differ = (status: OutputRecord) =>
+    (status.diverged as OutputRecord[]).map(({ path, kind }) => `${path} ${kind}`).sort()
   const isTold = async () => differ(await statusOf(mirror)).join() === 'diverged changed,gone deleted'
   await until(isTold, { what: 'what differs' })
   const text = (await run(t, ['status', mirror])).stdout
-  says(t, text, /\(a mirror\)/)
+  matches(t, text, /\(a mirror\)/)
   t.ok(
     text.split('\n').every((line) => line.length <= 80),
     text

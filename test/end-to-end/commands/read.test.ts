@@ -14,8 +14,8 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, packageRoot, start, startClone, startShare } from '../../support/cli.ts'
-import { type Ran, run } from '../../support/reading.ts'
-import { says } from '../../support/says.ts'
+import { type CommandResult, run } from '../../support/reading.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -138,8 +138,8 @@ test('a running folder, a stopped folder and a key give the same answers', async
     log?.filter(({ type }) => type === 'version').map(({ version }) => version),
     [v3, v2, v1]
   )
-  const told = diff?.filter(({ metadata }) => metadata !== true).map(({ type, path }) => `${type} ${path}`)
-  t.alike(told, [
+  const changes = diff?.filter(({ metadata }) => metadata !== true).map(({ type, path }) => `${type} ${path}`)
+  t.alike(changes, [
     'changed docs/a.txt',
     'patch docs/a.txt',
     'moved docs/deep/c.txt',
@@ -148,13 +148,13 @@ test('a running folder, a stopped folder and a key give the same answers', async
     'changed large',
     'patch large'
   ])
-  says(t, diff?.find(({ type }) => type === 'patch')?.text, /^-two$\n^\+2$/m)
+  matches(t, diff?.find(({ type }) => type === 'patch')?.text, /^-two$\n^\+2$/m)
 
   // The old content lay in place, so no peer has it now.
   const lost = await run(t, ['cat', `${source}@${v1}`, 'large'])
   t.is(lost.status, 13)
   t.is(lost.stdout, '')
-  says(
+  matches(
     t,
     lost.stderr,
     new RegExp(`content of large as of version ${v1}. Its source had it until version ${v2} .*NOT_HELD`)
@@ -176,7 +176,7 @@ async function stoppedHistory(t: Assert) {
 test('a stopped folder is read by every form of version, path and place within it', async (t) => {
   const { source, versions, read } = await stoppedHistory(t)
   const [v1, v2] = versions
-  const lines = ({ status, stdout, stderr }: Ran) =>
+  const lines = ({ status, stdout, stderr }: CommandResult) =>
     status === 0 ? stdout.trimEnd().split('\n') : [`${status} ${stderr}`]
   const docs = ['a.txt', 'deep/']
   const timesOf = async () =>
@@ -249,7 +249,8 @@ test('a stopped folder is read by every form of version, path and place within i
     )
   )
   for (const [i, [args, expected]] of cases.entries()) {
-    if (expected.length > 0) t.alike(lines(results[i] as Ran), expected, args.join(' ').replace(source, '<folder>'))
+    if (expected.length > 0)
+      t.alike(lines(results[i] as CommandResult), expected, args.join(' ').replace(source, '<folder>'))
   }
   const ofGone = results[cases.length - 2]?.records.map(({ type, path, version }) => `${type} ${version} ${path ?? ''}`)
   t.alike(ofGone, [`version ${v2} `, `moved ${v2} docs/deep/c.txt`, `version ${v1} `, `added ${v1} docs/deep/b.txt`])
@@ -324,10 +325,10 @@ test('a failed read ends with an exit status and a message', async (t) => {
     )
   )
   for (const [i, [args, status, what]] of cases.entries()) {
-    const { status: got, stderr, stdout } = results[i] as Ran
+    const { status: got, stderr, stdout } = results[i] as CommandResult
     const name = args.join(' ').replace(source, '<folder>')
     t.is(got, status, name)
-    says(t, stderr, what)
+    matches(t, stderr, what)
     t.absent(/\n\s+at /.test(stderr), 'no stack trace')
     t.is(stdout, '')
   }

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { start, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -35,7 +35,7 @@ for (const [name, args, status, message] of mistakes) {
     writeFileSync(join(cwd, 'full/mine'), 'mine')
     const command = start(t, args, { cwd })
     t.is(await command.exit(), status)
-    says(t, command.stderr, message)
+    matches(t, command.stderr, message)
     t.absent(/\n\s+at /.test(command.stderr), 'no stack trace')
     t.is(command.stdout, '', 'stdout is for data')
     t.alike(readdirSync(cwd).sort(), ['file', 'full'])
@@ -57,7 +57,7 @@ test('help and version go to stdout, and succeed', async (t) => {
   ] as const) {
     const command = start(t, args)
     t.is(await command.exit(), 0)
-    says(t, command.stdout, message)
+    matches(t, command.stdout, message)
   }
 })
 
@@ -102,15 +102,15 @@ test('a mirror cannot be shared, and a folder has one key', async (t) => {
 
   const sharing = start(t, ['share', mirror], { bootstrap })
   t.is(await sharing.exit(), 1)
-  says(t, sharing.stderr, /is a mirror of .*\[FOLDER_ROLE\]/)
+  matches(t, sharing.stderr, /is a mirror of .*\[FOLDER_ROLE\]/)
 
   const other = start(t, ['clone', goodKey, mirror], { bootstrap })
   t.is(await other.exit(), 1)
-  says(t, other.stderr, /another key.*\[FOLDER_OTHER_KEY\]/)
+  matches(t, other.stderr, /another key.*\[FOLDER_OTHER_KEY\]/)
 
   const over = start(t, ['clone', goodKey, source], { bootstrap })
   t.is(await over.exit(), 1)
-  says(t, over.stderr, /shared from here.*\[FOLDER_ROLE\]/)
+  matches(t, over.stderr, /shared from here.*\[FOLDER_ROLE\]/)
 })
 
 test('a shared folder without its state does not get a new key', async (t) => {
@@ -137,7 +137,7 @@ test('a clone that finds no peer in time is an error', async (t) => {
   })
   t.is(await command.exit(), 13)
   t.is((await command.event('error')).code, 'NO_PEER')
-  says(t, command.stderr, /No peer was found in 1 s/)
+  matches(t, command.stderr, /No peer was found in 1 s/)
 })
 
 test('an unreadable directory is refused', { skip: process.getuid?.() === 0 }, async (t) => {
@@ -146,7 +146,7 @@ test('an unreadable directory is refused', { skip: process.getuid?.() === 0 }, a
   chmodSync(join(cwd, 'closed'), 0)
   const command = start(t, ['share', 'closed'], { cwd })
   t.is(await command.exit(), 1)
-  says(t, command.stderr, /Can't read .*closed.*\[FOLDER_UNREADABLE\]/)
+  matches(t, command.stderr, /Can't read .*closed.*\[FOLDER_UNREADABLE\]/)
   chmodSync(join(cwd, 'closed'), 0o700)
   t.absent(existsSync(join(cwd, 'closed/.p2psync')))
 })

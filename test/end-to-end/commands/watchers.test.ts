@@ -72,24 +72,24 @@ async function watchAll(t: Assert, seed: number): Promise<void> {
   }
   await until(() => watchers.every(isDone), { what: 'the same trees' }).catch(() => {})
   const [, , , reference] = watchers
-  const told = reference?.told ?? []
+  const reported = reference?.changes ?? []
   for (const [i, each] of watchers.entries()) {
-    t.ok(isDone(each), `watcher ${i} has been told all that the folder holds`)
+    t.ok(isDone(each), `watcher ${i} has reported everything in the folder`)
     t.alike(each.faults, [], 'nothing out of order')
     t.alike(
       [...each.counts].filter(([, count]) => count > 1),
       [],
       'nothing twice'
     )
-    const expected = told.filter(
+    const expected = reported.filter(
       (line) => Number.parseInt(line, 10) > (each.start ?? 0) && each.concerns(line.split(' ')[2] ?? '')
     )
-    t.alike(each.told, expected, 'the same as the others, in the same order')
+    t.alike(each.changes, expected, 'the same as the others, in the same order')
   }
-  t.alike([...(reference?.counts.keys() ?? [])].sort(), [...user.said].sort(), `each of ${user.count} changes`)
+  t.alike([...(reference?.counts.keys() ?? [])].sort(), [...user.changes].sort(), `each of ${user.count} changes`)
   const log = start(t, ['log', folder, '--since', String(reference?.start), '--json'], { bootstrap })
   t.is(await log.exit(), 0)
-  t.alike(loggedIn(log.events as unknown as readonly RecordOf<'log'>[]), told, 'and as the log has it')
+  t.alike(loggedIn(log.events as unknown as readonly RecordOf<'log'>[]), reported, 'and as the log has it')
   for (const { command } of watchers) t.is(await command.kill('SIGTERM'), 130)
 }
 
@@ -105,7 +105,7 @@ function loggedIn(records: readonly RecordOf<'log'>[]): readonly string[] {
 
 /** A user who changes files: names and contents are unique, and no path changes twice before `rest`. */
 class User {
-  readonly said: string[] = []
+  readonly changes: string[] = []
   /** The changes since the last rest. */
   fresh: string[] = []
   count = 0
@@ -170,7 +170,7 @@ class User {
   }
 
   #say(...lines: readonly string[]): void {
-    this.said.push(...lines)
+    this.changes.push(...lines)
     this.fresh.push(...lines)
   }
 }

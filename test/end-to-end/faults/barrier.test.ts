@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { State } from '../../../src/disk/state/state.ts'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -11,7 +11,7 @@ import { until } from '../../support/until.ts'
 const files = 20
 const onLinux = process.platform === 'linux'
 
-/** A `sync` that says when it was called, and goes on when it is told to. */
+/** A `sync` that records its calls, and waits until the test lets it continue. */
 class Gate {
   readonly #home: string
 
@@ -62,36 +62,36 @@ async function setUp(t: Assert, exitStatus: number) {
 const filesIn = (mirror: string) =>
   readdirSync(mirror, { recursive: true, encoding: 'utf8' }).filter((name) => /^\d+\/file$/.test(name)).length
 
-test('files get their place only when durable, and are recorded only when their places are', {
+test('files are moved into place only when durable, and recorded only when their places are durable', {
   skip: !onLinux
 }, async (t) => {
   const { source, mirror, gate, clone } = await setUp(t, 0)
   const first = clone(gate.env)
   await gate.called(1)
-  t.is(readdirSync(join(mirror, '.p2psync/staging')).length, files, 'all are staged')
-  t.is(filesIn(mirror), 0, 'before the first barrier none is in its place')
+  t.is(readdirSync(join(mirror, '.p2psync/staging')).length, files, 'all files are staged')
+  t.is(filesIn(mirror), 0, 'before the first barrier no file is in place')
 
   gate.open(1)
   await gate.called(2)
-  t.is(filesIn(mirror), files, 'then all are')
+  t.is(filesIn(mirror), files, 'after it all files are in place')
   t.absent(first.events.some(({ type }) => type === 'applied'))
   await first.kill('SIGKILL')
   const state = await State.open(join(mirror, '.p2psync/state'))
   const [baseline, applied] = [await state.baseline(), await state.note('applied')]
   await state.close()
-  t.is([...baseline.keys()].filter((path) => path.endsWith('/file')).length, 0, 'but none is recorded')
-  t.is(applied, undefined, 'nor is the version')
+  t.is([...baseline.keys()].filter((path) => path.endsWith('/file')).length, 0, 'no file is recorded')
+  t.is(applied, undefined, 'no version is recorded')
 
   gate.open()
   const second = clone(gate.env)
   await second.event('in-sync')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
-test('a sync that fails is made up for by an fsync of each', { skip: !onLinux }, async (t) => {
+test('after a failed sync each file is synced by fsync', { skip: !onLinux }, async (t) => {
   const { source, mirror, gate, clone } = await setUp(t, 1)
   gate.open()
   await clone(gate.env).event('in-sync')
-  t.ok(gate.calls >= 2, 'it was tried')
-  await becomeSame(t, source, mirror)
+  t.ok(gate.calls >= 2, 'sync was tried')
+  await waitUntilEqual(t, source, mirror)
 })

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { start, startClone, startShare } from '../../support/cli.ts'
 import { bindMount, canMount } from '../../support/mount.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame, differences } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { differences, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-/** Whether a file can be made immutable here: that takes root and a file system that knows it. */
+/** Whether the test can make a file immutable: this takes root and support by the file system. */
 const canFreeze = (() => {
   if (!canMount) return false
   const probe = join(tmpdir(), `p2psync-immutable-${process.pid}`)
@@ -21,14 +21,14 @@ const canFreeze = (() => {
   return status === 0
 })()
 
-test('an immutable file is reported and stays, and the rest goes on', { skip: !canFreeze }, async (t) => {
+test('an immutable file is reported and stays, and other changes arrive', { skip: !canFreeze }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   mkdirSync(join(source, 'd'))
   for (const name of ['replaced', 'removed', 'moved', 'd/other']) writeFileSync(join(source, name), `${name} one`)
   const writer = await startShare(t, source, { bootstrap })
   const reader = startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await reader.kill('SIGTERM')
   const frozen = ['replaced', 'removed', 'moved'].map((name) => join(mirror, name))
   execFileSync('chattr', ['+i', ...frozen])
@@ -37,7 +37,7 @@ test('an immutable file is reported and stays, and the rest goes on', { skip: !c
   writeFileSync(join(source, 'd/other'), 'd/other two')
   execFileSync('rm', [join(source, 'removed')])
   execFileSync('mv', [join(source, 'moved'), join(source, 'd/moved')])
-  // In one version or in several.
+  // The changes may come in one version or in several.
   const removals = () =>
     writer.events.reduce((sum, event) => sum + (event.type === 'published' ? event.removals : 0), 0)
   await until(() => removals() >= 2, { what: 'both removals' })
@@ -49,7 +49,7 @@ test('an immutable file is reported and stays, and the rest goes on', { skip: !c
     'removed',
     'replaced'
   ])
-  t.is(readFileSync(join(mirror, 'd/moved'), 'utf8'), 'moved one', 'what can not be moved is copied')
+  t.is(readFileSync(join(mirror, 'd/moved'), 'utf8'), 'moved one', 'a file that cannot be moved is copied')
   t.is(readFileSync(join(mirror, 'replaced'), 'utf8'), 'replaced one')
   t.is(readFileSync(join(mirror, 'd/other'), 'utf8'), 'd/other two')
   execFileSync('chattr', ['-i', ...frozen])
@@ -58,7 +58,7 @@ test('an immutable file is reported and stays, and the rest goes on', { skip: !c
   t.alike(differences(source, mirror), [])
 })
 
-test('a folder that becomes read-only is said, and is followed again when it can be written to', {
+test('a read-only folder is reported, and followed again when it is writable', {
   skip: !canMount
 }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
@@ -75,15 +75,15 @@ test('a folder that becomes read-only is said, and is followed again when it can
   const readOnly = bindMount(t, disk, mirror, 'ro')
   writeFileSync(join(source, 'file'), 'two')
   const { message } = await reader.event('problem', ({ path }) => path === 'file')
-  says(t, message, /read-only file system/)
+  matches(t, message, /read-only file system/)
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'one')
   await reader.kill('SIGTERM')
 
   const refused = start(t, ['clone', writer.key, mirror, '--once', ...args], { bootstrap })
   t.is(await refused.exit(), 1)
-  says(t, refused.stderr, /can't be written to: read-only file system.*\[FOLDER_UNREADABLE\]/)
+  matches(t, refused.stderr, /can't be written to: read-only file system.*\[FOLDER_UNREADABLE\]/)
   t.absent(/\n\s+at /.test(refused.stderr), 'no stack trace')
   readOnly.unmount()
   startClone(t, writer.key, mirror, { bootstrap, args })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

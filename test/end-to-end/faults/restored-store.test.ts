@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-/** Runs a writer twice with a copy of what it keeps made in between, so that a reader knows of more than the copy. */
+/** Runs a writer twice and copies its store and state in between, so that a reader knows more than the copy. */
 async function startWithCopy(t: Assert) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
@@ -30,43 +30,43 @@ async function startWithCopy(t: Assert) {
     writeFileSync(join(source, name), bytesOf(200_000, 10 + i))
     await second.event('published', () => true, from)
   }
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await second.kill('SIGTERM')
   rmSync(join(source, 'lost-2'))
   writeFileSync(join(source, 'other'), bytesOf(150_000, 20))
   return { bootstrap, source, mirror, own, copy, reader }
 }
 
-/** Puts one of the things that a writer keeps back to what it was; the files about it stay those they are. */
-function setBack(own: string, copy: string, name: string): void {
+/** Restores the store or the state of a writer from the copy; the files around it stay the same files. */
+function restoreFromCopy(own: string, copy: string, name: string): void {
   rmSync(join(own, name), { recursive: true })
   cpSync(join(copy, name), join(own, name), { recursive: true, preserveTimestamps: true })
 }
 
-/** The reader followed, and kept following, without a word of anything wrong. */
-async function isFollowed(t: Assert, { source, mirror, reader }: Awaited<ReturnType<typeof startWithCopy>>) {
-  await becomeSame(t, source, mirror)
+/** Asserts that the reader caught up and keeps following without reporting trouble. */
+async function assertFollowed(t: Assert, { source, mirror, reader }: Awaited<ReturnType<typeof startWithCopy>>) {
+  await waitUntilEqual(t, source, mirror)
   for (let i = 0; i < 4; i++) writeFileSync(join(source, `later-${i}`), bytesOf(100_000, 30 + i))
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const wrong = reader.events.filter(({ type }) => type === 'error' || type === 'conflict' || type === 'problem')
   t.alike(wrong, [])
 }
 
-test('a log that was set back without a trace is followed by its readers', async (t) => {
+test('readers follow a log that was rolled back without a trace', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
-  // As a snapshot of the file system does it: all of it is older, and the very same files.
-  setBack(own, copy, 'store/db')
-  setBack(own, copy, 'state')
+  // As after restoring a file system snapshot: everything is older, in the very same files.
+  restoreFromCopy(own, copy, 'store/db')
+  restoreFromCopy(own, copy, 'state')
   await startShare(t, source, { bootstrap })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
 })
 
-test('a log that was set back, and grew longer than its readers know it before they are there', async (t) => {
+test('readers follow a rolled-back log that outgrew their length before they connect', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
-  setBack(own, copy, 'store/db')
-  setBack(own, copy, 'state')
+  restoreFromCopy(own, copy, 'store/db')
+  restoreFromCopy(own, copy, 'state')
   const writer = await startShare(t, source, {})
   for (let i = 0; i < 6; i++) {
     const from = writer.events.length
@@ -75,54 +75,54 @@ test('a log that was set back, and grew longer than its readers know it before t
   }
   await writer.kill('SIGKILL')
   await startShare(t, source, { bootstrap })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
 })
 
-test('a log that was set back under a state that knows better is followed by its readers', async (t) => {
+test('readers follow a log that was rolled back beneath a newer state', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
-  setBack(own, copy, 'store/db')
+  restoreFromCopy(own, copy, 'store/db')
   await startShare(t, source, { bootstrap })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
 })
 
-test('a restored log is refused to its writer, until told that it is the only one', async (t) => {
+test('a writer refuses a restored log until --moved declares it the only one', async (t) => {
   const folders = await startWithCopy(t)
   const { bootstrap, source, own, copy } = folders
   rmSync(own, { recursive: true })
   cpSync(copy, own, { recursive: true, preserveTimestamps: true })
   const refused = start(t, ['share', source], { bootstrap })
   t.is(await refused.exit(), 15)
-  says(t, refused.stderr, /^p2psync: The store .* was copied or restored .*give --moved \[STORE_COPIED\]\n$/)
+  matches(t, refused.stderr, /^p2psync: The store .* was copied or restored .*give --moved \[STORE_COPIED\]\n$/)
 
   const writer = await startShare(t, source, { bootstrap, args: ['--moved'] })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
   await writer.kill('SIGTERM')
   await startShare(t, source, { bootstrap })
-  await isFollowed(t, folders)
+  await assertFollowed(t, folders)
 })
 
-test('a copied mirror goes on beside the one it is a copy of', async (t) => {
+test('a copied mirror works beside the original', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const copy = `${mirror}-copy`
   writeFileSync(join(source, 'first'), bytesOf(300_000, 1))
   const writer = await startShare(t, source, { bootstrap })
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  // With all times as they are, which Node's own copy rounds.
+  // With exact times, which Node's own copy rounds.
   execFileSync('cp', ['-a', mirror, copy])
 
   const readers: Command[] = [mirror, copy].map((at) => startClone(t, writer.key, at, { bootstrap }))
   writeFileSync(join(source, 'second'), bytesOf(300_000, 2))
-  await becomeSame(t, source, mirror)
-  await becomeSame(t, source, copy)
-  // Each is a peer of its own.
+  await waitUntilEqual(t, source, mirror)
+  await waitUntilEqual(t, source, copy)
+  // Each has a peer identity of its own.
   const peers = writer.events.flatMap((event) => (event.type === 'peer' ? [event.peer] : []))
   t.is(new Set(peers).size, 2)
   t.absent(readers.some(({ events }) => events.some(({ type }) => type === 'error' || type === 'problem')))
 })
 
-test('a mirror whose device file is lost goes on', async (t) => {
+test('a mirror that lost its device file continues', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), await t.tmp()]
   writeFileSync(join(source, 'first'), 'first')
@@ -134,25 +134,25 @@ test('a mirror whose device file is lost goes on', async (t) => {
   t.ok(existsSync(deviceFile))
 })
 
-test('a writer that starts again has its readers look only at what has changed', async (t) => {
+test('after a restart of the writer, readers inspect only changed paths', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   for (let i = 0; i < 200; i++) writeFileSync(join(source, `f${i}`), `${i}`)
   let writer = await startShare(t, source, { bootstrap })
   const reader = startClone(t, writer.key, mirror, { bootstrap, env: { NODE_DEBUG: 'p2psync:mirror' } })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   for (const content of ['one', 'two']) {
     t.is(await writer.kill('SIGTERM'), 130)
     const before = reader.stderr.length
     writer = await startShare(t, source, { bootstrap })
     writeFileSync(join(source, 'f7'), content)
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     const counts = () =>
       [...reader.stderr.slice(before).matchAll(/(\d+) paths to plan for/g)].map(([, count]) => Number(count))
-    const planned = await until(() => counts().length > 0 && counts(), { what: 'word of a pass' })
+    const planned = await until(() => counts().length > 0 && counts(), { what: 'the report of a pass' })
     t.ok(
       planned.every((count) => count < 10),
-      `paths looked at: ${planned.join(', ')}`
+      `paths inspected: ${planned.join(', ')}`
     )
   }
 })

@@ -17,8 +17,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -35,7 +35,7 @@ async function startPair(t: Assert, fill: (source: string) => void, args: readon
   return { bootstrap, source, mirror, writer, reader }
 }
 
-test('a state outside the folder does not take an empty mount point for it', async (t) => {
+test('an empty mount point is not mistaken for the folder whose state lies elsewhere', async (t) => {
   const state = join(await t.tmp(), 'state')
   const fill = (source: string) => writeFileSync(join(source, 'file'), 'content')
   const { bootstrap, source, mirror, writer } = await startPair(t, fill, ['--state', state])
@@ -44,8 +44,8 @@ test('a state outside the folder does not take an empty mount point for it', asy
   mkdirSync(source)
   const again = start(t, ['share', source, '--state', state], { bootstrap })
   t.is(await again.exit(), 14)
-  says(t, again.stderr, /is the state of another folder.*is its disk mounted.*\[HALTED\]/)
-  t.absent(existsSync(join(source, '.p2psync/folder.json')), 'it was not made a folder')
+  matches(t, again.stderr, /is the state of another folder.*is its disk mounted.*\[HALTED\]/)
+  t.absent(existsSync(join(source, '.p2psync/folder.json')), 'the mount point did not become a folder')
   t.ok(existsSync(join(mirror, 'file')), 'the mirror keeps its files')
   rmSync(source, { recursive: true })
   renameSync(`${source}-unmounted`, source)
@@ -56,10 +56,10 @@ test('a state inside the folder is refused', async (t) => {
   const source = await t.tmp()
   const command = start(t, ['share', source, '--state', join(source, 'state')])
   t.is(await command.exit(), 2)
-  says(t, command.stderr, /can't be in the folder itself/)
+  matches(t, command.stderr, /can't be in the folder itself/)
 })
 
-test('a folder that is named by a symlink is watched', async (t) => {
+test('a folder given by a symlink is watched', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, link] = [await t.tmp(), join(await t.tmp(), 'link')]
   symlinkSync(source, link)
@@ -83,10 +83,10 @@ test('a folder whose root was replaced by a copy of itself is watched', async (t
   renameSync(source, `${source}-old`)
   renameSync(`${source}-copy`, source)
   writeFileSync(join(source, 'new'), 'new')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
-test('directories that change places keep being watched', async (t) => {
+test('directories that swap places stay watched', async (t) => {
   const { source, mirror } = await startPair(t, (source) => {
     for (let i = 0; i < 20; i++) {
       mkdirSync(join(source, `d${i}/sub`), { recursive: true })
@@ -101,19 +101,19 @@ test('directories that change places keep being watched', async (t) => {
     writeFileSync(join(source, `d${i}/sub/late`), `${i}`)
     writeFileSync(join(source, `d${i + 1}/sub/late`), `${i}`)
   }
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   for (let i = 0; i < 20; i++) writeFileSync(join(source, `d${i}/sub/later`), `${i}`)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
-test('a file that is being written in a directory is not stored again and again', async (t) => {
+test('a file that is being written is not stored repeatedly', async (t) => {
   const { source, writer } = await startPair(t, (source) => mkdirSync(join(source, 'd')))
   const path = join(source, 'd/growing')
   writeFileSync(path, bytesOf(20_000_000))
   const size = () => {
     let bytes = 0
     for (const name of readdirSync(join(source, '.p2psync/store'), { recursive: true, encoding: 'utf8' })) {
-      // One may be dropped while it is looked at.
+      // The database may remove a file during the walk.
       const stats = statSync(join(source, '.p2psync/store', name), { throwIfNoEntry: false })
       if (name.endsWith('.blob')) bytes += stats?.size ?? 0
     }
@@ -125,20 +125,20 @@ test('a file that is being written in a directory is not stored again and again'
     await nextTurn()
   }
   await writer.event('published', ({ bytes }) => bytes > 20_000_000)
-  t.ok(size() < 2 * statSync(path).size, `${size()} bytes are stored for a file of ${statSync(path).size}`)
+  t.ok(size() < 2 * statSync(path).size, `${size()} bytes were stored for a file of ${statSync(path).size}`)
 })
 
-test('a rule for directories leaves files of that name alone', async (t) => {
+test('an ignore rule for directories does not apply to files of that name', async (t) => {
   const { source, mirror } = await startPair(t, (source) => {
     writeFileSync(join(source, '.p2psyncignore'), 'build/\n')
     writeFileSync(join(source, 'build'), 'a file')
   })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   rmSync(join(source, 'build'))
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
-test('one that only clones does not end before it has what changed under its hands', async (t) => {
+test('clone --once does not exit before it has changes made during the clone', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'big'), bytesOf(60_000_000))
@@ -153,7 +153,7 @@ test('one that only clones does not end before it has what changed under its han
   t.is(kept && readFileSync(join(mirror, kept), 'utf8'), 'mine')
 })
 
-test('a peer that goes before all is there is waited for no longer than told', async (t) => {
+test('clone --once waits no longer than its timeout for a peer that left early', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'big'), bytesOf(100_000_000))
@@ -165,17 +165,17 @@ test('a peer that goes before all is there is waited for no longer than told', a
   t.is(await reader.exit(), 13)
 })
 
-test('a store that is not the folder’s is refused as such', async (t) => {
+test('the store of another folder is refused', async (t) => {
   const { bootstrap, source, writer } = await startPair(t, () => {})
   await writer.kill('SIGTERM')
   const marker = join(source, '.p2psync/folder.json')
   writeFileSync(marker, readFileSync(marker, 'utf8').replace(writer.key, 'y'.repeat(52)))
   const command = start(t, ['share', source], { bootstrap })
   t.is(await command.exit(), 15)
-  says(t, command.stderr, /was shared as y{52} \[DAMAGED\]/)
+  matches(t, command.stderr, /was shared as y{52} \[DAMAGED\]/)
 })
 
-test('ending while a large file is read is a clean end', async (t) => {
+test('stopping during the read of a large file is a clean exit', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   writeFileSync(join(source, 'big'), bytesOf(400_000_000))
@@ -184,7 +184,7 @@ test('ending while a large file is read is a clean end', async (t) => {
   t.is(await writer.kill('SIGTERM'), 130)
 })
 
-test('an ignore file that cannot be read publishes nothing', { skip: process.getuid?.() === 0 }, async (t) => {
+test('with an unreadable ignore file nothing is published', { skip: process.getuid?.() === 0 }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   writeFileSync(join(source, '.p2psyncignore'), 'secret\n')

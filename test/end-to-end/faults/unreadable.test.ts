@@ -2,23 +2,31 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
-import { type Command, canBeOrdinary, own, packageRoot, start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame, differences } from '../../support/snapshot.ts'
+import {
+  type Command,
+  canBeOrdinary,
+  giveToOrdinaryUser,
+  packageRoot,
+  start,
+  startClone,
+  startShare
+} from '../../support/cli.ts'
+import { matches } from '../../support/says.ts'
+import { differences, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
-/** A folder of an ordinary user's, with a mirror that is in sync. */
+/** A folder shared by an ordinary user, and a mirror in sync. */
 async function startPair(t: Assert, args: readonly string[] = []) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const mirror = await t.tmp()
   mkdirSync(join(source, 'album/sub'), { recursive: true })
   for (const path of ['album/a', 'album/sub/b', 'letter', 'other']) writeFileSync(join(source, path), path)
-  own(source)
+  giveToOrdinaryUser(source)
   const writer = await startShare(t, source, { bootstrap, args, ordinary: true })
-  const reader = startClone(t, writer.key, own(mirror), { bootstrap, ordinary: true })
-  await becomeSame(t, source, mirror)
+  const reader = startClone(t, writer.key, giveToOrdinaryUser(mirror), { bootstrap, ordinary: true })
+  await waitUntilEqual(t, source, mirror)
   return { bootstrap, source, mirror, writer, reader }
 }
 
@@ -32,7 +40,7 @@ function published(command: Command): { puts: number; removals: number } {
   return sum
 }
 
-test('what cannot be read any more is reported, not deleted, and followed again when it can', {
+test('a path that becomes unreadable is reported, not deleted, and followed again when readable', {
   skip: !canBeOrdinary
 }, async (t) => {
   const { bootstrap, source, mirror, writer } = await startPair(t, ['--poll', '100ms'])
@@ -42,7 +50,7 @@ test('what cannot be read any more is reported, not deleted, and followed again 
   chmodSync(join(source, 'letter'), 0)
   for (const path of ['album', 'letter']) {
     const { message } = await writer.event('problem', (problem) => problem.path === path)
-    says(t, message, /^Can't be read: permission denied\. What is recorded of it stays$/)
+    matches(t, message, /^Can't be read: permission denied\. What is recorded of it stays$/)
   }
   const before = writer.events.length
   writeFileSync(join(source, 'other'), 'other, changed')
@@ -53,16 +61,16 @@ test('what cannot be read any more is reported, not deleted, and followed again 
 
   await writer.kill('SIGTERM')
   const scan = start(t, ['scan', source, '--json'], { ordinary: true })
-  t.is(await scan.exit(), 3, 'a command that ends says that some paths had problems')
+  t.is(await scan.exit(), 3, 'the exit status says that some paths had problems')
   t.is(published(scan).removals, 0)
   chmodSync(join(source, 'album'), 0o755)
   chmodSync(join(source, 'letter'), 0o644)
   t.is(await start(t, ['scan', source], { ordinary: true }).exit(), 0)
   await startShare(t, source, { bootstrap, ordinary: true })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
-test('what cannot be read in a mirror is left alone, and said with --once', { skip: !canBeOrdinary }, async (t) => {
+test('an unreadable path in a mirror is left alone, and reported with --once', { skip: !canBeOrdinary }, async (t) => {
   const { bootstrap, source, mirror, writer, reader } = await startPair(t)
   await reader.kill('SIGTERM')
   t.teardown(() => chmodSync(join(mirror, 'album'), 0o755), { order: 0 })
@@ -72,7 +80,7 @@ test('what cannot be read in a mirror is left alone, and said with --once', { sk
   await writer.event('published', ({ puts }) => puts > 1)
   const once = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'], ordinary: true })
   t.is(await once.exit(), 3)
-  t.is(readFileSync(join(mirror, 'other'), 'utf8'), 'changed', 'the rest goes on')
+  t.is(readFileSync(join(mirror, 'other'), 'utf8'), 'changed', 'other changes arrive')
   chmodSync(join(mirror, 'album'), 0o755)
   const again = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'], ordinary: true })
   t.is(await again.exit(), 0)
@@ -85,7 +93,7 @@ for (const [what, path, calls] of [
   ['a file', 'letter', 'read,pread64'],
   ['a directory', 'album', 'getdents64']
 ] as const) {
-  test(`${what} of which the disk gives an error is reported, and nothing of it deleted`, {
+  test(`${what} with a disk error is reported, and not deleted`, {
     skip: strace === undefined
   }, async (t) => {
     const source = await t.tmp()
@@ -114,7 +122,7 @@ for (const [what, path, calls] of [
     const problems = events.filter(({ type }) => type === 'problem')
     t.is(problems.length, 1)
     t.is(problems[0].path, path)
-    says(t, problems[0].message, /i\/o error/)
+    matches(t, problems[0].message, /i\/o error/)
     t.alike(
       events.filter(({ type }) => type === 'published').map(({ removals, files }) => [removals, files]),
       [[0, 4]],

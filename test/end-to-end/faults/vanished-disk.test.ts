@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { bindMount, canMount, memoryMount } from '../../support/mount.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame, differences } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { differences, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
 const some = 200
-/** A look at so many takes long enough that something happens while it goes on. */
+/** A scan of this many files lasts long enough to be interrupted. */
 const many = 2500
 
 /** A shared folder on a disk of its own, with its state elsewhere, and a mirror. */
@@ -38,40 +38,40 @@ function removals(command: Command): number {
   return count
 }
 
-test('a disk that is unplugged has deleted nothing, and is followed again when it is back', {
+test('an unplugged disk deletes nothing, and is followed again when it is back', {
   skip: !canMount
 }, async (t) => {
   const { disk, source, mirror, mount, writer } = await onADisk(t)
   mount.unmount()
   const { code, message } = await writer.event('error')
   t.is(code, 'HALTED')
-  says(t, message, /marker .* is missing. Is its disk mounted\? Nothing is read or written until it is back/)
+  matches(t, message, /marker .* is missing. Is its disk mounted\? Nothing is read or written until it is back/)
   writeFileSync(join(source, 'in-the-mount-point'), 'nobody’s')
   mount.mount()
   writeFileSync(join(source, 'new'), 'new')
-  await becomeSame(t, disk, mirror)
+  await waitUntilEqual(t, disk, mirror)
   t.is(removals(writer), 0)
-  t.absent(differences(disk, mirror).length, 'and nothing came from the mount point')
+  t.absent(differences(disk, mirror).length, 'the mirror holds nothing from the mount point')
 })
 
-test('a disk that comes and goes while it is looked at has deleted nothing', {
+test('a disk that comes and goes during scans deletes nothing', {
   skip: !canMount
 }, async (t) => {
   const { disk, source, mirror, mount, writer } = await onADisk(t, ['--poll', '10ms'], many)
   for (let i = 0; i < 60; i++) {
     mount.unmount()
-    // No sooner and no later than it takes to do nothing: each time at another moment of a look.
+    // A varying delay: each round hits another moment of a scan.
     for (let spin = 0; spin < i * 100_000; spin++) Math.sqrt(spin)
     mount.mount()
     await new Promise((resolve) => setImmediate(resolve))
   }
   writeFileSync(join(source, 'new'), 'new')
-  await becomeSame(t, disk, mirror)
+  await waitUntilEqual(t, disk, mirror)
   t.is(removals(writer), 0)
 })
 
 for (const what of ['an empty disk', 'the disk of another folder'] as const) {
-  test(`${what} in the place of the folder’s is not taken for it`, { skip: !canMount }, async (t) => {
+  test(`${what} is not mistaken for the folder’s disk`, { skip: !canMount }, async (t) => {
     const { bootstrap, disk, source, state, mirror, mount, writer } = await onADisk(t)
     const before = differences(disk, mirror)
     mount.unmount()
@@ -86,8 +86,8 @@ for (const what of ['an empty disk', 'the disk of another folder'] as const) {
     t.is(removals(writer), 0)
 
     const again = start(t, ['share', source, '--state', state], { bootstrap })
-    t.is(await again.exit(), 14, 'nor at a start')
-    says(t, again.stderr, /is the state of another folder, .*Nothing was changed \[HALTED\]/)
+    t.is(await again.exit(), 14, 'a restart refuses it, too')
+    matches(t, again.stderr, /is the state of another folder, .*Nothing was changed \[HALTED\]/)
     other.unmount()
     mount.mount()
     const third = await startShare(t, source, { bootstrap, args: ['--state', state] })
@@ -98,7 +98,7 @@ for (const what of ['an empty disk', 'the disk of another folder'] as const) {
   })
 }
 
-test('a mirror whose disk is unplugged writes nothing to the mount point, and goes on when it is back', {
+test('a mirror whose disk is unplugged writes nothing to the mount point, and resumes when it is back', {
   skip: !canMount
 }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
@@ -117,7 +117,7 @@ test('a mirror whose disk is unplugged writes nothing to the mount point, and go
   t.alike(readdirSync(mirror), [], 'the mount point is empty')
   t.is(readFileSync(join(disk, 'file'), 'utf8'), 'one')
   mount.mount()
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   await reader.event('notice', ({ message }) => message.startsWith('Going on'))
   t.is(reader.events.filter(({ type }) => type === 'conflict').length, 0)
 
@@ -126,10 +126,10 @@ test('a mirror whose disk is unplugged writes nothing to the mount point, and go
   const once = ['clone', writer.key, mirror, '--once', '--state', join(base, 'state')]
   const command = start(t, once, { bootstrap })
   t.is(await command.exit(), 14)
-  says(t, command.stderr, /\[HALTED\]/)
+  matches(t, command.stderr, /\[HALTED\]/)
 })
 
-test('a disk that was mounted inside the folder and is not any more has deleted nothing', {
+test('unmounting a disk inside the folder deletes nothing', {
   skip: !canMount
 }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
@@ -142,7 +142,7 @@ test('a disk that was mounted inside the folder and is not any more has deleted 
   const mount = bindMount(t, disk, join(source, 'inner'))
   const writer = await startShare(t, source, { bootstrap, args: ['--poll', '100ms'] })
   startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 
   mount.unmount()
   const { path } = await writer.event('problem', ({ message }) => message.startsWith('A disk was mounted here'))
@@ -152,12 +152,12 @@ test('a disk that was mounted inside the folder and is not any more has deleted 
   t.is(readFileSync(join(mirror, 'inner/albums/photo'), 'utf8'), 'photo')
   mount.mount()
   writeFileSync(join(source, 'inner/albums/later'), 'later')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.is(removals(writer), 0)
 
   await t.execution(async () => {
     mount.unmount()
     rmSync(join(source, 'inner'), { recursive: true })
-    await becomeSame(t, source, mirror)
-  }, 'only when the directory itself is removed, all in it is')
+    await waitUntilEqual(t, source, mirror)
+  }, 'removing the directory itself removes its contents')
 })

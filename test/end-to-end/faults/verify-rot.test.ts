@@ -5,16 +5,16 @@ import { seedsWith } from '../../simulation/seeds.ts'
 import { flipBit } from '../../support/bit-flips.ts'
 import { differences, snapshot } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
-import { all, eventsOf, liveBlocks, nameOf, removeConflicts, startPair, verify } from '../../support/verify.ts'
+import { allFiles, eventsOf, liveBlocks, nameOf, removeConflicts, startPair, verify } from '../../support/verify.ts'
 
 for (const seed of seedsWith(1)) {
-  test(`each of 100 bit flips in a mirror and its store is found and mended, seed ${seed}`, async (t) => {
+  test(`each of 100 bit flips in a mirror and its store is found and repaired, seed ${seed}`, async (t) => {
     const { bootstrap, source, mirror, store } = await startPair(t)
     const dice = new Dice(seed)
     const names = new Set<string>()
-    const files = [...all]
+    const files = [...allFiles]
     for (let i = 0; i < 50; i++) {
-      const [file] = files.splice(dice.roll(files.length), 1) as [(typeof all)[number]]
+      const [file] = files.splice(dice.roll(files.length), 1) as [(typeof allFiles)[number]]
       flipBit(join(mirror, file.path), dice.roll(file.bytes), dice.roll(8))
       names.add(file.path)
     }
@@ -30,24 +30,24 @@ for (const seed of seedsWith(1)) {
 
     const found = await verify(t, mirror, bootstrap)
     t.is(found.status, 15)
-    t.alike(found.damaged.map(nameOf).sort(), [...names].sort(), 'each is named')
-    t.alike(snapshot(mirror), rotten, 'nothing was touched')
+    t.alike(found.damaged.map(nameOf).sort(), [...names].sort(), 'each damage is reported')
+    t.alike(snapshot(mirror), rotten, 'no file was changed')
 
-    const mended = await verify(t, mirror, bootstrap, '--repair')
-    t.is(mended.status, 0)
-    t.alike(eventsOf(mended.command, 'repaired').map(nameOf).sort(), [...names].sort(), 'each is mended')
-    t.alike([mended.end.damaged, mended.end.repaired, mended.end.left], [100, 100, 0])
-    t.is(removeConflicts(mirror), 50, 'their ctime had changed too: what they held is kept')
+    const repaired = await verify(t, mirror, bootstrap, '--repair')
+    t.is(repaired.status, 0)
+    t.alike(eventsOf(repaired.command, 'repaired').map(nameOf).sort(), [...names].sort(), 'each damage is repaired')
+    t.alike([repaired.end.damaged, repaired.end.repaired, repaired.end.left], [100, 100, 0])
+    t.is(removeConflicts(mirror), 50, 'their ctime had changed too: the replaced content is kept')
     t.alike(differences(source, mirror, { directoryTimes: false }), [])
 
     const again = await verify(t, mirror, bootstrap)
     t.is(again.status, 0)
     t.alike([again.damaged, again.end.diverged, again.end.unclear], [[], 0, 0])
-    t.is(again.end.files, all.length)
+    t.is(again.end.files, allFiles.length)
   })
 }
 
-/** Damages every one of some files of a store's database, somewhere in the middle. */
+/** Ways to damage all files of one kind in a store's database. */
 const damages: ReadonlyArray<[what: string, damage: (db: string) => void]> = [
   ['whose tables rot', (db) => flipIn(db, /sst$/, 0.3)],
   ["whose tables' indexes rot", (db) => flipIn(db, /sst$/, 0.999)],
@@ -64,7 +64,7 @@ function flipIn(db: string, names: RegExp, share: number): void {
 }
 
 for (const [what, damage] of damages) {
-  test(`a mirror with a store ${what} is verified all the same, and its log is fetched anew`, async (t) => {
+  test(`a mirror with a store ${what} is verified nevertheless, and its log is fetched anew`, async (t) => {
     const { bootstrap, source, mirror, store } = await startPair(t)
     damage(join(store, 'db'))
     flipBit(join(mirror, 'large-1'), 2_000_000, 1)
@@ -73,9 +73,9 @@ for (const [what, damage] of damages) {
     t.is(found.status, 15)
     const names = new Set(found.damaged.map(nameOf))
     t.alike([...names].sort(), ['dir-0/small-0', 'large-1', 'store'])
-    const mended = await verify(t, mirror, bootstrap, '--repair')
-    t.is(mended.status, 0)
-    t.is(mended.end.left, 0)
+    const repaired = await verify(t, mirror, bootstrap, '--repair')
+    t.is(repaired.status, 0)
+    t.is(repaired.end.left, 0)
     t.is(removeConflicts(mirror), 2)
     t.alike(differences(source, mirror), [])
     const again = await verify(t, mirror, bootstrap)
@@ -84,7 +84,7 @@ for (const [what, damage] of damages) {
   })
 }
 
-test('with no peer in time nothing is lost, and it is said what is left', async (t) => {
+test('without a peer before the timeout nothing is lost, and the remaining damage is reported', async (t) => {
   const { bootstrap, mirror, writer, store, source } = await startPair(t)
   await writer.kill('SIGTERM')
   const [block] = liveBlocks(store, source)
@@ -98,7 +98,7 @@ test('with no peer in time nothing is lost, and it is said what is left', async 
   const left = eventsOf(tried.command, 'unrepaired').map(nameOf).sort()
   t.alike(left.includes('large-0') && left.includes(`content ${block.index}`), true, left.join(' '))
   t.is(snapshot(mirror).get('large-0'), rotten.get('large-0'))
-  // What the store has of it, it needs nobody for.
+  // Content that the store holds is repaired without a peer.
   const isInThere = left.includes('dir-0/small-0')
   t.is(snapshot(mirror).get('dir-0/small-0') === rotten.get('dir-0/small-0'), isInThere)
 
@@ -109,6 +109,6 @@ test('with no peer in time nothing is lost, and it is said what is left', async 
   t.alike(
     readdirSync(join(mirror, '.p2psync')).filter((name) => name.startsWith('store')),
     ['store'],
-    'the store is back'
+    'the store is in its place again'
   )
 })

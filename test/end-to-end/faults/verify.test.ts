@@ -3,12 +3,21 @@ import { join } from 'node:path'
 import { flipBit } from '../../support/bit-flips.ts'
 import { start, startClone } from '../../support/cli.ts'
 import { canMount, diskMount } from '../../support/mount.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { differences, snapshot } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
-import { all, eventsOf, liveBlocks, nameOf, removeConflicts, rot, startPair, verify } from '../../support/verify.ts'
+import {
+  allFiles,
+  eventsOf,
+  liveBlocks,
+  nameOf,
+  removeConflicts,
+  rot,
+  startPair,
+  verify
+} from '../../support/verify.ts'
 
-test('what only a disk has changed is mended, and nothing of it kept', { skip: !canMount }, async (t) => {
+test('damage done by the disk alone is repaired, and not kept as a conflict', { skip: !canMount }, async (t) => {
   const base = await t.tmp()
   const at = join(base, 'disk')
   const disk = diskMount(t, at, 128)
@@ -21,20 +30,20 @@ test('what only a disk has changed is mended, and nothing of it kept', { skip: !
     paths.map((path) => readFileSync(join(source, path)))
   )
   disk.mount()
-  const mended = await verify(t, mirror, bootstrap, '--repair')
-  t.is(mended.status, 0)
-  const files = mended.damaged.filter(({ what }) => what === 'file')
+  const repaired = await verify(t, mirror, bootstrap, '--repair')
+  t.is(repaired.status, 0)
+  const files = repaired.damaged.filter(({ what }) => what === 'file')
   t.alike(files.map(nameOf).sort(), paths)
   t.ok(
     files.every(({ message }) => /nothing else of it/.test(message)),
-    'it is known for what it is'
+    'the damage is recognised as the disk’s'
   )
   t.is(removeConflicts(mirror), 0)
   t.alike(differences(source, mirror), [])
   t.is((await verify(t, mirror, bootstrap)).status, 0)
 })
 
-test('a source is mended by its mirror, and publishes nothing of the damage', async (t) => {
+test('a mirror repairs its source, which publishes none of the damage', async (t) => {
   const { bootstrap, source, mirror, writer } = await startPair(t)
   await writer.kill('SIGTERM')
   const before = snapshot(source)
@@ -53,33 +62,33 @@ test('a source is mended by its mirror, and publishes nothing of the damage', as
 
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   await reader.event('ready')
-  const mended = await verify(t, source, bootstrap, '--repair')
-  t.is(mended.status, 0)
-  t.alike(eventsOf(mended.command, 'repaired').map(nameOf).sort(), left.sort())
+  const repaired = await verify(t, source, bootstrap, '--repair')
+  t.is(repaired.status, 0)
+  t.alike(eventsOf(repaired.command, 'repaired').map(nameOf).sort(), left.sort())
   t.is(removeConflicts(source), 3)
   t.alike(snapshot(source), before)
   t.is((await verify(t, source, bootstrap)).status, 0)
   const scan = start(t, ['scan', source, '--json'], { bootstrap })
   t.is(await scan.exit(), 0)
-  // The times of directories changed, and nothing else.
+  // Only the times of directories changed.
   t.absent(scan.events.some((event) => event.type === 'published' && (event.puts > 3 || event.stored > 0)))
 })
 
-test('a mirror that remembers nothing is compared with its log', async (t) => {
+test('a mirror without a baseline is compared with its log', async (t) => {
   const { bootstrap, source, mirror } = await startPair(t)
   rmSync(join(mirror, '.p2psync/state'), { recursive: true })
   flipBit(join(mirror, 'large-1'), 2_000_000, 1)
   const found = await verify(t, mirror, bootstrap)
   t.is(found.status, 15)
   t.alike(found.damaged.map(nameOf), ['state', 'large-1'])
-  const mended = await verify(t, mirror, bootstrap, '--repair')
-  t.is(mended.status, 0)
+  const repaired = await verify(t, mirror, bootstrap, '--repair')
+  t.is(repaired.status, 0)
   t.is(removeConflicts(mirror), 1)
   t.alike(differences(source, mirror), [])
   t.is((await verify(t, mirror, bootstrap)).status, 0)
 })
 
-test('what a user changed is no damage', async (t) => {
+test('a user’s change is no damage', async (t) => {
   const { bootstrap, mirror } = await startPair(t)
   writeFileSync(join(mirror, 'dir-0/small-0'), 'mine')
   rmSync(join(mirror, 'dir-0/small-3'))
@@ -92,33 +101,33 @@ test('what a user changed is no damage', async (t) => {
   t.is(readFileSync(join(mirror, 'dir-0/small-0'), 'utf8'), 'mine')
 })
 
-test('a sample reads as much as was asked for', async (t) => {
+test('a sample reads the requested amount', async (t) => {
   const { bootstrap, mirror } = await startPair(t)
   const { status, end } = await verify(t, mirror, bootstrap, '--sample', '20%')
   t.is(status, 0)
-  const whole = all.reduce((sum, { bytes }) => sum + bytes, 0)
-  t.is(end.bytesTotal, whole)
-  // The last file that is read may go beyond it.
-  t.ok(end.bytes >= 0.19 * whole && end.bytes < 0.2 * whole + 3_000_000, `${end.bytes} of ${whole}`)
+  const totalBytes = allFiles.reduce((sum, { bytes }) => sum + bytes, 0)
+  t.is(end.bytesTotal, totalBytes)
+  // The last file may exceed the amount.
+  t.ok(end.bytes >= 0.19 * totalBytes && end.bytes < 0.2 * totalBytes + 3_000_000, `${end.bytes} of ${totalBytes}`)
   t.ok(end.blocks > 0 && end.blocks < 0.6 * end.blocksTotal, `${end.blocks} of ${end.blocksTotal}`)
   for (const bad of ['0', '101%', 'half']) {
     t.is(await start(t, ['verify', mirror, '--sample', bad]).exit(), 2)
   }
 })
 
-test('verify says what it finds in words, also while the folder is at work', async (t) => {
+test('verify reports its findings in words, also while the folder runs', async (t) => {
   const { bootstrap, source, mirror } = await startPair(t)
   const busy = start(t, ['verify', source], { bootstrap })
   t.is(await busy.exit(), 0)
-  says(t, busy.stderr, /: nothing is damaged\n$/)
+  matches(t, busy.stderr, /: nothing is damaged\n$/)
   const sound = start(t, ['verify', mirror], { bootstrap })
   t.is(await sound.exit(), 0)
-  says(t, sound.stderr, /^Read 123 files \([\d.]+ MB\) and \d+ blocks \([\d.]+ MB\): nothing is damaged\n$/)
+  matches(t, sound.stderr, /^Read 123 files \([\d.]+ MB\) and \d+ blocks \([\d.]+ MB\): nothing is damaged\n$/)
   t.is(sound.stdout, '')
   flipBit(join(mirror, 'large-1'), 5, 5)
   const found = start(t, ['verify', mirror], { bootstrap })
   t.is(await found.exit(), 15)
-  says(t, found.stderr, /^damaged: large-1: Its bytes are not .*\nRead .*: 1 damaged, 0 repaired\. Give --repair\n$/)
+  matches(t, found.stderr, /^damaged: large-1: Its bytes are not .*\nRead .*: 1 damaged, 0 repaired\. Give --repair\n$/)
   const strange = start(t, ['verify', await t.tmp()], { bootstrap })
   t.is(await strange.exit(), 10)
 })

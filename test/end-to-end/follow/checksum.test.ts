@@ -2,15 +2,15 @@ import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { canMount, diskMount } from '../../support/mount.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
 const puts = (command: Command) =>
   command.events.map((event) => (event.type === 'published' ? event.puts : 0)).reduce((sum, count) => sum + count, 0)
 
-test('a change that gives size and time back is followed', async (t) => {
+test('a change that keeps size and time is followed', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const [live, later] = [join(source, 'live'), join(source, 'later')]
@@ -20,21 +20,21 @@ test('a change that gives size and time back is followed', async (t) => {
   }
   const writer = await startShare(t, source, { bootstrap })
   startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   writeFileSync(live, 'after.')
   utimesSync(live, 1e9, 1e9)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.is(readFileSync(join(mirror, 'live'), 'utf8'), 'after.')
 
   await writer.kill('SIGTERM')
   writeFileSync(later, 'after.')
   utimesSync(later, 1e9, 1e9)
   await startShare(t, source, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.is(readFileSync(join(mirror, 'later'), 'utf8'), 'after.')
 })
 
-test('a change of which the file system knows nothing is found by scan --checksum', { skip: !canMount }, async (t) => {
+test('scan --checksum finds a change that left no trace in the file system', { skip: !canMount }, async (t) => {
   const base = await t.tmp()
   const [source, state] = [join(base, 'source'), join(base, 'state')]
   const disk = diskMount(t, source, 32)
@@ -65,30 +65,34 @@ test('a change of which the file system knows nothing is found by scan --checksu
 
   const plain = start(t, ['scan', source, '--json'])
   t.is(await plain.exit(), 0)
-  t.is(puts(plain), 0, 'it does not show')
+  t.is(puts(plain), 0, 'a plain scan misses the change')
   const checked = start(t, ['scan', source, '--json', '--checksum'])
   t.is(await checked.exit(), 0)
-  t.is(puts(checked), 1, 'and nothing else is published')
+  t.is(puts(checked), 1, 'a checksum scan publishes the changed file alone')
   const again = start(t, ['scan', source, '--checksum'])
   t.is(await again.exit(), 0)
-  says(t, again.stderr, /^Up to date with version \d+\n$/)
+  matches(t, again.stderr, /^Up to date with version \d+\n$/)
 })
 
-test('scan takes only a shared folder that is not in use', async (t) => {
+test('scan refuses a folder that is not shared or is in use', async (t) => {
   const source = await t.tmp()
   writeFileSync(join(source, 'file'), 'x')
   const early = start(t, ['scan', source])
   t.is(await early.exit(), 10)
-  says(t, early.stderr, /is not a folder of p2psync\. Share it first.*\[FOLDER_MISSING\]/)
+  matches(t, early.stderr, /is not a folder of p2psync\. Share it first.*\[FOLDER_MISSING\]/)
   const writer = await startShare(t, source, {})
   await writer.event('up-to-date')
   const busy = start(t, ['scan', source])
   t.is(await busy.exit(), 11)
-  says(t, busy.stderr, new RegExp(`process ${writer.pid} .*\\[LOCKED\\]`))
+  matches(t, busy.stderr, new RegExp(`process ${writer.pid} .*\\[LOCKED\\]`))
   await writer.kill('SIGTERM')
   writeFileSync(join(source, 'file'), 'more')
   const scan = start(t, ['scan', source])
   t.is(await scan.exit(), 0)
-  says(t, scan.stderr, /^Published version \d+: 1 file, 4 B \(1 change, \d+ B stored\)\nUp to date with version \d+\n$/)
+  matches(
+    t,
+    scan.stderr,
+    /^Published version \d+: 1 file, 4 B \(1 change, \d+ B stored\)\nUp to date with version \d+\n$/
+  )
   t.is(scan.stdout, '')
 })

@@ -4,23 +4,23 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { bytesOf } from '../../support/bytes.ts'
 import { start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-test('polling alone finds changes, where notifications are not wanted', async (t) => {
+test('polling alone finds changes when notifications are switched off', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const writer = await startShare(t, source, { bootstrap, args: ['--poll', '200ms'] })
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   await reader.event('in-sync')
   writeFileSync(join(source, 'file'), 'content')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
-test('what cannot travel is reported, and all else does', async (t) => {
+test('paths that cannot be published are reported, and all others arrive', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'file'), 'content')
@@ -45,7 +45,7 @@ test('what cannot travel is reported, and all else does', async (t) => {
   t.ok(existsSync(join(mirror, 'file')))
 })
 
-test('a folder whose marker is gone is not published, and goes on when it is back', async (t) => {
+test('a folder without its marker is not published, and publishing resumes when the marker is back', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   const state = join(await t.tmp(), 'state')
@@ -60,7 +60,7 @@ test('a folder whose marker is gone is not published, and goes on when it is bac
   renameSync(`${source}-away`, source)
   await writer.event('notice')
   writeFileSync(join(source, 'later'), 'later')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.absent(
     writer.events.some((event) => event.type === 'published' && event.removals > 0),
     'no deletion'
@@ -68,11 +68,11 @@ test('a folder whose marker is gone is not published, and goes on when it is bac
 })
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test(`${signal} ends both sides in time, with everything saved`, async (t) => {
+  test(`${signal} stops both sides in time, with everything saved`, async (t) => {
     const { text: bootstrap } = await startTestnet(t)
     const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
     writeFileSync(join(source, 'file'), 'content')
-    // On a busy machine an end may be cut off now and then; one that hangs is cut off each time.
+    // On a busy machine a shutdown may miss its deadline now and then; one that hangs misses it each time.
     let wasCutOff = true
     for (let tries = 0; wasCutOff && tries < 5; tries++) {
       const writer = await startShare(t, source, { bootstrap })
@@ -81,29 +81,29 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       t.alike(await Promise.all([writer.kill(signal), reader.kill(signal)]), [130, 130])
       wasCutOff = [writer, reader].some(({ stderr }) => stderr.includes('cut off'))
     }
-    t.absent(wasCutOff, 'nothing was cut off')
+    t.absent(wasCutOff, 'no shutdown missed its deadline')
     const again = await startShare(t, source, { bootstrap })
     await again.event('up-to-date')
     t.absent(
       again.events.some(({ type }) => type === 'published'),
-      'there was nothing left to publish'
+      'nothing was left to publish'
     )
   })
 }
 
-test('without --json, people are told what happens on stderr', async (t) => {
+test('without --json, stderr describes the events for people', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'bell\u0007'), 'content')
   execFileSync('mkfifo', [join(source, 'fifo\u001b[31m')])
   const writer = start(t, ['share', source], { bootstrap })
   await until(() => /Published/.test(writer.stderr), { what: 'the first version' })
-  says(t, writer.stderr, /^Sharing .*\nTo follow it elsewhere: p2psync clone [a-z0-9]{52} <dir>\n/)
-  says(t, writer.stderr, /Problem: fifo\\x1b\[31m: Left out: a FIFO/)
-  says(t, writer.stderr, /Published version \d+: 1 file, 7 B \(1 change, 8 B stored\)/)
+  matches(t, writer.stderr, /^Sharing .*\nTo follow it elsewhere: p2psync clone [a-z0-9]{52} <dir>\n/)
+  matches(t, writer.stderr, /Problem: fifo\\x1b\[31m: Left out: a FIFO/)
+  matches(t, writer.stderr, /Published version \d+: 1 file, 7 B \(1 change, 8 B stored\)/)
   const reader = start(t, ['clone', writer.stdout.trim(), mirror, '--once'], { bootstrap })
   t.is(await reader.exit(), 0)
-  says(t, reader.stderr, /Applied version \d+: 1 file, 7 B\nIn sync with version \d+\n/)
+  matches(t, reader.stderr, /Applied version \d+: 1 file, 7 B\nIn sync with version \d+\n/)
   t.is(reader.stdout, '', 'stdout is for data')
 
   const quiet = start(t, ['clone', writer.stdout.trim(), mirror, '--once', '--quiet'], { bootstrap })
@@ -114,7 +114,7 @@ test('without --json, people are told what happens on stderr', async (t) => {
 /** Bytes that a process has read so far, from files and otherwise. */
 const readBy = (pid: number) => Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1])
 
-test('a directory that is given another name is not read again', { skip: process.platform !== 'linux' }, async (t) => {
+test('a renamed directory is not read again', { skip: process.platform !== 'linux' }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   mkdirSync(join(source, 'one/deeper'), { recursive: true })
@@ -127,11 +127,11 @@ test('a directory that is given another name is not read again', { skip: process
   renameSync(join(source, 'one'), join(source, 'two'))
   await writer.event('published', ({ puts, removals }) => puts > 100 && removals > 100, events)
   const read = readBy(writer.pid) - before
-  t.ok(read < 4_000_000, `${read} bytes were read of 28,000,000`)
-  await becomeSame(t, source, mirror)
+  t.ok(read < 4_000_000, `${read} of 28,000,000 bytes were read`)
+  await waitUntilEqual(t, source, mirror)
 
-  // Known by where it was, a file is one like any other from then on.
+  // A file recognised by its former path is an ordinary file from then on.
   appendFileSync(join(source, 'two/large-1'), 'more')
   writeFileSync(join(source, 'two/deeper/small-7'), 'other')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

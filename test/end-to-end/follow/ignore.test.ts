@@ -5,7 +5,7 @@ import { startClone, startShare } from '../../support/cli.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { until } from '../../support/until.ts'
 
-test('ignore rules leave out what they list, travel themselves, and are taken up when they change', async (t) => {
+test('ignore rules exclude paths, are published themselves, and take effect when they change', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const mirror = join(await t.tmp(), 'mirror')
@@ -18,16 +18,16 @@ test('ignore rules leave out what they list, travel themselves, and are taken up
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   await reader.event('in-sync')
   t.ok(has('kept') && has('note.log') && has('.p2psyncignore'))
-  t.ok(has('.kept.swp'), 'a negated rule lifts a default')
-  t.absent(has('build'), 'a rule of the folder')
+  t.ok(has('.kept.swp'), 'a negated rule cancels a default')
+  t.absent(has('build'), 'a rule of the folder excludes a path')
   t.absent(has('draft~'), 'a default')
 
   writeFileSync(at('.p2psyncignore'), '*.log\n')
-  await until(() => has('build/deep/output'), { what: 'what is no longer ignored' })
+  await until(() => has('build/deep/output'), { what: 'the file that is no longer ignored' })
   rmSync(at('note.log'))
   writeFileSync(at('new.log'), 'new')
   writeFileSync(at('last'), 'last')
   await until(() => has('last'), { what: 'the last file' })
-  t.ok(has('note.log'), 'what is newly ignored is not deleted')
+  t.ok(has('note.log'), 'a newly ignored file is not deleted')
   t.absent(has('new.log'), 'nor published')
 })

@@ -28,7 +28,7 @@ interface Pair {
   readonly mirror: string
   readonly shared: SharedFolder
   readonly cloned: ClonedFolder
-  /** Bytes that came to the mirror since this was last asked. */
+  /** Bytes that the mirror received since the last call. */
   received(): number
 }
 
@@ -60,15 +60,15 @@ function bytesIn(directory: string): number {
   let bytes = 0
   for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
     const stats = lstatSync(join(directory, name))
-    // What is set aside for the database's log of writes is no content.
+    // The space that the database reserves for its write-ahead log holds no content.
     if (stats.isFile()) bytes += Math.min(stats.size, stats.blocks * 512)
   }
   return bytes
 }
 
-/** As `becomeSame`, but reads the contents once: here that would keep the folders from their work. */
-async function becomeAlike(t: Assert, a: string, b: string): Promise<void> {
-  const look = (root: string) =>
+/** As `waitUntilEqual`, but reads the contents once: repeated reads of large files would slow the folders down. */
+async function waitUntilAlike(t: Assert, a: string, b: string): Promise<void> {
+  const statLines = (root: string) =>
     readdirSync(root, { recursive: true, encoding: 'utf8' })
       .filter((name) => !name.startsWith('.p2psync'))
       .map((name) => [name, lstatSync(join(root, name))] as const)
@@ -77,9 +77,9 @@ async function becomeAlike(t: Assert, a: string, b: string): Promise<void> {
       .join()
   const same = () => {
     try {
-      return look(a) === look(b)
+      return statLines(a) === statLines(b)
     } catch {
-      return false // Something went while it was looked at.
+      return false // A file vanished during the comparison.
     }
   }
   await until(same, { what: 'the same trees' }).catch(() => {})
@@ -92,7 +92,7 @@ function overwrite(path: string, bytes: Uint8Array, at: number): void {
   closeSync(fd)
 }
 
-test('a large file takes its space once, on either side', async (t) => {
+test('a large file occupies its space once on each side', async (t) => {
   const { source, mirror } = await openPair(t)
   t.alike(differences(source, mirror), [])
   for (const folder of [source, mirror]) {
@@ -102,13 +102,13 @@ test('a large file takes its space once, on either side', async (t) => {
   t.alike(readdirSync(join(mirror, '.p2psync/staging')), [])
 })
 
-test('with all in the log it takes it twice', async (t) => {
+test('with all content in the log it occupies its space twice', async (t) => {
   const { source, mirror } = await openPair(t, { inPlaceAbove: Number.POSITIVE_INFINITY })
   t.alike(differences(source, mirror), [])
   for (const folder of [source, mirror]) t.ok(bytesIn(join(folder, '.p2psync')) > 40 * mib)
 })
 
-test('what is kept in the log is compressed, each chunk by itself', async (t) => {
+test('content in the log is compressed chunk by chunk', async (t) => {
   const { source, mirror, received } = await openPair(t, { inPlaceAbove: Number.POSITIVE_INFINITY })
   const numbers = new Uint32Array(bytesOf(400_000).buffer)
   const lines = Array.from(numbers, (number) => `${number % 100_000} of the same words, again and again\n`)
@@ -121,7 +121,7 @@ test('what is kept in the log is compressed, each chunk by itself', async (t) =>
   ] as const) {
     received()
     writeFileSync(join(source, name), content)
-    await becomeAlike(t, source, mirror)
+    await waitUntilAlike(t, source, mirror)
     const bytes = received()
     t.ok(bytes < 0.6 * content.length, `${bytes} bytes for ${content.length}`)
   }
@@ -141,27 +141,27 @@ const edits: ReadonlyArray<[what: string, edit: (path: string) => void, mibMax: 
     6
   ]
 ]
-test('of a large file only what is new travels', async (t) => {
+test('only the new bytes of a large file are transferred', async (t) => {
   const { source, mirror, received } = await openPair(t)
   for (const [what, edit, mibMax] of edits) {
     edit(join(source, 'large'))
-    await becomeAlike(t, source, mirror)
+    await waitUntilAlike(t, source, mirror)
     const bytes = received()
-    t.ok(bytes < mibMax * mib, `${what}: ${bytes} bytes came`)
+    t.ok(bytes < mibMax * mib, `${what}: ${bytes} bytes were received`)
   }
 })
 
-test('renamed and copied, it travels no more, and another mirror gets it', async (t) => {
+test('a renamed and copied large file is not transferred again, and a second mirror receives it', async (t) => {
   const { source, mirror, shared, received } = await openPair(t)
   mkdirSync(join(source, 'directory'))
   renameSync(join(source, 'large'), join(source, 'directory/renamed'))
-  await becomeAlike(t, source, mirror)
+  await waitUntilAlike(t, source, mirror)
   cpSync(join(source, 'directory/renamed'), join(source, 'copy'))
-  await becomeAlike(t, source, mirror)
+  await waitUntilAlike(t, source, mirror)
   rmSync(join(source, 'directory'), { recursive: true })
-  await becomeAlike(t, source, mirror)
+  await waitUntilAlike(t, source, mirror)
   const bytes = received()
-  t.ok(bytes < mib, `${bytes} bytes came`)
+  t.ok(bytes < mib, `${bytes} bytes were received`)
 
   const other = join(await t.tmp(), 'other')
   await shared.close()
@@ -174,15 +174,15 @@ test('renamed and copied, it travels no more, and another mirror gets it', async
   const inSync = cloned.inSync()
   await cloned.ready()
   await inSync
-  t.alike(differences(source, other), [], 'also from one who was started again')
+  t.alike(differences(source, other), [], 'a restarted mirror serves it too')
 })
 
-test('a mirror serves what lies in its folder, without the source', async (t) => {
+test('a mirror serves the content of its folder without the source', async (t) => {
   const { source, mirror, shared, cloned } = await openPair(t)
   const { key } = shared
   await shared.close()
   await cloned.close()
-  // Whatever was remembered of the folder is lost, too.
+  // The remembered state of the folder is lost, too.
   rmSync(join(mirror, '.p2psync/state'), { recursive: true })
   const { addresses: bootstrap } = await startTestnet(t)
   const options = { bootstrap, lan: false }
@@ -193,10 +193,10 @@ test('a mirror serves what lies in its folder, without the source', async (t) =>
   const second = clone(key, other, options)
   t.teardown(() => second.close())
   await second.ready()
-  await becomeAlike(t, source, other)
+  await waitUntilAlike(t, source, other)
 })
 
-test('what was edited in a mirror is given to nobody', async (t) => {
+test('a mirror never serves local edits', async (t) => {
   const { source, mirror, shared } = await openPair(t)
   const { key } = shared
   await shared.close()
@@ -209,24 +209,24 @@ test('what was edited in a mirror is given to nobody', async (t) => {
   const back = share(source, { bootstrap, lan: false })
   t.teardown(() => back.close())
   await back.ready()
-  await becomeAlike(t, source, other)
+  await waitUntilAlike(t, source, other)
   t.ok(differences(source, mirror).length > 0)
 })
 
-test('a file that changes while it is fetched arrives as it is in the end', async (t) => {
+test('a file that changes during its download arrives in its final state', async (t) => {
   const { source, mirror, cloned } = await openPair(t)
   writeFileSync(join(source, 'second'), bytesOf(60 * mib, 3))
   cloned.limit({ down: 30 * mib })
   let times = 0
   const staging = join(mirror, '.p2psync/staging')
-  await until(() => readdirSync(staging).some((name) => name.startsWith('part-')), { what: 'the file to come' })
+  await until(() => readdirSync(staging).some((name) => name.startsWith('part-')), { what: 'the download to start' })
   for (; times < 4; times++) {
     overwrite(join(source, 'second'), bytesOf(8 * mib, 10 + times), times * 12 * mib)
     const before = cloned.traffic.received
-    await until(() => cloned.traffic.received - before > 2 * mib, { what: 'more of it' })
+    await until(() => cloned.traffic.received - before > 2 * mib, { what: 'more bytes of the file' })
   }
   cloned.limit({})
-  await becomeAlike(t, source, mirror)
-  await until(() => readdirSync(staging).length === 0, { what: 'what came in part to go' })
+  await waitUntilAlike(t, source, mirror)
+  await until(() => readdirSync(staging).length === 0, { what: 'the partial download to be removed' })
   t.pass()
 })

@@ -5,7 +5,7 @@ import { startClone, startShare } from '../../support/cli.ts'
 import type { FuseOptions } from '../../support/fuse-server.ts'
 import { memoryDisk, oddTest } from '../../support/odd-file-system.ts'
 import { startTestnet } from '../../support/testnet.ts'
-import { becomes, hasFetched, tracesOf, troublesOf } from '../../support/traces.ts'
+import { hasFetched, tracesOf, troublesOf, waitForContents } from '../../support/traces.ts'
 
 const composed = '\u00e9'
 const decomposed = 'e\u0301'
@@ -24,7 +24,7 @@ async function startSource(t: Assert, options: Partial<FuseOptions>, fill: (at: 
   return { at, mirror, follow }
 }
 
-/** The names as they are listed here. */
+/** The names as this file system lists them. */
 function listed(decomposes: boolean, contents: Record<string, string>): Record<string, string> {
   if (!decomposes) return contents
   return Object.fromEntries(Object.entries(contents).map(([path, content]) => [path.normalize('NFD'), content]))
@@ -33,7 +33,7 @@ function listed(decomposes: boolean, contents: Record<string, string>): Record<s
 for (const decomposes of [false, true]) {
   const how = decomposes ? 'and lists them decomposed' : 'and lists them as given'
 
-  oddTest(`spellings of a name are kept apart where the system takes them for one, ${how}`, 'memory', async (t) => {
+  oddTest(`spellings of a name are kept apart if the system treats them as one, ${how}`, 'memory', async (t) => {
     const { at, mirror, follow } = await startSource(t, { decomposes }, (at) => {
       for (const name of [composed, decomposed]) {
         writeFileSync(at(name), `of ${name.length}`)
@@ -51,23 +51,23 @@ for (const decomposes of [false, true]) {
       [`in-${decomposed}/${decomposed}`]: 'in 2',
       [`${inTwin}/${composed}`]: 'in 1'
     }
-    await becomes(t, mirror, listed(decomposes, contents))
+    await waitForContents(t, mirror, listed(decomposes, contents))
     const before = tracesOf(mirror)
     const again = follow('--once')
     t.is(await again.exit(), 3)
     t.is(troublesOf(again).length, 2)
-    t.alike(tracesOf(mirror), before, 'nothing was written again')
+    t.alike(tracesOf(mirror), before, 'no file was rewritten')
 
     const reader = follow()
     await reader.event('in-sync')
     rmSync(at(decomposed))
     rmSync(at(`in-${decomposed}`), { recursive: true })
-    await becomes(t, mirror, listed(decomposes, { [composed]: 'of 1', [`in-${composed}/${composed}`]: 'in 1' }))
+    await waitForContents(t, mirror, listed(decomposes, { [composed]: 'of 1', [`in-${composed}/${composed}`]: 'in 1' }))
     await reader.event('applied', ({ problems }) => problems === 0)
     t.is(troublesOf(reader).length, 2, 'no conflict')
   })
 
-  oddTest(`a name that changes its spelling only is followed, ${how}`, 'memory', async (t) => {
+  oddTest(`a name that changes only its spelling is followed, ${how}`, 'memory', async (t) => {
     const { at, mirror, follow } = await startSource(t, { decomposes, foldsCase: true }, (at) => {
       mkdirSync(at(`In-${composed}`))
       writeFileSync(at(`In-${composed}/${composed}`), 'content')
@@ -77,14 +77,14 @@ for (const decomposes of [false, true]) {
     const before = reader.events.length
     renameSync(at(`In-${composed}/${composed}`), at(`In-${composed}/${decomposed}`))
     renameSync(at(`In-${composed}`), at(`in-${decomposed}`))
-    await becomes(t, mirror, listed(decomposes, { [`in-${decomposed}/${decomposed}`]: 'content' }))
+    await waitForContents(t, mirror, listed(decomposes, { [`in-${decomposed}/${decomposed}`]: 'content' }))
     await reader.event('in-sync', () => true, before)
     t.alike(troublesOf(reader), [])
     t.absent(hasFetched(reader, before))
   })
 }
 
-oddTest('modes that the system refuses keep no file from coming', 'memory', async (t) => {
+oddTest('a file arrives even if the system refuses its mode', 'memory', async (t) => {
   const { at, mirror, follow } = await startSource(t, { refusesModes: true, foldsCase: true }, (at) => {
     mkdirSync(at('private'), { mode: 0o700 })
     writeFileSync(at('private/file'), 'content', { mode: 0o600 })

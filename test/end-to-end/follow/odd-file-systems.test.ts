@@ -14,11 +14,11 @@ import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { type Command, startClone, startShare } from '../../support/cli.ts'
 import { OddDisk, type OddKind, oddKinds, oddTest } from '../../support/odd-file-system.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
-import { becomes, contentsOf, hasFetched, tracesOf, troublesOf } from '../../support/traces.ts'
+import { contentsOf, hasFetched, tracesOf, troublesOf, waitForContents } from '../../support/traces.ts'
 
-/** A folder that is shared, and a disk of an odd kind to mirror it on. */
+/** A shared folder, and a disk of an odd kind to mirror it on. */
 async function startSource(t: Assert, kind: OddKind, fill: (at: (path: string) => string) => void) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
@@ -31,14 +31,14 @@ async function startSource(t: Assert, kind: OddKind, fill: (at: (path: string) =
   return { bootstrap, at, disk, mirror, writer, follow, here: (path: string) => join(mirror, path) }
 }
 
-/** The names as NTFS lists them here. */
+/** The names as this disk lists them. */
 function listed(kind: OddKind, contents: Record<string, string>): Record<string, string> {
   if (kind === 'exfat') return contents
   return Object.fromEntries(Object.entries(contents).map(([path, content]) => [path.toLowerCase(), content]))
 }
 
 for (const kind of oddKinds) {
-  oddTest('a mirror is whole, and as it was when its disk is plugged in again', kind, async (t) => {
+  oddTest('a mirror is complete, and unchanged when its disk is plugged in again', kind, async (t) => {
     const { mirror, at, disk, follow } = await startSource(t, kind, (at) => {
       mkdirSync(at('Dir/Sub'), { recursive: true })
       for (const path of ['plain.txt', 'exec.sh', 'Dir/Sub/Deep.txt', '\u00e9', 'e\u0301', 'old']) {
@@ -63,11 +63,11 @@ for (const kind of oddKinds) {
     const second = follow('--once')
     t.is(await second.exit(), 0)
     t.alike(troublesOf(second), [])
-    t.absent(hasFetched(second), 'nothing was fetched again')
-    t.alike(tracesOf(mirror), before, 'nothing was written again')
+    t.absent(hasFetched(second), 'no content was fetched again')
+    t.alike(tracesOf(mirror), before, 'no file was rewritten')
   })
 
-  oddTest('names that are one here are both kept, and stay where they are', kind, async (t) => {
+  oddTest('names that collide on this disk are both kept, and stay in place', kind, async (t) => {
     const { here, mirror, at, follow } = await startSource(t, kind, (at) => {
       for (const directory of ['Docs', 'docs']) mkdirSync(at(directory))
       for (const path of ['A.txt', 'a.txt', 'Docs/x', 'docs/x', 'docs/y']) writeFileSync(at(path), `of ${path}`)
@@ -84,8 +84,12 @@ for (const kind of oddKinds) {
     t.is(await first.exit(), 3)
     t.alike(contentsOf(mirror), listed(kind, contents))
     const problems = first.events.flatMap((event) => (event.type === 'problem' ? [event] : []))
-    t.alike(problems.map(({ path }) => path).sort(), ['a.txt', 'docs'], 'each is reported once')
-    says(t, problems.find(({ path }) => path === 'a.txt')?.message ?? '', /doesn't tell it from A\.txt.*a~18b7cb\.txt/)
+    t.alike(problems.map(({ path }) => path).sort(), ['a.txt', 'docs'], 'each collision is reported once')
+    matches(
+      t,
+      problems.find(({ path }) => path === 'a.txt')?.message ?? '',
+      /doesn't tell it from A\.txt.*a~18b7cb\.txt/
+    )
     t.is(troublesOf(first).length, 2)
 
     const before = tracesOf(mirror)
@@ -93,26 +97,26 @@ for (const kind of oddKinds) {
     t.is(await again.exit(), 3)
     t.is(troublesOf(again).length, 2)
     t.is((await again.event('applied')).changes, 0)
-    t.alike(tracesOf(mirror), before, 'nothing was written again')
+    t.alike(tracesOf(mirror), before, 'no file was rewritten')
 
     const reader = follow()
     await reader.event('in-sync')
     writeFileSync(at('a.txt'), 'changed')
-    await becomes(t, mirror, listed(kind, { ...contents, [file]: 'changed' }))
+    await waitForContents(t, mirror, listed(kind, { ...contents, [file]: 'changed' }))
     const { [file]: _, ...others } = tracesOf(mirror)
     const { [file]: __, ...othersBefore } = before
-    t.alike(others, othersBefore, 'the other twin was not touched')
+    t.alike(others, othersBefore, 'the other colliding name was not touched')
 
     await reader.event('applied', ({ changes }) => changes === 1)
     const soFar = reader.events.length
     rmSync(at('A.txt'))
     rmSync(at('Docs'), { recursive: true })
-    await becomes(t, mirror, listed(kind, { 'a.txt': 'changed', 'docs/x': 'of docs/x', 'docs/y': 'of docs/y' }))
+    await waitForContents(t, mirror, listed(kind, { 'a.txt': 'changed', 'docs/x': 'of docs/x', 'docs/y': 'of docs/y' }))
     await reader.event('applied', (event) => event.problems === 0)
-    t.is(troublesOf(reader).length, 2, 'no conflict, and nothing else that went wrong')
-    t.absent(hasFetched(reader, soFar), 'what got its own name back was renamed')
+    t.is(troublesOf(reader).length, 2, 'no conflict and no further problem')
+    t.absent(hasFetched(reader, soFar), 'the file was renamed to its own name without a download')
     writeFileSync(at('A.txt'), 'again')
-    await becomes(
+    await waitForContents(
       t,
       mirror,
       listed(kind, {
@@ -122,7 +126,7 @@ for (const kind of oddKinds) {
         'docs/y': 'of docs/y'
       })
     )
-    t.is(readFileSync(here('a.txt'), 'utf8'), 'again', 'the one of the two names')
+    t.is(readFileSync(here('a.txt'), 'utf8'), 'again', 'the first of the two names')
 
     const sinceThen = reader.events.length
     rmSync(at('a.txt'))
@@ -130,7 +134,7 @@ for (const kind of oddKinds) {
     t.alike(contentsOf(mirror), listed(kind, { 'A.txt': 'again', 'docs/x': 'of docs/x', 'docs/y': 'of docs/y' }))
   })
 
-  oddTest('a name that changes its case only is followed, with all that lies beneath', kind, async (t) => {
+  oddTest('a name that changes only its case is followed, with everything beneath it', kind, async (t) => {
     const { here, mirror, at, follow } = await startSource(t, kind, (at) => {
       mkdirSync(at('Docs/Deep'), { recursive: true })
       for (const path of ['a.txt', 'Docs/Deep/x', 'Docs/Deep/Y', '\u00e9']) writeFileSync(at(path), `of ${path}`)
@@ -143,7 +147,7 @@ for (const kind of oddKinds) {
     renameSync(at('\u00e9'), at('e\u0301'))
     renameSync(at('Docs/Deep/Y'), at('Docs/Deep/y'))
     renameSync(at('Docs'), at('docs'))
-    await becomes(
+    await waitForContents(
       t,
       mirror,
       listed(kind, {
@@ -159,7 +163,7 @@ for (const kind of oddKinds) {
     t.absent(hasFetched(reader, before), 'no content was fetched for it')
     rmSync(at('A.txt'))
     rmSync(at('docs/Deep'), { recursive: true })
-    await becomes(t, mirror, listed(kind, { 'e\u0301': 'of \u00e9', 'docs/own': 'own' }))
+    await waitForContents(t, mirror, listed(kind, { 'e\u0301': 'of \u00e9', 'docs/own': 'own' }))
     await reader.kill('SIGTERM')
     const last = tracesOf(mirror)
     const again = follow('--once')
@@ -168,7 +172,7 @@ for (const kind of oddKinds) {
     t.alike(tracesOf(mirror), last)
   })
 
-  oddTest("a file of the user's own whose name is one with the log's is kept aside", kind, async (t) => {
+  oddTest("a user's file whose name collides with one in the log is kept under another name", kind, async (t) => {
     const { mirror, follow } = await startSource(t, kind, (at) => {
       writeFileSync(at('README'), 'of the log')
       writeFileSync(at('Same'), 'same')
@@ -184,25 +188,25 @@ for (const kind of oddKinds) {
   })
 }
 
-oddTest('a change of the same second and size is found, and kept aside', 'exfat', async (t) => {
+oddTest('a change within the same second and of the same size is found, and kept as a conflict', 'exfat', async (t) => {
   const { mirror, at, here, follow } = await startSource(t, 'exfat', (at) => {
     writeFileSync(at('file'), 'one')
-    // However long it takes to get there, it has been changed just now.
+    // However long the steps before took, this change is recent.
     const soon = String(Math.floor(Date.now() / 1000) + 600)
     utimesSync(at('file'), soon, soon)
   })
   const reader = follow()
   await reader.event('in-sync')
-  // Times here don't tell it from what was written just now.
+  // The coarse times of this disk don't distinguish it from the mirror's own write.
   const { mtimeMs } = lstatSync(here('file'))
   writeFileSync(here('file'), 'own')
   utimesSync(here('file'), String(mtimeMs / 1000), String(mtimeMs / 1000))
   writeFileSync(at('file'), 'two')
   const { keptAs } = await reader.event('conflict')
-  await becomes(t, mirror, { file: 'two', [keptAs]: 'own' })
+  await waitForContents(t, mirror, { file: 'two', [keptAs]: 'own' })
 })
 
-oddTest('what was changed here only is told of once', 'exfat', async (t) => {
+oddTest('a local change is reported once', 'exfat', async (t) => {
   const { mirror, at, here, follow } = await startSource(t, 'exfat', (at) => {
     for (const name of ['mine', 'other']) writeFileSync(at(name), name)
   })
@@ -211,36 +215,40 @@ oddTest('what was changed here only is told of once', 'exfat', async (t) => {
   writeFileSync(here('mine'), 'my own')
   for (const content of ['one', 'two', 'three']) {
     writeFileSync(at('other'), content)
-    await becomes(t, mirror, { mine: 'my own', other: content })
+    await waitForContents(t, mirror, { mine: 'my own', other: content })
   }
   t.alike(troublesOf(reader), [{ type: 'diverged', path: 'mine', kind: 'changed' }])
 })
 
-oddTest('what a file system can not hold is a problem of its own, the rest goes on', 'exfat', async (t) => {
-  const { mirror, follow } = await startSource(t, 'exfat', (at) => {
-    symlinkSync('file', at('link'))
-    writeFileSync(at('file'), 'content')
-    writeFileSync(at('what?'), 'a name that exFAT forbids')
-  })
-  for (const round of ['first', 'second']) {
-    const reader = follow('--once')
-    t.is(await reader.exit(), 3, round)
-    const problems = reader.events.flatMap((event) => (event.type === 'problem' ? [event] : []))
-    t.alike(problems.map(({ path }) => path).sort(), ['link', 'what?'])
-    says(t, problems.find(({ path }) => path === 'link')?.message ?? '', /can't hold symlinks/)
-    t.is(troublesOf(reader).length, 2)
-    t.alike(contentsOf(mirror), { file: 'content' })
+oddTest(
+  'a path that the file system cannot hold is a problem of its own, and the others arrive',
+  'exfat',
+  async (t) => {
+    const { mirror, follow } = await startSource(t, 'exfat', (at) => {
+      symlinkSync('file', at('link'))
+      writeFileSync(at('file'), 'content')
+      writeFileSync(at('what?'), 'a name that exFAT forbids')
+    })
+    for (const round of ['first', 'second']) {
+      const reader = follow('--once')
+      t.is(await reader.exit(), 3, round)
+      const problems = reader.events.flatMap((event) => (event.type === 'problem' ? [event] : []))
+      t.alike(problems.map(({ path }) => path).sort(), ['link', 'what?'])
+      matches(t, problems.find(({ path }) => path === 'link')?.message ?? '', /can't hold symlinks/)
+      t.is(troublesOf(reader).length, 2)
+      t.alike(contentsOf(mirror), { file: 'content' })
+    }
   }
-})
+)
 
-oddTest('a folder is shared from such a disk, again after it was plugged in again', 'exfat', async (t) => {
+oddTest('a folder on such a disk is shared, and shared again after the disk was unplugged', 'exfat', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const disk = await OddDisk.make(t, 'exfat')
   const at = (path: string) => join(disk.root, path)
   mkdirSync(at('Docs'))
   for (const path of ['a.txt', 'Docs/x']) writeFileSync(at(path), `of ${path}`)
   const first = await startShare(t, disk.root, { bootstrap })
-  // Times are coarse there: files are read when they have rested.
+  // Times are coarse on such a disk: files are read after they have rested.
   await first.event('published', ({ files }) => files === 2)
   const mirror = join(await t.tmp(), 'mirror')
   const reader = startClone(t, first.key, mirror, { bootstrap })
@@ -248,7 +256,7 @@ oddTest('a folder is shared from such a disk, again after it was plugged in agai
   renameSync(at('a.txt'), at('A.txt'))
   renameSync(at('Docs'), at('docs'))
   const contents = { 'A.txt': 'of a.txt', 'docs/x': 'of Docs/x' }
-  await becomes(t, mirror, contents)
+  await waitForContents(t, mirror, contents)
   await reader.event('in-sync')
   const { version } = (await first.event('up-to-date')) && last(first)
   await first.kill('SIGTERM')
@@ -256,27 +264,27 @@ oddTest('a folder is shared from such a disk, again after it was plugged in agai
   disk.remount()
   const second = await startShare(t, disk.root, { bootstrap })
   t.is(second.key, first.key)
-  t.is((await second.event('up-to-date')).version, version, 'nothing was published again')
+  t.is((await second.event('up-to-date')).version, version, 'no new version was published')
   writeFileSync(at('new'), 'new')
-  await becomes(t, mirror, { ...contents, new: 'new' })
+  await waitForContents(t, mirror, { ...contents, new: 'new' })
 })
 
-oddTest('a file of such a disk that changes the case of its name alone is published once', 'exfat', async (t) => {
+oddTest('a file on such a disk that changes only the case of its name is published once', 'exfat', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const disk = await OddDisk.make(t, 'exfat')
   const at = (path: string) => join(disk.root, path)
   mkdirSync(at('docs'))
   for (const path of ['a.txt', 'docs/b']) writeFileSync(at(path), `of ${path}`)
   const writer = await startShare(t, disk.root, { bootstrap })
-  // Times are coarse there: files are read when they have rested, and may be called otherwise by then.
+  // Times are coarse on such a disk: files are read after they have rested, and may have another name by then.
   renameSync(at('a.txt'), at('A.txt'))
   await writer.event('published', ({ files }) => files === 2)
   const mirror = join(await t.tmp(), 'mirror')
   startClone(t, writer.key, mirror, { bootstrap })
-  await becomes(t, mirror, { 'A.txt': 'of a.txt', 'docs/b': 'of docs/b' })
+  await waitForContents(t, mirror, { 'A.txt': 'of a.txt', 'docs/b': 'of docs/b' })
   renameSync(at('A.txt'), at('a.TXT'))
   renameSync(at('docs/b'), at('docs/B'))
-  await becomes(t, mirror, { 'a.TXT': 'of a.txt', 'docs/B': 'of docs/b' })
+  await waitForContents(t, mirror, { 'a.TXT': 'of a.txt', 'docs/B': 'of docs/b' })
 })
 
 /** The version that a writer published last. */

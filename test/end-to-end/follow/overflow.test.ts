@@ -2,12 +2,12 @@ import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { test } from 'brittle'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 
 const limitFile = '/proc/sys/fs/inotify/max_queued_events'
 
-/** How many events the kernel queues for a watcher, or 0 where there is no telling. */
+/** How many events the kernel queues for a watcher, or 0 if unknown. */
 function queuedEventsMax(): number {
   try {
     return Number(readFileSync(limitFile, 'utf8'))
@@ -19,7 +19,7 @@ function queuedEventsMax(): number {
 const limit = queuedEventsMax()
 const skip = limit === 0 || limit > 100_000
 
-test('what happens beyond a full queue of notifications arrives all the same', { skip }, async (t) => {
+test('changes that overflow the queue of notifications arrive nevertheless', { skip }, async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [folder, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   for (const directory of ['busy', 'quiet']) mkdirSync(join(folder, directory))
@@ -27,10 +27,10 @@ test('what happens beyond a full queue of notifications arrives all the same', {
   const env = { NODE_DEBUG: 'p2psync:watch' }
   const share = await startShare(t, folder, { bootstrap, env, args: ['--rescan-interval', '1h'] })
   startClone(t, share.key, mirror, { bootstrap })
-  await becomeSame(t, folder, mirror)
+  await waitUntilEqual(t, folder, mirror)
   process.kill(share.pid, 'SIGSTOP')
   try {
-    // Two files in turn: the kernel takes equal events in a row for one.
+    // Two files in turn: the kernel merges equal consecutive events.
     for (let i = 0; i < limit; i++) for (const name of ['a', 'b']) utimesSync(join(folder, 'busy', name), i, i)
     writeFileSync(join(folder, 'quiet/new'), 'new')
     writeFileSync(join(folder, 'quiet/changed'), 'other')
@@ -40,10 +40,10 @@ test('what happens beyond a full queue of notifications arrives all the same', {
   } finally {
     process.kill(share.pid, 'SIGCONT')
   }
-  await becomeSame(t, folder, mirror)
-  t.ok(share.stderr.includes('events at once'), 'it was noticed')
+  await waitUntilEqual(t, folder, mirror)
+  t.ok(share.stderr.includes('events at once'), 'the overflow was noticed')
 
-  // What came unheard is watched from now on.
+  // Directories whose creation went unnoticed are watched from now on.
   writeFileSync(join(folder, 'quiet/directory/deep/later'), 'later')
-  await becomeSame(t, folder, mirror)
+  await waitUntilEqual(t, folder, mirror)
 })

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame, snapshot } from '../../support/snapshot.ts'
+import { snapshot, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
@@ -28,12 +28,12 @@ async function startWriter(t: Assert, fill: (at: (path: string) => string) => vo
   return { around, source, mirror: join(around, 'mirror'), writer, bootstrap }
 }
 
-/** Everything in a directory that anybody has put aside of `name`. */
+/** Everything in a directory that was set aside from `name`. */
 function keptOf(directory: string, name: string): string[] {
   return readdirSync(directory).filter((each) => each.startsWith(`${name}.conflict-`))
 }
 
-test('a link at the path of a target is replaced, and what it points to is untouched', async (t) => {
+test('a link at the path of a file or directory is replaced, and its target is untouched', async (t) => {
   const { around, source, mirror, writer, bootstrap } = await startWriter(t, (at) => {
     writeFileSync(at('file'), 'the log’s')
     mkdirSync(at('directory'))
@@ -55,7 +55,7 @@ test('a link at the path of a target is replaced, and what it points to is untou
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'the log’s')
   t.ok(lstatSync(join(mirror, 'directory')).isDirectory())
   t.is(readFileSync(join(mirror, 'directory/inside'), 'utf8'), 'the log’s too')
-  // The links were the user's own: they are kept under another name, as links.
+  // The links were the user's own: they are kept as links under another name.
   t.alike(
     keptOf(mirror, 'file').map((name) => readlinkSync(join(mirror, name))),
     ['../canary']
@@ -66,22 +66,22 @@ test('a link at the path of a target is replaced, and what it points to is untou
   )
   untouched()
 
-  // Put there later, beside a change in the log.
+  // Created later, along with a change in the log.
   rmSync(join(mirror, 'file'))
   symlinkSync('../canary', join(mirror, 'file'))
   renameSync(join(mirror, 'directory'), join(mirror, 'moved away'))
   symlinkSync('../outside', join(mirror, 'directory'))
   writeFileSync(join(source, 'file'), 'changed')
   writeFileSync(join(source, 'directory/inside'), 'changed too')
-  // For a moment nothing is there, while what was is kept under another name.
+  // The path is empty for a moment, between setting the old file aside and placing the new one.
   const stats = (name: string) => lstatSync(join(mirror, name), { throwIfNoEntry: false })
   const isThere = () => stats('file')?.isFile() && stats('directory')?.isDirectory()
-  await until(isThere, { what: 'both in the place of the links' }).catch(() => {})
+  await until(isThere, { what: 'the file and the directory to replace the links' }).catch(() => {})
   untouched()
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'changed')
 })
 
-test('a link of the log’s own that becomes a file or a directory takes nothing of its target with it', async (t) => {
+test('a published link that becomes a file or a directory leaves its target untouched', async (t) => {
   const { around, source, mirror, writer, bootstrap } = await startWriter(t, (at) => {
     symlinkSync('../canary', at('becomes a file'))
     symlinkSync('../outside', at('becomes a directory'))
@@ -96,12 +96,12 @@ test('a link of the log’s own that becomes a file or a directory takes nothing
   writeFileSync(join(source, 'becomes a file'), 'a file')
   mkdirSync(join(source, 'becomes a directory'))
   writeFileSync(join(source, 'becomes a directory/inside'), 'the log’s')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   t.is(readFileSync(join(around, 'canary'), 'utf8'), 'mine')
   t.is(readFileSync(join(around, 'outside/inside'), 'utf8'), 'mine too')
 })
 
-test('what a user has in a directory survives its becoming a file, and a file its becoming a directory', async (t) => {
+test('a user’s files survive when their directory becomes a file, or they become a directory', async (t) => {
   const { source, mirror, writer, bootstrap } = await startWriter(t, (at) => {
     mkdirSync(at('directory/deep'), { recursive: true })
     writeFileSync(at('directory/deep/file'), 'the log’s')
@@ -122,7 +122,7 @@ test('what a user has in a directory survives its becoming a file, and a file it
     const [file, child] = [join(mirror, 'directory'), join(mirror, 'file/child')]
     return lstatSync(file, { throwIfNoEntry: false })?.isFile() && lstatSync(child, { throwIfNoEntry: false })
   }
-  await until(arrived, { what: 'both in the place of the others' })
+  await until(arrived, { what: 'both replacements' })
   t.is(readFileSync(join(mirror, 'directory'), 'utf8'), 'a file now')
   t.is(readFileSync(join(mirror, 'file/child'), 'utf8'), 'a child now')
 

@@ -12,11 +12,11 @@ import { join } from 'node:path'
 import { bytesOf } from '../../support/bytes.ts'
 import { startClone, startShare } from '../../support/cli.ts'
 import { fill, startFolders } from '../../support/restart.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-test('what changed while the writer was not running is found when it starts', async (t) => {
+test('a writer finds changes made while it was not running', async (t) => {
   const { bootstrap, source, mirror, at } = await startFolders(t)
   fill(source, 20)
   const first = await startShare(t, source, { bootstrap })
@@ -29,12 +29,12 @@ test('what changed while the writer was not running is found when it starts', as
   rmSync(at('many/2'))
   renameSync(at('many'), at('moved'))
   const second = await startShare(t, source, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const { stored } = await second.event('published')
-  t.ok(stored < 1000, 'only what is new was stored')
+  t.ok(stored < 1000, 'only new content was stored')
 })
 
-test('what changed while the reader was not running is made good when it starts', async (t) => {
+test('a reader catches up with changes made while it was not running', async (t) => {
   const { bootstrap, source, mirror, at } = await startFolders(t)
   fill(source, 20)
   const writer = await startShare(t, source, { bootstrap })
@@ -46,10 +46,10 @@ test('what changed while the reader was not running is made good when it starts'
   await writer.event('published', ({ removals }) => removals > 0)
   const second = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
   t.is(await second.exit(), 0)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
-test('a reader gets all from another reader when the writer has gone', async (t) => {
+test('a reader receives everything from another reader when the writer is gone', async (t) => {
   const { bootstrap, source, mirror } = await startFolders(t)
   fill(source, 50)
   const writer = await startShare(t, source, { bootstrap })
@@ -59,10 +59,10 @@ test('a reader gets all from another reader when the writer has gone', async (t)
 
   const second = join(await t.tmp(), 'second')
   t.is(await startClone(t, writer.key, second, { bootstrap, args: ['--once'] }).exit(), 0)
-  await becomeSame(t, source, second)
+  await waitUntilEqual(t, source, second)
 })
 
-test('what the user does in a mirror is never lost', async (t) => {
+test('a user’s changes in a mirror are never lost', async (t) => {
   const { bootstrap, source, mirror, at, here } = await startFolders(t)
   for (const name of [
     'edited here',
@@ -123,7 +123,7 @@ test('what the user does in a mirror is never lost', async (t) => {
   t.is(second.events.filter(({ type }) => type === 'conflict').length, 2)
 })
 
-test('a directory that is adopted keeps what matches, and what does not', async (t) => {
+test('an adopted directory keeps matching and other files alike', async (t) => {
   const { bootstrap, source, mirror, at, here } = await startFolders(t)
   mkdirSync(mirror)
   for (const place of [at, here]) writeFileSync(place('same'), bytesOf(300_000))
@@ -139,10 +139,10 @@ test('a directory that is adopted keeps what matches, and what does not', async 
   const { keptAs } = await reader.event('conflict')
   t.is(readFileSync(here(keptAs), 'utf8'), 'mine')
   const { changes } = await reader.event('applied')
-  t.is(changes, 2, 'one file was written, one given its time')
+  t.is(changes, 2, 'one file was written, one got its modification time')
 })
 
-test('a state that is lost costs a look at all, and stores nothing again', async (t) => {
+test('a lost state costs a full scan, and stores nothing again', async (t) => {
   const { bootstrap, source, mirror, at } = await startFolders(t)
   fill(source, 50)
   const first = await startShare(t, source, { bootstrap })
@@ -153,11 +153,11 @@ test('a state that is lost costs a look at all, and stores nothing again', async
   await second.event('up-to-date')
   t.absent(
     second.events.some(({ type }) => type === 'published'),
-    'there was nothing to publish'
+    'nothing was to be published'
   )
   renameSync(at('large'), at('renamed'))
   const { stored } = await second.event('published')
   t.ok(stored < 200_000, `${stored} bytes were stored for a rename`)
   t.is(await startClone(t, second.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

@@ -6,7 +6,7 @@ import { clone } from '../../../src/index.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { start, startClone, startShare } from '../../support/cli.ts'
 import { killingAt } from '../../support/killing.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { snapshot } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
@@ -41,14 +41,14 @@ async function startWriter(t: Assert, files: Files = tree) {
 
 const pathsOf = (root: string) => [...snapshot(root).keys()].sort()
 
-/** Waits until a directory holds these paths and no others. */
+/** Waits until a directory holds exactly these paths. */
 async function becomes(t: Assert, root: string, paths: readonly string[]): Promise<void> {
   const want = [...paths].sort().join('\n')
   const isSo = () => {
     try {
       return pathsOf(root).join('\n') === want
     } catch {
-      return false // Something went while it was looked at.
+      return false // A file vanished during the walk.
     }
   }
   await until(isSo, { what: 'these paths' }).catch(() => {})
@@ -62,7 +62,7 @@ async function select(t: Assert, mirror: string, ...args: string[]): Promise<str
   return command.stdout
 }
 
-test('a clone of a part holds that part, and keeps to it when it is started again', async (t) => {
+test('a partial clone holds its part, and keeps to it after a restart', async (t) => {
   const { bootstrap, mirror, writer } = await startWriter(t)
   const args = ['--once', '--only', '*.md', '--only', 'photos/', '--exclude', 'raw']
   const first = startClone(t, writer.key, mirror, { bootstrap, args })
@@ -70,21 +70,21 @@ test('a clone of a part holds that part, and keeps to it when it is started agai
   const part = ['docs', 'docs/a.md', 'docs/deep', 'docs/deep/c.md', 'photos', 'photos/1.jpg', 'readme.md']
   t.alike(pathsOf(mirror), part)
   const { files, bytes } = await first.event('applied')
-  t.alike([files, bytes], [4, 12], 'what is counted is what is selected')
+  t.alike([files, bytes], [4, 12], 'the totals count selected files only')
 
   const again = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
   t.is(await again.exit(), 0)
   t.alike(pathsOf(mirror), part)
-  t.is(await start(t, ['verify', mirror], { bootstrap }).exit(), 0, 'what is not selected is no damage')
+  t.is(await start(t, ['verify', mirror], { bootstrap }).exit(), 0, 'an unselected file is no damage')
   rmSync(join(mirror, 'readme.md'))
   t.is(await start(t, ['restore', `${mirror}@0s`], { bootstrap }).exit(), 0)
-  t.alike(pathsOf(mirror), part, 'a restore of all brings back what is selected')
+  t.alike(pathsOf(mirror), part, 'a full restore brings back the selected files')
   const other = startClone(t, writer.key, mirror, { bootstrap, args: ['--once', '--exclude', 'docs'] })
   t.is(await other.exit(), 0)
   t.alike(pathsOf(mirror), ['photos', 'photos/1.jpg', 'photos/raw', 'photos/raw/1.dng', 'readme.md'])
 })
 
-test('contents that are not selected are not fetched', async (t) => {
+test('unselected content is not fetched', async (t) => {
   const { bootstrap, mirror, writer } = await startWriter(t, {
     'wanted/small': 'small',
     'wanted/large': bytesOf(2_000_000, 1),
@@ -107,7 +107,7 @@ test('contents that are not selected are not fetched', async (t) => {
   await becomes(t, mirror, ['wanted', 'wanted/small'])
 })
 
-test('a mirror at work follows what is selected, and keeps what was changed in it', async (t) => {
+test('a running mirror follows a new selection, and keeps local changes', async (t) => {
   const { bootstrap, source, mirror, writer } = await startWriter(t)
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   await reader.event('in-sync')
@@ -117,7 +117,7 @@ test('a mirror at work follows what is selected, and keeps what was changed in i
   await becomes(t, mirror, ['docs', 'docs/a.md', 'photos', 'photos/mine.txt', 'photos/raw', 'photos/raw/1.dng'])
   t.is(readFileSync(join(mirror, 'docs/a.md'), 'utf8'), 'edited here')
 
-  // What changes where nothing is selected is no concern of it.
+  // The mirror ignores changes outside its selection.
   const events = reader.events.length
   write(source, { 'photos/2.jpg': 'two', 'photos/raw/2.dng': 'raw too' })
   await becomes(t, mirror, [
@@ -136,7 +136,7 @@ test('a mirror at work follows what is selected, and keeps what was changed in i
   t.is(readFileSync(join(mirror, 'docs/a.md'), 'utf8'), 'a')
 })
 
-test('a mirror that is not at work follows what was selected when it is started', async (t) => {
+test('a stopped mirror follows a new selection when it starts', async (t) => {
   const { bootstrap, source, mirror, writer } = await startWriter(t)
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once', '--only', 'docs'] }).exit(), 0)
   t.is(await select(t, mirror), 'only docs\nversion latest\n')
@@ -154,7 +154,7 @@ test('a mirror that is not at work follows what was selected when it is started'
   t.is(readFileSync(join(mirror, 'docs/b.txt'), 'utf8'), 'edited here')
 })
 
-test('directories come and go with what is selected in them', async (t) => {
+test('directories come and go with the selected files in them', async (t) => {
   const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`many/${i}.md`, 'one of many']))
   const { bootstrap, source, mirror, writer } = await startWriter(t, {
     'a/b/c.txt': 'c',
@@ -166,7 +166,7 @@ test('directories come and go with what is selected in them', async (t) => {
   await reader.event('in-sync')
   await becomes(t, mirror, before)
   const traced = reader.stderr.length
-  // The directories were there before anything in them was wanted.
+  // The directories existed before anything in them was selected.
   write(source, { 'a/b/d.md': 'd' })
   await becomes(t, mirror, [...before, 'a', 'a/b', 'a/b/d.md'])
   write(source, { 'a/b/e.md': 'e', 'a/b/c.txt': 'other' })
@@ -175,14 +175,14 @@ test('directories come and go with what is selected in them', async (t) => {
   rmSync(join(source, 'a/b/e.md'))
   await becomes(t, mirror, before)
   const counts = [...reader.stderr.slice(traced).matchAll(/(\d+) paths to plan for/g)].map(([, count]) => Number(count))
-  t.ok(counts.length > 0 && Math.max(...counts) < 10, `for none of it all was looked at: ${counts} paths`)
+  t.ok(counts.length > 0 && Math.max(...counts) < 10, `no pass considered the whole tree: ${counts} paths`)
   t.absent(reader.events.some(({ type }) => type === 'problem' || type === 'conflict'))
 })
 
-test('files of the user are never removed, also where they are the same as what is not selected', async (t) => {
+test('a user’s files are never removed, even if they equal unselected files', async (t) => {
   const { bootstrap, mirror, writer } = await startWriter(t)
   write(mirror, tree)
-  // With something left to be done, a start has to reckon with what an earlier run has written and not recorded.
+  // With work left over, a start has to expect unrecorded writes of an earlier run.
   rmSync(join(mirror, 'docs/b.txt'))
   execFileSync('mkfifo', [join(mirror, 'docs/b.txt')])
   const args = ['--once', '--adopt', '--only', 'docs']
@@ -193,14 +193,14 @@ test('files of the user are never removed, also where they are the same as what 
   }
 })
 
-test('what a run that was cut off has written is known for what it is when something else is selected', async (t) => {
+test('writes of a killed run are recognised when another selection follows', async (t) => {
   const { bootstrap, source, mirror, writer } = await startWriter(t)
   const other = join(dirname(mirror), 'other')
   const docs = ['docs', 'docs/a.md', 'docs/b.txt', 'docs/deep', 'docs/deep/c.md']
   for (const root of [mirror, other]) {
     t.is(await startClone(t, writer.key, root, { bootstrap, args: ['--once', '--only', 'docs'] }).exit(), 0)
     await select(t, root, '--all')
-    // It is all in its place, and nothing of it recorded.
+    // All files are in place, and none is recorded.
     const killed = startClone(t, writer.key, root, { bootstrap, env: await killingAt(t, 'folder-durable') })
     t.is(await killed.exit(), -1)
     t.ok(existsSync(join(root, 'photos/1.jpg')))
@@ -217,7 +217,7 @@ test('what a run that was cut off has written is known for what it is when somet
   t.is(readFileSync(join(other, 'photos/1.jpg'), 'utf8'), 'changed since')
 })
 
-test('a selection that is damaged changes nothing, and it is said so', async (t) => {
+test('a damaged selection is reported and changes nothing', async (t) => {
   const { bootstrap, source, mirror, writer } = await startWriter(t)
   const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--only', 'docs'] })
   await reader.event('in-sync')
@@ -234,9 +234,9 @@ test('a selection that is damaged changes nothing, and it is said so', async (t)
   t.alike(pathsOf(mirror), part)
   const half = start(t, ['select', mirror, '--exclude', 'deep'])
   t.is(await half.exit(), 1)
-  says(t, half.stderr, /is damaged.*--all --latest/)
+  matches(t, half.stderr, /is damaged.*--all --latest/)
   await select(t, mirror, '--exclude', 'deep', '--latest')
-  // Lost as a whole it is made again.
+  // A missing selection file is written anew.
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
   rmSync(file)
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
@@ -244,7 +244,7 @@ test('a selection that is damaged changes nothing, and it is said so', async (t)
   t.is(await select(t, mirror), 'exclude deep\nversion latest\n')
 })
 
-test('what cannot be selected is refused', async (t) => {
+test('an invalid selection is refused', async (t) => {
   const directory = await t.tmp()
   const refusals: ReadonlyArray<[args: string[], status: number, says: RegExp]> = [
     [['select', directory], 10, /is not a folder of p2psync/],
@@ -256,10 +256,10 @@ test('what cannot be selected is refused', async (t) => {
     const command = start(t, args)
     const [code] = [await command.exit()]
     t.is(code, status, args.join(' '))
-    says(t, command.stderr, what)
+    matches(t, command.stderr, what)
   }
   const { source } = await startWriter(t)
   const writer = start(t, ['select', source, '--all'])
   t.is(await writer.exit(), 1)
-  says(t, writer.stderr, /is shared from here/)
+  matches(t, writer.stderr, /is shared from here/)
 })

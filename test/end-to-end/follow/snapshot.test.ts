@@ -4,11 +4,11 @@ import { pathToFileURL } from 'node:url'
 import { test } from 'brittle'
 import type { FailpointName } from '../../../src/failpoints.ts'
 import { type Command, packageRoot, startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { until } from '../../support/until.ts'
 
-/** So many files have a snapshot. */
+/** Enough files for a snapshot. */
 const files = 600
 
 /** Fills a directory within `folder`. */
@@ -19,13 +19,13 @@ function fill(folder: string, name: string): void {
 
 const countOf = ({ events }: Command, type: string) => events.filter((event) => event.type === type).length
 
-test('a snapshot is there when the folder is, and one of what came later follows in silence', async (t) => {
+test('a new folder is published with a snapshot, and a later one follows without an event', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, home] = [await t.tmp(), await t.tmp()]
   fill(source, 'first')
   const writer = await startShare(t, source, { bootstrap })
   const { version } = await writer.event('up-to-date')
-  t.is(version, files + 4, 'the bee’s header, the entries with a head, and that of the snapshot')
+  t.is(version, files + 4, 'the bee’s header, the entries, their head and the head of the snapshot')
   t.is(countOf(writer, 'published'), 1)
   const reader = startClone(t, writer.key, join(home, 'reader'), { bootstrap })
   t.is((await reader.event('in-sync')).version, version)
@@ -33,17 +33,17 @@ test('a snapshot is there when the folder is, and one of what came later follows
   fill(source, 'second')
   const settled = () => countOf(writer, 'published') > 1
   await until(settled, { what: 'the second directory' })
-  await becomeSame(t, source, join(home, 'reader'))
+  await waitUntilEqual(t, source, join(home, 'reader'))
   let readers = 0
   const follow = async () => {
     const mirror = join(home, `${readers++}`)
     const other = startClone(t, writer.key, mirror, { bootstrap })
     const event = await other.event('in-sync')
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     await other.kill('SIGTERM')
     return event
   }
-  // With the quiet comes a snapshot, which who comes then has as the newest version.
+  // When changes cease a snapshot is published, which is the newest version for a reader that joins later.
   await until(
     async () => {
       const { version } = await follow()
@@ -56,20 +56,20 @@ test('a snapshot is there when the folder is, and one of what came later follows
   )
   t.absent(
     reader.events.some((event) => event.type === 'applied' && event.changes === 0),
-    'who was there before heard nothing of it'
+    'an earlier reader reported no event for it'
   )
   writeFileSync(join(source, 'last'), 'last')
-  await becomeSame(t, source, join(home, 'reader'))
+  await waitUntilEqual(t, source, join(home, 'reader'))
 })
 
-/** Where the writer is killed as it publishes a snapshot, and the reader as it takes it. */
+/** The steps at which the writer is killed while it publishes a snapshot, and the reader while it loads it. */
 const kills: ReadonlyArray<[writer: FailpointName, reader: FailpointName]> = [
   ['blocks-appended', 'entries-fetched'],
   ['version-ready', 'target-made'],
   ['version-made', 'baseline-recorded']
 ]
 for (const [writerStep, readerStep] of kills) {
-  test(`a writer killed at ${writerStep} and a reader killed at ${readerStep} go on`, async (t) => {
+  test(`a writer killed at ${writerStep} and a reader killed at ${readerStep} resume`, async (t) => {
     const { text: bootstrap } = await startTestnet(t)
     const [source, home] = [await t.tmp(), await t.tmp()]
     fill(source, 'first')
@@ -81,7 +81,7 @@ for (const [writerStep, readerStep] of kills) {
     }
     const killed = await startShare(t, source, killAt(writerStep, 2))
     t.is(await killed.exit(), -1)
-    t.is(countOf(killed, 'published'), 1, 'killed at the snapshot')
+    t.is(countOf(killed, 'published'), 1, 'the writer was killed at its snapshot')
 
     const writer = await startShare(t, source, { bootstrap })
     await writer.event('up-to-date')
@@ -89,9 +89,11 @@ for (const [writerStep, readerStep] of kills) {
     t.is(await startClone(t, writer.key, mirror, killAt(readerStep, 1)).exit(), -1)
     writeFileSync(join(source, 'first', 'file 0'), 'changed')
     const reader = startClone(t, writer.key, mirror, { bootstrap })
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     await reader.event('in-sync')
-    const said = reader.events.filter(({ type }) => type === 'diverged' || type === 'problem' || type === 'conflict')
-    t.alike(said, [])
+    const troubles = reader.events.filter(
+      ({ type }) => type === 'diverged' || type === 'problem' || type === 'conflict'
+    )
+    t.alike(troubles, [])
   })
 }

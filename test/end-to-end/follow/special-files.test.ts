@@ -4,14 +4,14 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
 const isRoot = process.getuid?.() === 0
 
-/** Makes one of each: opening a FIFO would block, and opening some devices does things. */
+/** Makes one of each: opening a FIFO would block, and opening some devices has effects. */
 async function makeSpecial(t: Assert, directory: string): Promise<string[]> {
   const names = ['fifo', 'socket']
   execFileSync('mkfifo', [join(directory, 'fifo')])
@@ -30,13 +30,13 @@ function problemPaths(command: Command): string[] {
   return command.events.flatMap((event) => (event.type === 'problem' ? [event.path] : [])).sort()
 }
 
-/** What kind of file stands there, and which one it is. */
+/** The type and the identity of the file at a path. */
 function identityOf(path: string): string {
   const { mode, ino } = lstatSync(path)
   return `${mode} ${ino}`
 }
 
-test('a FIFO, a socket and devices in a shared folder are skipped and reported, and stop nothing', async (t) => {
+test('a FIFO, a socket and devices in a shared folder are skipped and reported, and block nothing', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'a'), 'before')
@@ -49,7 +49,7 @@ test('a FIFO, a socket and devices in a shared folder are skipped and reported, 
   await reader.event('in-sync')
   t.is(readFileSync(join(mirror, 'zz'), 'utf8'), 'behind')
 
-  // In the place of a file, live: what is there no more as a file is removed elsewhere, or stays, but blocks nothing.
+  // A FIFO replaces a file of a running folder: the mirror removes or keeps its copy of the file, but nothing blocks.
   rmSync(join(source, 'a'))
   execFileSync('mkfifo', [join(source, 'a')])
   writeFileSync(join(source, 'later'), 'later')
@@ -59,7 +59,7 @@ test('a FIFO, a socket and devices in a shared folder are skipped and reported, 
   t.is(await writer.kill('SIGTERM'), 130)
 })
 
-test('a FIFO, a socket and devices in the way of a mirror stay, are reported, and stop nothing', async (t) => {
+test('a FIFO, a socket and devices in the way of a mirror stay, are reported, and block nothing', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), await t.tmp()]
   mkdirSync(join(mirror, 'deep'))
@@ -80,7 +80,7 @@ test('a FIFO, a socket and devices in the way of a mirror stay, are reported, an
   t.is(await once.exit(), 3)
   t.alike(problemPaths(once), [...paths, 'socket/beneath'].sort())
   for (const event of once.events) {
-    if (event.type === 'problem' && event.path !== 'socket/beneath') says(t, event.message, /FIFO, socket or device/)
+    if (event.type === 'problem' && event.path !== 'socket/beneath') matches(t, event.message, /FIFO, socket or device/)
   }
   t.is(readFileSync(join(mirror, 'zz'), 'utf8'), 'behind')
   t.alike(
@@ -88,7 +88,7 @@ test('a FIFO, a socket and devices in the way of a mirror stay, are reported, an
     before
   )
 
-  // One comes while the mirror is followed; and one that is moved away makes room.
+  // One FIFO appears while the mirror runs; another is moved out of the way.
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   await reader.event('in-sync')
   rmSync(join(mirror, 'zz'))

@@ -16,12 +16,12 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { bytesOf } from '../../support/bytes.ts'
 import { startClone, startShare } from '../../support/cli.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-/** A folder with everything that travels, and a mirror that follows it. */
+/** A folder with every kind of entry that is published, and a mirror that follows it. */
 async function startPair(t: Assert, fill: (source: string) => void) {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
@@ -56,18 +56,18 @@ function fillWithEverything(source: string): void {
   symlinkSync('deep', at('directory link'))
 }
 
-test('everything that travels arrives as it is', async (t) => {
+test('every kind of entry arrives unchanged', async (t) => {
   const { source, mirror } = await startPair(t, fillWithEverything)
-  await becomeSame(t, source, mirror, { directoryTimes: true })
+  await waitUntilEqual(t, source, mirror, { directoryTimes: true })
 })
 
-test('a tree of 1,000 directories, one in the other, arrives', async (t) => {
+test('a tree of 1,000 nested directories arrives', async (t) => {
   const { source, mirror } = await startPair(t, (source) => {
     const deep = Array.from({ length: 1000 }, () => 'd').join('/')
     mkdirSync(join(source, deep), { recursive: true })
     writeFileSync(join(source, deep, 'bottom'), 'reached')
   })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
 const edits: ReadonlyArray<[name: string, edit: (at: (path: string) => string) => void]> = [
@@ -134,26 +134,26 @@ test('every kind of change is followed live', async (t) => {
   for (const [name, edit] of edits) {
     t.comment(name)
     edit((path) => join(source, path))
-    await becomeSame(t, source, mirror)
-    // As it was, for the next edit.
+    await waitUntilEqual(t, source, mirror)
+    // Restored, for the next edit.
     for (const path of readdirSync(source)) if (path !== '.p2psync') rmSync(join(source, path), { recursive: true })
     fillWithEverything(source)
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
   }
 })
 
-test('what is written in a directory that was replaced is still noticed', async (t) => {
+test('a write to a replaced directory is noticed', async (t) => {
   const { source, mirror } = await startPair(t, fillWithEverything)
   for (let round = 0; round < 5; round++) {
     remake(join(source, 'deep'))
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
     writeFileSync(join(source, 'deep/round 2/later'), `written in round ${round}`)
     await until(() => existsSync(join(mirror, 'deep/round 2/later')), { what: 'the file in the new directory' })
-    await becomeSame(t, source, mirror)
+    await waitUntilEqual(t, source, mirror)
   }
 })
 
-test('a rename and a copy store nothing again, and a directory that moves is one version', async (t) => {
+test('a rename and a copy store no content, and a moved directory is one version', async (t) => {
   const { source, mirror, writer } = await startPair(t, (source) => {
     mkdirSync(join(source, 'photos'))
     for (let i = 0; i < 100; i++) writeFileSync(join(source, `photos/${i}`), bytesOf(20_000, i + 1))
@@ -162,17 +162,17 @@ test('a rename and a copy store nothing again, and a directory that moves is one
   await writer.event('up-to-date')
   const before = writer.events.length
   renameSync(join(source, 'photos'), join(source, 'pictures'))
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   cpSync(join(source, 'pictures'), join(source, 'copies'), { recursive: true, preserveTimestamps: true })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 
   const versions = writer.events.slice(before).filter((event) => event.type === 'published')
-  t.is(versions[0]?.puts, 102, 'all paths of the moved directory came in the first version')
-  t.is(versions[0]?.removals, 102, 'and their old ones went in it')
-  for (const version of versions) t.is(version.stored, 0, 'nothing was stored')
+  t.is(versions[0]?.puts, 102, 'the first version adds all paths of the moved directory')
+  t.is(versions[0]?.removals, 102, 'the first version removes all old paths')
+  for (const version of versions) t.is(version.stored, 0, 'no content was stored')
 })
 
-test('a file that is being written is published only whole', async (t) => {
+test('a file that is being written is published only when complete', async (t) => {
   const { source, mirror } = await startPair(t, fillWithEverything)
   const path = join(source, 'growing')
   const line = `${'x'.repeat(999)}\n`
@@ -182,5 +182,5 @@ test('a file that is being written is published only whole', async (t) => {
     if (seen.length % 1000 !== 0) t.fail(`a torn file of ${seen.length} bytes`)
     await new Promise((resolve) => setImmediate(resolve))
   }
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })

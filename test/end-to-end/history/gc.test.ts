@@ -1,17 +1,17 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
-test('gc says why it does nothing', async (t) => {
+test('gc reports why it does nothing', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const source = await t.tmp()
   const run = async (args: readonly string[], status: number, message: RegExp) => {
     const command = start(t, ['gc', ...args])
     t.is(await command.exit(), status)
-    says(t, command.stderr, message)
+    matches(t, command.stderr, message)
     t.is(command.stdout, '')
   }
   await run([source, '--keep', '30d'], 10, /is not a folder of p2psync.*\[FOLDER_MISSING\]/)
@@ -32,15 +32,15 @@ test('gc says why it does nothing', async (t) => {
   )
 })
 
-test('a mirror that lacks a part of the log forgets nothing', async (t) => {
+test('gc deletes nothing in a mirror that lacks a part of the log', async (t) => {
   const { text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   for (let i = 0; i < 2000; i++) writeFileSync(join(source, `f${i}`), String(i))
   const writer = await startShare(t, source, { bootstrap })
   await writer.event('up-to-date')
-  // It takes a packed snapshot of the entries, and has no time for more.
+  // The mirror loads a packed snapshot of the entries, and has no time for more.
   t.is(await startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] }).exit(), 0)
   const command = start(t, ['gc', mirror, '--keep', '0s', '--json'])
   t.is(await command.exit(), 13)
-  says(t, command.stderr, /Not all of the log can be read here.*nothing was forgotten.* \[NO_PEER\]/)
+  matches(t, command.stderr, /Not all of the log can be read here.*nothing was forgotten.* \[NO_PEER\]/)
 })

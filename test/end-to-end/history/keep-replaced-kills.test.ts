@@ -2,13 +2,13 @@ import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { startClone } from '../../support/cli.ts'
 import { hashOf } from '../../support/entries.ts'
-import { blocksHad, keeps, killable, large, openScene, versionOf } from '../../support/keep-replaced.ts'
+import { heldBlockCount, killable, large, openScene, versionOf, waitForKept } from '../../support/keep-replaced.ts'
 import { PastReader } from '../../support/past-reader.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 
 for (const step of ['taken-out', 'moved'] as const) {
-  test(`killed at ${step} while a file is moved, it is there and nothing stays behind`, async (t) => {
+  test(`a mirror killed at ${step} while it sets a file aside has the file and no remains`, async (t) => {
     const { source, mirror, clone } = await openScene(t)
     const { env, arm } = await killable(t)
     const reader = await clone([], env)
@@ -17,22 +17,22 @@ for (const step of ['taken-out', 'moved'] as const) {
     renameSync(join(source, 'large'), join(source, 'd/large'))
     t.is(await reader.exit(), -1, 'killed')
     const again = await clone()
-    await becomeSame(t, source, mirror)
-    await keeps(t, mirror)
+    await waitUntilEqual(t, source, mirror)
+    await waitForKept(t, mirror)
     t.alike(readdirSync(join(mirror, '.p2psync/staging')), [])
-    const said = again.events.filter(({ type }) => type === 'conflict' || type === 'problem')
-    t.alike(said, [])
+    const troubles = again.events.filter(({ type }) => type === 'conflict' || type === 'problem')
+    t.alike(troubles, [])
   })
 }
 
-test('killed while it is given up, it goes all the same', async (t) => {
+test('a kept file is deleted even if its deletion was killed once', async (t) => {
   const { source, mirror, writer, addresses, clone } = await openScene(t)
   const { env, arm } = await killable(t)
   const reader = await clone()
   const before = versionOf(writer)
   rmSync(join(source, 'large'))
-  await becomeSame(t, source, mirror)
-  await keeps(t, mirror, large)
+  await waitUntilEqual(t, source, mirror)
+  await waitForKept(t, mirror, large)
   const past = await PastReader.open(t, addresses, writer.key)
   const entry = await past.entry('large', before)
   await reader.kill('SIGTERM')
@@ -41,7 +41,7 @@ test('killed while it is given up, it goes all the same', async (t) => {
   t.is(await killed.exit(), -1, 'killed')
   t.alike(readdirSync(join(mirror, '.p2psync/kept')), [`${hashOf(large)}.json`])
   const again = await clone()
-  await keeps(t, mirror)
+  await waitForKept(t, mirror)
   await again.kill('SIGTERM')
-  t.is(await blocksHad(mirror, writer.key, entry), 0)
+  t.is(await heldBlockCount(mirror, writer.key, entry), 0)
 })

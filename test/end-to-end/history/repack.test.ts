@@ -8,23 +8,23 @@ import { LogWriter } from '../../../src/log/writer.ts'
 import { bytesOf } from '../../support/bytes.ts'
 import { packageRoot, start, startClone, startShare } from '../../support/cli.ts'
 import { hashOf } from '../../support/entries.ts'
-import { becomeSame, differences } from '../../support/snapshot.ts'
+import { differences, waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 
 const [files, fileBytes] = [800, 6000]
 
-/** What a folder holds: the hash of each file. */
+/** The contents of a folder: the hash of each file. */
 type Contents = ReadonlyMap<string, string>
 
-interface Told {
+interface Report {
   readonly type: string
   readonly version?: number
   readonly blocks: number
   readonly bytes: number
 }
 
-/** Writes some of the small files anew. @returns how many bytes they had before */
+/** Writes some of the small files anew. @returns their former total bytes */
 function write(source: string, round: number, isMeant: (i: number) => boolean): number {
   mkdirSync(join(source, 'small'), { recursive: true })
   let bytes = 0
@@ -41,27 +41,27 @@ function contentsOf(folder: string): Contents {
   return new Map(names.sort().map((name) => [name, hashOf(readFileSync(join(folder, 'small', name)))]))
 }
 
-/** Bytes on disk of all that is kept beside the files. */
+/** Bytes on disk of the store and state of a folder. */
 function du(folder: string): number {
   return Number(spawnSync('du', ['-sB1', join(folder, '.p2psync')], { encoding: 'utf8' }).stdout.split('\t')[0])
 }
 
-/** Runs a command to its end. @returns what it printed as JSON */
-async function run(t: Assert, args: readonly string[], bootstrap = ''): Promise<readonly Told[]> {
+/** Runs a command to its end. @returns its JSON output */
+async function run(t: Assert, args: readonly string[], bootstrap = ''): Promise<readonly Report[]> {
   const command = start(t, [...args, '--json'], bootstrap === '' ? {} : { bootstrap })
   t.is(await command.exit(), 0, `${args[0]}: ${command.stderr}`)
-  return command.events as unknown as readonly Told[]
+  return command.events as unknown as readonly Report[]
 }
 
-/** Has a folder forget. @returns how many bytes that gave back, and what it said of them */
-async function forget(t: Assert, folder: string, ...args: readonly string[]) {
+/** Runs gc. @returns the bytes freed on disk, and its report */
+async function collect(t: Assert, folder: string, ...args: readonly string[]) {
   const before = du(folder)
-  const [told] = await run(t, ['gc', folder, '--keep', '0s', ...args])
-  return { freed: before - du(folder), ...(told as Told) }
+  const [report] = await run(t, ['gc', folder, '--keep', '0s', ...args])
+  return { freed: before - du(folder), ...(report as Report) }
 }
 
-/** What a version has, as it is got. */
-async function gotten(t: Assert, where: string, version: number, bootstrap = ''): Promise<Contents> {
+/** The contents of a version, as `get` exports them. */
+async function contentsOfVersion(t: Assert, where: string, version: number, bootstrap = ''): Promise<Contents> {
   const to = join(await t.tmp(), 'got')
   await run(t, ['get', `${where}@${version}`, '--to', to], bootstrap)
   return contentsOf(to)
@@ -73,14 +73,14 @@ async function begin(t: Assert, source: string): Promise<void> {
   await writer.kill('SIGTERM')
 }
 
-/** A folder at rest whose small files lie in packs of which others are still needed, with each of its versions. */
+/** A closed folder with all its versions, whose packs mix needed and unneeded small files. */
 async function makePast(t: Assert) {
   const source = await t.tmp()
   const past: { readonly version: number; readonly contents: Contents }[] = []
   let unreferenced = 0
   for (const [round, share] of [1, 2, 3].entries()) {
     const replaced = write(source, round, (i) => i % share === 0)
-    // What the second has replaced is of the first alone.
+    // The first version alone has the contents that the second replaced.
     if (round === 1) unreferenced = replaced
     if (round === 0) await begin(t, source)
     else await run(t, ['scan', source])
@@ -90,41 +90,45 @@ async function makePast(t: Assert) {
   return { source, past, unreferenced }
 }
 
-test('what lies in packs that others need is given back too, again and again', async (t) => {
+test('gc frees content in packs that other files still need, repeatedly', async (t) => {
   const { source, past, unreferenced } = await makePast(t)
   const keep = ['--keep-versions', '2']
-  const [told] = await run(t, ['gc', source, '--keep', '0s', ...keep, '--dry-run'])
-  t.ok(Math.abs((told?.bytes ?? 0) - unreferenced) < unreferenced / 10, `${told?.bytes} told of ${unreferenced}`)
-  const { freed, bytes } = await forget(t, source, ...keep)
-  t.is(bytes, told?.bytes, 'looking changed nothing')
-  t.ok(freed >= 0.9 * unreferenced, `${freed} given back of ${unreferenced} bytes`)
-  t.ok((await forget(t, source, ...keep)).bytes < unreferenced / 10, 'there is little more')
+  const [estimate] = await run(t, ['gc', source, '--keep', '0s', ...keep, '--dry-run'])
+  t.ok(
+    Math.abs((estimate?.bytes ?? 0) - unreferenced) < unreferenced / 10,
+    `${estimate?.bytes} estimated of ${unreferenced}`
+  )
+  const { freed, bytes } = await collect(t, source, ...keep)
+  t.is(bytes, estimate?.bytes, 'a dry run changes nothing')
+  t.ok(freed >= 0.9 * unreferenced, `${freed} freed of ${unreferenced} bytes`)
+  t.ok((await collect(t, source, ...keep)).bytes < unreferenced / 10, 'little is left to free')
   const kept = past.slice(1)
-  for (const { version, contents } of kept) t.alike(await gotten(t, source, version), contents, 'each reads here')
+  for (const { version, contents } of kept)
+    t.alike(await contentsOfVersion(t, source, version), contents, 'each version is readable locally')
 
   const { text: bootstrap } = await startTestnet(t)
   const mirror = join(await t.tmp(), 'mirror')
   const writer = await startShare(t, source, { bootstrap })
   for (const { version, contents } of kept) {
-    t.alike(await gotten(t, writer.key, version, bootstrap), contents, 'and from far')
+    t.alike(await contentsOfVersion(t, writer.key, version, bootstrap), contents, 'each version is readable remotely')
   }
   const reader = startClone(t, writer.key, mirror, { bootstrap })
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 
-  // What was moved is moved once more; and who mirrors it forgets it too, but not before it has what was moved.
+  // Relocated content is relocated once more; the mirror's gc frees it too, but only after it has the relocated content.
   const replaced = write(source, 5, (i) => i % 2 === 1)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   for (const folder of [source, mirror]) {
-    const { freed } = await forget(t, folder)
-    t.ok(freed >= 0.9 * replaced, `${freed} given back of ${replaced} bytes`)
+    const { freed } = await collect(t, folder)
+    t.ok(freed >= 0.9 * replaced, `${freed} freed of ${replaced} bytes`)
     if (folder === mirror) continue
     const { version, contents } = past[2] as (typeof past)[number]
-    t.alike(await gotten(t, mirror, version), contents, 'a mirror that has not forgotten what its source has')
+    t.alike(await contentsOfVersion(t, mirror, version), contents, 'a mirror keeps what its source has deleted')
   }
   await writer.kill('SIGTERM')
   const third = join(await t.tmp(), 'third')
   t.is(await startClone(t, writer.key, third, { bootstrap, args: ['--once'] }).exit(), 0)
-  t.alike(differences(source, third), [], 'the mirror alone has all')
+  t.alike(differences(source, third), [], 'the mirror alone serves everything')
   for (const folder of [source, mirror]) {
     if (folder === mirror) await reader.kill('SIGTERM')
     const [verified] = (await run(t, ['verify', folder])).slice(-1)
@@ -132,7 +136,7 @@ test('what lies in packs that others need is given back too, again and again', a
   }
 })
 
-test('a gc that is killed while it stores packs anew loses nothing, and the next one goes on', async (t) => {
+test('a gc killed while it rewrites packs loses nothing, and the next one continues', async (t) => {
   const { source, past, unreferenced } = await makePast(t)
   const keep = ['--keep-versions', '2']
   const preload = pathToFileURL(join(packageRoot, 'dist/test/support/kill-at.js')).href
@@ -144,19 +148,19 @@ test('a gc that is killed while it stores packs anew loses nothing, and the next
     const killed = start(t, ['gc', source, '--keep', '0s', ...keep], { env })
     t.is(await killed.exit(), -1, step)
     const { version, contents } = past[1] as (typeof past)[number]
-    t.alike(await gotten(t, source, version), contents, step)
+    t.alike(await contentsOfVersion(t, source, version), contents, step)
   }
-  await forget(t, source, ...keep)
+  await collect(t, source, ...keep)
   t.ok(before - du(source) >= 0.9 * unreferenced)
   write(source, 0, (i) => i % 2 === 0)
   await run(t, ['scan', source])
   const [last] = await run(t, ['log', source, '-n', '1'])
-  t.alike(await gotten(t, source, last?.version ?? 0), contentsOf(source))
+  t.alike(await contentsOfVersion(t, source, last?.version ?? 0), contentsOf(source))
 })
 
-test("where it isn't known what was moved nothing is cleared, until a mirror has told it", async (t) => {
+test('without the table of relocations gc clears nothing, until a mirror provides the table', async (t) => {
   const { source } = await makePast(t)
-  await forget(t, source, '--keep-versions', '2')
+  await collect(t, source, '--keep-versions', '2')
   const { text: bootstrap } = await startTestnet(t)
   const mirror = join(await t.tmp(), 'mirror')
   const writer = await startShare(t, source, { bootstrap })
@@ -180,5 +184,5 @@ test("where it isn't known what was moved nothing is cleared, until a mirror has
   startClone(t, writer.key, mirror, { bootstrap })
   const repaired = start(t, ['verify', source, '--repair'], { bootstrap })
   t.is(await repaired.exit(), 0, repaired.stderr)
-  await forget(t, source)
+  await collect(t, source)
 })

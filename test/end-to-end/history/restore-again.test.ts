@@ -10,14 +10,14 @@ async function ends(...commands: readonly Command[]): Promise<void> {
   for (const command of commands) await command.kill('SIGTERM')
 }
 
-test('folders that nobody is at work on are restored and reverted too', async (t) => {
+test('closed folders can be restored and reverted, too', async (t) => {
   const { source, mirror, bootstrap, first, before, after, writer, reader } = await startTwoVersions(t)
   await ends(writer, reader)
   for (const folder of [source, mirror]) {
     const one = await run(t, ['restore', folder, `docs@${first}`], bootstrap)
     t.is(one.status, 0, one.stderr)
     t.is(readFileSync(join(folder, 'docs/todo'), 'utf8'), 'one')
-    t.absent(existsSync(join(folder, 'gone')), 'the rest stays')
+    t.absent(existsSync(join(folder, 'gone')), 'other paths stay')
   }
   const all = await run(t, ['restore', mirror, `@${first}`], bootstrap)
   t.is(all.status, 0, all.stderr)
@@ -26,24 +26,24 @@ test('folders that nobody is at work on are restored and reverted too', async (t
   t.is(reverted.status, 0, reverted.stderr)
   t.alike(snapshot(mirror), after)
   const refused = await run(t, ['revert', source, '--yes'], bootstrap)
-  t.is(refused.status, 1, 'what is shared from here is no mirror')
+  t.is(refused.status, 1, 'a source is no mirror')
   t.ok(refused.stderr.includes('[FOLDER_ROLE]'))
 })
 
-test('one restore after the other leaves nothing of the first', async (t) => {
+test('a second restore leaves nothing of the first', async (t) => {
   const { source, mirror, bootstrap, first, second, before, after, writer, reader } = await startTwoVersions(t)
   const cases: ReadonlyArray<[where: string, folder: string, ended: readonly Command[]]> = [
-    ['a mirror at work', mirror, []],
-    // What a source has replaced of large files can be had from its mirrors.
-    ['a source at rest', source, [writer]],
-    ['a mirror at rest', mirror, [reader]]
+    ['a running mirror', mirror, []],
+    // Mirrors serve the replaced content of a source's large files.
+    ['a closed source', source, [writer]],
+    ['a closed mirror', mirror, [reader]]
   ]
   for (const [where, folder, ended] of cases) {
     await ends(...ended)
     const restored = async (version: number | undefined) => {
       const done = await run(t, ['restore', folder, `@${version}`], bootstrap)
       t.is(done.status, 0, done.stderr)
-      return done.told.at(-1)?.others
+      return done.records.at(-1)?.others
     }
     t.is(await restored(first), 0)
     t.alike(snapshot(folder), before, where)
@@ -52,30 +52,30 @@ test('one restore after the other leaves nothing of the first', async (t) => {
     await restored(first)
     const own = ['docs/mine', 'mine', 'old/mine']
     for (const path of own) writeFileSync(join(folder, path), 'mine')
-    // Nothing that can travel: no concern of a restore's.
+    // It can't be published, so a restore ignores it.
     spawnSync('mkfifo', [join(folder, 'pipe')])
-    t.is(await restored(second), own.length, 'what stays is told')
+    t.is(await restored(second), own.length, 'the number of remaining paths is reported')
     rmSync(join(folder, 'pipe'))
     const left = [...snapshot(folder).keys()].filter((path) => !after.has(path))
-    t.alike(left, ['docs/mine', 'mine', 'old', 'old/mine'], 'the user’s own, also in what goes')
+    t.alike(left, ['docs/mine', 'mine', 'old', 'old/mine'], 'the user’s own paths stay, also in removed directories')
     for (const path of own) rmSync(join(folder, path))
     await restored(second)
-    t.alike(snapshot(folder), after, 'nothing is lost by it')
+    t.alike(snapshot(folder), after, 'nothing is lost')
   }
 })
 
-test('what the log has forgotten stays when another version is restored', async (t) => {
+test('a restore keeps a file that the log no longer holds', async (t) => {
   const { mirror, bootstrap, first, second, writer, reader } = await startTwoVersions(t)
   await ends(writer, reader)
   t.is((await run(t, ['restore', mirror, `@${first}`], bootstrap)).status, 0)
   t.is((await run(t, ['gc', mirror, '--keep', '0s'], bootstrap)).status, 0)
   const done = await run(t, ['restore', mirror, `@${second}`], bootstrap)
   t.is(done.status, 0, done.stderr)
-  t.is(done.told.at(-1)?.others, 1)
-  t.is(readFileSync(join(mirror, 'gone'), 'utf8'), 'was here', 'it is the only copy')
+  t.is(done.records.at(-1)?.others, 1)
+  t.is(readFileSync(join(mirror, 'gone'), 'utf8'), 'was here', 'the only copy stays')
   const reverted = await run(t, ['revert', mirror, '--yes'], bootstrap)
   t.is(reverted.status, 0, reverted.stderr)
   t.ok(existsSync(join(mirror, 'gone')))
   const large = await run(t, ['restore', mirror, `old/large.bin@${first}`], bootstrap)
-  t.is(large.status, 0, 'what went was kept')
+  t.is(large.status, 0, 'the replaced file was kept')
 })

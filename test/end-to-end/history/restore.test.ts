@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { start } from '../../support/cli.ts'
-import { run, startTwoVersions, type Told } from '../../support/restore.ts'
-import { becomeSame, snapshot } from '../../support/snapshot.ts'
+import { type OutputRecord, run, startTwoVersions } from '../../support/restore.ts'
+import { snapshot, waitUntilEqual } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-test('a mirror goes back to a version, keeps what was changed in it, and is reverted', async (t) => {
+test('a mirror is restored to a version, keeps local changes, and is reverted', async (t) => {
   const { source, mirror, bootstrap, first, before, after, reader } = await startTwoVersions(t)
   writeFileSync(join(mirror, 'docs/todo'), 'mine')
 
@@ -16,25 +16,26 @@ test('a mirror goes back to a version, keeps what was changed in it, and is reve
 
   const done = await run(t, ['restore', mirror, `@${first}`], bootstrap)
   t.is(done.status, 0, done.stderr)
-  const steps = (told: readonly Told[]) => told.filter(({ type }) => type === 'step').map(({ op, path }) => [op, path])
-  t.alike(steps(done.told), steps(planned.told), 'it does what it said')
-  const summary = done.told.at(-1)
+  const steps = (records: readonly OutputRecord[]) =>
+    records.filter(({ type }) => type === 'step').map(({ op, path }) => [op, path])
+  t.alike(steps(done.records), steps(planned.records), 'a restore does what its dry run announced')
+  const summary = done.records.at(-1)
   t.is(summary?.changes, 8)
   t.is(summary?.conflicts, 1)
   const [kept] = readdirSync(join(mirror, 'docs')).filter(
     (name) => name.includes('.conflict-') || name.includes('conflict')
   )
-  t.is(readFileSync(join(mirror, 'docs', kept ?? ''), 'utf8'), 'mine', 'what was never published is kept')
+  t.is(readFileSync(join(mirror, 'docs', kept ?? ''), 'utf8'), 'mine', 'unpublished content is kept')
   rmSync(join(mirror, 'docs', kept ?? ''))
-  t.alike(snapshot(mirror), before, 'all is as it was, also the large file, which the mirror has kept')
+  t.alike(snapshot(mirror), before, 'the folder equals the version, with the large file that the mirror had kept')
 
   const again = await run(t, ['restore', mirror, `docs/todo@${first}`], bootstrap)
-  t.is(again.told.at(-1)?.changes, 0, 'there is nothing more to do')
+  t.is(again.records.at(-1)?.changes, 0, 'nothing is left to do')
   await reader.event('diverged', ({ path }) => path === 'large.bin')
 
   const listed = await run(t, ['revert', mirror], bootstrap)
   t.alike(
-    listed.told.filter(({ type }) => type === 'diverged').map(({ path, kind }) => `${path} ${kind}`),
+    listed.records.filter(({ type }) => type === 'diverged').map(({ path, kind }) => `${path} ${kind}`),
     [
       'docs/todo changed',
       'gone added',
@@ -45,38 +46,38 @@ test('a mirror goes back to a version, keeps what was changed in it, and is reve
       'old/large.bin added',
       'old/link added'
     ],
-    'what differs, and what the source does not have any more'
+    'paths that differ, and paths that the source no longer has'
   )
-  t.alike(snapshot(mirror), before, 'without --yes nothing goes')
+  t.alike(snapshot(mirror), before, 'without --yes nothing is removed')
   const reverted = await run(t, ['revert', mirror, '--yes'], bootstrap)
   t.is(reverted.status, 0, reverted.stderr)
-  t.alike(snapshot(mirror), after, 'the mirror is as the source has it')
+  t.alike(snapshot(mirror), after, 'the mirror equals the source')
   writeFileSync(join(source, 'new'), 'newer')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
-test('a source goes back to a version, which becomes a new one, and forward again', async (t) => {
+test('restoring a source publishes a new version, and can be undone', async (t) => {
   const { source, mirror, bootstrap, first, second, before, after, writer } = await startTwoVersions(t)
   const seen = writer.events.length
   const back = await run(t, ['restore', source, `@${first}`], bootstrap)
   t.is(back.status, 0, back.stderr)
   t.alike(snapshot(source), before)
   await writer.event('published', () => true, seen)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   const forward = await run(t, ['restore', `${source}@${second}`], bootstrap)
   t.is(forward.status, 0, forward.stderr)
-  t.alike(snapshot(source), after, 'also the large file, which was replaced twice')
-  await becomeSame(t, source, mirror)
+  t.alike(snapshot(source), after, 'the folder equals the version, with the large file that was replaced twice')
+  await waitUntilEqual(t, source, mirror)
 })
 
-test('a restore elsewhere replaces nothing, and says what it can not do', async (t) => {
+test('a restore to another directory replaces nothing, and reports its limits', async (t) => {
   const { source, mirror, bootstrap, first, before } = await startTwoVersions(t)
   const to = join(await t.tmp(), 'as it was')
-  const there = await run(t, ['restore', mirror, `@${first}`, '--to', to], bootstrap)
-  t.is(there.status, 0, there.stderr)
+  const elsewhere = await run(t, ['restore', mirror, `@${first}`, '--to', to], bootstrap)
+  t.is(elsewhere.status, 0, elsewhere.stderr)
   t.alike(snapshot(to), before)
   const again = await run(t, ['restore', mirror, `@${first}`, '--to', to], bootstrap)
-  t.is(again.status, 1, 'what is there stays')
+  t.is(again.status, 1, 'existing files stay')
   const cases: ReadonlyArray<[args: readonly string[], status: number]> = [
     [['restore', source], 2],
     [['restore', source, 'docs'], 2],
@@ -89,7 +90,7 @@ test('a restore elsewhere replaces nothing, and says what it can not do', async 
   for (const [args, status] of cases) t.is((await run(t, args, bootstrap)).status, status, args.slice(2).join(' '))
 })
 
-test('what a kill cuts off is done by the next restore', async (t) => {
+test('the next restore completes a killed one', async (t) => {
   const { source, mirror, bootstrap, first, before, reader } = await startTwoVersions(t)
   const command = start(t, ['restore', mirror, `@${first}`, '--json'], { bootstrap })
   await until(() => readFileSync(join(mirror, 'docs/todo'), 'utf8') === 'one' || !command.running, {

@@ -6,10 +6,10 @@ import ids from 'hypercore-id-encoding'
 import {
   besiege,
   besiegeThroughDht,
-  early,
+  earlyAttacks,
   findThroughDht,
-  late,
-  lateOverTcp,
+  lateAttacks,
+  lateAttacksOverTcp,
   memoryMb,
   type Siege
 } from '../../support/attackers.ts'
@@ -22,13 +22,13 @@ import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-/** Attacks may take so much of the memory of a process at most, in megabytes. */
+/** Memory that attacks may cost a process at most, in megabytes. */
 const growthMbMax = 40
-/** Those who have the key are peers: what 64 of them take is theirs. */
+/** Attackers with the key are peers: 64 of them may use this much, in megabytes. */
 const insidersMbMax = 150
 const skip = process.platform !== 'linux'
 
-/** A folder that is shared at a known port, and a mirror that follows it. */
+/** A folder shared at a known port, and a mirror that follows it. */
 async function openScene(t: Assert, { bootstrap = 'none', tcp = true } = {}) {
   const [source, mirrors, port] = [await t.tmp(), await t.tmp(), await freePort()]
   writeFileSync(join(source, 'large'), bytesOf(3_000_000))
@@ -39,17 +39,17 @@ async function openScene(t: Assert, { bootstrap = 'none', tcp = true } = {}) {
   await reader.event('in-sync')
   let clones = 0
   let changes = 0
-  /** A new clone comes, gets all and goes. @returns how long it took, in milliseconds */
-  const comesAnother = async () => {
+  /** A new clone receives everything and exits. @returns its duration, in milliseconds */
+  const cloneAnew = async () => {
     const startMs = performance.now()
     const newcomer = startClone(t, writer.key, join(mirrors, String(++clones)), {
       bootstrap,
       args: [...args, '--once']
     })
-    t.is(await newcomer.exit(), 0, 'a new clone gets all')
+    t.is(await newcomer.exit(), 0, 'a new clone receives everything')
     return performance.now() - startMs
   }
-  /** The reader that was there gets a change. @returns how long it took, in milliseconds */
+  /** The existing reader receives a change. @returns its delay, in milliseconds */
   const changeArrives = async () => {
     const [startMs, text] = [performance.now(), `change ${++changes}`]
     writeFileSync(join(source, 'file'), text)
@@ -57,20 +57,20 @@ async function openScene(t: Assert, { bootstrap = 'none', tcp = true } = {}) {
     await until(isThere, { what: 'a change' })
     return performance.now() - startMs
   }
-  // What honest peers take isn't counted.
-  for (let i = 0; i < 3; i++) await comesAnother()
+  // Warm up: the memory that honest peers use must not count as growth.
+  for (let i = 0; i < 3; i++) await cloneAnew()
   await changeArrives()
-  // Clones that come and go are peers of the reader too; the one that it found first is the writer.
+  // Temporary clones are peers of the reader, too; its first peer is the writer.
   const { peer: first } = await reader.event('peer')
   const losses = () =>
     reader.events.filter((event) => event.type === 'peer' && event.state === 'disconnected' && event.peer === first)
       .length
-  return { source, writer, reader, port, comesAnother, changeArrives, losses }
+  return { source, writer, reader, port, cloneAnew, changeArrives, losses }
 }
 
 type Scene = Awaited<ReturnType<typeof openScene>>
 
-/** Follows the memory of a process. */
+/** Samples the memory of a process. */
 function watchMemory(t: Assert, pid: number) {
   const before = memoryMb(pid)
   let most = before
@@ -80,7 +80,7 @@ function watchMemory(t: Assert, pid: number) {
   t.teardown(() => clearInterval(timer), { order: -1 })
   return {
     before,
-    /** The most since this was asked last. */
+    /** Peak since the last call, in megabytes. */
     most: () => {
       const value = most
       most = memoryMb(pid)
@@ -89,18 +89,20 @@ function watchMemory(t: Assert, pid: number) {
   }
 }
 
-/** Withstands an attack: honest peers go on while it lasts, and it ends, while whoever isn't turned away would stay for good. */
+/** Runs an attack: honest peers must work throughout, and all attackers, who would stay for good, must be dropped. */
 async function withstands(t: Assert, name: string, scene: Scene, attack: () => Promise<Siege>): Promise<void> {
   const siege = await attack()
-  const [cloneMs, changeMs] = await Promise.all([scene.comesAnother(), scene.changeArrives()])
+  const [cloneMs, changeMs] = await Promise.all([scene.cloneAnew(), scene.changeArrives()])
   await until(() => siege.open === 0, { what: `the end of connections ${name}` })
   const ms = (value: number) => `${Math.round(value)} ms`
-  t.comment(`${siege.met} ${name}: gone in ${ms(siege.longestMs)}, change ${ms(changeMs)}, clone ${ms(cloneMs)}`)
+  t.comment(
+    `${siege.opened} ${name}: dropped within ${ms(siege.longestMs)}, change ${ms(changeMs)}, clone ${ms(cloneMs)}`
+  )
 }
 
-function isUnmoved(t: Assert, { writer, reader, losses }: Scene): void {
-  t.ok(writer.running && reader.running, 'both are there')
-  t.is(losses(), 0, 'the reader has lost nobody')
+function assertUndisturbed(t: Assert, { writer, reader, losses }: Scene): void {
+  t.ok(writer.running && reader.running, 'both processes run')
+  t.is(losses(), 0, 'the reader kept its connection to the writer')
   t.absent(/\n\s+at /.test(writer.stderr), 'no stack trace')
   const lines = writer.stderr.split('\n').length
   t.ok(lines < 20, `${lines} lines on stderr`)
@@ -108,7 +110,7 @@ function isUnmoved(t: Assert, { writer, reader, losses }: Scene): void {
   t.ok(notices.length < 5, `${notices.length} notices: ${JSON.stringify(notices.slice(0, 5))}`)
 }
 
-/** Attacks one after the other; the writer takes no more memory in any of them. */
+/** Runs attacks one after the other, and asserts after each that the writer's memory stays within its bound. */
 async function withstandsAll(t: Assert, scene: Scene, attacks: readonly NamedAttack[]): Promise<void> {
   const memory = watchMemory(t, scene.writer.pid)
   for (const [name, attack] of attacks) {
@@ -116,20 +118,20 @@ async function withstandsAll(t: Assert, scene: Scene, attacks: readonly NamedAtt
     const growth = memory.most() - memory.before
     t.ok(growth <= growthMbMax, `${name}: ${growth.toFixed(1)} MB more than the ${memory.before.toFixed(1)} before`)
   }
-  isUnmoved(t, scene)
+  assertUndisturbed(t, scene)
 }
 
 type NamedAttack = readonly [name: string, attack: () => Promise<Siege>]
 
-/** Each on a folder of its own, as most of them are nothing but waiting. */
+/** Each group has a folder of its own, so that they run concurrently: most attacks only wait. */
 const overTcp = [
-  ['before the handshake', early],
-  ['after the handshake', lateOverTcp.slice(0, 3)],
-  ['after the handshake, with much', lateOverTcp.slice(3)]
+  ['before the handshake', earlyAttacks],
+  ['after the handshake', lateAttacksOverTcp.slice(0, 3)],
+  ['after the handshake, with much data', lateAttacksOverTcp.slice(3)]
 ] as const
 
 for (const [when, list] of overTcp) {
-  test(`strangers at the TCP port take no memory, and no peer notices them: ${when}`, { skip }, async (t) => {
+  test(`strangers at the TCP port cost no memory and disturb no peer: ${when}`, { skip }, async (t) => {
     const scene = await openScene(t)
     const attacks = list.map(([name, count, attack]): NamedAttack => [name, () => besiege(t, scene, count, attack)])
     await withstandsAll(t, scene, attacks)
@@ -137,10 +139,10 @@ for (const [when, list] of overTcp) {
 }
 
 for (const [which, list] of [
-  ['who do little', late.slice(0, 3)],
-  ['who do much', late.slice(3)]
+  ['that send little', lateAttacks.slice(0, 3)],
+  ['that send much', lateAttacks.slice(3)]
 ] as const) {
-  test(`strangers ${which} and come through the DHT take no memory, and no peer notices them`, { skip }, async (t) => {
+  test(`strangers ${which} through the DHT cost no memory and disturb no peer`, { skip }, async (t) => {
     const { addresses, text } = await startTestnet(t)
     const scene = await openScene(t, { bootstrap: text, tcp: false })
     const swarm = await findThroughDht(t, addresses, scene.writer.key)
@@ -149,23 +151,23 @@ for (const [which, list] of [
   })
 }
 
-/** What peers who have the key may do, 200 of them at once. */
+/** Attacks by peers with the key, 200 of them at once. */
 const inside: ReadonlyArray<[name: string, act: (insider: Insider) => void]> = [
   ['that only stay', () => {}],
-  ['that say all the time that they carry', (insider) => repeat(500, () => insider.carry?.send(null))],
-  ['that say all the time that they have lost it', (insider) => repeat(500, () => insider.lost?.send(null))],
+  ['that keep announcing that they carry the folder', (insider) => repeat(500, () => insider.carry?.send(null))],
+  ['that keep announcing that they lost it', (insider) => repeat(500, () => insider.lost?.send(null))],
   [
-    'that ask without reading the answers',
+    'that send requests without reading the answers',
     (insider) => {
       insider.socket.pause()
       repeat(2000, (i) => insider.ping?.send(i))
     }
   ],
-  ['that introduce themselves again', (insider) => repeat(20, () => insider.introduce?.send(randomBytes(4000)))],
-  ['that go at once', (insider) => insider.stream.destroy()]
+  ['that introduce themselves repeatedly', (insider) => repeat(20, () => insider.introduce?.send(randomBytes(4000)))],
+  ['that disconnect at once', (insider) => insider.stream.destroy()]
 ]
 
-test('two hundred peers that have the key and mean harm lock nobody out', { skip }, async (t) => {
+test('two hundred hostile peers with the key lock nobody out', { skip }, async (t) => {
   const scene = await openScene(t)
   const memory = watchMemory(t, scene.writer.pid)
   const secret = ids.decode(scene.writer.key)
@@ -177,11 +179,11 @@ test('two hundred peers that have the key and mean harm lock nobody out', { skip
       for (const insider of few) if (!insider.isGone) act(insider)
       insiders.push(...few)
     }
-    const [cloneMs, changeMs] = await Promise.all([scene.comesAnother(), scene.changeArrives()])
-    // Who doesn't read doesn't see that he was turned away.
+    const [cloneMs, changeMs] = await Promise.all([scene.cloneAnew(), scene.changeArrives()])
+    // A peer that doesn't read doesn't notice that it was dropped.
     for (const { socket } of insiders) socket.resume()
     const staying = () => insiders.filter(({ isGone }) => !isGone).length
-    await until(() => staying() <= 64, { what: 'the end of those that are too many' })
+    await until(() => staying() <= 64, { what: 'the surplus connections to close' })
     const stay = staying()
     const growth = memory.most() - memory.before
     t.comment(`${name}: ${stay} stay, change ${Math.round(changeMs)} ms, clone ${Math.round(cloneMs)} ms`)
@@ -190,7 +192,7 @@ test('two hundred peers that have the key and mean harm lock nobody out', { skip
     for (const insider of insiders) insider.socket.destroy()
   }
   const { writer, reader } = scene
-  t.ok(writer.running && reader.running, 'both are there')
+  t.ok(writer.running && reader.running, 'both processes run')
   t.absent(/\n\s+at /.test(writer.stderr), 'no stack trace')
   t.ok(writer.stderr.split('\n').length < 20, 'few lines on stderr')
   const notices = writer.events.filter(({ type }) => type === 'notice')

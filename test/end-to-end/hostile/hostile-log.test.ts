@@ -11,10 +11,10 @@ import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
 type Pair = readonly [key: string | Buffer, value: Buffer]
-/** A key, its value, and what is said of it. */
+/** A key, its value, and the problem that it must cause. */
 type Bad = readonly [key: string | Buffer, value: Buffer, says: RegExp]
 
-/** A hostile writer, and a place for a mirror with what mustn't be touched around it. */
+/** A hostile writer, and a place for a mirror surrounded by files that must not be touched. */
 async function openScene(t: Assert) {
   const { addresses, text: bootstrap } = await startTestnet(t)
   const writer = await HostileWriter.open(t, addresses)
@@ -30,7 +30,7 @@ async function openScene(t: Assert) {
     around,
     bootstrap,
     follow: (args: readonly string[] = []) => startClone(t, writer.key, mirror, { bootstrap, args }),
-    /** That nothing beside the mirror has changed, and nothing in it has more than permission bits. */
+    /** Asserts that nothing outside the mirror has changed, and nothing in it has more than permission bits. */
     mustBeHarmless: () => {
       t.alike(outside(), before, 'nothing outside the mirror has changed')
       const special = [...snapshot(mirror).keys()].filter((path) => {
@@ -128,7 +128,7 @@ function problemsOf(command: Command): { readonly path: string; readonly message
   return command.events.filter((event) => event.type === 'problem')
 }
 
-test('whatever a log holds is refused entry by entry, and the good ones arrive', async (t) => {
+test('bad entries of a log are refused one by one, and the good ones arrive', async (t) => {
   const { writer, mirror, around, follow, mustBeHarmless } = await openScene(t)
   const good: Pair[] = [
     ['a good file', await writer.goodFile('first')],
@@ -158,22 +158,22 @@ test('whatever a log holds is refused entry by entry, and the good ones arrive',
   const problems = problemsOf(reader)
   for (const [key, , says] of bad) {
     const path = typeof key === 'string' ? key : key.toString('latin1')
-    const told = problems.filter((problem) => problem.path === path)
+    const found = problems.filter((problem) => problem.path === path)
     t.ok(
-      told.length === 1 && says.test(told[0]?.message ?? ''),
-      `${JSON.stringify(path.slice(0, 30))}: ${told[0]?.message}`
+      found.length === 1 && says.test(found[0]?.message ?? ''),
+      `${JSON.stringify(path.slice(0, 30))}: ${found[0]?.message}`
     )
   }
   t.is(problems.length, bad.length, 'nothing else is reported')
   const names = good.map(([key]) => String(key))
-  t.alike([...snapshot(mirror).keys()].sort(), names.sort(), 'what is good is there, and nothing else')
+  t.alike([...snapshot(mirror).keys()].sort(), names.sort(), 'only the good entries are there')
   t.is(readFileSync(join(mirror, 'zz good'), 'utf8'), 'last')
-  t.is(readlinkSync(join(mirror, 'up')), '../../../..', 'a target is data')
+  t.is(readlinkSync(join(mirror, 'up')), '../../../..', 'the target of a link is kept as data')
   t.absent(existsSync('/etc/p2psync-was-here'))
   mustBeHarmless()
 })
 
-test('a bad entry in the place of a good one leaves the old file, live and after a restart', async (t) => {
+test('a bad entry that replaces a good one leaves the old file, live and after a restart', async (t) => {
   const { writer, mirror, follow, mustBeHarmless } = await openScene(t)
   const at = (path: string) => join(mirror, path)
   await writer.putWithHead([
@@ -211,7 +211,7 @@ test('a bad entry in the place of a good one leaves the old file, live and after
   mustBeHarmless()
 })
 
-test('a directory that becomes a link takes nothing outside with it', async (t) => {
+test('a directory that becomes a link changes nothing outside the mirror', async (t) => {
   const { writer, mirror, around, follow, mustBeHarmless } = await openScene(t)
   await writer.putWithHead([
     ['d', directoryRecord()],
@@ -219,7 +219,7 @@ test('a directory that becomes a link takes nothing outside with it', async (t) 
   ])
   const reader = follow()
   await reader.event('in-sync')
-  // The child's entry stays in the log, beneath what is a link from now on.
+  // The child's entry stays in the log, beneath a path that is now a link.
   await writer.putWithHead([['d', linkRecord(join(around, 'outside'))]])
   await until(() => problemsOf(reader).length > 0 || lstatSync(join(mirror, 'd')).isSymbolicLink(), {
     what: 'a reaction'
@@ -232,7 +232,7 @@ test('a directory that becomes a link takes nothing outside with it', async (t) 
   mustBeHarmless()
 })
 
-test('links that could lead out are refused with --safe-links, also where they were taken before', async (t) => {
+test('--safe-links refuses links that could lead out, also those created before', async (t) => {
   const { writer, mirror, around, follow, mustBeHarmless } = await openScene(t)
   const unsafe: readonly Pair[] = [
     ['absolute', linkRecord(join(around, 'canary'))],
@@ -256,10 +256,10 @@ test('links that could lead out are refused with --safe-links, also where they w
     ['absolute', 'd/up', 'over']
   )
 
-  t.is(await follow(['--once']).exit(), 0, 'without the option they travel as they are')
+  t.is(await follow(['--once']).exit(), 0, 'without the option links are created unchanged')
   t.is(readlinkSync(join(mirror, 'over')), 'd/../../canary')
   const again = follow(['--once', '--safe-links'])
-  t.is(await again.exit(), 3, 'they stay where they are, but not unsaid')
+  t.is(await again.exit(), 3, 'existing links stay, but are reported')
   t.alike(
     problemsOf(again)
       .map(({ path }) => path)

@@ -12,12 +12,12 @@ import { type Command, startClone, startShare } from '../../support/cli.ts'
 import { hangMs } from '../../support/hang.ts'
 import { type BentPeer, HostilePeer } from '../../support/hostile-peer.ts'
 import { joinAsPeer } from '../../support/network.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 import { test } from '../../support/together.ts'
 import { until } from '../../support/until.ts'
 
-/** A folder that is shared, and a peer of it that means harm. */
+/** A shared folder and a hostile peer. */
 async function openScene(t: Assert, fill: (source: string) => void) {
   const { addresses, text: bootstrap } = await startTestnet(t)
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
@@ -28,12 +28,12 @@ async function openScene(t: Assert, fill: (source: string) => void) {
   return { source, mirror, writer, peer, bootstrap, addresses }
 }
 
-/** Waits until a command has heard of so many peers at once. */
+/** Waits until a command has at least this many peers at once. */
 async function peersOf(command: Command, count: number): Promise<void> {
   await command.event('peer', ({ peers }) => peers >= count)
 }
 
-test('a peer that claims to have more than there is holds nobody up for long', async (t) => {
+test('a peer that claims more blocks than exist delays nobody for long', async (t) => {
   const { source, mirror, writer, peer, bootstrap } = await openScene(t, (source) => {
     writeFileSync(join(source, 'file'), 'first')
   })
@@ -60,7 +60,7 @@ test('a peer that claims to have more than there is holds nobody up for long', a
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'second')
 })
 
-test('peers that take requests and never answer hold up neither contents nor versions', async (t) => {
+test('peers that accept requests and never answer block neither contents nor versions', async (t) => {
   const { source, mirror, writer, peer, addresses, bootstrap } = await openScene(t, (source) => {
     mkdirSync(join(source, 'd'))
     for (let i = 0; i < 40; i++) writeFileSync(join(source, `d/${i}`), bytesOf(300_000, i + 1))
@@ -75,32 +75,32 @@ test('peers that take requests and never answer hold up neither contents nor ver
   }
   const reader = startClone(t, writer.key, mirror, { bootstrap })
   await peersOf(reader, 3)
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
   writeFileSync(join(source, 'later'), 'later')
-  await becomeSame(t, source, mirror)
+  await waitUntilEqual(t, source, mirror)
 })
 
-/** What a command holds in memory, in megabytes. */
+/** Resident memory of a command, in megabytes. */
 function memoryMb({ pid }: Command): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 }
 
-/** What a peer may do with the protocol, once for each of its channels. */
+/** Abuses of the protocol, each run on each of the peer's channels. */
 const floods: ReadonlyArray<[name: string, flood: (peer: BentPeer, core: Hypercore) => void]> = [
-  ['a range without end', (peer) => peer.wireRange.send({ drop: false, start: 1, length: 2 ** 50 })],
+  ['an endless range', (peer) => peer.wireRange.send({ drop: false, start: 1, length: 2 ** 50 })],
   ['a range far away', (peer) => peer.wireRange.send({ drop: false, start: 2 ** 51, length: 1 })],
   ['a bitfield far away', (peer) => peer.wireBitfield.send({ start: 2 ** 51, bitfield: new Uint32Array(1024) })],
   ['ranges everywhere', (peer) => repeat(20_000, (i) => range(peer, 2 ** 25 * i))],
-  ['a dropped range without end', (peer) => peer.wireRange.send({ drop: true, start: 0, length: 2 ** 50 })],
+  ['an endless dropped range', (peer) => peer.wireRange.send({ drop: true, start: 0, length: 2 ** 50 })],
   ['everything', (peer) => peer.wireRange.send({ drop: false, start: 0, length: 2 ** 50 })],
   ['wants of everything', (peer) => repeat(20_000, (i) => want(peer, 2 ** 21 * i))],
   [
-    'data that nobody asked for',
+    'data that nobody requested',
     (peer) => repeat(1000, (i) => peer.wireData.send({ request: i, fork: 0, ...nothing, block: unasked(i) }))
   ],
-  ['requests of nonsense', (peer) => repeat(5000, (i) => request(peer, i + 1, 2 ** 40 + i))],
-  ['requests without number', (peer, core) => repeat(60_000, (i) => request(peer, i + 1, i % core.length))],
-  ['forks without number', (peer) => repeat(5000, (i) => sync(peer, { fork: i + 1, length: 2 ** 40 }))]
+  ['nonsensical requests', (peer) => repeat(5000, (i) => request(peer, i + 1, 2 ** 40 + i))],
+  ['countless requests', (peer, core) => repeat(60_000, (i) => request(peer, i + 1, i % core.length))],
+  ['countless forks', (peer) => repeat(5000, (i) => sync(peer, { fork: i + 1, length: 2 ** 40 }))]
 ]
 
 const nothing = { block: null, hash: null, seek: null, upgrade: null, manifest: null }
@@ -128,7 +128,7 @@ function sync(peer: BentPeer, { fork, length }: { readonly fork: number; readonl
   peer.wireSync.send({ fork, length, remoteLength: 0, canUpgrade: true, ...honest })
 }
 
-test('whatever a peer says in the protocol, writer and reader stay, small, and sync', async (t) => {
+test('whatever a peer sends, writer and reader stay running, small and in sync', async (t) => {
   const { source, mirror, writer, peer, bootstrap } = await openScene(t, (source) => {
     writeFileSync(join(source, 'file'), bytesOf(3_000_000))
   })
@@ -144,7 +144,7 @@ test('whatever a peer says in the protocol, writer and reader stay, small, and s
         try {
           flood(each as BentPeer, core)
         } catch (error) {
-          t.comment(`${name}: ${String(error)}`) // The connection is gone already.
+          t.comment(`${name}: ${String(error)}`) // The connection is closed already.
         }
       }
     }
@@ -156,13 +156,13 @@ test('whatever a peer says in the protocol, writer and reader stay, small, and s
   t.ok(memoryMb(reader) < 400, `the reader holds ${Math.round(memoryMb(reader))} MB`)
 })
 
-/** What somebody may write into an authenticated stream. */
+/** Garbage that a peer may write into an authenticated stream. */
 const garbage: ReadonlyArray<[name: string, write: (stream: Duplex) => void]> = [
   ['nothing', () => {}],
   ['noise', (stream) => repeat(200, (i) => stream.write(bytesOf(1 + ((i * 37) % 2000), i + 1)))],
   ['large frames', (stream) => repeat(20, (i) => stream.write(bytesOf(8_000_000, i + 1)))],
-  ['a batch of itself', (stream) => stream.write(Buffer.concat([Buffer.of(0, 0, 0), Buffer.alloc(100_000, 1)]))],
-  ['channels without number', (stream) => repeat(20_000, (i) => stream.write(channel(i, bytesOf(32, i + 1))))],
+  ['a batch within a batch', (stream) => stream.write(Buffer.concat([Buffer.of(0, 0, 0), Buffer.alloc(100_000, 1)]))],
+  ['countless channels', (stream) => repeat(20_000, (i) => stream.write(channel(i, bytesOf(32, i + 1))))],
   ['channels of one name', (stream) => repeat(5000, (i) => stream.write(channel(i, Buffer.alloc(32, 7))))],
   [
     'messages on channels that are not open',
@@ -186,30 +186,30 @@ function channel(i: number, id: Buffer): Buffer {
   ])
 }
 
-/** Who sends it, and how many have been met so far. */
-interface Meetings {
+/** A kind of garbage, and how many connections have received it so far. */
+interface Delivery {
   readonly name: string
   count: number
 }
 
 type Scene = Awaited<ReturnType<typeof openScene>>
 
-const senders: ReadonlyArray<[name: string, meet: (t: Assert, scene: Scene) => Promise<readonly Meetings[]>]> = [
+const senders: ReadonlyArray<[name: string, deliver: (t: Assert, scene: Scene) => Promise<readonly Delivery[]>]> = [
   [
     'strangers who found the topic',
     async (t, { peer, addresses }) =>
       garbage.map(([name, write]) => {
-        const meetings = { name, count: 0 }
+        const delivery = { name, count: 0 }
         const stranger = new Hyperswarm({ keyPair: newKeyPair(), bootstrap: addresses })
         t.teardown(() => stranger.destroy())
         stranger.on('connection', (stream: Duplex) => {
           stream.on('error', () => {})
-          meetings.count++
+          delivery.count++
           write(stream)
         })
         const { topic } = rendezvousOf(peer.entries.key)
         stranger.join(topic, { server: false, client: true })
-        return meetings
+        return delivery
       })
   ],
   [
@@ -217,39 +217,39 @@ const senders: ReadonlyArray<[name: string, meet: (t: Assert, scene: Scene) => P
     async (t, { peer, addresses }) =>
       Promise.all(
         garbage.map(async ([name, write]) => {
-          const meetings = { name, count: 0 }
+          const delivery = { name, count: 0 }
           await joinAsPeer(t, {
             secret: peer.entries.key,
             bootstrap: addresses,
             onCarrier: (stream) => {
-              meetings.count++
+              delivery.count++
               write(stream)
             }
           })
-          return meetings
+          return delivery
         })
       )
   ]
 ]
 
-for (const [who, meet] of senders) {
-  test(`${who} and send garbage are dropped, and a good pair goes on meanwhile`, async (t) => {
+for (const [who, deliver] of senders) {
+  test(`${who} and send garbage are dropped, and an honest pair keeps working`, async (t) => {
     const scene = await openScene(t, (source) => {
       writeFileSync(join(source, 'file'), bytesOf(3_000_000))
     })
     const { source, mirror, writer, bootstrap } = scene
     const reader = startClone(t, writer.key, mirror, { bootstrap })
     await reader.event('in-sync')
-    const met = await meet(t, scene)
+    const deliveries = await deliver(t, scene)
     let round = 0
-    const isMet = () => met.every(({ count }) => count >= 2)
-    for (const endMs = performance.now() + hangMs; !isMet() && performance.now() < endMs; round++) {
+    const isDelivered = () => deliveries.every(({ count }) => count >= 2)
+    for (const endMs = performance.now() + hangMs; !isDelivered() && performance.now() < endMs; round++) {
       writeFileSync(join(source, 'file'), `round ${round}`)
       await until(() => readFileSync(join(mirror, 'file'), 'utf8') === `round ${round}`, { what: 'a sync' })
     }
-    t.ok(isMet(), `all were met: ${met.map(({ name, count }) => `${name} ${count}`).join(', ')}`)
+    t.ok(isDelivered(), `all garbage was sent: ${deliveries.map(({ name, count }) => `${name} ${count}`).join(', ')}`)
     t.ok(round > 0, `${round} syncs meanwhile`)
-    t.ok(writer.running && reader.running, 'both are there')
+    t.ok(writer.running && reader.running, 'both processes run')
     t.ok(memoryMb(writer) < 400, `the writer holds ${Math.round(memoryMb(writer))} MB`)
     t.ok(memoryMb(reader) < 400, `the reader holds ${Math.round(memoryMb(reader))} MB`)
     t.is(await writer.kill('SIGTERM'), 130)

@@ -12,13 +12,13 @@ import {
   headKey,
   uints
 } from '../../support/hostile-writer.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { snapshot } from '../../support/snapshot.ts'
 import { startTestnet } from '../../support/testnet.ts'
 
 const directory = directoryRecord()
 
-/** Appends a version whose root, the last block, is a node like this; `next` is its own index. */
+/** Appends a version whose root, the last block, is this node; `next` is its own index. */
 function rooted(levels: (next: number) => Parameters<typeof beeBlock>[2]) {
   return async (writer: HostileWriter) => {
     await writer.putWithHead([['a', directory]])
@@ -35,8 +35,8 @@ type Case = readonly [
 
 const cases: readonly Case[] = [
   ['a version without a head', /without a head/, (writer) => writer.put([['a', directory]])],
-  ['a head of nothing', /head that ends too early/, (writer) => writer.put([[headKey, Buffer.alloc(0)]])],
-  ['a head of no known format', /head of format 0/, (writer) => writer.put([[headKey, uints(0, 0, 0)]])],
+  ['an empty head', /head that ends too early/, (writer) => writer.put([[headKey, Buffer.alloc(0)]])],
+  ['a head of an unknown format', /head of format 0/, (writer) => writer.put([[headKey, uints(0, 0, 0)]])],
   [
     'a head of garbage',
     /Version 2 of fork 0 of the log is damaged: .*out of range|too early/,
@@ -94,7 +94,7 @@ const cases: readonly Case[] = [
   ]
 ]
 
-test('a log that is none as a whole ends a run that is to end, and says why', async (t) => {
+test('clone --once reports an entirely invalid log and exits', async (t) => {
   const { addresses, text: bootstrap } = await startTestnet(t)
   const around = await t.tmp()
   for (const [i, [name, what, make, options]] of cases.entries()) {
@@ -104,19 +104,19 @@ test('a log that is none as a whole ends a run that is to end, and says why', as
     const reader = startClone(t, writer.key, mirror, { bootstrap, args: ['--once'] })
     const status = await reader.exit()
     t.is(status, 15, name)
-    says(t, reader.stderr, what)
+    matches(t, reader.stderr, what)
     t.absent(/\n\s+at /.test(reader.stderr), 'no stack trace')
     t.alike([...snapshot(mirror).keys()], [])
   }
 })
 
-/** Milliseconds of processor time that a command has used. */
+/** Processor time that a command has used, in milliseconds. */
 function processorMs({ pid }: Command): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-test('a mirror whose log breaks keeps its files, waits, and goes on when the log is whole again', async (t) => {
+test('a mirror whose log breaks keeps its files, waits, and resumes when the log is valid again', async (t) => {
   const { addresses, text: bootstrap } = await startTestnet(t)
   const writer = await HostileWriter.open(t, addresses)
   const mirror = join(await t.tmp(), 'mirror')
@@ -127,7 +127,7 @@ test('a mirror whose log breaks keeps its files, waits, and goes on when the log
   await writer.entries.append(beeBlock('z', directory, [{ keys: [next], children: [next, 0, next, 0] }]))
   const { code, message } = await reader.event('error')
   t.is(code, 'DAMAGED')
-  says(t, message, /leads to itself/)
+  matches(t, message, /leads to itself/)
 
   const beforeMs = processorMs(reader)
   await sleep(1000)

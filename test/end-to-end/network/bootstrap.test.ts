@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, type StartOptions, start, startClone, startShare } from '../../support/cli.ts'
 import { type Host, namespaceTest, openLan } from '../../support/namespaces.ts'
-import { says } from '../../support/says.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { matches } from '../../support/says.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { test } from '../../support/together.ts'
 import { freeUdpPorts, takeUdpPort } from '../../support/udp-ports.ts'
 import { until } from '../../support/until.ts'
 
-/** Starts `bootstrap` and waits until it says the address `first`. */
+/** Starts `bootstrap` and waits until it prints the address `first`. */
 async function startBootstrap(
   t: Assert,
   args: readonly string[],
@@ -17,33 +17,33 @@ async function startBootstrap(
   options: StartOptions = {}
 ): Promise<Command> {
   const command = start(t, ['bootstrap', ...args], options)
-  await prints(command, first)
+  await waitForOutput(command, first)
   return command
 }
 
-async function prints(command: Command, address: string): Promise<void> {
-  const look = () => command.stdout.split('\n').includes(address) || !command.running
-  await until(look, { what: `${address}\n${command.stderr}` })
+async function waitForOutput(command: Command, address: string): Promise<void> {
+  const isPrinted = () => command.stdout.split('\n').includes(address) || !command.running
+  await until(isPrinted, { what: `${address}\n${command.stderr}` })
 }
 
 /** Shares a folder and clones it once. */
-async function meets(t: Assert, source: StartOptions, mirror: StartOptions): Promise<void> {
+async function shareAndClone(t: Assert, source: StartOptions, mirror: StartOptions): Promise<void> {
   const [from, to] = [await t.tmp(), await t.tmp()]
   writeFileSync(join(from, 'file'), 'content')
   const writer = await startShare(t, from, source)
   const reader = startClone(t, writer.key, to, { ...mirror, args: ['--once'] })
   t.is(await reader.exit(), 0)
-  await becomeSame(t, from, to)
+  await waitUntilEqual(t, from, to)
   await writer.kill('SIGTERM')
 }
 
-test('share and clone meet by a private DHT', async (t) => {
+test('share and clone find each other through a private DHT', async (t) => {
   const port = await freeUdpPorts(5)
   const address = `127.0.0.1:${port}`
   const dht = await startBootstrap(t, ['--host', '127.0.0.1', '--port', String(port)], address)
-  await meets(t, { bootstrap: address }, { bootstrap: address })
-  t.is(dht.stdout, `${address}\n`, 'its address is the one line on stdout')
-  says(t, dht.stderr, new RegExp(`UDP ports ${port} to ${port + 4}.*share <dir> --bootstrap ${address}`, 's'))
+  await shareAndClone(t, { bootstrap: address }, { bootstrap: address })
+  t.is(dht.stdout, `${address}\n`, 'its address is the only line on stdout')
+  matches(t, dht.stderr, new RegExp(`UDP ports ${port} to ${port + 4}.*share <dir> --bootstrap ${address}`, 's'))
   t.is(await dht.kill('SIGTERM'), 130)
 
   const again = start(t, ['bootstrap', '--host', '127.0.0.1', '--port', String(port), '--json'])
@@ -57,13 +57,13 @@ test('share and clone meet by a private DHT', async (t) => {
   t.is(await again.kill('SIGINT'), 130)
 })
 
-test('a port that is taken is named, whichever of the five it is', async (t) => {
+test('bootstrap names the port in use, whichever of the five it is', async (t) => {
   const port = await freeUdpPorts(5)
   for (const taken of [port, port + 3]) {
     const holder = await takeUdpPort(taken)
     const command = start(t, ['bootstrap', '--host', '127.0.0.1', '--port', String(port), '--json'])
     t.is(await command.exit(), 1)
-    says(
+    matches(
       t,
       command.stderr,
       new RegExp(`UDP port ${taken} is in use.*ports ${port} to ${port + 4} .*\\[PORT_IN_USE\\]\n$`)
@@ -74,8 +74,8 @@ test('a port that is taken is named, whichever of the five it is', async (t) => 
   }
 })
 
-/** Invalid options and the expected messages. */
-const mistakes: ReadonlyArray<[args: readonly string[], message: RegExp]> = [
+/** Arguments, and the error that they must cause. */
+const mistakes: ReadonlyArray<[args: readonly string[], says: RegExp]> = [
   [['--port', '0'], /Give a port from 1 to 65535/],
   [['--port', '12ab'], /Give a port/],
   [['--port', '65532'], /5 ports in a row are needed, so it must be from 1 to 65531/],
@@ -87,28 +87,28 @@ for (const [args, message] of mistakes) {
   test(`bootstrap refuses ${args.join(' ')}`, async (t) => {
     const command = start(t, ['bootstrap', ...args])
     t.is(await command.exit(), 2)
-    says(t, command.stderr, message)
+    matches(t, command.stderr, message)
     t.is(command.stdout, '')
   })
 }
 
-namespaceTest('machines meet by a private DHT on one of them', async (t) => {
+namespaceTest('machines find each other through a private DHT on one of them', async (t) => {
   const [nas, laptop] = openLan(t, 2) as [Host, Host]
   const dht = await startBootstrap(t, [], '127.0.0.1:49737', { host: nas })
   t.is(dht.stdout, '10.77.0.1:49737\n127.0.0.1:49737\n', 'loopback comes last')
-  // The machine itself may go by loopback, the others can't.
-  await meets(t, { host: nas, bootstrap: '127.0.0.1:49737' }, { host: laptop, bootstrap: '10.77.0.1:49737' })
+  // The machine itself can use loopback, the others can't.
+  await shareAndClone(t, { host: nas, bootstrap: '127.0.0.1:49737' }, { host: laptop, bootstrap: '10.77.0.1:49737' })
 })
 
-namespaceTest('a private DHT moves to the address that its machine gets', async (t) => {
+namespaceTest('a private DHT moves to the new address of its machine', async (t) => {
   const [nas, laptop] = openLan(t, 2) as [Host, Host]
   nas.removeAddress()
-  // As at the boot of a machine that is quicker than its network.
+  // As on a machine that boots faster than its network.
   const dht = await startBootstrap(t, [], '127.0.0.1:49737', { host: nas })
   t.is(dht.stdout, '127.0.0.1:49737\n')
   nas.run('ip', 'address', 'add', '10.77.0.1/24', 'dev', 'eth0')
-  await prints(dht, '10.77.0.1:49737')
-  await meets(t, { host: nas, bootstrap: '10.77.0.1:49737' }, { host: laptop, bootstrap: '10.77.0.1:49737' })
+  await waitForOutput(dht, '10.77.0.1:49737')
+  await shareAndClone(t, { host: nas, bootstrap: '10.77.0.1:49737' }, { host: laptop, bootstrap: '10.77.0.1:49737' })
   for (const [machine, number] of [
     [nas, 1],
     [laptop, 2]
@@ -116,6 +116,6 @@ namespaceTest('a private DHT moves to the address that its machine gets', async 
     machine.run('ip', 'address', 'flush', 'dev', 'eth0', 'scope', 'global')
     machine.run('ip', 'address', 'add', `10.78.0.${number}/24`, 'dev', 'eth0')
   }
-  await prints(dht, '10.78.0.1:49737')
-  await meets(t, { host: nas, bootstrap: '127.0.0.1:49737' }, { host: laptop, bootstrap: '10.78.0.1:49737' })
+  await waitForOutput(dht, '10.78.0.1:49737')
+  await shareAndClone(t, { host: nas, bootstrap: '127.0.0.1:49737' }, { host: laptop, bootstrap: '10.78.0.1:49737' })
 })

@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
 import { type Host, namespaceTest, openLan, openNat } from '../../support/namespaces.ts'
-import { becomeSame } from '../../support/snapshot.ts'
+import { waitUntilEqual } from '../../support/snapshot.ts'
 import { arrives, timed } from '../../support/timed.ts'
 import { until } from '../../support/until.ts'
 
-/** Everything goes by UDX: without TCP nobody is found but by the DHT. */
+/** UDX only: without TCP peers find each other through the DHT alone. */
 const args = ['--no-tcp', '--no-lan']
 
-/** Hosts that reach each other in some way. */
+/** Hosts with some path between them. */
 interface Hosts {
   /** Where the DHT runs. */
   readonly outside: Host
@@ -24,14 +24,14 @@ function onLan(t: Assert): Hosts & { readonly c: Host } {
   return { outside, a, b, c }
 }
 
-/** A source on one host and a reader on another; nothing is started yet. */
+/** A source on one host and a reader on another, neither started yet. */
 async function openScene<T extends Hosts>(t: Assert, hosts: T) {
   const source = await t.tmp()
   const mirror = join(await t.tmp(), 'mirror')
   const bootstrap = `${hosts.outside.address}:49737`
   const change = (text: string) => writeFileSync(join(source, 'file'), text)
   change('first')
-  // Told besides: when the DHT is asked again.
+  // Logs repeated DHT queries as well.
   const env = { NODE_DEBUG: 'p2psync:swarm' }
   const share = () => startShare(t, source, { bootstrap, host: hosts.a, args, env })
   const clone = (key: string, to = mirror, host = hosts.b) => startClone(t, key, to, { bootstrap, host, args, env })
@@ -56,13 +56,13 @@ for (const [where, hosts] of [
     }
   ]
 ] as const) {
-  namespaceTest(`${where} a reader has what is new when the source was killed and started again`, async (t) => {
+  namespaceTest(`${where} a reader receives changes after the source was killed and restarted`, async (t) => {
     const { dht, share, clone, mirror, change } = await openScene<Hosts>(t, hosts(t))
     await dht()
     let writer = await share()
     const reader = clone(writer.key)
     await arrives(mirror, 'first')
-    // At once, while the reader takes the dead one for alive, and after it has noticed.
+    // Once while the reader still believes the killed source alive, and once after it noticed.
     for (const isNoticed of [false, true, false, true]) {
       const seen = reader.events.length
       await writer.kill('SIGKILL')
@@ -77,7 +77,7 @@ for (const [where, hosts] of [
     t.is((await reader.event('peer')).transport, 'udx')
   })
 
-  namespaceTest(`${where} they go on after the cable was out`, async (t) => {
+  namespaceTest(`${where} they continue after a cable was unplugged`, async (t) => {
     const { dht, a, b, share, clone, mirror, change } = await openScene<Hosts>(t, hosts(t))
     await dht()
     const writer = await share()
@@ -98,7 +98,7 @@ for (const [where, hosts] of [
   })
 }
 
-namespaceTest('a reader that was there first hears of the source by the DHT', async (t) => {
+namespaceTest('a reader that started first finds the source through the DHT', async (t) => {
   const { dht, share, clone, mirror } = await openScene(t, onLan(t))
   await dht()
   const first = await share()
@@ -113,7 +113,7 @@ namespaceTest('a reader that was there first hears of the source by the DHT', as
 })
 
 for (const who of ['source', 'reader'] as const) {
-  namespaceTest(`a ${who} that starts without a network goes on when there is one`, async (t) => {
+  namespaceTest(`a ${who} that starts without a network connects when there is one`, async (t) => {
     const { a, b, dht, share, clone, mirror } = await openScene(t, onLan(t))
     const host = who === 'source' ? a : b
     await dht()
@@ -127,7 +127,7 @@ for (const who of ['source', 'reader'] as const) {
   })
 }
 
-namespaceTest('peers that are there before the DHT meet when it comes, and stay when it goes', async (t) => {
+namespaceTest('peers that start before the DHT connect when it starts, and stay connected when it stops', async (t) => {
   const { dht, share, clone, mirror, change } = await openScene(t, onLan(t))
   const writer = await share()
   const reader = clone(writer.key)
@@ -140,13 +140,13 @@ namespaceTest('peers that are there before the DHT meet when it comes, and stay 
   await arrives(mirror, 'second')
 })
 
-namespaceTest('a DHT that was started again, and knows nobody, is told of those who are connected', async (t) => {
+namespaceTest('connected peers announce themselves anew to a restarted, empty DHT', async (t) => {
   const { c, dht, share, clone, mirror } = await openScene(t, onLan(t))
   const nodes = await dht()
   const writer = await share()
   const reader = clone(writer.key)
   await reader.event('in-sync')
-  // Which they do soon after their start, whatever happens.
+  // They do so soon after their start in any case.
   const haveAsked = () => [writer, reader].every(({ stderr }) => stderr.includes('asks the DHT anew'))
   await until(haveAsked, { what: 'both to ask the DHT a second time' })
   await nodes.kill('SIGKILL')
@@ -159,7 +159,7 @@ namespaceTest('a DHT that was started again, and knows nobody, is told of those 
   t.ok(writer.running && reader.running)
 })
 
-namespaceTest('readers have what is new from each other while the writer is off', async (t) => {
+namespaceTest('readers receive changes from each other while the writer is off', async (t) => {
   const { c, dht, share, clone, source, mirror, change } = await openScene(t, onLan(t))
   await dht()
   for (let i = 0; i < 8; i++) writeFileSync(join(source, `file ${i}`), randomBytes(500_000))
@@ -168,16 +168,16 @@ namespaceTest('readers have what is new from each other while the writer is off'
   const one = clone(writer.key, first)
   const other = clone(writer.key, second, c)
   await Promise.all([one.event('in-sync'), other.event('in-sync')])
-  // What is new comes to one of them alone, and goes on from there.
+  // Only one of them receives the change from the writer, and passes it on.
   await other.kill('SIGTERM')
   change('second')
   writeFileSync(join(source, 'file 0'), randomBytes(500_000))
   await arrives(first, 'second')
-  await becomeSame(t, source, first)
+  await waitUntilEqual(t, source, first)
   await writer.kill('SIGTERM')
   await timed(t, 'from the start of the other reader to the file', async () => {
     clone(writer.key, second, c)
     await arrives(second, 'second')
   })
-  await becomeSame(t, source, second)
+  await waitUntilEqual(t, source, second)
 })

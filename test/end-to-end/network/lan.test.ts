@@ -5,7 +5,7 @@ import { type Command, start, startClone, startShare } from '../../support/cli.t
 import { type Host, namespaceTest, openLan } from '../../support/namespaces.ts'
 import { arrives, timed } from '../../support/timed.ts'
 
-/** Two hosts on a network without any way out, and no DHT. */
+/** Two hosts on an isolated network without a DHT. */
 async function openScene(t: Assert) {
   const [a, b] = openLan(t, 2) as [Host, Host]
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
@@ -23,7 +23,7 @@ async function openScene(t: Assert) {
   return { a, b, source, mirror, share, clone, change }
 }
 
-namespaceTest('two hosts on a network without a DHT find each other, and go by TCP', async (t) => {
+namespaceTest('two hosts on a network without a DHT find each other, and connect by TCP', async (t) => {
   const { share, clone, mirror, change } = await openScene(t)
   const writer = await share()
   let reader: Command | undefined
@@ -37,18 +37,18 @@ namespaceTest('two hosts on a network without a DHT find each other, and go by T
   await change('second')
 })
 
-namespaceTest('who only looks at a folder finds its source, too', async (t) => {
+namespaceTest('a command that only reads a folder finds its source, too', async (t) => {
   const { share, b } = await openScene(t)
   const writer = await share()
-  const looks = () => start(t, ['ls', writer.key], { bootstrap: 'none', host: b })
-  const listings = [looks(), looks()]
+  const startListing = () => start(t, ['ls', writer.key], { bootstrap: 'none', host: b })
+  const listings = [startListing(), startListing()]
   for (const listing of listings) {
     t.is(await listing.exit(), 0)
     t.is(listing.stdout, 'file\n')
   }
 })
 
-namespaceTest('they go on after the cable was out', async (t) => {
+namespaceTest('they continue after a cable was unplugged', async (t) => {
   const { share, clone, b, change, mirror, source } = await openScene(t)
   const writer = await share()
   const reader = clone(writer.key)
@@ -62,9 +62,9 @@ namespaceTest('they go on after the cable was out', async (t) => {
   await change('afterwards')
 })
 
-namespaceTest('they go on when the source has another address', async (t) => {
+namespaceTest('they continue when the source has another address', async (t) => {
   const { share, clone, a, b, mirror, source } = await openScene(t)
-  // Over IPv6, whose addresses stay, they wouldn't notice.
+  // Over IPv6, whose addresses stay, the change would go unnoticed.
   for (const host of [a, b]) host.run('ip', '-6', 'address', 'flush', 'dev', 'eth0')
   const writer = await share()
   const reader = clone(writer.key)
@@ -73,13 +73,13 @@ namespaceTest('they go on when the source has another address', async (t) => {
   const before = a.address
   a.readdress(before.replace(/\d+$/, '77'))
   await timed(t, 'from the new address to the file', () => arrives(mirror, 'second'))
-  // By the new address or IPv6, whichever is first.
+  // Through the new address or IPv6, whichever connects first.
   await reader.event('peer', ({ address }) => !address.startsWith(`${before}:`))
   writeFileSync(join(source, 'file'), 'third')
   await arrives(mirror, 'third')
 })
 
-namespaceTest('they go on when the source was killed and started again', async (t) => {
+namespaceTest('they continue after the source was killed and restarted', async (t) => {
   const { share, clone, mirror, source } = await openScene(t)
   const writer = await share()
   const reader = clone(writer.key)
@@ -92,7 +92,7 @@ namespaceTest('they go on when the source was killed and started again', async (
   })
 })
 
-namespaceTest('a reader that was there first hears of the source at once', async (t) => {
+namespaceTest('a reader that started first finds the source at once', async (t) => {
   const { share, clone, mirror } = await openScene(t)
   const first = await share()
   await first.kill('SIGTERM')

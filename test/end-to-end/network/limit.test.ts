@@ -2,13 +2,13 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bytesOf } from '../../support/bytes.ts'
 import { start, startClone, startShare } from '../../support/cli.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { test } from '../../support/together.ts'
 
-test('a limit holds, and can be lifted while the folder is at work', async (t) => {
+test('a limit holds, and can be lifted while the folder runs', async (t) => {
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'large'), bytesOf(20_000_000))
-  // At this rate it would take longer than any test may.
+  // At this rate the transfer would exceed every test's timeout.
   const writer = await startShare(t, source, { bootstrap: 'none', args: ['--limit-up', '50k'] })
   await writer.event('up-to-date')
   const startMs = performance.now()
@@ -25,7 +25,7 @@ test('a limit holds, and can be lifted while the folder is at work', async (t) =
   await reader.event('in-sync')
 })
 
-test('a mirror can be limited before its next run, and says what counts', async (t) => {
+test('a mirror can be limited before its next run, and prints the limits in force', async (t) => {
   const [source, mirror] = [await t.tmp(), join(await t.tmp(), 'mirror')]
   writeFileSync(join(source, 'small'), 'small')
   const writer = await startShare(t, source, { bootstrap: 'none' })
@@ -33,7 +33,7 @@ test('a mirror can be limited before its next run, and says what counts', async 
   t.is(await startClone(t, writer.key, mirror, { bootstrap: 'none', args }).exit(), 0)
   const first = start(t, ['limit', mirror, '--down', '1M'])
   t.is(await first.exit(), 0)
-  says(t, first.stderr, /up no limit, down 1\.0 MB\/s/)
+  matches(t, first.stderr, /up no limit, down 1\.0 MB\/s/)
   const second = start(t, ['limit', mirror, '--up', '2M', '--json'])
   t.is(await second.exit(), 0)
   t.alike(JSON.parse(second.stdout), { type: 'limits', up: 2_000_000, down: 1_000_000 })
@@ -44,12 +44,12 @@ test('a mirror can be limited before its next run, and says what counts', async 
   t.ok(performance.now() - startMs > 2000, '3 MB at 1 MB/s')
 })
 
-test('limits are refused where there is no folder, and where none are given', async (t) => {
+test('limit refuses a directory that is no folder, and an invalid rate', async (t) => {
   const nowhere = start(t, ['limit', await t.tmp(), '--up', '1M'])
   t.is(await nowhere.exit(), 10)
   const none = start(t, ['limit', '.'])
   t.is(await none.exit(), 2)
   const odd = start(t, ['limit', '.', '--up', 'fast'])
   t.is(await odd.exit(), 2)
-  says(t, odd.stderr, /Give bytes per second/)
+  matches(t, odd.stderr, /Give bytes per second/)
 })

@@ -2,15 +2,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { type Command, start, startClone, startShare } from '../../support/cli.ts'
-import { patient } from '../../support/hang.ts'
+import { patientTimeout } from '../../support/hang.ts'
 import { type Host, type NatKind, namespaceTest, openNat, startDht } from '../../support/namespaces.ts'
-import { says } from '../../support/says.ts'
+import { matches } from '../../support/says.ts'
 import { until } from '../../support/until.ts'
 
 interface Scene {
   readonly kind: readonly [source: NatKind, reader: NatKind]
   readonly shared?: boolean
-  /** For both. */
+  /** Extra arguments of both commands. */
   readonly args?: readonly string[]
 }
 
@@ -28,10 +28,10 @@ async function openScene(t: Assert, { kind, shared = false, args: common = [] }:
   return { ...nat, source, mirror, share, clone }
 }
 
-/** Waits until a reader has what the source has, and tells how they met: figures to read, not to test. */
+/** Waits until a reader has the source's content, and prints how they connected: figures to read, not to test. */
 async function finished(t: Assert, reader: Command, mirror: string) {
   const startMs = performance.now()
-  t.is(await reader.exit(), 0, 'it is through')
+  t.is(await reader.exit(), 0, 'the reader connected and cloned')
   t.is(readFileSync(join(mirror, 'file'), 'utf8'), 'first')
   const peer = await reader.event('peer')
   const ms = Math.round(performance.now() - startMs)
@@ -39,7 +39,7 @@ async function finished(t: Assert, reader: Command, mirror: string) {
   return peer
 }
 
-/** In the last column what they go by: TCP where one end can be dialled. */
+/** The last column names the transport: TCP if one end can be dialled. */
 const meetings: ReadonlyArray<readonly [name: string, scene: Scene, transport: 'tcp' | 'udx']> = [
   ['without NAT', { kind: ['none', 'none'], args: ['--no-lan'] }, 'tcp'],
   ['without NAT or TCP', { kind: ['none', 'none'], args: ['--no-tcp'] }, 'udx'],
@@ -57,7 +57,7 @@ const meetings: ReadonlyArray<readonly [name: string, scene: Scene, transport: '
   ['port-restricted and symmetric NAT', { kind: ['port-restricted', 'symmetric'] }, 'udx'],
   ['both behind one box', { kind: ['port-restricted', 'port-restricted'], shared: true }, 'tcp'],
   [
-    'both behind one box, which does not let them find each other',
+    'both behind one box, without LAN discovery',
     { kind: ['port-restricted', 'port-restricted'], shared: true, args: ['--no-lan'] },
     'tcp'
   ],
@@ -73,7 +73,7 @@ const meetings: ReadonlyArray<readonly [name: string, scene: Scene, transport: '
   ]
 ]
 
-// Which way is taken depends on how soon others answer: on a busy machine, who is near seems far.
+// The chosen path depends on response times: on a busy machine a near peer seems far.
 const alone = { byItself: true }
 
 for (const [name, scene, transport] of meetings) {
@@ -82,7 +82,7 @@ for (const [name, scene, transport] of meetings) {
     async (t) => {
       const { share, clone, mirror } = await openScene(t, scene)
       const writer = await share()
-      const peer = await finished(t, clone(writer.key, patient), mirror)
+      const peer = await finished(t, clone(writer.key, patientTimeout), mirror)
       t.is(peer.transport, transport)
     },
     alone
@@ -90,7 +90,7 @@ for (const [name, scene, transport] of meetings) {
 }
 
 namespaceTest(
-  'two homes meet by p2psync bootstrap on a host outside',
+  'two homes find each other through p2psync bootstrap on a host outside',
   async (t) => {
     const startNodes = async (host: Host) => {
       const dht = start(t, ['bootstrap'], { host })
@@ -105,7 +105,7 @@ namespaceTest(
 )
 
 namespaceTest(
-  'symmetric NAT at both ends: the reader says why it finds nobody, and what to do; that helps',
+  'symmetric NAT at both ends: the reader explains why it finds nobody and what to do, and that works',
   async (t) => {
     const { share, clone, mirror, boxes, forward } = await openScene(t, { kind: ['symmetric', 'symmetric'] })
     const port = 4000
@@ -114,9 +114,9 @@ namespaceTest(
     const reader = clone(writer.key, ['--timeout', '12s'])
     // After ten seconds, and at the end.
     const { message } = await reader.event('notice', (notice) => notice.message.startsWith('No peer yet'))
-    says(t, message, why)
+    matches(t, message, why)
     t.is(await reader.exit(), 13)
-    says(t, reader.stderr, why)
+    matches(t, reader.stderr, why)
     t.comment(reader.stderr.trim())
     forward(0, port)
     const address = `${boxes[0]}:${port}`
@@ -130,12 +130,12 @@ namespaceTest(
 )
 
 namespaceTest(
-  'a forwarded port is enough where there is no DHT',
+  'a forwarded port suffices without a DHT',
   async (t) => {
     const options = { kind: ['symmetric', 'symmetric'], args: ['--bootstrap', 'none'] } as const
     const { share, clone, mirror, boxes, forward } = await openScene(t, options)
     forward(1, 4000)
-    // It may be either end's.
+    // Either end's port will do.
     const writer = await share(['--peer', `${boxes[1]}:4000`])
     await finished(t, clone(writer.key, ['--port', '4000']), mirror)
   },

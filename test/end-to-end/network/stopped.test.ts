@@ -10,7 +10,7 @@ import { until } from '../../support/until.ts'
 const stoppedMs = 20_000
 
 for (const who of ['source', 'reader'] as const) {
-  namespaceTest(`a ${who} that is stopped for long keeps its connections within a machine`, async (t) => {
+  namespaceTest(`a ${who} that is suspended for long keeps its connections within a machine`, async (t) => {
     const [host] = openLan(t, 1)
     const [source, mirrors] = [await t.tmp(), await t.tmp()]
     writeFileSync(join(source, 'file'), 'first')
@@ -19,10 +19,10 @@ for (const who of ['source', 'reader'] as const) {
     const names = ['a', 'b'].map((name) => join(mirrors, name)) as [string, string]
     const readers = names.map((mirror) => startClone(t, writer.key, mirror, options)) as [Command, Command]
     const all = [writer, ...readers]
-    const told = ({ events }: Command, state: string) =>
+    const peerEvents = ({ events }: Command, state: string) =>
       events.filter((event) => event.type === 'peer' && event.state === state)
     for (const mirror of names) await arrives(mirror, 'first')
-    await until(() => all.every((command) => told(command, 'connected').length === 2), { what: 'all pairs' })
+    await until(() => all.every((command) => peerEvents(command, 'connected').length === 2), { what: 'all pairs' })
 
     const stopped = who === 'source' ? writer : readers[0]
     process.kill(stopped.pid, 'SIGSTOP')
@@ -31,8 +31,8 @@ for (const who of ['source', 'reader'] as const) {
     writeFileSync(join(source, 'file'), 'second')
     for (const mirror of names) await arrives(mirror, 'second')
     for (const command of all) {
-      t.is(told(command, 'connected').length, 2, 'two connections')
-      t.alike(told(command, 'disconnected'), [], 'none was lost')
+      t.is(peerEvents(command, 'connected').length, 2, 'two connections')
+      t.alike(peerEvents(command, 'disconnected'), [], 'no connection was lost')
     }
   })
 }
