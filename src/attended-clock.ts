@@ -1,17 +1,17 @@
 import { Lateness } from './lateness.ts'
 
-/** How often the clock makes sure that the process runs. Of a longer pause it counts this much, in milliseconds. */
+/** The clock's tick in milliseconds. A longer pause between two ticks counts as one tick. */
 const tickMs = 250
 
-/** Real time. No timer keeps the process from ending: whatever a time limit is for does. */
+/** Real time. Its timers don't keep the process alive; the work behind a time limit does that itself. */
 export interface Timers {
-  /** Milliseconds since any moment; never goes back. */
+  /** Monotonic time in milliseconds. */
   now(): number
-  /** Calls `act` after so many whole milliseconds, unless the function that it returns is called before. */
+  /** Calls `act` after `ms` whole milliseconds. @returns a function that cancels the call */
   after(ms: number, act: () => void): () => void
   /** Calls `act` every `ms` milliseconds. */
   every(ms: number, act: () => void): void
-  /** Calls `act` when whatever had come from outside until now was handed on. */
+  /** Calls `act` after all input that has already arrived is handled. */
   afterInput(act: () => void): void
 }
 
@@ -26,8 +26,9 @@ const systemTimers: Timers = {
 }
 
 /**
- * Counts the time in which this process was able to run. A process that was stopped, or that a busy machine gave no
- * time, finds its timers due before it has read what came meanwhile; by this clock hardly any time has passed for it.
+ * Counts the time in which this process was able to run. After it was stopped, or got no time on a busy machine, a
+ * process finds its real timers due before it has read the input that arrived meanwhile; by this clock hardly any time
+ * has passed.
  */
 export class AttendedClock {
   readonly #timers: Timers
@@ -41,18 +42,20 @@ export class AttendedClock {
     this.#timers = timers
   }
 
+  /** Attended time in milliseconds. */
   now(): number {
     return this.#attendedMs + Math.min(this.#sinceTickMs(), tickMs)
   }
 
-  /** How late our own timers have run lately at worst, in milliseconds. */
+  /** The worst recent lateness of this process's timers, in milliseconds. */
   get lateMs(): number {
     return this.#lateness.at(this.now())
   }
 
   /**
-   * Calls `act` when `ms` of such time have passed and what came meanwhile was read, unless the function that it
-   * returns is called before.
+   * Calls `act` after `ms` of attended time, once all input that arrived meanwhile is handled.
+   *
+   * @returns a function that cancels the call
    */
   after(ms: number, act: () => void): () => void {
     const dueMs = this.now() + ms
@@ -60,7 +63,7 @@ export class AttendedClock {
     let cancelTimer = () => {}
     const wait = () => {
       const leftMs = dueMs - this.now()
-      // Node cuts off the fraction of a delay, and may be early by what its clock rounds off.
+      // Node truncates delays to whole milliseconds, and may fire early by its clock's rounding.
       if (leftMs > 0) cancelTimer = this.#timers.after(Math.ceil(leftMs) + 1, wait)
       else this.#timers.afterInput(() => isCancelled || act())
     }
@@ -71,7 +74,7 @@ export class AttendedClock {
     }
   }
 
-  /** Like `AbortSignal.timeout`, of attended time. */
+  /** Like `AbortSignal.timeout`, but in attended time. */
   timeout(ms: number): AbortSignal {
     const controller = new AbortController()
     this.after(ms, () => controller.abort(new DOMException(`Waited ${ms} ms in vain`, 'TimeoutError')))
@@ -96,5 +99,5 @@ export class AttendedClock {
   }
 }
 
-/** The one of this process. */
+/** The clock of this process. */
 export const attendedClock = new AttendedClock()

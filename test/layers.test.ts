@@ -85,13 +85,13 @@ const table: Readonly<Record<string, readonly string[]>> = {
   lateness: [],
   'bounded-map': [],
   'buffer-pool': [],
-  silence: [],
+  'keep-alive-bytes': [],
   failpoints: [],
   errors: []
 }
 
 /** Modules that belong to no room. */
-const common = ['errors', 'bounded-map', 'buffer-pool', 'failpoints', 'attended-clock', 'lateness', 'silence']
+const common = ['errors', 'bounded-map', 'buffer-pool', 'failpoints', 'attended-clock', 'lateness', 'keep-alive-bytes']
 
 /** The house's floors that never import each other. */
 const edges = ['disk', 'log', 'net']

@@ -3,7 +3,7 @@
  *
  * - `unit`: they start no p2psync, and need neither hosts nor disks of their own. Half a minute.
  * - `default`: the unit tests, and the end-to-end tests. Five minutes.
- * - `heavy`: kills at every step, a month of versions, swarms, sieges, odd disks, large trees, and whatever else runs long.
+ * - `heavy`: kills at every step, a month of versions, swarms, sieges, odd disks, large files and trees, and whatever else runs long.
  *
  * Times are of an idle machine with two cores.
  */
@@ -41,7 +41,9 @@ const heavy: readonly string[] = [
   'end-to-end/faults/disk-full',
   'end-to-end/history/gc-at-work',
   'end-to-end/hostile/hostile-peer',
+  'end-to-end/history/keep-replaced',
   'end-to-end/history/keep-replaced-kills',
+  'end-to-end/follow/in-place',
   'end-to-end/follow/many-files',
   'end-to-end/network/nat',
   'end-to-end/follow/normalising-file-systems',

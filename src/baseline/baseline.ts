@@ -10,15 +10,15 @@ import type { BlockHolders } from './block-holders.ts'
 import { PackedRecords } from './packed-records.ts'
 import { Totals } from './totals.ts'
 
-/** The baseline in memory, with its totals. */
+/** The baseline in memory: its records, totals and content index. */
 export class LiveBaseline {
   readonly records = new PackedRecords()
   readonly totals = new Totals()
-  /** By the first 32 bits of the hash: where two contents share them, only the later one is found. */
+  /** Paths by the first 32 bits of the content hash. When two contents collide, only the later one is found. */
   readonly #holders = new Map<number, TreePath>()
   readonly #blocks: BlockHolders | undefined
 
-  /** @param blocks is told which blocks its files hold */
+  /** @param blocks index of the blocks that files hold; kept in step with the baseline */
   constructor(blocks?: BlockHolders) {
     this.#blocks = blocks
     blocks?.follow(this.records)
@@ -47,7 +47,7 @@ export class LiveBaseline {
     this.#blocks?.set(path, undefined)
   }
 
-  /** What to put and to remove where paths are called otherwise now. */
+  /** The puts and removals that rename paths. @param moved old to new path */
   renamed(moved: ReadonlyMap<TreePath, TreePath>): {
     readonly put: ReadonlyMap<TreePath, BaselineRecord>
     readonly removed: ReadonlySet<TreePath>
@@ -61,7 +61,10 @@ export class LiveBaseline {
     return this.records.get(path)?.entry
   }
 
-  /** A path that held this content when it was last looked at. One of several, perhaps; none, if that one went. */
+  /**
+   * A path that the baseline records with this content. Of several paths only the last recorded is known; `undefined`
+   * if that one was changed or removed.
+   */
   holderOf(hash: string): TreePath | undefined {
     const path = this.#holders.get(prefixOf(hash))
     const entry = path && this.entry(path)
@@ -74,8 +77,8 @@ export class LiveBaseline {
 }
 
 /**
- * What to record of files that were written or read just now. Where times are coarse, a change that follows
- * within the same step wouldn't show in a signature, so what is as new as that gets none.
+ * Empties the signatures of files that were changed within the last step of a coarse file-system clock: a further
+ * change in the same step wouldn't show in the signature.
  */
 export function withoutFresh(
   records: ReadonlyMap<TreePath, BaselineRecord>,
@@ -95,7 +98,7 @@ function prefixOf(hash: string): number {
   return Number.parseInt(hash.slice(0, 8), 16) | 0
 }
 
-/** What a plan finds done already, and what it has to forget: to be recorded. */
+/** The changes to the baseline for a plan's settled and forgotten paths. Omits records that wouldn't change. */
 export function settledBy(
   { settled, forgotten }: Plan,
   from: {
@@ -114,12 +117,12 @@ export function settledBy(
   return { put, removed: new Set(forgotten) }
 }
 
-/** The changes to the state that make what was written and removed part of the baseline. */
+/** The state changes that record puts and removals in the baseline. */
 export function* stateChanges(
   put: ReadonlyMap<TreePath, BaselineRecord>,
   removed: ReadonlySet<TreePath>
 ): Generator<(batch: StateBatch) => void> {
-  // From here on until all is done, the baseline is of no single version.
+  // Until all changes are recorded, the baseline mixes two versions.
   yield (batch) => batch.forget('applied')
   for (const path of removed) yield (batch) => batch.remove(path)
   for (const [path, record] of put) yield (batch) => batch.put(path, record)

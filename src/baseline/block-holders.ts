@@ -7,12 +7,12 @@ import type { BaselineRecord } from '../tree/diff.ts'
 import type { Entry, Extent, FileEntry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 
-/** Runs are found by ranges of so many blocks. */
+/** Runs are indexed by buckets of 2 ** `bucketBits` blocks. */
 const bucketBits = 8
-/** Of 32 GB and more. */
+/** Runs of this many blocks, 32 GB and more, are kept outside the buckets. */
 const wideBlocksMin = 2 ** 16
 
-/** No file has it, so nothing is certain. */
+/** Matches no file, so that reads with it are never certain. */
 const noSignature = ''
 
 /** The baseline's record of each path. */
@@ -20,15 +20,15 @@ interface Records {
   get(path: TreePath): BaselineRecord | undefined
 }
 
-/** Blocks in a row whose bytes lie in a file, one behind the other. */
+/** Consecutive blocks whose bytes lie consecutively in a file. */
 interface Run {
   readonly extent: Extent
-  /** Where in the file they begin. */
+  /** The offset of the first block's bytes in the file. */
   readonly offset: number
   readonly holder: Holder
 }
 
-/** A file that was replaced or removed, and lies elsewhere beneath the folder. */
+/** A replaced or removed file that is kept elsewhere beneath the folder. */
 interface Kept {
   readonly keptAt: TreePath
 }
@@ -36,9 +36,9 @@ interface Kept {
 type Holder = TreePath | StagedFile | Kept
 
 /**
- * Which files hold which blocks: those that the baseline names, those that are being received, and those that were
- * replaced and are kept. A block that lies in several is found as long as one of them is there: a copy, a file under its
- * new name, the new version of a file for what of it is as it was.
+ * Finds the files that hold a block: files of the baseline, files being received, and replaced files that are kept. A
+ * block in several files is found while one of them exists, be it a copy, a renamed file, or a new version that still
+ * contains the block.
  */
 export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
   readonly #files: RangeReader
@@ -49,25 +49,25 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
   readonly #kept = new Map<KeptFile, Kept>()
   #dropped: Extent[] = []
 
-  /** @param options.shared whether what is read goes on to worker threads */
+  /** @param options.shared whether to read into memory that can be passed to worker threads */
   constructor(root: string, options: { readonly shared?: boolean } = {}) {
     this.#files = new RangeReader(root, options)
   }
 
-  /** Forgets all paths, but not what is being received or kept: those of this baseline are to follow. */
+  /** Switches to another baseline: forgets all paths, which the caller adds by `set`. Staged and kept files stay. */
   follow(records: Records): void {
     for (const holder of [...this.#runs.keys()]) if (typeof holder === 'string') this.#drop(holder)
     this.#dropped = []
     this.#records = records
   }
 
-  /** Takes note of what stands at a path from now on. */
+  /** Replaces the entry of a path. */
   set(path: TreePath, entry: Entry | undefined): void {
     this.#drop(path)
     if (entry?.type === 'file') this.#add(path, entry)
   }
 
-  /** Takes note of a file that is being received; whoever receives it keeps it up to date. */
+  /** Adds a file that is being received. The receiver keeps the returned object up to date. */
   stage(entry: FileEntry, at: string, found: number): StagedFile {
     const staged = { at, found, trusted: 0 }
     this.#files.hold(at)
@@ -75,13 +75,13 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
     return staged
   }
 
-  /** Forgets a file that was being received. */
+  /** Removes a file that was being received. */
   unstage(staged: StagedFile): void {
     this.#drop(staged)
     this.#files.release(staged.at)
   }
 
-  /** Takes note of a file that was replaced and is kept. What is read of it is never certain: nobody watches over it. */
+  /** Adds a replaced file that is kept. Reads of it are never certain, since nobody watches it for changes. */
   keep(file: KeptFile, at: TreePath): void {
     const kept = { keptAt: at }
     this.#kept.set(file, kept)
@@ -98,14 +98,14 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
     this.#files.close()
   }
 
-  /** The runs of blocks that a file no longer holds since this was last asked; others may hold some of them. */
+  /** The runs that a file has stopped holding since the last call. Other files may still hold some of their blocks. */
   takeDropped(): Extent[] {
     const dropped = this.#dropped
     this.#dropped = []
     return dropped
   }
 
-  /** Whether any file holds a block, as far as it is known. */
+  /** Whether any known file holds a block. */
   readonly isHeld = (block: BlockRef): boolean => {
     for (const _ of this.#runsOf(block)) return true
     return false
@@ -119,7 +119,7 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
   ): Promise<FoundBlock | undefined> {
     let doubtful: FoundBlock | undefined
     const runs = [...this.#runsOf(block)]
-    // What is kept is compared with the log, which takes time: it comes last.
+    // Kept files come last, since their bytes must be compared with the log, which takes time.
     for (const { extent, offset, holder } of [...runs.filter(isWatched), ...runs.filter((run) => !isWatched(run))]) {
       const { index } = block
       const inRun = index === extent.block ? 0 : (await offsetOf(index)) - (await offsetOf(extent.block))
@@ -152,7 +152,7 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
     const runs: Run[] = []
     let offset = 0
     for (const extent of entry.extents) {
-      // What begins within a block doesn't hold it.
+      // An extent that begins within a block doesn't hold the whole block.
       if (!extent.packed && extent.offset === 0) runs.push({ extent, offset, holder })
       offset += extent.length
     }
@@ -179,7 +179,7 @@ export class BlockHolders implements BlockFiles, StagedFiles, KeptBlocks {
 /** Finds the runs of one core that hold a block. */
 class RunIndex {
   readonly #buckets = new Map<number, Set<Run>>()
-  /** Runs of more blocks than buckets are worth, or than there may be: an entry can claim any number. */
+  /** Runs too long for the buckets. An entry can claim any length, more than there are blocks. */
   readonly #wide = new Set<Run>()
 
   add(run: Run): void {
@@ -213,7 +213,7 @@ class RunIndex {
   }
 }
 
-/** Whether somebody would notice a change of the file. */
+/** Whether a change of the file would be noticed. */
 function isWatched({ holder }: Run): boolean {
   return typeof holder === 'string' || !('keptAt' in holder)
 }

@@ -3,12 +3,12 @@ import type { BaselineRecord, Unchanged } from '../tree/diff.ts'
 import type { Entry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 
-/** Parts the signature, which is text of digits, from the entry behind it. */
+/** Separates the signature, which consists of digits, dots and colons, from the entry behind it. */
 const separator = '|'
 
 interface Slot {
   readonly packed: string
-  /** The round in which the file was seen unchanged, counted from 1. */
+  /** The last round in which the file was seen unchanged, from 1; 0 for none. */
   seenIn: number
 }
 
@@ -17,13 +17,13 @@ function isSigned(packed: string, signature: string): boolean {
 }
 
 /**
- * Baseline records by path, each kept as one string and parsed when it is asked for: a fifth of what
- * the objects take, and nothing for the garbage collector to follow. What `get` gives is a copy.
+ * Baseline records by path, each packed into one string and parsed on access. That takes a fifth of the memory of
+ * objects, and the garbage collector has nothing to trace. `get` returns a copy.
  */
 export class PackedRecords {
   readonly #packed = new Map<TreePath, Slot>()
   #round = 0
-  /** What was asked for last: it often is asked for again. */
+  /** The record returned last, which callers often request again. */
   #last: { readonly path: TreePath; readonly record: BaselineRecord } | undefined
 
   get size(): number {
@@ -62,7 +62,7 @@ export class PackedRecords {
     for (const [path, { packed }] of this.#packed) yield [path, new PackedRecord(packed)]
   }
 
-  /** Notes from now on which files are seen as they are recorded. What was noted before is forgotten. */
+  /** Starts a new round of marking unchanged files; forgets the marks of earlier rounds. */
   unchanged(): Unchanged {
     const round = ++this.#round
     return {
@@ -77,7 +77,7 @@ export class PackedRecords {
   }
 }
 
-/** A record that is parsed as far as it is looked at. */
+/** A record that parses its entry on first access. */
 class PackedRecord implements BaselineRecord {
   readonly signature: string
   readonly #packed: string

@@ -1,16 +1,16 @@
 import type { Entry } from '../tree/entry.ts'
 
-/** What a tree holds, in numbers. */
+/** Counts of a tree's entries and bytes. */
 export class Totals {
   files = 0
   directories = 0
   symlinks = 0
   /** Bytes of all files' content. */
   bytes = 0
-  /** Extents of all files, beyond one for each. */
+  /** Extents of all files beyond the first of each. */
   extents = 0
 
-  /** Counts one path's entry in place of the one before. */
+  /** Replaces one path's entry in the counts. */
   replace(before: Entry | undefined, after: Entry | undefined): void {
     this.#count(before, -1)
     this.#count(after, 1)
@@ -27,7 +27,7 @@ export class Totals {
   }
 }
 
-/** Nearly every file has one extent; what there is of others is held in memory beyond that. */
+/** The extents of an entry beyond the first. Nearly every file has one; further ones take extra memory. */
 export function extentsBeyondOne(entry: Entry | undefined): number {
   return entry?.type === 'file' ? Math.max(0, entry.extents.length - 1) : 0
 }

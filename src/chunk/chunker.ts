@@ -4,8 +4,8 @@
  * the bytes; a chunk ends where masked bits of it are zero. Normalised chunking: the mask is stricter
  * before the average size than after it, which draws the sizes together.
  *
- * Where cuts fall decides what is found again: the sizes and the table below are part of the format
- * in so far as another choice would store everything anew.
+ * Deduplication depends on where the cuts fall. The sizes and the table below are therefore part of the format: with
+ * others, all content would be stored again.
  */
 
 /** No chunk but a file's last is smaller. Also the size below which a file shares a pack. */
@@ -24,7 +24,7 @@ const looseMask = highBits(averageBits - 1)
 const gear = gearTable()
 
 /**
- * Length of the first chunk of `bytes`, or 0 where more bytes are needed to tell.
+ * Length of the first chunk of `bytes`, or 0 if more bytes are needed to decide.
  *
  * @param last whether `bytes` reaches to the end of the file
  */
@@ -44,11 +44,11 @@ interface Search {
   readonly from: number
   readonly to: number
   readonly mask: number
-  /** Of what comes before. */
+  /** The hash of the bytes before `from`. */
   readonly hash: number
 }
 
-/** The first cut of a range, behind a byte of it; 0 where there is none. */
+/** The first cut in a range, as the offset behind a byte; 0 if there is none. */
 function find(bytes: Uint8Array, { from, to, mask, hash: before }: Search): number {
   let hash = before
   let i = from
@@ -70,7 +70,7 @@ function find(bytes: Uint8Array, { from, to, mask, hash: before }: Search): numb
   return 0
 }
 
-/** The hash before a byte: those before the last 32 have been shifted out of it. */
+/** The hash of the bytes before `at`. Only the last 32 matter: earlier bytes have been shifted out. */
 function hashAt(bytes: Uint8Array, at: number): number {
   let hash = 0
   for (let i = at - 32; i < at; i++) hash = ((hash << 1) + (gear[bytes[i] as number] as number)) | 0

@@ -6,8 +6,8 @@ import { serveJobs } from './threads/worker-port.ts'
 import { stageFiles } from './write/stage-files.ts'
 
 /**
- * What worker threads run. Every import costs each thread its time to start, and memory: nothing here leads to
- * the log, the network or a database.
+ * The entry point of worker threads. Every import costs each thread startup time and memory, so none leads to the log,
+ * the network or a database.
  */
 const jobs: Jobs = {
   'cut-chunks': cutChunks,

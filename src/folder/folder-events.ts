@@ -57,13 +57,14 @@ export class FolderEvents implements AsyncIterable<SyncEvent> {
   /** Resolves with the next event that `isIt` accepts. @throws {SyncError} CLOSED when there will be none */
   next(isIt: (event: SyncEvent) => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#isOver) return reject(closed())
       const stop = () => {
         unsubscribe()
         this.#onEnd.delete(onEnd)
       }
       const onEnd = () => {
         stop()
-        reject(new SyncError('CLOSED', 'The folder was closed'))
+        reject(closed())
       }
       const unsubscribe = this.subscribe((event) => {
         if (!isIt(event)) return
@@ -79,4 +80,8 @@ export class FolderEvents implements AsyncIterable<SyncEvent> {
     this.#isOver = true
     for (const onEnd of [...this.#onEnd]) onEnd()
   }
+}
+
+function closed(): SyncError {
+  return new SyncError('CLOSED', 'The folder was closed')
 }

@@ -1,5 +1,5 @@
 import { attendedClock } from '../attended-clock.ts'
-import { isSilence } from '../silence.ts'
+import { isSilence } from '../keep-alive-bytes.ts'
 
 /** Checks per timeout. */
 const ticks = 20

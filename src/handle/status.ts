@@ -113,11 +113,11 @@ export function folderStatus(activity: FolderActivity, facts: FolderFacts): Stat
 
 /** Why the folder isn't done, in a sentence for people. */
 function reasonOf({ state, error, progress }: FolderActivity, { role, connections, whyNoPeers }: FolderFacts): string {
-  if (state === 'paused') return 'It is paused. p2psync resume has it go on.'
+  if (state === 'paused') return 'Paused. p2psync resume continues it.'
   if (error !== undefined) return error.message
   if (role === 'reader' && connections.length === 0) return `No peers: ${whyNoPeers}`
-  if (progress?.phase === 'fetch') return 'It is being fetched.'
-  return role === 'writer' ? 'The folder is being looked at.' : 'The log is being fetched.'
+  if (progress?.phase === 'fetch') return 'It is fetching files.'
+  return role === 'writer' ? 'It is scanning the folder.' : 'It is fetching the log.'
 }
 
 /** Bytes on disk of a folder's log and state, and the free bytes there. */

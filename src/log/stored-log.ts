@@ -46,7 +46,7 @@ export class StoredLog {
         },
         fetch: async (start, end) => {
           if (await entries.has(start, end)) return
-          throw new SyncError('NOT_HELD', 'Not all of the history is here yet. Start p2psync clone to have it fetched')
+          throw new SyncError('NOT_HELD', 'Not all of the history is here yet. p2psync clone fetches it')
         },
         arrivals: { received: () => 0, hasPeers: () => true },
         index: new PathIndex(entries, index),

@@ -144,7 +144,7 @@ export async function changedTarget(
         changes: log.changes(applied, version, refusal.refuse),
         part,
         before: { entry: (path) => baseline.entry(path), keys: () => baseline.records.keys() },
-        owed: pending,
+        pending,
         accepts: (path, entry) => refusal.accepts(path, entry),
         entryAt: (path) => log.entryAt(version, path, signal)
       })

@@ -1,5 +1,5 @@
 import { attendedClock } from '../attended-clock.ts'
-import { isSilence } from '../silence.ts'
+import { isSilence } from '../keep-alive-bytes.ts'
 
 /** A pass without progress for this long is given up, where a newer version is there or somebody waits for the folder. */
 const stallMs = 5000

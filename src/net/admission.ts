@@ -3,15 +3,15 @@ import type { Peer } from './peer.ts'
 
 export interface AdmissionOptions {
   readonly peers: () => Iterable<Peer>
-  /** A link is refused to make room for another. */
+  /** Called with each link that is refused to make room for another. */
   readonly onDisplaced: (link: Link) => void
 }
 
 const peersMax = 64
 
-/** Who of those that know the secret may stay connected. */
+/** Decides which peers that know the secret may stay connected. */
 export class Admission {
-  /** The machines that may, by public key in hexadecimal; all when `undefined`. */
+  /** The public keys of the allowed machines, in hexadecimal; `undefined` allows all. */
   allow: ReadonlySet<string> | undefined
   readonly #options: AdmissionOptions
 
@@ -24,23 +24,26 @@ export class Admission {
     return this.allow?.has(Buffer.from(introduction?.machine ?? []).toString('hex')) !== false
   }
 
-  /** Why a link that is introduced can't stay; where another can go for it, that one is let go. */
+  /** Why an introduced link must be refused, if so. Refuses another link to make room where that is fair. */
   refusal(link: Link): Refusal | undefined {
     if (!this.isAllowed(link)) return 'not-allowed'
-    // Also those that never replicate anything.
+    // Count peers that never replicate, too: they also take a place.
     const admitted = [...this.#options.peers()].filter(({ isAdmitted }) => isAdmitted)
     if (admitted.length < peersMax || admitted.some(({ key }) => key === link.peer)) return undefined
-    return this.#makesRoom(link, admitted) ? undefined : 'full'
+    return this.#makeRoom(link, admitted) ? undefined : 'full'
   }
 
-  /** A host that has taken most of the places gives one up to a host with few: nobody can lock all others out by himself. */
-  #makesRoom(link: Link, admitted: readonly Peer[]): boolean {
+  /**
+   * Takes a place from the host that has most of them for a host with fewer, so that one host can't lock out all
+   * others.
+   */
+  #makeRoom(link: Link, admitted: readonly Peer[]): boolean {
     const hosts = admitted.map(({ links }) => links.find(({ isAdmitted }) => isAdmitted)?.remoteHost)
     const countOf = (host: string | undefined) => hosts.filter((other) => other === host).length
-    const most = Math.max(...hosts.map(countOf))
-    if (countOf(link.remoteHost) + 1 >= most) return false
-    const last = admitted.findLast((_, i) => countOf(hosts[i]) === most)
-    for (const each of last?.links ?? []) {
+    const maxCount = Math.max(...hosts.map(countOf))
+    if (countOf(link.remoteHost) + 1 >= maxCount) return false
+    const displaced = admitted.findLast((_, i) => countOf(hosts[i]) === maxCount)
+    for (const each of displaced?.links ?? []) {
       this.#options.onDisplaced(each)
       each.refuse('full')
     }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** What controls the congestion of this machine's TCP, such as `cubic`; `undefined` where that isn't told, as off Linux. */
+/** The congestion control of this machine's TCP, such as `cubic`; `undefined` where the system doesn't report it. */
 export function congestionControl(): string | undefined {
   try {
     return readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim()

@@ -19,46 +19,52 @@ export interface DirectOptions {
 
 export interface ListenOptions {
   readonly port?: number | undefined
-  /** One of this machine's addresses; all of them when left out. */
+  /** The only address of this machine to listen at; all of them when left out. */
   readonly host?: string | undefined
 }
 
 /**
- * The first byte of a connection tells how it goes on: IK when the one who dials knows the other's key, so that it
- * is pinned and a stranger gets no answer; XX when it has an address only. One port can't tell them apart otherwise.
+ * The first byte of a connection selects the Noise pattern, since one port serves both. A dialler that knows the peer's
+ * key uses IK, which pins that key, and strangers get no answer; a dialler that knows only an address uses XX.
  */
 const patterns = { IK: 1, XX: 2 } as const
 const patternBytes = 1
 
-/** Of attended time: on a busy machine others get longer, and a stranger who keeps it busy gains nothing on top. */
+/**
+ * In attended time, which runs slower on a busy machine, so that honest peers get longer there. No further allowance
+ * is made for lateness: a stranger who keeps the machine busy must not gain time by that.
+ */
 const handshakeMsMax = 5000
-/** Whom we have dialled ourselves may share our machine. */
-const greetLimit: TimeLimit = { minMs: 5000, maxMs: 15_000 }
+/** For a peer that this end dials. It may share this busy machine, so lateness extends the limit. */
+const handshakeLimit: TimeLimit = { minMs: 5000, maxMs: 15_000 }
 const connectLimit: TimeLimit = { minMs: 3000, maxMs: 15_000 }
-/** Connections that haven't proven anything yet, in all and of one address. Beyond it the oldest goes: real ones take milliseconds. */
+/**
+ * Bounds on connections that have proven nothing yet, in total and per address. Beyond them the oldest is closed: a
+ * real peer needs milliseconds.
+ */
 const pendingMax = 64
 const pendingPerHostMax = 8
 
 /**
- * Peers that are dialled at once. Anybody on a local network can say that there are hundreds, at addresses where nobody
- * answers: beyond it the oldest attempt is given up, for the same reason, and is made again in its turn.
+ * Concurrent dials. Anybody on a local network can announce hundreds of peers at addresses where nobody answers; beyond
+ * this bound the oldest dial is aborted, for the same reason, and its peer retries later.
  */
 const dialsMax = 64
 
-/** Takes TCP connections, and makes them. */
+/** Accepts and dials TCP connections. */
 export class Direct {
   readonly #options: DirectOptions
   readonly #server: Server
-  /** Those that haven't proven anything yet, in the order of their coming. */
+  /** Connections that have proven nothing yet, oldest first, with their remote hosts. */
   readonly #pending = new Map<Socket, string>()
   readonly #sockets = new Set<Socket>()
-  /** The attempts to reach a peer, in the order of their beginning. */
+  /** Dials in progress, oldest first. */
   readonly #dials = new Set<AbortController>()
 
   constructor(options: DirectOptions) {
     this.#options = options
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#onSocket(socket))
-    // Of a connection that couldn't be taken; the others go on.
+    // Failing to accept one connection doesn't affect the others.
     this.#server.on('error', () => {})
   }
 
@@ -68,20 +74,20 @@ export class Direct {
     try {
       await once(this.#server, 'listening')
     } catch (error) {
-      const where = host === undefined ? `port ${port}` : `${host}, port ${port}`
-      const message = `Can't listen on ${where}: ${messageOf(error)}. Give another --port or --listen`
+      const place = host === undefined ? `port ${port}` : `${host}, port ${port}`
+      const message = `Can't listen on ${place}: ${messageOf(error)}. Give another --port or --listen`
       throw new SyncError('PORT_IN_USE', message, { cause: error })
     }
     this.#server.unref()
   }
 
-  /** Where it listens; 0 while it doesn't. */
+  /** The listening port; 0 while not listening. */
   get port(): number {
     const address = this.#server.address()
     return address !== null && typeof address === 'object' ? address.port : 0
   }
 
-  /** The one address at which it listens; `undefined` where it listens at all of them, or at none. */
+  /** The only address it listens at; `undefined` when it listens at all addresses, or not at all. */
   get host(): string | undefined {
     const address = this.#server.address()
     if (address === null || typeof address !== 'object') return undefined
@@ -99,13 +105,13 @@ export class Direct {
   /**
    * Connects to a peer at the first of its addresses that answers.
    *
-   * @param key the peer's public key; whoever answers when left out
-   * @throws when none answers, or none as that peer
+   * @param key the peer's public key; any peer is accepted when left out
+   * @throws when no address answers, or none of those that answer is that peer
    */
   async dial(addresses: readonly Address[], key: Buffer | undefined, signal: AbortSignal): Promise<BoundedStream> {
     const dial = new AbortController()
     const abort = () => dial.abort(signal.reason)
-    // Not by `AbortSignal.any`: a signal that lasts would remember every attempt.
+    // `AbortSignal.any` would leak: a long-lived signal keeps a reference to every dial.
     signal.addEventListener('abort', abort)
     this.#begin(dial)
     try {
@@ -127,26 +133,26 @@ export class Direct {
   }
 
   async #dial(addresses: readonly Address[], key: Buffer | undefined, signal: AbortSignal): Promise<BoundedStream> {
-    let left = addresses
+    let remaining = addresses
     for (;;) {
-      const { socket, address } = await firstToConnect(left, signal)
-      const giveUp = () => socket.destroy()
-      signal.addEventListener('abort', giveUp)
+      const { socket, address } = await firstToConnect(remaining, signal)
+      const abort = () => socket.destroy()
+      signal.addEventListener('abort', abort)
       try {
-        return await this.#greet(socket, key)
+        return await this.#initiate(socket, key)
       } catch (error) {
         socket.destroy()
-        // Somebody else may have that address by now: the others may be right.
-        left = left.filter((other) => other !== address)
-        if (left.length === 0 || signal.aborted) throw error
+        // Another machine may have taken that address over; try the remaining ones.
+        remaining = remaining.filter((other) => other !== address)
+        if (remaining.length === 0 || signal.aborted) throw error
       } finally {
-        signal.removeEventListener('abort', giveUp)
+        signal.removeEventListener('abort', abort)
       }
     }
   }
 
-  async #greet(socket: Socket, key: Buffer | undefined): Promise<BoundedStream> {
-    this.#keep(socket)
+  async #initiate(socket: Socket, key: Buffer | undefined): Promise<BoundedStream> {
+    this.#track(socket)
     const pattern = key === undefined ? 'XX' : 'IK'
     socket.write(Buffer.of(patterns[pattern]))
     const wire = new Wire(socket, this.#options.throttles)
@@ -155,7 +161,7 @@ export class Direct {
     const stream = new SecretStream(true, wire, { pattern, keyPair, ...pinned })
     stream.on('error', () => {})
     sendFromLent(stream)
-    await opened(stream, patienceMs(greetLimit, attendedClock.lateMs))
+    await opened(stream, patienceMs(handshakeLimit, attendedClock.lateMs))
     return { stream, trust: () => wire.trust() }
   }
 
@@ -167,10 +173,10 @@ export class Direct {
       accepted.destroy()
       return
     }
-    this.#keep(socket)
-    this.#admit(socket)
-    const cancelEnd = attendedClock.after(handshakeMsMax, () => socket.destroy())
-    socket.once('close', cancelEnd)
+    this.#track(socket)
+    this.#boundPending(socket)
+    const cancelTimeout = attendedClock.after(handshakeMsMax, () => socket.destroy())
+    socket.once('close', cancelTimeout)
     socket.once('data', (data: Buffer) => {
       socket.pause()
       const pattern = data[0] === patterns.IK ? 'IK' : data[0] === patterns.XX ? 'XX' : undefined
@@ -179,11 +185,11 @@ export class Direct {
         return
       }
       socket.unshift(data.subarray(patternBytes))
-      this.#answer(socket, pattern, cancelEnd).catch(() => socket.destroy())
+      this.#respond(socket, pattern, cancelTimeout).catch(() => socket.destroy())
     })
   }
 
-  async #answer(socket: Socket, pattern: 'IK' | 'XX', onOpen: () => void): Promise<void> {
+  async #respond(socket: Socket, pattern: 'IK' | 'XX', onOpen: () => void): Promise<void> {
     const wire = new Wire(socket, this.#options.throttles)
     const stream = new SecretStream(false, wire, { pattern, keyPair: this.#options.keyPair })
     stream.on('error', () => {})
@@ -197,7 +203,7 @@ export class Direct {
     this.#options.onStream({ stream, trust })
   }
 
-  #keep(socket: Socket): void {
+  #track(socket: Socket): void {
     this.#sockets.add(socket)
     socket.on('error', () => {})
     socket.once('close', () => {
@@ -206,7 +212,7 @@ export class Direct {
     })
   }
 
-  #admit(socket: Socket): void {
+  #boundPending(socket: Socket): void {
     const host = plainHost(socket.remoteAddress ?? '')
     this.#pending.set(socket, host)
     const ofHost = [...this.#pending].filter(([, other]) => other === host)
@@ -215,7 +221,7 @@ export class Direct {
   }
 }
 
-/** Resolves when the handshake has come to its end. */
+/** Resolves when the handshake is done. @throws when it fails or takes longer than `limitMs` of attended time */
 async function opened(stream: SecretStream, limitMs: number): Promise<void> {
   let cancel = () => {}
   const late = new Promise<boolean>((resolve) => {
@@ -228,7 +234,7 @@ async function opened(stream: SecretStream, limitMs: number): Promise<void> {
   throw new Error('The handshake failed')
 }
 
-/** All are tried at once; one answers first, and the others are left. */
+/** Dials all addresses at once; keeps the first connection and closes the others. */
 async function firstToConnect(
   addresses: readonly Address[],
   signal: AbortSignal

@@ -4,15 +4,20 @@ import { BoundedMap } from '../bounded-map.ts'
 const peersMax = 256
 
 /**
- * Tells two processes that have the same keys, as after a disk was copied with all that was on it, from one that was
- * started anew: a process that has ended doesn't come back.
+ * Detects two running processes with the same keys, as after a disk was cloned. A restarted process looks similar, but
+ * a process that has ended never returns: two identities that alternate are both alive.
  */
 export class DuplicateIdentity {
-  /** The two processes that came last as a peer, the latest at the end. */
+  /** The two most recent processes that connected as each peer, the latest last. */
   readonly #runs = new BoundedMap<string, readonly string[]>(peersMax)
 
-  /** @returns whether this is the one that another has replaced before */
-  met(peer: string, run: string): boolean {
+  /**
+   * Records that a process connected as a peer.
+   *
+   * @param run identifies the process
+   * @returns whether another process had replaced this one: both are running
+   */
+  observe(peer: string, run: string): boolean {
     const runs = this.#runs.get(peer) ?? []
     if (run === runs.at(-1)) return false
     this.#runs.renew(peer, [...runs.slice(-1), run])

@@ -11,50 +11,50 @@ import { proofOf } from './rendezvous.ts'
 import { keepAliveMs, Silence } from './silence.ts'
 import type { KeyPair } from './wire/key-pair.ts'
 
-/** Why a peer that knows the secret is turned away all the same. */
+/** Why a peer is refused although it knows the secret. */
 export type Refusal = 'not-allowed' | 'full'
 
-/** What we say of ourselves, but for what is bound to a stream. */
+/** This end's introduction without the fields bound to a stream. */
 export type Self = Omit<Introduction, 'machine' | 'signature'>
 
 export interface LinkOptions {
   readonly transport: Transport
   readonly dialledBy: 'us' | 'them'
-  /** What both ends must know. */
+  /** The secret that both ends must know. */
   readonly secret: Uint8Array
-  /** The public key, in hexadecimal, that the peer or its machine has to have; any when left out. */
+  /** The required public key of the peer or its machine, in hexadecimal; any when left out. */
   readonly expected?: string | undefined
   /** The keys of this machine. */
   readonly machine: KeyPair
   readonly self: () => Self
-  /** Whether the peer may stay; asked when it has proven all. */
+  /** Why to refuse the peer, if so; called once it is proven and introduced. */
   readonly admit: (link: Link) => Refusal | undefined
-  /** Whether the kernel would tell of the other end's end: silence means nothing there. */
+  /** Whether the kernel reports the death of the other process, so that silence means nothing. */
   readonly isLocal: (link: Link) => boolean
-  /** It is proven, introduced and admitted, and an answer has come. */
+  /** The link is proven, introduced and admitted, and the peer has answered a ping. */
   readonly onUp: (link: Link) => void
   readonly onRtt: (link: Link, rttMs: number) => void
-  /** The other end replicates over it. */
+  /** The other end replicates over this link. */
   readonly onCarry: (link: Link) => void
-  /** The other end has lost what carried. */
+  /** The other end has lost the link that carried replication. */
   readonly onLost: (link: Link) => void
   readonly onRefused: (link: Link, reason: Refusal) => void
   readonly onClose: (link: Link) => void
-  /** Called when the other end has proven that it knows the secret, has introduced itself and was admitted. */
+  /** The peer is proven, introduced and admitted: it may send any amount. */
   readonly onTrusted: () => void
 }
 
 const protocol = 'p2psync/link/1'
-/** Introduction and first answer must come in this time; more of it on a machine that is busy. */
+/** For introduction and first answer; lateness of either end extends it. */
 const openLimit: TimeLimit = { minMs: 5000, maxMs: 30_000 }
-/** The proof in this, however busy the machine is: a stranger who keeps it busy must not gain time by that. */
+/** For the proof, however busy this machine is: a stranger who keeps it busy must not gain time by that. */
 const proofMsMax = 5000
-/** How often to check whether the other end is still there. */
-const lookMs = 1000
-/** Round trips are measured a few times at once, since other work makes single ones look long, and then now and then. */
-const morePingsMs = [40, 120, 300] as const
+/** How often to check for silence. */
+const checkMs = 1000
+/** Extra pings after the first, since other work can delay a single one; then one every `pingMs`. */
+const earlyPingsMs = [40, 120, 300] as const
 const pingMs = 5000
-/** After something happened to the network, an answer must come in this time. */
+/** For an answer after the network has changed. */
 const answerLimit: TimeLimit = { minMs: 1500, maxMs: 30_000 }
 const refusals: readonly Refusal[] = ['not-allowed', 'full']
 
@@ -63,8 +63,8 @@ const trace = debuglog('p2psync:link')
 let lastId = 0
 
 /**
- * One authenticated stream to a peer, with a channel of ours on it, on which both ends prove that they know the
- * secret before anything else is said. What is meant to be replicated goes over the same stream, once `carry` was said.
+ * One authenticated stream to a peer, with a control channel on which both ends first prove that they know the secret.
+ * Replication uses the same stream once either end has sent `carry`.
  */
 export class Link {
   readonly id = ++lastId
@@ -72,18 +72,18 @@ export class Link {
   readonly transport: Transport
   readonly dialledBy: 'us' | 'them'
   readonly openedMs = performance.now()
-  /** The least round trip, in milliseconds. */
+  /** The shortest round trip so far, in milliseconds. */
   rttMs = Number.POSITIVE_INFINITY
   introduction: Introduction | undefined
   /** Whether the other end has proven that it knows the secret. */
   isProven = false
-  /** Whether it is introduced besides, and may stay. */
+  /** Whether it has also introduced itself, and may stay. */
   isAdmitted = false
-  /** Whether an answer has come besides. */
+  /** Whether it has also answered a ping. */
   isUp = false
-  /** Whether something replicates over it. */
+  /** Whether replication goes over this link. */
   carries = false
-  /** Why it closed, where we know. */
+  /** Why it closed, if known. */
   reason: Refusal | 'not-proven' | undefined
   readonly #options: LinkOptions
   readonly #channel: Channel
@@ -97,10 +97,10 @@ export class Link {
   readonly #cancels = new Set<() => void>()
   readonly #openedMs = attendedClock.now()
   readonly #silence = new Silence(this.#openedMs)
-  /** How often anything has come. */
+  /** The number of chunks received. */
   #heard = 0
   #lastPing = 0
-  #owedPong: number | undefined
+  #pendingPong: number | undefined
   #closed = false
 
   /** @param stream whose handshake is done */
@@ -109,7 +109,7 @@ export class Link {
     this.transport = options.transport
     this.dialledBy = options.dialledBy
     this.#options = options
-    // A connection that breaks is normal; its end is what counts.
+    // Connections break in normal use; `close` is handled below.
     stream.on('error', (error) => this.#trace('breaks: %s', error))
     stream.once('close', () => this.#onClose())
     stream.setKeepAlive(keepAliveMs)
@@ -124,7 +124,7 @@ export class Link {
     if (channel === null) throw new Error('A stream takes one link')
     this.#channel = channel
     const message = <T>(encoding: c.Encoder<T>, onMessage: (value: T) => void): Message<T> =>
-      channel.addMessage({ encoding, onmessage: (value) => this.#listens && onMessage(value) })
+      channel.addMessage({ encoding, onmessage: (value) => this.#handlesMessages && onMessage(value) })
     this.#introduce = message(c.buffer, (bytes) => this.#onIntroduction(bytes))
     this.#carry = message(c.none, () => this.#onCarry())
     this.#ping = message(c.uint, (number) => this.#onPing(number))
@@ -140,7 +140,7 @@ export class Link {
     return this.stream.remotePublicKey.toString('hex')
   }
 
-  /** The peer's host, as the transport sees it. */
+  /** The peer's host, as the transport reports it. */
   get remoteHost(): string {
     return this.stream.rawStream.remoteHost ?? '?'
   }
@@ -149,25 +149,25 @@ export class Link {
     return this.stream.rawStream.remotePort ?? 0
   }
 
-  /** Our address on this connection, where the transport tells. */
+  /** The local address of this connection, if the transport reports it. */
   get localHost(): string | undefined {
     return this.stream.rawStream.localHost
   }
 
-  /** Says that this end replicates over it from now on. */
+  /** Tells the peer that this end replicates over this link from now on. */
   carry(): void {
     this.carries = true
-    this.#trace('carries, we say')
+    this.#trace('carries, by our decision')
     this.#carry.send(null)
     this.#sendPing()
   }
 
-  /** Says that what carried is lost at this end. */
+  /** Tells the peer that this end has lost the link that carried. */
   sayLost(): void {
     this.#lost.send(null)
   }
 
-  /** Ends the connection unless anything comes soon. */
+  /** Closes the connection unless anything arrives soon. */
   probe(): void {
     const heard = this.#heard
     this.#sendPing()
@@ -178,19 +178,19 @@ export class Link {
     })
   }
 
-  /** Waits for it as for other connections to the same peer, and the other way round. */
+  /** Shares the observed lateness with the other connections to the same peer. */
   shareLateness(lateness: Lateness): void {
     this.#silence.share(lateness, attendedClock.now())
   }
 
-  /** Ends the connection when it doesn't come up, or nothing comes for long. */
+  /** Closes the connection when it doesn't come up, or the peer falls silent. */
   #watch(): void {
-    // Not the bytes of the wire: under a limit those that came at once are handed on for many seconds.
+    // Not the wire's byte count: under a bandwidth limit, bytes received at once are delivered over many seconds.
     this.stream.rawStream.on('data', () => {
       this.#heard++
       this.#silence.heard(attendedClock.now())
     })
-    this.#every(lookMs, () => {
+    this.#every(checkMs, () => {
       if (!(this.isUp ? this.#isSilent : this.#isLateToOpen)) return
       this.#trace(this.isUp ? 'is silent' : 'does not come up')
       this.stream.destroy()
@@ -206,7 +206,7 @@ export class Link {
     return attendedClock.now() - this.#openedMs >= limitMs
   }
 
-  /** How late either end has been lately. */
+  /** The recent lateness of either end, in milliseconds. */
   get #lateMs(): number {
     return Math.max(attendedClock.lateMs, this.#silence.lateMs(attendedClock.now()))
   }
@@ -229,8 +229,11 @@ export class Link {
     this.stream.destroy()
   }
 
-  /** What comes in one frame with a wrong proof, or with what ended the link, comes here though the stream has ended. */
-  get #listens(): boolean {
+  /**
+   * Whether to handle messages. Those batched into one frame with a wrong proof, or with the message that ended the
+   * link, still arrive after the stream was ended.
+   */
+  get #handlesMessages(): boolean {
     return this.isProven && this.reason === undefined && !this.stream.destroying
   }
 
@@ -239,7 +242,7 @@ export class Link {
   }
 
   #onProof(proof: Uint8Array): void {
-    // What is compared is no secret, and of one use: how long that takes tells nothing.
+    // The comparison needn't take constant time: a proof is no secret and is valid for this stream only.
     if (!this.#proof(!this.stream.isInitiator).equals(proof)) {
       this.reason = 'not-proven'
       this.stream.destroy()
@@ -248,20 +251,20 @@ export class Link {
     this.isProven = true
     this.#trace('proven')
     const { machine, self } = this.#options
-    const signature = sign(this.#signed(this.stream.isInitiator), machine.secretKey)
+    const signature = sign(this.#signedBytes(this.stream.isInitiator), machine.secretKey)
     this.#introduce.send(encodeIntroduction({ ...self(), machine: machine.publicKey, signature }))
   }
 
-  #signed(initiator: boolean): Buffer {
+  #signedBytes(initiator: boolean): Buffer {
     const side = initiator ? 'initiator' : 'responder'
     return Buffer.concat([Buffer.from(`p2psync machine 1 ${side} `), this.stream.handshakeHash])
   }
 
   #onIntroduction(bytes: Uint8Array): void {
     if (this.introduction !== undefined) return
-    this.introduction = this.#checked(bytes)
+    this.introduction = this.#verifiedIntroduction(bytes)
     if (this.introduction === undefined || !this.#isExpected(this.introduction)) {
-      this.#trace('introduced itself by nonsense, or as another than was to be there')
+      this.#trace('sent an invalid introduction, or is not the expected peer')
       this.isProven = false
       this.stream.destroy()
       return
@@ -272,20 +275,20 @@ export class Link {
       return
     }
     this.isAdmitted = true
-    // Not before: who only has the secret and says nothing more could come any number of times.
+    // Not before: a peer that proves the secret but never introduces itself could open any number of streams.
     this.#options.onTrusted()
-    // The first goes at once: it is answered before `carry` can come.
+    // Ping at once, so that the answer precedes any `carry`.
     this.#sendPing()
-    for (const ms of morePingsMs) this.#after(ms, () => this.#sendPing())
+    for (const ms of earlyPingsMs) this.#after(ms, () => this.#sendPing())
     this.#every(pingMs, () => this.#sendPing())
   }
 
-  /** Never throws: Protomux takes a RangeError for a mistake of ours, and ends the process. */
-  #checked(bytes: Uint8Array): Introduction | undefined {
+  /** Never throws: Protomux treats a RangeError as a bug in this process, and ends it. */
+  #verifiedIntroduction(bytes: Uint8Array): Introduction | undefined {
     try {
       const introduction = decodeIntroduction(bytes)
       const { machine, signature } = introduction
-      return verify(this.#signed(!this.stream.isInitiator), signature, machine) ? introduction : undefined
+      return verify(this.#signedBytes(!this.stream.isInitiator), signature, machine) ? introduction : undefined
     } catch {
       return undefined
     }
@@ -299,33 +302,33 @@ export class Link {
   #sendPing(): void {
     const number = ++this.#lastPing
     this.#pings.set(number, performance.now())
-    // What isn't answered for long is forgotten.
+    // Bound the map: drop the ping sent 32 pings ago if it is still unanswered.
     this.#pings.delete(number - 32)
     this.#ping.send(number)
   }
 
-  /** Only the last of several is answered where what we send isn't read: it must not pile up. */
+  /** Answers only the last of several pings while the peer doesn't read, so that answers don't pile up. */
   #onPing(number: number): void {
-    this.#owedPong = number
+    this.#pendingPong = number
     if (this.#channel.drained) this.#answer()
   }
 
   #answer(): void {
-    if (this.#owedPong !== undefined) this.#pong.send(this.#owedPong)
-    this.#owedPong = undefined
+    if (this.#pendingPong !== undefined) this.#pong.send(this.#pendingPong)
+    this.#pendingPong = undefined
   }
 
   #onPong(number: number): void {
     const sentMs = this.#pings.get(number)
     if (sentMs === undefined) return
-    // It answers those before it too.
+    // A pong also answers all earlier pings.
     for (const sent of this.#pings.keys()) if (sent <= number) this.#pings.delete(sent)
     const rttMs = performance.now() - sentMs
     this.rttMs = Math.min(this.rttMs, rttMs)
     if (this.isUp) this.#options.onRtt(this, rttMs)
     else {
       this.isUp = true
-      // Nothing else is on its way yet: it tells how fast the other end answers.
+      // Nothing else is in flight yet, so this round trip shows how fast the peer answers.
       this.#silence.answered(rttMs, attendedClock.now())
       this.#options.onUp(this)
     }
@@ -333,13 +336,13 @@ export class Link {
 
   #onCarry(): void {
     if (this.introduction === undefined || this.carries) return
-    // It has answered whatever we asked of it: the other end says so first only when it has our introduction.
+    // The other end sends `carry` only after it has our introduction, so this counts as an answer.
     if (!this.isUp) {
       this.isUp = true
       this.#options.onUp(this)
     }
     this.carries = true
-    this.#trace('carries, they say')
+    this.#trace('carries, by their decision')
     this.#options.onCarry(this)
   }
 
@@ -358,8 +361,8 @@ export class Link {
     this.#options.onClose(this)
   }
 
-  #trace(what: string, ...details: unknown[]): void {
-    trace(`%s %d with %s: ${what}`, this.transport, this.id, this.peer.slice(0, 8), ...details)
+  #trace(message: string, ...details: unknown[]): void {
+    trace(`%s %d with %s: ${message}`, this.transport, this.id, this.peer.slice(0, 8), ...details)
   }
 
   #after(ms: number, act: () => void): void {

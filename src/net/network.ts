@@ -22,11 +22,11 @@ import { Bucket } from './wire/bucket.ts'
 import type { KeyPair } from './wire/key-pair.ts'
 
 export interface NetworkSettings {
-  /** The keys by which peers know this end of their connections. No two processes may have the same. */
+  /** This end's keys, which identify it to peers. Unique to this process. */
   readonly keyPair: KeyPair
-  /** The keys of this machine, by which peers allow it. */
+  /** This machine's keys, which peers put on their allow lists. */
   readonly machine: KeyPair
-  /** What all peers know, and nobody else: they meet under its hashes, and prove to each other that they know it. */
+  /** Known to all peers and nobody else: they meet under its hashes, and prove to each other that they know it. */
   readonly secret: Uint8Array
   /** Whether this end mostly sends. */
   readonly sends: boolean
@@ -36,29 +36,30 @@ export interface NetworkSettings {
   readonly lan?: boolean | undefined
   /** Whether to look for peers among the processes of this user on this machine. */
   readonly sameMachine?: boolean | undefined
-  /** Whether it isn't to be found on this machine and the local networks: who has nothing to give needs no company. */
+  /** Whether to look for peers on this machine and the local networks without announcing itself there. */
   readonly isHidden?: boolean | undefined
-  /** Where to take TCP connections; `false` for none, in either direction. */
+  /** Where to accept TCP connections; `false` for no TCP in either direction. */
   readonly tcp?: ListenOptions | false | undefined
   readonly peers?: readonly StaticPeer[] | undefined
-  /** The machines that may connect, by public key in hexadecimal; all who know the secret when left out. */
+  /** The public keys of machines that may connect, in hexadecimal; all that know the secret when left out. */
   readonly allow?: ReadonlySet<string> | undefined
-  /** Bytes per second to and from all peers together. */
+  /** Limits on the traffic of all peers together. */
   readonly limits?: Limits | undefined
-  /** Replicate over this stream from now on, until it closes. */
+  /** Called with each stream to replicate over, from now until it closes. */
   readonly onCarrier: (stream: Duplex) => void
   readonly onEvent: (event: NetworkEvent) => void
 }
 
 /**
- * TCP is good up to these round trips in milliseconds: at 40 ms and a loss of 0.5 % cubic falls to 0.7 MB/s, where
- * UDX has 20. On a local network hardly anything gets lost, and what takes longer there is the machines' own work.
+ * TCP is good up to these round trips, in milliseconds: at 40 ms and 0.5 % loss, cubic falls to 0.7 MB/s where UDX
+ * keeps 20 MB/s. A local network hardly loses packets, and longer round trips there come from the machines' own load.
  */
 const nearMs = { machine: Number.POSITIVE_INFINITY, lan: 20, wan: 5 } as const
 /** Peers remembered without a connection. */
 const knownMax = 256
 const tickMs = 500
-/** Finds peers on every way there is, and keeps one good connection to each. */
+
+/** Finds peers by all available means, and keeps one good connection to each. */
 export class Network {
   readonly #options: NetworkSettings
   readonly #rendezvous: Rendezvous
@@ -66,12 +67,13 @@ export class Network {
   readonly #throttles: { readonly up: Bucket; readonly down: Bucket }
   readonly #direct: Direct | undefined
   readonly #peers = new Map<string, Peer>()
-  /** What was told of each peer last. */
-  readonly #told = new Map<string, PeerStatus>()
-  readonly #gone = { received: 0, sent: 0 }
+  /** The last reported status of each connected peer. */
+  readonly #reported = new Map<string, PeerStatus>()
+  /** Bytes of closed links. */
+  readonly #closedTraffic = { received: 0, sent: 0 }
   readonly #refusedBy = new BoundedMap<string, { readonly address: string; readonly reason: Refusal }>(knownMax)
   readonly #links = new Set<Link>()
-  readonly #twins = new DuplicateIdentity()
+  readonly #duplicates = new DuplicateIdentity()
   readonly #admission: Admission
   #lan: Lan | undefined
   #sameMachine: SameMachine | undefined
@@ -81,7 +83,7 @@ export class Network {
   #refreshClock = new RefreshClock(performance.now())
   #closed = false
   readonly #isBbr = hasBbr()
-  readonly #given: readonly StaticAddress[]
+  readonly #staticAddresses: readonly StaticAddress[]
   readonly #stop = new AbortController()
 
   constructor(options: NetworkSettings) {
@@ -97,12 +99,12 @@ export class Network {
       const onStream = (stream: BoundedStream) => void this.#link(stream, 'tcp', 'them')
       this.#direct = new Direct({ keyPair, throttles: this.#throttles, onStream })
     }
-    // Each given address listens while it is dialled.
+    // Each dial of a static address adds a listener.
     setMaxListeners(0, this.#stop.signal)
-    this.#given = (options.peers ?? []).map((given) => this.#openGiven(given))
+    this.#staticAddresses = (options.peers ?? []).map((peer) => this.#openStatic(peer))
   }
 
-  /** Begins to look for peers, and to be found. Doesn't wait for either. @throws {SyncError} PORT_IN_USE */
+  /** Starts looking for peers and announcing itself, without waiting for results. @throws {SyncError} PORT_IN_USE */
   async start(): Promise<void> {
     const { tcp, lan, sameMachine, isHidden, bootstrap, keyPair } = this.#options
     if (this.#direct !== undefined && tcp !== false) {
@@ -116,12 +118,14 @@ export class Network {
       if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, host, onPeer, isHidden })
       const interfaces = this.#interfaces
       if (lan !== false) this.#lan = new Lan({ id, publicKey, port, interfaces, onPeer: from('lan'), isHidden })
-      for (const { key, address } of this.#given) if (key !== undefined) this.#reachable(key, 'given', [address])
+      for (const { key, address } of this.#staticAddresses) {
+        if (key !== undefined) this.#reachable(key, 'static', [address])
+      }
     }
     this.#interfaces.subscribe((change) => this.#onInterfaces(change))
     this.#timer = setInterval(() => this.#tick(), tickMs)
     this.#tick()
-    // An empty list means none; it isn't even loaded then.
+    // An empty list means no DHT; its modules aren't even loaded then.
     if (bootstrap?.length !== 0) this.#joining = this.#join(bootstrap)
   }
 
@@ -143,9 +147,9 @@ export class Network {
     return [...this.#peers.values()].flatMap((peer) => this.#statusOf(peer) ?? [])
   }
 
-  /** Bytes from and to all peers so far, on the wire. */
+  /** Bytes received from and sent to all peers so far, on the wire. */
   get traffic(): { readonly received: number; readonly sent: number } {
-    let { received, sent } = this.#gone
+    let { received, sent } = this.#closedTraffic
     for (const link of this.#links) {
       received += link.traffic.received
       sent += link.traffic.sent
@@ -153,7 +157,7 @@ export class Network {
     return { received, sent }
   }
 
-  /** Connections that carry nothing, and stand by. */
+  /** The number of standby connections, which are up but don't carry replication. */
   get spares(): number {
     return [...this.#peers.values()].flatMap(({ links }) => links).filter(({ carries, isUp }) => isUp && !carries)
       .length
@@ -167,13 +171,13 @@ export class Network {
       dht: this.#swarm === undefined ? 'off' : this.#swarm.online ? 'reachable' : 'unreachable',
       lan: lan === undefined ? 'off' : !lan.working ? 'blocked' : lan.heard ? 'heard' : 'silent',
       tcp: this.#direct?.port,
-      unanswered: this.#given.filter((given) => !given.isAnswered && !given.isStranger).map(shown),
-      strangers: this.#given.filter((given) => !given.isAnswered && given.isStranger).map(shown),
+      unanswered: this.#staticAddresses.filter((each) => !each.isAnswered && !each.isStranger).map(shown),
+      strangers: this.#staticAddresses.filter((each) => !each.isAnswered && each.isStranger).map(shown),
       refusedBy: [...this.#refusedBy.values()]
     }
   }
 
-  /** Changes who may connect; whoever no longer may is let go, whoever now may is tried at once. */
+  /** Changes which machines may connect. Closes links to those that no longer may, and retries all peers at once. */
   allow(machines: ReadonlySet<string> | undefined): void {
     this.#admission.allow = machines
     for (const link of this.#links) {
@@ -183,7 +187,7 @@ export class Network {
     this.#swarm?.refresh()
   }
 
-  /** Changes the bandwidth that all connections together may take. */
+  /** Changes the bandwidth limits of all connections together. */
   limit({ up, down }: Limits): void {
     this.#throttles.up.rate = up ?? Number.POSITIVE_INFINITY
     this.#throttles.down.rate = down ?? Number.POSITIVE_INFINITY
@@ -230,26 +234,26 @@ export class Network {
       isLocal: (each) => this.#isLocal(each),
       onUp: (each) => peerOf(each)?.up(each),
       onRtt: (each, rttMs) => peerOf(each)?.measured(each, rttMs),
-      onCarry: (each) => peerOf(each)?.told(each),
+      onCarry: (each) => peerOf(each)?.carriedByPeer(each),
       onLost: (each) => peerOf(each)?.lost(each),
       onRefused: (each, reason) => this.#onRefused(each, reason),
       onClose: (each) => this.#onClose(each)
     })
     this.#links.add(link)
-    // What was dialled to a known peer counts at once, so that it isn't dialled again meanwhile.
+    // A link to a known peer counts at once, so that the peer isn't dialled again meanwhile.
     this.#peers.get(link.peer)?.add(link)
     return link
   }
 
   #self(): Self {
-    const only = this.#direct?.host
+    const onlyHost = this.#direct?.host
     const hosts = this.#interfaces.addresses
-      .filter(({ internal, host }) => !internal && !host.startsWith('fe80:') && host === (only ?? host))
+      .filter(({ internal, host }) => !internal && !host.startsWith('fe80:') && host === (onlyHost ?? host))
       .map(({ host }) => host)
     return { bbr: this.#isBbr, sends: this.#options.sends, port: this.#direct?.port ?? 0, hosts }
   }
 
-  /** How many peers are connected: much less work than to tell how each is. */
+  /** How many peers are connected; much cheaper than `peers`. */
   get connectedCount(): number {
     return [...this.#peers.values()].filter(({ carrier }) => carrier !== undefined).length
   }
@@ -262,8 +266,8 @@ export class Network {
     }
     this.#peer(link.peer).add(link)
     const { machine = [], port = 0 } = link.introduction ?? {}
-    const isTwin = this.#twins.met(link.peer, `${Buffer.from(machine).toString('hex')} ${port}`)
-    if (isTwin) this.#options.onEvent({ type: 'twin', address: this.#addressOf(link) })
+    const isDuplicate = this.#duplicates.observe(link.peer, `${Buffer.from(machine).toString('hex')} ${port}`)
+    if (isDuplicate) this.#options.onEvent({ type: 'twin', address: this.#addressOf(link) })
     return undefined
   }
 
@@ -280,8 +284,8 @@ export class Network {
 
   #onClose(link: Link): void {
     const { received, sent } = link.traffic
-    this.#gone.received += received
-    this.#gone.sent += sent
+    this.#closedTraffic.received += received
+    this.#closedTraffic.sent += sent
     this.#links.delete(link)
     const peer = this.#peers.get(link.peer)
     peer?.down(link)
@@ -301,17 +305,17 @@ export class Network {
       dial: direct && ((addresses, signal) => direct.dial(addresses, publicKey, signal)),
       onDialled: (stream) => void this.#link(stream, 'tcp', 'us'),
       mayComeByUdx: () => this.#swarm?.online ?? false,
-      nearMs: (link) => (this.#isSteady(link) ? Number.POSITIVE_INFINITY : nearMs[this.#distance(link)]),
+      nearMs: (link) => (this.#toleratesLoss(link) ? Number.POSITIVE_INFINITY : nearMs[this.#distance(link)]),
       onCarrier: ({ stream }) => this.#options.onCarrier(stream),
       onChange: () => this.#onPeerChange(peer)
     })
     this.#peers.set(key, peer)
-    this.#forgetBeyond()
+    this.#forgetExcess()
     return peer
   }
 
-  /** TCP bears losses when those who send have BBR. Where neither mostly sends, both do. */
-  #isSteady({ introduction }: Link): boolean {
+  /** Whether TCP tolerates loss: the mostly sending end uses BBR, or both ends do where neither mostly sends. */
+  #toleratesLoss({ introduction }: Link): boolean {
     if (introduction === undefined) return false
     const { bbr, sends } = introduction
     if (this.#options.sends === sends) return this.#isBbr && bbr
@@ -331,24 +335,24 @@ export class Network {
     this.#peers.delete(peer.key)
   }
 
-  #forgetBeyond(): void {
+  #forgetExcess(): void {
     if (this.#peers.size <= knownMax) return
-    const idle = [...this.#peers.values()].find(({ links, isGiven }) => links.length === 0 && !isGiven)
+    const idle = [...this.#peers.values()].find(({ links, isStatic }) => links.length === 0 && !isStatic)
     if (idle !== undefined) this.#forget(idle)
   }
 
   #onPeerChange(peer: Peer): void {
-    const [before, now] = [this.#told.get(peer.key), this.#statusOf(peer)]
+    const [before, now] = [this.#reported.get(peer.key), this.#statusOf(peer)]
     const { onEvent } = this.#options
     if (now === undefined) {
-      // With a spare it goes on at once: the other end will say so.
+      // A spare takes over at once: this end or the other sends `carry`.
       if (before === undefined || peer.links.some(({ isUp }) => isUp)) return
-      this.#told.delete(peer.key)
+      this.#reported.delete(peer.key)
       this.#refreshClock.lost(performance.now())
       onEvent({ type: 'peer', state: 'disconnected', peer: before })
       return
     }
-    this.#told.set(peer.key, now)
+    this.#reported.set(peer.key, now)
     this.#refusedBy.delete(peer.key)
     if (before === undefined) onEvent({ type: 'peer', state: 'connected', peer: now })
     else if (before.transport !== now.transport || before.address !== now.address) {
@@ -369,7 +373,10 @@ export class Network {
     return this.#interfaces.distance(plainHost(remoteHost))
   }
 
-  /** By its address alone it could be the end of a tunnel, whose other end may vanish without a word. */
+  /**
+   * Whether the link's other end is a process on this machine. The address alone doesn't tell: it may be the near end
+   * of a tunnel, whose far end can vanish without notice.
+   */
   #isLocal(link: Link): boolean {
     const isOurMachine = this.#options.machine.publicKey.equals(link.introduction?.machine ?? Buffer.alloc(0))
     return link.transport === 'tcp' && isOurMachine && this.#distance(link) === 'machine'
@@ -379,21 +386,21 @@ export class Network {
     return showAddress({ host: plainHost(remoteHost), port: remotePort })
   }
 
-  // What goes on by itself
+  // Periodic work
 
   #tick(): void {
     const nowMs = performance.now()
     if (this.#swarm !== undefined && this.#refreshClock.isDue(nowMs, this.#situation(this.#swarm)))
       this.#swarm.refresh()
-    if (this.#direct !== undefined) for (const given of this.#given) given.look(nowMs)
+    if (this.#direct !== undefined) for (const each of this.#staticAddresses) each.dialIfDue(nowMs)
   }
 
   #situation({ online: isOnline }: Swarm): RefreshSituation {
     return { isOnline, isConnected: this.connectedCount > 0, isPrivate: this.#options.bootstrap !== undefined }
   }
 
-  #openGiven(given: StaticPeer): StaticAddress {
-    return new StaticAddress(given, {
+  #openStatic(peer: StaticPeer): StaticAddress {
+    return new StaticAddress(peer, {
       dial: async (address, key) => {
         const stream = await this.#direct?.dial([address], undefined, this.#stop.signal)
         return stream && this.#link(stream, 'tcp', 'us', key)

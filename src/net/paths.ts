@@ -1,11 +1,10 @@
 /**
- * The ways to one peer, and which of them carries its replication. Pure: it is told what happens and when, and says
- * what to do.
+ * The paths to one peer, and which of them carries replication. Pure: events with their times go in, actions come out.
  *
- * One end decides, the one with the larger public key, and tells the other by `carry`: two that decide
- * by themselves change their minds past each other for ever. TCP is taken where it is good (near, or with a
- * congestion control that bears losses), UDX otherwise, and either before none. The way that is not taken stays as a
- * spare, unless it has carried: what was replicated over can't be taken back, so that one goes.
+ * Only the end with the larger public key decides, and tells the other end by `carry`: two ends that decide
+ * independently could switch past each other for ever. It prefers TCP where TCP is good (a short round trip, or a
+ * congestion control that tolerates loss), UDX otherwise, and any path to none. The path that isn't chosen stays as a
+ * spare, unless it has carried: replication can't be moved off a stream, so that path is closed.
  */
 export type Transport = 'tcp' | 'udx'
 
@@ -13,12 +12,12 @@ export interface Path {
   readonly id: number
   readonly transport: Transport
   readonly dialledBy: 'us' | 'them'
-  /** When its handshake was done, and when it was up: on a busy machine the one may take seconds after the other. */
+  /** When its handshake ended, and when it came up: on a busy machine seconds can lie between. */
   readonly openedMs: number
   readonly upMs: number
-  /** The least time that an answer took, in milliseconds. */
+  /** The shortest round trip so far, in milliseconds. */
   readonly rttMs: number
-  /** Up to how long a round trip TCP is good on this way. */
+  /** The longest round trip, in milliseconds, up to which TCP is good on this path. */
   readonly nearMs: number
 }
 
@@ -29,15 +28,18 @@ export type Act =
 export interface PathsOptions {
   /** Whether this end decides: its public key is the larger one. */
   readonly decides: boolean
-  /** Whether a path of this kind may come up soon. */
+  /** Whether a path over this transport may come up soon. */
   readonly mayCome: (transport: Transport) => boolean
 }
 
-/** Two TCP connections, one opened about when the other was up, are a crossing; a later one replaces one that the other end lost. */
+/**
+ * A connection opened within this time after another came up crossed it: both ends dialled at once. A later connection
+ * replaces one that the other end has lost.
+ */
 const crossingMs = 1000
-/** A spare that may turn out better is waited for so long before anything is carried. */
-const patienceMs = 400
-/** A change of paths lets the old one send what it has on its way for so long. */
+/** Before the first path carries, a better one that may still come up has this long to do so. */
+const betterPathWaitMs = 400
+/** After a switch the old path stays open this long to deliver data in flight. */
 const overlapMs = 300
 
 interface Known extends Path {
@@ -50,7 +52,7 @@ export class Paths {
   readonly #decides: boolean
   readonly #mayCome: (transport: Transport) => boolean
   readonly #paths = new Map<number, Known>()
-  /** When the first of the present paths came. */
+  /** When the first of the present paths came up. */
   #sinceMs = 0
   #turns = 0
 
@@ -59,7 +61,7 @@ export class Paths {
     this.#mayCome = mayCome
   }
 
-  /** The path that carries; the latest, while one takes over from another. */
+  /** The path that carries replication; during a switch, the newer one. */
   get carrier(): Path | undefined {
     return this.#carriers.at(-1)
   }
@@ -72,26 +74,26 @@ export class Paths {
     return [...this.#paths.values()].some((path) => path.transport === transport)
   }
 
-  /** Whether a TCP path would be taken if there were one. */
+  /** Whether a TCP path would carry if there were one. */
   get wouldTakeTcp(): boolean {
     const udx = this.#kept('udx')
     return udx === undefined || udx.rttMs <= udx.nearMs
   }
 
-  /** A path came up. */
+  /** Records that a path came up. */
   up(path: Path, nowMs: number): readonly Act[] {
     if (this.#paths.size === 0) this.#sinceMs = nowMs
     this.#paths.set(path.id, { ...path, carriesSinceMs: undefined, turn: 0 })
     return this.decide(nowMs)
   }
 
-  /** A path is gone. */
+  /** Records that a path closed. */
   down(id: number, nowMs: number): readonly Act[] {
     this.#paths.delete(id)
     return this.decide(nowMs)
   }
 
-  /** An answer took so long. */
+  /** Records the round trip of an answer. */
   measured(id: number, rttMs: number, nowMs: number): readonly Act[] {
     const path = this.#paths.get(id)
     if (path === undefined || rttMs >= path.rttMs) return []
@@ -99,23 +101,23 @@ export class Paths {
     return this.decide(nowMs)
   }
 
-  /** The other end, which decides, has said that it replicates over a path. */
-  told(id: number, nowMs: number): void {
+  /** Records that the other end, which decides, replicates over a path. */
+  carriedByPeer(id: number, nowMs: number): void {
     const path = this.#paths.get(id)
     if (path === undefined || path.carriesSinceMs !== undefined) return
     path.carriesSinceMs = nowMs
     path.turn = ++this.#turns
   }
 
-  /** What is to be done now. */
+  /** The actions to take now. */
   decide(nowMs: number): readonly Act[] {
     if (!this.#decides) return []
     const acts: Act[] = []
     const [best, carrier] = [this.#best(), this.#carriers.at(-1)]
-    // What replaces a path carries before that one goes.
+    // A replacement carries before the path it replaces closes.
     if (best !== undefined && best !== carrier && (carrier !== undefined || !this.#isWorthWaiting(best, nowMs))) {
       best.turn = ++this.#turns
-      // It may carry still, when the change of paths is taken back.
+      // It may still be carrying, when this reverses a recent switch.
       if (best.carriesSinceMs === undefined) acts.push({ type: 'carry', id: best.id })
       best.carriesSinceMs = nowMs
     }
@@ -126,11 +128,11 @@ export class Paths {
     return acts
   }
 
-  /** When `decide` should be called, if nothing happens before; `undefined` for never. */
+  /** When to call `decide` next if nothing else happens; `undefined` for never. */
   get dueMs(): number | undefined {
     if (!this.#decides || this.#paths.size === 0) return undefined
     const carriers = this.#carriers
-    if (carriers.length === 0) return this.#sinceMs + patienceMs
+    if (carriers.length === 0) return this.#sinceMs + betterPathWaitMs
     return carriers.length > 1 ? (carriers.at(-1)?.carriesSinceMs ?? 0) + overlapMs : undefined
   }
 
@@ -140,25 +142,25 @@ export class Paths {
       .sort((a, b) => a.turn - b.turn)
   }
 
-  /** Those of which there is another of the same kind; what carried before only once it had time to end. */
+  /** The paths to close: duplicates over one transport, and former carriers after `overlapMs`. */
   #leaving(nowMs: number): readonly Known[] {
-    const stay = [this.#kept('tcp'), this.#kept('udx')]
+    const kept = [this.#kept('tcp'), this.#kept('udx')]
     const sinceMs = this.#carriers.at(-1)?.carriesSinceMs ?? nowMs
-    const before = nowMs - sinceMs >= overlapMs ? this.#carriers.slice(0, -1) : []
-    const isSurplus = (path: Known) => path.carriesSinceMs === undefined && !stay.includes(path)
-    return [...this.#paths.values()].filter((path) => isSurplus(path) || before.includes(path))
+    const former = nowMs - sinceMs >= overlapMs ? this.#carriers.slice(0, -1) : []
+    const isSurplus = (path: Known) => path.carriesSinceMs === undefined && !kept.includes(path)
+    return [...this.#paths.values()].filter((path) => isSurplus(path) || former.includes(path))
   }
 
   #of(transport: Transport): Known[] {
     return [...this.#paths.values()].filter((path) => path.transport === transport)
   }
 
-  /** The one of several of a kind that stays. */
+  /** The one path to keep of several over one transport. */
   #kept(transport: Transport): Known | undefined {
     return this.#of(transport).reduce<Known | undefined>((kept, path) => {
       if (kept === undefined) return path
       const [older, newer] = kept.upMs <= path.upMs ? [kept, path] : [path, kept]
-      // Dialled by both at once: that of the larger key stays. The end that decides has it.
+      // Both ends dialled at once: keep the connection dialled by the end that decides.
       if (newer.openedMs - older.upMs < crossingMs && older.dialledBy !== newer.dialledBy) {
         return older.dialledBy === 'us' ? older : newer
       }
@@ -173,7 +175,7 @@ export class Paths {
   }
 
   #isWorthWaiting(best: Known, nowMs: number): boolean {
-    if (nowMs - this.#sinceMs >= patienceMs) return false
+    if (nowMs - this.#sinceMs >= betterPathWaitMs) return false
     const other = best.transport === 'tcp' ? 'udx' : 'tcp'
     return !this.has(other) && this.#mayCome(other) && !isGoodTcp(best)
   }

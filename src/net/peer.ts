@@ -6,60 +6,63 @@ import type { Link } from './link.ts'
 import { type Act, Paths, type Transport } from './paths.ts'
 import type { BoundedStream } from './wire/bounded-stream.ts'
 
-/** How an address of a peer became known. */
-export type AddressSource = 'given' | 'machine' | 'lan' | 'told'
+/**
+ * How an address of a peer became known: from the user, from the peer's record on this machine, from its announcement
+ * on the local network, or from its introduction.
+ */
+export type AddressSource = 'static' | 'machine' | 'lan' | 'introduction'
 
 export interface PeerOptions {
   /** The peer's public key, in hexadecimal. */
   readonly key: string
   /** Whether this end decides between paths: its key is the larger one. */
   readonly decides: boolean
-  /** Connects to the first of the addresses that answers as this peer. Left out where TCP is off. */
+  /** Connects to the first of the addresses that answers as this peer. Left out when TCP is off. */
   readonly dial?: ((addresses: readonly Address[], signal: AbortSignal) => Promise<BoundedStream>) | undefined
-  /** Takes a stream that was dialled. */
+  /** Takes over a stream that `dial` opened. */
   readonly onDialled: (stream: BoundedStream) => void
   /** Whether a UDX path may come up. */
   readonly mayComeByUdx: () => boolean
-  /** Up to how long a round trip TCP to it is good. */
+  /** The longest round trip, in milliseconds, up to which TCP is good on this link. */
   readonly nearMs: (link: Link) => number
-  /** Replication is to go over this link from now on. */
+  /** Called when replication goes over this link from now on. */
   readonly onCarrier: (link: Link) => void
-  /** What carries has changed: it came, moved, or went. */
+  /** Called when the carrier appeared, changed or disappeared. */
   readonly onChange: () => void
 }
 
 const addressesMax = 8
-/** Connections to one peer; two that cross by each transport are four. */
+/** Connections to one peer; when both ends dial over both transports, there are four. */
 const linksMax = 6
-/** Before the next try to reach a peer, the first after it was lost; doubled each time. */
+/** The pause before the first dial after a loss; doubles with each failure. */
 const retryMsMin = 300
 const retryMsMax = 15_000
-/** Turned away, we come back: its list may have grown. */
+/** The pause after the peer refused us: its allow list may change. */
 const refusedMs = 5000
-/** Tries at the addresses that it has told of itself, after it was lost. */
-const toldAttemptsMax = 20
-/** Both ends dial at once: the one that doesn't decide lets the other go first. */
-const courtesyMs = 250
-/** After a dial, so long before the next to addresses that it has told meanwhile. */
-const toldMs = 5000
-/** A connection that lasts so long has worked. */
-const provenMs = 5000
-/** What the other end says over one connection may come so much later than the end of another. */
+/** Failed dials after which the addresses from a lost peer's introduction are forgotten. */
+const introducedAttemptsMax = 20
+/** The head start of the end that decides, so that both ends don't dial at once. */
+const headStartMs = 250
+/** The least time between dials caused by new addresses in introductions. */
+const introducedMs = 5000
+/** A connection that lasts this long has worked. */
+const stableMs = 5000
+/** How much later than the close of one connection a message over another may arrive. */
 const crossingMs = 100
 
 const trace = debuglog('p2psync:peer')
 
-/** How long to wait before the next try, in milliseconds. @param random from 0 to 1, so that not all come at once */
+/** The pause before the next dial, in milliseconds. @param random from 0 to 1, so that peers don't dial in step */
 export function retryMs(attempts: number, random: number): number {
   return Math.min(retryMsMin * 2 ** attempts, retryMsMax) * (1 + random / 2)
 }
 
-/** The addresses that a peer tells of itself, as far as they can be another machine's, or this one's where it is here. */
-function toldBy({ introduction, remoteHost, transport }: Link): readonly Address[] {
+/** The addresses in a peer's introduction that other machines can dial; over UDX also the address that we see. */
+function introducedBy({ introduction, remoteHost, transport }: Link): readonly Address[] {
   const { port, hosts } = introduction ?? { port: 0, hosts: [] }
   if (port === 0) return []
-  const told = [...(transport === 'udx' ? [remoteHost] : []), ...hosts.filter(isUnicast)]
-  return [...new Set(told)].map((host) => ({ host, port }))
+  const dialable = [...(transport === 'udx' ? [remoteHost] : []), ...hosts.filter(isUnicast)]
+  return [...new Set(dialable)].map((host) => ({ host, port }))
 }
 
 /** A peer: its addresses, its links, and the TCP connections that we make to it. */
@@ -91,13 +94,13 @@ export class Peer {
     return [...this.#links.values()]
   }
 
-  /** What replication goes over. */
+  /** The link that carries replication. */
   get carrier(): Link | undefined {
     const path = this.#paths.carrier
     return path === undefined ? undefined : this.#links.get(path.id)
   }
 
-  /** Whether it takes a place among those who are connected. */
+  /** Whether it takes one of the places for connected peers. */
   get isAdmitted(): boolean {
     return this.links.some((link) => link.isAdmitted)
   }
@@ -107,53 +110,56 @@ export class Peer {
     return this.#links.size > 0 || this.#addresses.size > 0
   }
 
-  /** Whether the user has named it: nobody would name it again. */
-  get isGiven(): boolean {
-    return this.#addresses.has('given')
+  /** Whether its address comes from the user; a forgotten one wouldn't be learnt again. */
+  get isStatic(): boolean {
+    return this.#addresses.has('static')
   }
 
-  /** Takes what one source says of its addresses; none is a farewell. */
+  /** Replaces the addresses from one source; an empty list means that the peer left. */
   reachableAt(source: AddressSource, addresses: readonly Address[]): void {
     const before = this.#addresses.get(source)
     if (addresses.length === 0) this.#addresses.delete(source)
     else this.#addresses.set(source, addresses)
     if (JSON.stringify(before ?? []) !== JSON.stringify(addresses)) {
-      if (source === 'told') this.#retrySoon()
+      if (source === 'introduction') this.#retrySoon()
       else this.retryNow()
     } else if (this.#links.size === 0) {
-      // Heard again: what kept it from answering may be over.
-      this.#dialMs = Math.min(this.#dialMs, performance.now() + courtesyMs)
-      this.#consider()
+      // It was announced again, so it may be reachable again.
+      this.#dialMs = Math.min(this.#dialMs, performance.now() + headStartMs)
+      this.#dialIfUseful()
     }
   }
 
-  /** Forgets how long it was to wait: something has changed. */
+  /** Dials without further pause, since something has changed. */
   retryNow(): void {
     this.#attempts = 0
-    this.#dialMs = this.#options.decides ? 0 : performance.now() + courtesyMs
-    this.#consider()
+    this.#dialMs = this.#options.decides ? 0 : performance.now() + headStartMs
+    this.#dialIfUseful()
   }
 
-  /** Whoever has the secret can tell us any address, and another every time: those that he names aren't dialled all the time. */
+  /**
+   * Dials soon, but no more than once in `introducedMs`: a peer can name any address in its introductions, and another
+   * each time, so it must not make us dial continuously.
+   */
   #retrySoon(): void {
-    this.#dialMs = Math.min(this.#dialMs, Math.max(performance.now(), this.#lastDialMs + toldMs))
-    this.#consider()
+    this.#dialMs = Math.min(this.#dialMs, Math.max(performance.now(), this.#lastDialMs + introducedMs))
+    this.#dialIfUseful()
   }
 
-  /** A link was made to it or from it; it proves itself yet. */
+  /** Adds a link, which may still have to prove itself. */
   add(link: Link): void {
     this.#links.set(link.id, link)
     link.shareLateness(this.#lateness)
-    // One that decides may let as many stand as it likes.
+    // If the other end decides, it may keep any number open.
     if (this.#links.size > linksMax) this.links.find((other) => other !== this.carrier)?.close()
   }
 
   up(link: Link): void {
     if (link.transport === 'tcp' && link.dialledBy === 'us') this.#isReachable = true
-    // Both have dialled, and theirs is up: ours would only take its place. They can't do the same, as for ours to be up
-    // at their end we must have it.
+    // Both ends dialled, and their connection is up: ours would only replace it. They can't abort theirs likewise,
+    // since ours can't be up at their end before this end has it.
     else if (link.transport === 'tcp') this.#dialling?.abort()
-    this.reachableAt('told', toldBy(link))
+    this.reachableAt('introduction', introducedBy(link))
     const { id, transport, dialledBy, openedMs, rttMs } = link
     const upMs = performance.now()
     const path = { id, transport, dialledBy, openedMs, upMs, rttMs, nearMs: this.#options.nearMs(link) }
@@ -162,17 +168,17 @@ export class Peer {
 
   measured(link: Link, rttMs: number): void {
     this.#do(this.#paths.measured(link.id, rttMs, performance.now()))
-    this.#consider()
+    this.#dialIfUseful()
   }
 
-  /** The other end has said that it replicates over a link. */
-  told(link: Link): void {
-    this.#paths.told(link.id, performance.now())
+  /** Handles the other end's message that it replicates over a link. */
+  carriedByPeer(link: Link): void {
+    this.#paths.carriedByPeer(link.id, performance.now())
     this.#options.onCarrier(link)
     this.#options.onChange()
   }
 
-  /** The other end has lost what carried: so have we, though we may not know yet. */
+  /** Handles the other end's message, received over `over`, that it lost the carrier: that link is dead here, too. */
   lost(over: Link): void {
     for (const link of this.links) if (link.carries && link !== over) link.close()
   }
@@ -185,19 +191,21 @@ export class Peer {
     if (!this.#links.delete(link.id)) return
     const nowMs = performance.now()
     const path = this.#paths.get(link.id)
-    if (path !== undefined && nowMs - path.upMs >= provenMs) this.#attempts = 0
+    if (path !== undefined && nowMs - path.upMs >= stableMs) this.#attempts = 0
     const wasCarrier = this.carrier === undefined && link.carries
     this.#do(this.#paths.down(link.id, nowMs))
-    // The end that decides may hear of it much later.
+    // The end that decides may detect the loss much later.
     if (wasCarrier && !this.#options.decides) this.#sayLostSoon()
-    if (link.transport === 'tcp') this.#later()
-    // Nothing but its own word speaks for them.
-    if (this.#links.size === 0 && !this.#isReachable) this.#addresses.delete('told')
+    if (link.transport === 'tcp') this.#postponeDial()
+    // Without a connection that we made, only its own claim speaks for these addresses.
+    if (this.#links.size === 0 && !this.#isReachable) this.#addresses.delete('introduction')
     this.#options.onChange()
-    this.#consider()
+    this.#dialIfUseful()
   }
 
-  /** Not at once: the other end may have ended it for another, and word of that comes over another connection. */
+  /**
+   * Waits first: the other end may have closed it for another link, and its `carry` comes over that other connection.
+   */
   #sayLostSoon(): void {
     this.#cancelLost()
     this.#cancelLost = attendedClock.after(crossingMs, () => {
@@ -205,7 +213,7 @@ export class Peer {
     })
   }
 
-  /** After a change of the network, what doesn't answer is let go. */
+  /** Closes the links that don't answer, after a change of the network. */
   probe(): void {
     for (const link of this.#links.values()) link.probe()
   }
@@ -218,7 +226,7 @@ export class Peer {
     this.#addresses.clear()
     this.#dialling?.abort()
     const { links } = this
-    // Nothing is to be moved to the next while one goes after the other.
+    // Clear first, so that closing one link doesn't move replication to the next.
     this.#links.clear()
     for (const link of links) link.close()
   }
@@ -241,19 +249,19 @@ export class Peer {
     clearTimeout(this.#decideTimer)
     const { dueMs } = this.#paths
     if (dueMs === undefined) return
-    // A fraction would be cut off, and it would be too early.
+    // Timers cut off fractions of a millisecond and would fire too early.
     const ms = Math.max(0, Math.ceil(dueMs - performance.now()) + 1)
     this.#decideTimer = setTimeout(() => this.#do(this.#paths.decide(performance.now())), ms)
   }
 
-  #later(): void {
+  #postponeDial(): void {
     this.#dialMs = Math.max(this.#dialMs, performance.now() + retryMs(this.#attempts, Math.random()))
-    // What it once said of itself is believed for some minutes.
-    if (++this.#attempts > toldAttemptsMax) this.#addresses.delete('told')
+    // Addresses from its introduction are believed for some minutes.
+    if (++this.#attempts > introducedAttemptsMax) this.#addresses.delete('introduction')
   }
 
-  /** Dials, now or when it is time, where a TCP connection is of use and none is there or on its way. */
-  #consider(): void {
+  /** Dials, now or when the pause is over, if TCP would carry and no TCP connection exists or is being dialled. */
+  #dialIfUseful(): void {
     const { dial } = this.#options
     clearTimeout(this.#dialTimer)
     if (dial === undefined || this.#dialling !== undefined || this.#addresses.size === 0) return
@@ -261,7 +269,7 @@ export class Peer {
     if (!this.#paths.wouldTakeTcp) return
     const ms = Math.ceil(this.#dialMs - performance.now())
     if (ms > 0) {
-      this.#dialTimer = setTimeout(() => this.#consider(), ms + 1)
+      this.#dialTimer = setTimeout(() => this.#dialIfUseful(), ms + 1)
       return
     }
     const addresses = [...this.#addresses.values()].flat()
@@ -281,14 +289,14 @@ export class Peer {
           else this.#options.onDialled(stream)
         },
         () => {
-          if (!dialling.signal.aborted) this.#later()
+          if (!dialling.signal.aborted) this.#postponeDial()
         }
       )
       .finally(() => {
         this.#dialling = undefined
         if (this.#closed) return
         this.#do(this.#paths.decide(performance.now()))
-        this.#consider()
+        this.#dialIfUseful()
       })
   }
 }

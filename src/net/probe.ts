@@ -11,46 +11,47 @@ import { type Address, showAddress } from './address/address.ts'
 import { Interfaces, type LocalAddress } from './address/interfaces.ts'
 import { localHostTowards } from './address/route.ts'
 
-/** What was found out about a DHT by its first nodes. */
+/** Facts about a DHT, as learnt from its first nodes. */
 export interface DhtFacts {
   readonly nodes: readonly {
     readonly node: string
-    /** Until it answered, in milliseconds; `undefined` where it didn't, and then why, where that is known. */
+    /** The round trip in milliseconds; `undefined` if it didn't answer. */
     readonly rttMs?: number
+    /** Why it didn't answer, if known. */
     readonly reason?: string
   }[]
-  /** As whom different nodes see one socket of ours, one each. */
+  /** The address of one local socket as each of several nodes sees it. */
   readonly seenAs: readonly Address[]
-  /** Whether packets come through that nobody was waiting for. */
+  /** Whether unsolicited packets get through. */
   readonly open: boolean
 }
 
-/** What became of a packet to all on the network of an interface. */
+/** The result of a multicast packet on the network of an interface. */
 export interface MulticastFacts {
   readonly interface: string
-  /** Our own packet came back. */
+  /** Whether our own packet came back. */
   readonly heard: boolean
-  /** Other machines that answered. */
+  /** The number of other machines that answered. */
   readonly others: number
   readonly reason?: string
 }
 
 export interface UdpFacts {
-  /** The address from which packets leave for the DHT, or for far away where there is none. */
+  /** The local address from which packets leave for the DHT, or for the internet without one. */
   readonly from?: string
-  /** The system's error code, or what happened, where no packet can leave. */
+  /** The system's error code or a description, if no packet can leave. */
   readonly reason?: string
 }
 
-/** Any address far away: only the way there is looked up, and nothing is sent. */
-const farAway: Address = { host: '192.0.2.1', port: 9 }
-/** A network address translator is known by what some nodes say. */
+/** An address that stands for the internet (RFC 5737): the kernel looks up the route there, and nothing is sent. */
+const internetAddress: Address = { host: '192.0.2.1', port: 9 }
+/** The number of nodes to ask how they see this machine: a few suffice to recognise address translation. */
 const samplesMax = 8
-/** How long machines on a local network have to answer. */
+/** Time for machines on a local network to answer. */
 const answersMs = 1000
 const closeMsMax = 300
 
-/** The nodes that are asked where none are named. */
+/** The first nodes of the public DHT, the default. */
 export function publicNodes(): readonly Address[] {
   return DHT.BOOTSTRAP.map((text) => {
     const [, address, port] = /^([^@]+)(?:@.*)?:(\d+)$/.exec(text) ?? []
@@ -58,12 +59,14 @@ export function publicNodes(): readonly Address[] {
   })
 }
 
-/** Whether a UDP socket works, and from which address packets leave. Nothing leaves this machine. */
+/**
+ * Checks that a UDP socket works, and finds the address from which packets leave. Sends nothing beyond this machine.
+ */
 export async function probeUdp(nodes: readonly Address[]): Promise<UdpFacts> {
   try {
     await sendToSelf()
-    // Of a name nothing is known yet, and the way far away is the likely one.
-    return { from: await localHostTowards(nodes.find(({ host }) => isIPv4(host)) ?? farAway) }
+    // Names aren't resolved yet; their nodes are most likely on the internet.
+    return { from: await localHostTowards(nodes.find(({ host }) => isIPv4(host)) ?? internetAddress) }
   } catch (error) {
     return { reason: systemCode(error) ?? messageOf(error) }
   }
@@ -84,7 +87,7 @@ async function sendToSelf(): Promise<void> {
   }
 }
 
-/** Asks the first nodes of a DHT, and as whom they and others see this machine. Takes no longer than `msMax`. */
+/** Pings the first nodes of a DHT, and asks them and others how they see this machine. Takes at most `msMax`. */
 export async function probeDht(nodes: readonly Address[], msMax: number): Promise<DhtFacts> {
   const signal = attendedClock.timeout(msMax)
   const addresses = await Promise.all(nodes.map((node) => resolved(node, signal)))
@@ -98,7 +101,7 @@ export async function probeDht(nodes: readonly Address[], msMax: number): Promis
     if (answered.length > 0) await inTime(dht.fullyBootstrapped(), signal)
     const known = dht.toArray().filter((node) => !answered.some(({ from }) => isSame(from, node)))
     const ask = (node: Address) => ping(dht, node, signal)
-    // Those that have answered once more: the first time, all was still being set up.
+    // Ping those that answered once more: the first round trips include setting up the node.
     const [again, others] = await Promise.all([
       Promise.all(answered.map(({ from }) => ask(from))),
       Promise.all(known.slice(0, samplesMax).map(ask))
@@ -117,7 +120,7 @@ export async function probeDht(nodes: readonly Address[], msMax: number): Promis
           ...(addresses[i] === undefined ? { reason: 'its name is not known' } : {})
         }
       }),
-      // Of one socket, those asked at one time: once it turns out that packets get in, the node takes another.
+      // Only the second round, which used one socket: a node that finds itself open switches to another socket.
       seenAs: [...again, ...others].filter((reply) => reply !== undefined).map(({ to }) => to),
       open: !dht.firewalled
     }
@@ -140,7 +143,7 @@ function ping(dht: DHT, node: Address, signal: AbortSignal): Promise<Reply | und
   return inTime(dht.ping(node), signal)
 }
 
-/** What comes of `work`; `undefined` when it fails, or isn't done in time. */
+/** The result of `work`; `undefined` if it fails or `signal` aborts first. */
 async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   const late = new Promise<undefined>((resolve) => {
     if (signal.aborted) resolve(undefined)
@@ -149,22 +152,22 @@ async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T | und
   return Promise.race([work.catch(() => undefined), late])
 }
 
-/** Calls all machines on each network of this one, and listens for itself and for them. */
+/** Sends a multicast query on each network of this machine, and listens for its echo and for answers. */
 export async function probeMulticast(): Promise<readonly MulticastFacts[]> {
   const interfaces = new Interfaces()
   const addresses = interfaces.addresses.filter(({ internal }) => !internal)
   interfaces.close()
   const own = new Set(addresses.map(({ host }) => host))
-  // One of each kind and interface is enough; of IPv6, the address that is for the local network.
+  // One address of each family and interface is enough; for IPv6 the link-local one.
   const chosen = addresses.filter(({ family, host }) => family === 'IPv4' || host.startsWith('fe80:'))
   const perInterface = new Map(chosen.map((address) => [`${address.name} ${address.family}`, address]))
-  return Promise.all([...perInterface.values()].map((address) => callOn(address, own)))
+  return Promise.all([...perInterface.values()].map((address) => probeMulticastOn(address, own)))
 }
 
-async function callOn(address: LocalAddress, own: ReadonlySet<string>): Promise<MulticastFacts> {
+async function probeMulticastOn(address: LocalAddress, own: ReadonlySet<string>): Promise<MulticastFacts> {
   const { name, host } = address
-  const what = { interface: `${name} (${host})`, heard: false, others: 0 }
-  // Nobody else asks for this, so who hears it hears us.
+  const facts = { interface: `${name} (${host})`, heard: false, others: 0 }
+  // Nobody else asks for this name, so a query for it is our own.
   const token = `p2psync-doctor-${randomBytes(8).toString('hex')}.local`
   const others = new Set<string>()
   let heard: (() => void) | undefined
@@ -175,7 +178,7 @@ async function callOn(address: LocalAddress, own: ReadonlySet<string>): Promise<
   try {
     mdns = socketOn(address)
     const failed = once(mdns, 'error').then(([error]) => Promise.reject(error))
-    failed.catch(() => {}) // The race may be over.
+    failed.catch(() => {}) // An error after the race must not be unhandled.
     mdns.on('query', ({ questions }) => {
       if (questions?.some((question) => question.name === token)) heard?.()
     })
@@ -189,9 +192,9 @@ async function callOn(address: LocalAddress, own: ReadonlySet<string>): Promise<
     await Promise.race([sent, failed])
     const isHeard = await Promise.race([echo.then(() => true), failed, answers.then(() => false)])
     await answers
-    return { ...what, heard: isHeard, others: others.size }
+    return { ...facts, heard: isHeard, others: others.size }
   } catch (error) {
-    return { ...what, reason: messageOf(error) }
+    return { ...facts, reason: messageOf(error) }
   } finally {
     mdns?.destroy()
   }
@@ -210,7 +213,7 @@ function socketOn({ name, host, family }: LocalAddress): MulticastDNS {
     : makeMdns({ type: 'udp6', ip: 'ff02::fb', interface: `::%${name}`, bind: '::' })
 }
 
-/** Opens a TCP port, any when left out. @returns the system's error code where it can't */
+/** Opens a TCP port, any when left out, and closes it. @returns the system's error code if that fails */
 export async function probeTcpPort(port = 0): Promise<string | undefined> {
   const server = createServer()
   try {

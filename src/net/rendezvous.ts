@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
 
 /**
- * What peers that share a secret meet under. Each is a keyed hash of its own (HMAC-SHA-256 with the secret as the
- * key), so that none gives away the secret, nor one of them another.
+ * The names under which peers that share a secret find each other. Each is a separate keyed hash (HMAC-SHA-256 with the
+ * secret as key), so that none reveals the secret or another name.
  */
 export interface Rendezvous {
   /** The topic in the DHT. */
@@ -19,8 +19,8 @@ export function rendezvousOf(secret: Uint8Array): Rendezvous {
 }
 
 /**
- * What proves to the other end of an encrypted stream that this end knows the secret: bound to this stream by its
- * handshake hash, which no other has, and to the side, so that it can't be sent back.
+ * Proves to the other end of an encrypted stream that this end knows the secret. The stream's unique handshake hash
+ * binds the proof to this stream, and `side` keeps the other end from reflecting it.
  */
 export function proofOf(secret: Uint8Array, handshakeHash: Uint8Array, side: 'initiator' | 'responder'): Buffer {
   return createHmac('sha256', secret).update(`p2psync proof 1 ${side} `).update(handshakeHash).digest()

@@ -1,11 +1,11 @@
 import { Lateness, patienceMs, type TimeLimit } from '../lateness.ts'
 
-/** How often each end says something, in milliseconds. */
+/** Each end sends at least one message per interval, in milliseconds. */
 export const keepAliveMs = 1500
-/** A pulled cable is noticed after the least; a peer that has been late gets more, up to the most. */
+/** A pulled cable is noticed after the minimum; a peer that has been late gets more time, up to the maximum. */
 const limit: TimeLimit = { minMs: 5000, maxMs: 45_000 }
 
-/** Tells a peer that is gone from one that is busy, by how late it has been before. Times are attended ones. */
+/** Tells a dead peer from a busy one by how late it has been before. All times are attended times. */
 export class Silence {
   #lateness: Lateness
   #heardMs: number
@@ -15,18 +15,18 @@ export class Silence {
     this.#lateness = lateness
   }
 
-  /** Something came. */
+  /** Records that something arrived. */
   heard(nowMs: number): void {
     this.#lateness.note(nowMs - this.#heardMs - keepAliveMs, nowMs)
     this.#heardMs = nowMs
   }
 
-  /** An answer took so long. */
+  /** Records that an answer took `rttMs`. */
   answered(rttMs: number, nowMs: number): void {
     this.#lateness.note(rttMs, nowMs)
   }
 
-  /** Goes on with what is known of the peer from other connections, too. */
+  /** Continues with the lateness of the peer over all its connections. */
   share(lateness: Lateness, nowMs: number): void {
     lateness.note(this.#lateness.at(nowMs), nowMs)
     this.#lateness = lateness
@@ -37,7 +37,7 @@ export class Silence {
     return this.#lateness.at(nowMs)
   }
 
-  /** Whether the peer is to be taken for gone. @param ownLateMs how late we are ourselves: it may share our machine */
+  /** Whether to treat the peer as dead. @param ownLateMs lateness of this process: the peer may share its machine */
   isOver(nowMs: number, ownLateMs: number): boolean {
     return nowMs - this.#heardMs >= patienceMs(limit, Math.max(ownLateMs, this.lateMs(this.#heardMs)))
   }

@@ -3,7 +3,7 @@ import type { NatKind } from './dht/dht.ts'
 import type { Refusal } from './link.ts'
 import type { Transport } from './paths.ts'
 
-/** Bytes per second; without one there is no limit. */
+/** Bytes per second; `undefined` is no limit. */
 export interface Limits {
   readonly up?: number | undefined
   readonly down?: number | undefined
@@ -20,14 +20,14 @@ export interface PeerStatus {
   /** `host:port` */
   readonly address: string
   readonly rttMs: number
-  /** Bytes since it was connected. */
+  /** Bytes since it connected. */
   readonly received: number
   readonly sent: number
 }
 
 export type NetworkEvent =
   | { readonly type: 'peer'; readonly state: 'connected' | 'moved' | 'disconnected'; readonly peer: PeerStatus }
-  /** A peer that knows the secret was turned away, by us or by it. */
+  /** One end refused the other, though both know the secret. */
   | {
       readonly type: 'refused'
       readonly by: 'us' | 'them'
@@ -37,22 +37,22 @@ export type NetworkEvent =
     }
   /** Two peers have the same keys; one of them is at this address. */
   | { readonly type: 'twin'; readonly address: string }
-  /** Who answers at a given address has another secret. */
+  /** Whoever answers at a static address doesn't know the secret. */
   | { readonly type: 'stranger'; readonly address: string }
 
-/** What there is to say of how the network stands. */
+/** The state of the network, for status reports. */
 export interface NetworkStatus {
   readonly dht: 'off' | 'reachable' | 'unreachable'
   /** How the DHT sees this machine. */
   readonly nat: NatKind
-  /** How many peers answer through the DHT, and can't be reached from here. */
+  /** How many peers answer through the DHT but can't be reached from here. */
   readonly unreachable: number
   readonly lan: 'off' | 'heard' | 'silent' | 'blocked'
   readonly tcp: number | undefined
-  /** Given peers that don't answer, `host:port`. */
+  /** Static addresses that don't answer, `host:port`. */
   readonly unanswered: readonly string[]
-  /** Given addresses where somebody answers who has another secret. */
+  /** Static addresses where somebody answers who doesn't know the secret. */
   readonly strangers: readonly string[]
-  /** Peers that turn us away. */
+  /** Peers that refuse us. */
   readonly refusedBy: readonly { readonly address: string; readonly reason: Refusal }[]
 }

@@ -2,13 +2,13 @@ import type { Duplex } from 'node:stream'
 import { readIdentity } from '../disk/state/identity.ts'
 import { SyncError, systemCode } from '../errors.ts'
 import type { Monitor } from '../folder/monitor.ts'
+import { isSilence } from '../keep-alive-bytes.ts'
 import { type LogStore, parseKey, printKey, type StoreKeyPair } from '../log/hypercore/store.ts'
 import type { Address } from '../net/address/address.ts'
 import type { Refusal } from '../net/link.ts'
 import { Network } from '../net/network.ts'
 import type { StaticPeer } from '../net/static-peers.ts'
 import type { Limits, NetworkEvent, PeerStatus } from '../net/status.ts'
-import { isSilence } from '../silence.ts'
 import { AllowList } from './allow-list.ts'
 import { describeNotAllowed, explainNoPeers } from './explain-no-peers.ts'
 import { isLanForbidden } from './lan-switch.ts'
@@ -110,8 +110,11 @@ export class Connections {
     })
     const machine = await this.#machine()
     this.#id = printKey(machine.publicKey)
+    const keyPair = await this.#store.identity()
+    // A network that is created after `close` would never be closed.
+    if (this.#closed) return
     const network = new Network({
-      keyPair: await this.#store.identity(),
+      keyPair,
       machine,
       secret,
       sends,
@@ -211,7 +214,7 @@ export class Connections {
     this.#refused.add(id)
     const message =
       this.#refused.size > refusedMax
-        ? 'So many peers were turned away that no more of them are told of'
+        ? 'Too many refused peers: p2psync reports no more of them'
         : by === 'us'
           ? describeOurs(reason, printed(machine), address)
           : describeTheirs(reason, this.#id, address)

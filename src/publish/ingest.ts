@@ -13,22 +13,23 @@ import type { Entry, Extent, FileEntry } from '../tree/entry.ts'
 import type { TreePath } from '../tree/path.ts'
 import type { PackBuffers } from './pack-buffers.ts'
 
-/** Bytes queued before they are appended: few large appends are faster than many small ones. */
+/** Bytes to queue before an append: few large appends are faster than many small ones. */
 const queueBytesMax = 4 * 1024 * 1024
-/** Blocks that lie in place have no bytes. */
+/** Blocks to queue before an append. Blocks that stay in place have no bytes, so `queueBytesMax` doesn't bound them. */
 const queueBlocksMax = 64
 
-/** Contents that make a pack of their own; less than that is joined with others. */
+/** Contents of at least this many bytes make a pack of their own; smaller ones join a shared pack. */
 const ownPackBytesMin = packBytesTarget / 2
 
-/** Where a chunk is, or will be once its pack is full. */
+/** The place of a chunk in the log. */
 interface Place {
+  /** `undefined` until its pack is full. */
   extent: Extent | undefined
-  /** How often files of this batch have it, where it is of this batch. */
+  /** How often files of this batch use the chunk, if this batch stores it. */
   users?: number
 }
 
-/** A content in a pack. */
+/** A content's position in a pack. */
 interface Packed {
   readonly place: Place
   readonly offset: number
@@ -43,49 +44,52 @@ interface PendingFile {
 /** A small file that was read into a buffer. */
 export type SmallFileContent = ReadFile & { readonly path: TreePath; readonly offset: number }
 
-/** What is to be appended, and what can be used again after that. */
+/** A block to append. */
 interface Queued {
   readonly block: Uint8Array | Promise<Uint8Array>
+  /** The buffer to return to the pool after the append. */
   readonly buffer?: ArrayBuffer | undefined
 }
 
-/** What a flush has made sure of: contents that are in the log, ready to be named by a version. */
+/** The result of a flush: files and chunks whose content is in the log, so that a version can reference them. */
 export interface Ingested {
   readonly records: ReadonlyMap<TreePath, BaselineRecord>
   readonly chunks: ReadonlyMap<string, Extent>
 }
 
 export interface AddOptions {
-  /** What is recorded of the path. */
+  /** The recorded entry of the path. */
   readonly before: Entry | undefined
   readonly onBytes: (bytes: number) => void
   readonly signal: AbortSignal
 }
 
 export interface IngestOptions {
-  /** The contents of files larger than this, in bytes, are told of in the log, and stay where they are. */
+  /** Contents of files larger than this, in bytes, stay in the files; the log stores only their hashes. */
   readonly inPlaceAbove: number
   readonly workers: Workers
   readonly buffers: PackBuffers
 }
 
-/** Chunks of one file that may be compressed: 128 MiB of it. */
+/** The number of chunks per file that may be compressed, about 128 MiB. */
 const packedChunksMax = 256
 
-/** Chunks of an earlier version that are held in memory: 32 GB of them. */
+/** The number of an earlier version's chunks to hold in memory, which cover about 32 GB. */
 const expectedMax = 65_536
 
-/** By what a chunk is found again: one that is a block of its own by its hash in the log, which needs no reading. */
+/**
+ * The key of a chunk for deduplication. For a chunk that is a block of its own, it is the block's hash in the log,
+ * which is known without reading the block.
+ */
 const hashBlock = (bytes: Uint8Array) => leafHash(bytes).toString('hex')
 const hashChunk = (bytes: Uint8Array) => (bytes.length < chunkBytesMin ? sha256(bytes) : hashBlock(bytes))
 
 /**
- * Puts the contents of files into the content core: each chunk once, whatever path it comes from.
- * Chunks of small files share a pack; larger ones are a block each, compressed where that pays, and of large files lie in
- * place.
+ * Puts the contents of files into the content core, each distinct chunk once. Chunks of small files share a pack;
+ * larger chunks are a block each, compressed where that pays; chunks of large files stay in place.
  */
 export class Ingest {
-  /** Bytes that went into the log since it was made. */
+  /** Bytes that this instance has appended to the log. */
   stored = 0
   readonly #root: string
   readonly #writer: LogWriter
@@ -93,8 +97,8 @@ export class Ingest {
   readonly #inPlaceAbove: number
   readonly #workers: Workers
   readonly #buffers: PackBuffers
-  /** Blocks of files that were torn: their bytes are gone, perhaps. */
-  #loose: Place[] = []
+  /** Places used only by files that changed while being read: their bytes may no longer exist. */
+  #orphans: Place[] = []
   #files = new Map<TreePath, PendingFile>()
   #fresh = new Map<string, Place>()
   #queue: Queued[] = []
@@ -102,7 +106,7 @@ export class Ingest {
   #pack = new PackBuilder()
   #packed: Packed[] = []
   #appending: Promise<void> = Promise.resolve()
-  /** The index of the next block that is queued; since a flush whatever the log has come to. */
+  /** The index of the next block to queue; `undefined` after a flush, when the log's length gives it. */
   #nextBlock: number | undefined
 
   constructor(root: string, writer: LogWriter, state: State, { inPlaceAbove, workers, buffers }: IngestOptions) {
@@ -114,14 +118,16 @@ export class Ingest {
     this.#state = state
   }
 
-  /** Files that were added since the last flush. */
+  /** The number of files added since the last flush. */
   get pending(): number {
     return this.#files.size
   }
 
   /**
-   * Reads a file and queues what of it isn't in the log yet. Throws what `readChunks` does; then chunks that were queued
-   * stay, and are found again when the file is read next, but for those that were to stay in place.
+   * Reads a file and queues its chunks that aren't in the log yet. After an error, queued chunks remain and are found
+   * when the file is read again, except those that were to stay in place.
+   *
+   * @throws the errors of `readChunks` and `readLarge`
    */
   async add(path: TreePath, size: number, { before, onBytes, signal }: AddOptions): Promise<void> {
     if (size > this.#inPlaceAbove) return this.#addLarge(path, { before, onBytes, signal })
@@ -140,9 +146,9 @@ export class Ingest {
   }
 
   /**
-   * Queues of small files what isn't in the log yet.
+   * Queues the contents of small files that aren't in the log yet.
    *
-   * @param buffer holds their contents, behind room for a pack's header; it isn't the caller's any more
+   * @param buffer holds the contents, behind room for a pack's header; the caller must not use it any more
    */
   async addSmall(files: readonly SmallFileContent[], buffer: ArrayBuffer): Promise<void> {
     const unknown = new Set<string>()
@@ -169,14 +175,14 @@ export class Ingest {
     await this.#drain()
   }
 
-  /** Where chunks are in the log already. */
+  /** The extents of those chunks that are already in the log, by hash. */
   async #stored(hashes: readonly string[]): Promise<ReadonlyMap<string, Extent>> {
     const stored = new Map(await this.#state.chunks(hashes))
     for (const [hash, extent] of stored) if (!(await this.#writer.has(extent))) stored.delete(hash)
     return stored
   }
 
-  /** Makes a pack of contents in the buffer where they lie, or adds what is too little for one to the next. */
+  /** Turns the buffer itself into a pack, or copies the contents to the shared pack if they are too few. */
   #packUp(contents: readonly Packed[], buffer: ArrayBuffer): void {
     const bytes = new Uint8Array(buffer)
     if (contents.reduce((sum, { length }) => sum + length, 0) < ownPackBytesMin) {
@@ -186,7 +192,7 @@ export class Ingest {
     }
     let end = packHeaderBytes
     const packed = contents.map(({ place, offset, length }) => {
-      // What lay between was known already.
+      // Close the gap of contents that are already in the log.
       if (offset !== end) bytes.copyWithin(end, offset, offset + length)
       end += length
       return { place, offset: end - length - packHeaderBytes, length }
@@ -211,12 +217,12 @@ export class Ingest {
       }
     } catch (error) {
       await chunks.return(undefined as never).catch(() => {})
-      this.#loosen(places)
+      this.#orphan(places)
       throw error
     }
   }
 
-  /** What a file was made of, from its first byte on; as far as each chunk was a block of its own. */
+  /** The chunks of an earlier version from its first byte on, as far as each is a block of its own. */
   async #chunksOf({ extents }: FileEntry): Promise<readonly LargeChunk[]> {
     const chunks: LargeChunk[] = []
     for (const { block, blocks, offset, length, packed } of extents) {
@@ -228,19 +234,19 @@ export class Ingest {
     return chunks
   }
 
-  /** What only a torn file had can't be had from it. */
-  #loosen(places: readonly Place[]): void {
-    const loose = new Set<Place>()
+  /** Drops the uses of a file that changed while being read. Places without any other use can't be referenced. */
+  #orphan(places: readonly Place[]): void {
+    const orphans = new Set<Place>()
     for (const place of places) {
       if (place.users === undefined) continue
       place.users--
-      if (place.users === 0) loose.add(place)
+      if (place.users === 0) orphans.add(place)
     }
-    for (const [hash, place] of this.#fresh) if (loose.has(place)) this.#fresh.delete(hash)
-    this.#loose.push(...loose)
+    for (const [hash, place] of this.#fresh) if (orphans.has(place)) this.#fresh.delete(hash)
+    this.#orphans.push(...orphans)
   }
 
-  /** Appends all that is queued. Every file added since the last flush has its content in the log then. */
+  /** Appends the queue, so that every file added since the last flush has its content in the log. */
   async flush(): Promise<Ingested> {
     this.#sealPack()
     this.#append()
@@ -255,11 +261,11 @@ export class Ingest {
     for (const [hash, { extent }] of this.#fresh) chunks.set(hash, extent as Extent)
     const held = new Set([...this.#fresh.values()].map(({ extent }) => (extent as Extent).block))
     await this.#writer.release(
-      this.#loose.map(({ extent }) => extent as Extent),
+      this.#orphans.map(({ extent }) => extent as Extent),
       ({ index }) => held.has(index)
     )
     this.#nextBlock = undefined
-    this.#loose = []
+    this.#orphans = []
     this.#files = new Map()
     this.#fresh = new Map()
     return { records, chunks }
@@ -275,7 +281,10 @@ export class Ingest {
     return place
   }
 
-  /** @param ofMany whether its file has many already: one in a pack has an extent of its own, others share one */
+  /**
+   * @param ofMany whether the file has many chunks already; then the chunk isn't compressed, since a compressed chunk needs
+   *   an extent of its own, whereas others share one
+   */
   #enqueueChunk(bytes: Uint8Array, ofMany: boolean): Extent {
     if (ofMany || !isCompressible(bytes)) return this.#enqueue(Buffer.from(bytes), bytes.length, false)
     const pack = new PackBuilder()
@@ -296,13 +305,13 @@ export class Ingest {
     return place
   }
 
-  /** A block that no file had any more, and one has again. */
+  /** Reuses a released block whose content a file has again. */
   async #reclaimed(key: string, extent: Extent | undefined, { length, hash }: LargeChunk): Promise<Place | undefined> {
     if (extent === undefined || extent.packed) return undefined
-    const isBack = await this.#writer.places.reclaim(extent.block, length, hash)
+    const isReclaimed = await this.#writer.places.reclaim(extent.block, length, hash)
     const meanwhile = this.#fresh.get(key)
     if (meanwhile !== undefined) return used(meanwhile)
-    if (!isBack) return undefined
+    if (!isReclaimed) return undefined
     const place = this.#newPlace(key)
     place.extent = extent
     return place
@@ -314,7 +323,7 @@ export class Ingest {
     return place
   }
 
-  /** Appends what is queued where it is enough, once what was queued before it is in the log. */
+  /** Appends the queue when it is long enough and the previous append is done. */
   async #drain(): Promise<void> {
     while (this.#queueBytes >= queueBytesMax || this.#queue.length >= queueBlocksMax) {
       const before = this.#appending
@@ -323,7 +332,7 @@ export class Ingest {
     }
   }
 
-  /** Where a chunk was stored before this batch, if it was. */
+  /** The extent of a chunk stored before this batch, if any. */
   async #extentOf(hash: string): Promise<Extent | undefined> {
     return this.#fresh.has(hash) ? undefined : this.#state.chunk(hash)
   }
@@ -332,7 +341,7 @@ export class Ingest {
     const fresh = this.#fresh.get(hash)
     if (fresh !== undefined) return used(fresh)
     const isThere = extent !== undefined && (await this.#writer.has(extent))
-    // While the database was asked, the same chunk may have come from another file.
+    // Another file may have queued the same chunk during the lookup.
     const meanwhile = this.#fresh.get(hash)
     if (meanwhile !== undefined) return used(meanwhile)
     return isThere ? { extent } : undefined
@@ -357,9 +366,9 @@ export class Ingest {
     }
   }
 
-  /** @param buffer what holds the block, to be used again when it is appended */
+  /** @param buffer holds the block; returned to the pool after the append */
   #enqueue(block: Uint8Array | Promise<Uint8Array>, length: number, packed: boolean, buffer?: ArrayBuffer): Extent {
-    // Compression that fails is met when the queue is appended; until then it must not end the process.
+    // `#append` handles a failed compression; until then the rejection must not end the process.
     if (block instanceof Promise) block.catch(() => {})
     this.#queue.push({ block, buffer })
     this.#queueBytes += length
@@ -385,7 +394,7 @@ export class Ingest {
       for (const block of blocks) this.stored += block.length
       for (const { buffer } of queue) if (buffer !== undefined) this.#buffers.give(buffer)
     })
-    this.#appending.catch(() => {}) // Whoever waits for it gets it; this instance is of no use then.
+    this.#appending.catch(() => {}) // Those that await it get the error; this instance is unusable then.
   }
 }
 
@@ -394,12 +403,12 @@ function used(place: Place): Place {
   return place
 }
 
-/** Whether the blocks of one extent are followed by those of another in the same core. */
+/** Whether another extent's blocks directly follow those of `extent` in the same core. */
 function isFollowedBy(extent: Extent, next: Extent): boolean {
   return !extent.packed && !next.packed && extent.core === next.core && extent.block + extent.blocks === next.block
 }
 
-/** Joins extents that follow each other block by block into one. */
+/** Joins extents of consecutive blocks. */
 export function joinExtents(extents: readonly Extent[]): Extent[] {
   const joined: Extent[] = []
   for (const extent of extents) {

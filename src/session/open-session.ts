@@ -2,7 +2,7 @@ import { BlockHolders } from '../baseline/block-holders.ts'
 import { State } from '../disk/state/state.ts'
 import { Workers } from '../disk/threads/workers.ts'
 import { Staging } from '../disk/write/stage.ts'
-import { naming } from '../folder/conflict-naming.ts'
+import { naming } from '../folder/conflict-host.ts'
 import type { Folder } from '../folder/folder.ts'
 import { FolderQueue } from '../folder/folder-queue.ts'
 import type { Monitor } from '../folder/monitor.ts'
@@ -140,7 +140,7 @@ function required(follow: FollowOptions | undefined): FollowOptions {
 
 function openState(directory: string, monitor: Monitor): Promise<State> {
   return State.open(directory, () => {
-    const message = `What was remembered in ${directory} was damaged and is made anew: all is looked at again`
+    const message = `The state in ${directory} was damaged. p2psync rebuilds it and rescans the folder`
     monitor.emit({ type: 'notice', message })
   })
 }

@@ -40,6 +40,9 @@ export class Recovery {
   readonly #spaceWait = new SpaceWait()
   /** The recovery, or the deliberate reopening, that is under way. Never rejects. */
   #running: Promise<void> | undefined
+  #isOpeningFirst = false
+  /** The failure of a session that connects to peers already, but isn't open yet. */
+  #postponed: SyncError | undefined
   /** Whether a full disk was reported, and the folder hasn't caught up since. */
   #isFullReported = false
 
@@ -53,8 +56,19 @@ export class Recovery {
    * @throws whatever keeps the folder from being opened
    */
   async openFirst(): Promise<void> {
+    this.#isOpeningFirst = true
+    try {
+      await this.#openFirst()
+    } finally {
+      this.#isOpeningFirst = false
+    }
+    if (this.#postponed !== undefined) this.#recoverFrom(this.#postponed)
+  }
+
+  async #openFirst(): Promise<void> {
     const { folder, advice, isIdle, open } = this.#options
     for (let isStateRenewed = false; ; ) {
+      this.#postponed = undefined
       try {
         await open()
         return
@@ -82,17 +96,22 @@ export class Recovery {
     const facts = { phase: 'working', isIdle, isSpaceFreed: undefined, isStateRenewed: false } as const
     const action = decideRecovery(failure, facts)
     if (failure === undefined || action === 'leave-to-loop') return false
-    if (action !== 'keep-open' && !this.#stop.signal.aborted) this.#running ??= this.#track(this.#recover(failure))
+    if (action === 'keep-open') return true
+    // A recovery would open another session beside the one that is being opened.
+    if (this.#isOpeningFirst) this.#postponed ??= failure
+    else this.#recoverFrom(failure)
     return true
   }
 
   /**
    * Closes the session, changes the folder's databases, and opens another session.
    *
-   * @throws whatever `between` throws, and what keeps the folder from being opened
+   * @throws {SyncError} CLOSED after `stop`; whatever `between` throws, and what keeps the folder from being opened
    */
   async reopen(between: (folder: Folder) => void): Promise<void> {
-    await this.#running
+    // Others may wait, too, and one of them goes first.
+    while (this.#running !== undefined) await this.#running
+    if (this.#stop.signal.aborted) throw new SyncError('CLOSED', 'The folder was closed')
     const reopening = (async () => {
       await this.#close()
       between(this.#options.folder)
@@ -117,6 +136,10 @@ export class Recovery {
     await this.#running
   }
 
+  #recoverFrom(failure: SyncError): void {
+    if (!this.#stop.signal.aborted) this.#running ??= this.#track(this.#recover(failure))
+  }
+
   #track(work: Promise<void>): Promise<void> {
     return work
       .catch(() => {})
@@ -125,7 +148,16 @@ export class Recovery {
       })
   }
 
+  /** Recovers. A failure of the recovery itself, such as a state that can't be deleted, ends the folder. */
   async #recover(first: SyncError): Promise<void> {
+    try {
+      await this.#retry(first)
+    } catch (error) {
+      if (!this.#stop.signal.aborted) await this.#giveUp(openingFailureOf(error, this.#options.folder.store))
+    }
+  }
+
+  async #retry(first: SyncError): Promise<void> {
     const { folder, open } = this.#options
     for (let failure: SyncError | undefined = first; failure !== undefined; ) {
       const isReady = await this.#prepare(failure)
@@ -153,7 +185,7 @@ export class Recovery {
       await this.#spaceWait.until(folder, signal)
     } else if (action === 'renew-state') {
       State.discard(folder.state)
-      monitor.emit({ type: 'notice', message: `${failure.message}. It is made anew: all is looked at again` })
+      monitor.emit({ type: 'notice', message: `${failure.message}. p2psync rebuilds it and rescans the folder` })
       await sleep(renewMs, undefined, { signal }).catch(() => {})
     }
     return true

@@ -36,7 +36,7 @@ export function parseIgnoreRules(text: string): IgnoreRules {
 /**
  * Matches paths, themselves or through a directory above them.
  *
- * @param rules in gitignore's syntax; each may be of several lines
+ * @param rules in gitignore's syntax; each may have several lines
  */
 export function matcherOf(rules: readonly string[]): (path: TreePath, type: 'directory' | 'other') => boolean {
   let library = libraryOf(rules)

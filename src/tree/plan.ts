@@ -66,7 +66,7 @@ export function planMirror({ base, local, target }: Readonly<Record<'base' | 'lo
 }
 
 /**
- * Decides, path by path, what a reader does: the table "The reader's plan" of the design. Bytes in the folder that were
+ * Decides, path by path, what a reader does: the table "What a mirror does with a path" in src/README.md. Bytes in the folder that were
  * not matched to the log are kept, under their own name or as a conflict copy.
  */
 export function planPaths(input: PlanInput): Plan {
@@ -171,7 +171,7 @@ function withMoves(draft: Draft, { local, holderOf }: PlanInput): Step[] {
     if (step.op !== 'write' || !isFile(step.entry) || step.entry.size === 0) return step
     const { path, entry } = step
     const have = local.get(path)
-    // Not onto a directory, which makes way only later, nor onto what another path is to be copied from.
+    // Not onto a directory, which is removed only later, nor onto a file from which another path is copied.
     const free = have?.type !== 'directory' && !(isFile(have) && wanted.has(have.hash) && holderOf(have.hash) === path)
     const from = free ? removed.get(entry.hash)?.pop() : undefined
     if (from === undefined) return step
@@ -200,7 +200,7 @@ const rank: Readonly<Record<Step['op'], number>> = {
   remove: 4
 }
 
-/** Directories first, what needs no transfer before what does, removals last and upwards. */
+/** Directories first, steps without a transfer before others, removals last and bottom-up. */
 function bySafety(a: Step, b: Step): number {
   if (rank[a.op] !== rank[b.op]) return rank[a.op] - rank[b.op]
   if (a.op === 'write' && b.op === 'write' && (a.copyOf === undefined) !== (b.copyOf === undefined)) {

@@ -51,7 +51,7 @@ function rulesOf(patterns: readonly string[]): readonly string[] {
   if (patterns.length > patternsMax) throw new SyncError('USAGE', `More than ${patternsMax} patterns`)
   return patterns.map((pattern) => {
     const fault = patternFault(pattern)
-    if (fault !== undefined) throw new SyncError('USAGE', `${JSON.stringify(pattern)} is no pattern: ${fault}`)
+    if (fault !== undefined) throw new SyncError('USAGE', `${JSON.stringify(pattern)} is not a pattern: ${fault}`)
     // Written as for the shell; in an ignore file it would match nothing.
     const rule = pattern.replace(/^(\.\/)+/, '/')
     // There are no comments here.
@@ -62,8 +62,8 @@ function rulesOf(patterns: readonly string[]): readonly string[] {
 function patternFault(pattern: string): string | undefined {
   if (pattern.trim() === '') return 'it is empty'
   if (pattern.length > patternLengthMax) return `it is longer than ${patternLengthMax} characters`
-  if (/[\r\n\0]/.test(pattern)) return 'it is of several lines'
-  if (pattern.startsWith('!')) return 'it begins with "!". Give what is not wanted as --exclude'
+  if (/[\r\n\0]/.test(pattern)) return 'it has several lines'
+  if (pattern.startsWith('!')) return 'it begins with "!". Use --exclude for unwanted paths'
   if (/^(\.?\/)*\.?$/.test(pattern)) return 'it stands for the folder itself'
   if (/^(\.?\/)*\.\.(\/|$)/.test(pattern)) return 'it leads out of the folder'
   if (/(^|[^\\])(\\\\)*\\$/.test(pattern)) return 'it ends in a backslash'
@@ -108,7 +108,7 @@ export interface PartChangesInput {
   /** The part as it was before. */
   readonly before: { entry(path: TreePath): Entry | undefined; keys(): Iterable<TreePath> }
   /** Entries that were selected before, and aren't in `before`. */
-  readonly owed: ReadonlyMap<TreePath, Entry | undefined>
+  readonly pending: ReadonlyMap<TreePath, Entry | undefined>
   /** Called with each entry that is selected itself. */
   readonly accepts: (path: TreePath, entry: Entry) => boolean
   /** The entry of the tree at a path. */
@@ -130,7 +130,7 @@ class PartChanges {
 
   constructor(input: PartChangesInput) {
     this.#input = input
-    this.#changes = new Map(input.owed)
+    this.#changes = new Map(input.pending)
   }
 
   add(path: TreePath, entry: Entry | undefined): void {

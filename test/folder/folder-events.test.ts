@@ -85,4 +85,5 @@ test('the next event of a kind is awaited, or the end', async (t) => {
   const late = codeOf(() => events.next(() => true))
   events.end()
   t.is(await late, 'CLOSED')
+  t.is(await codeOf(() => events.next(() => true)), 'CLOSED', 'also after the end')
 })

@@ -42,9 +42,9 @@ test('a peer that tells of another address again and again has us dial no more t
     fickle.peer.close()
     steady.peer.close()
   })
-  steady.peer.reachableAt('told', at(1))
+  steady.peer.reachableAt('introduction', at(1))
   for (let i = 1; i <= 250; i++) {
-    fickle.peer.reachableAt('told', at(i))
+    fickle.peer.reachableAt('introduction', at(i))
     await Promise.resolve()
     await new Promise(setImmediate)
   }

@@ -33,7 +33,7 @@ function openGiven(answer: () => Promise<Dialled | undefined>, key?: Uint8Array)
     }
   )
   /** Looks when `ms` have gone by. */
-  const lookAfter = (ms: number) => given.look(performance.now() + ms)
+  const lookAfter = (ms: number) => given.dialIfDue(performance.now() + ms)
   return { given, scene, lookAfter }
 }
 

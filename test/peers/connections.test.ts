@@ -76,3 +76,14 @@ test('a key that is none, and a port that is taken, are refused', async (t) => {
   await first.connections.start()
   t.is(await codeOf(async () => (await connectionsOf(t, { port })).connections.start()), 'PORT_IN_USE')
 })
+
+test('connections that are closed while they start open no port', async (t) => {
+  const port = await freePort()
+  const { connections } = await connectionsOf(t, { port })
+  const started = connections.start()
+  await connections.close()
+  await started
+  const next = await connectionsOf(t, { port })
+  await next.connections.start()
+  t.pass('the port is free')
+})

@@ -18,10 +18,14 @@ interface Given {
   /** Bytes that freeing space frees, one after the other; later ones free nothing. */
   readonly freed?: readonly number[]
   readonly isIdle?: boolean
+  /** The path of the state, where it isn't the folder's own. */
+  readonly state?: string
+  /** Runs within each opening of a session. */
+  readonly onOpen?: (recovery: Recovery) => void
 }
 
 /** A recovery of a real folder whose sessions are only counted, with what it did. */
-async function recoveryOf(t: Assert, { failures = [], freed = [], isIdle = false }: Given = {}) {
+async function recoveryOf(t: Assert, { failures = [], freed = [], isIdle = false, state, onOpen }: Given = {}) {
   const root = join(await t.tmp(), 'folder')
   mkdirSync(root)
   const folder = openFolder(root, { role: 'writer' })
@@ -33,13 +37,14 @@ async function recoveryOf(t: Assert, { failures = [], freed = [], isIdle = false
   const events: SyncEvent[] = []
   const monitor = new Monitor()
   monitor.subscribe((event) => events.push(event))
-  const recovery = new Recovery({
-    folder,
+  const recovery: Recovery = new Recovery({
+    folder: state === undefined ? folder : { ...folder, state },
     monitor,
     advice: 'Restore it',
     isIdle,
     open: async () => {
       did.push('open')
+      onOpen?.(recovery)
       const failure = openings.shift()
       if (failure !== undefined) throw failure
     },
@@ -99,7 +104,7 @@ test('a damaged state is renewed while the folder is at work', async (t) => {
   t.absent(existsSync(folder.state))
   t.alike(
     events.map((event) => event.type === 'notice' && event.message),
-    ['The state is damaged. It is made anew: all is looked at again']
+    ['The state is damaged. p2psync rebuilds it and rescans the folder']
   )
 })
 
@@ -142,6 +147,43 @@ test('a folder that is closed while it waits for space opens no session', async 
   await recovery.stop()
   t.ok(recovery.onFailure(full()), 'and none is opened later')
   t.alike(did, ['close', 'free'])
+})
+
+test('a failure before the first session is open is recovered from when it is', async (t) => {
+  const meanwhile = [damagedState()]
+  const { recovery, did, opened } = await recoveryOf(t, {
+    onOpen: (it) => {
+      const failure = meanwhile.shift()
+      if (failure !== undefined) t.ok(it.onFailure(failure))
+    }
+  })
+  const opening = recovery.openFirst()
+  t.alike(did, ['open'], 'no other session is opened beside it')
+  await opening
+  await opened(2)
+  t.alike(did, ['open', 'close', 'open'])
+})
+
+test('a state that can neither be used nor deleted ends the folder, with an event', async (t) => {
+  // No user can delete a path with a zero byte, not even root.
+  const { recovery, did, events } = await recoveryOf(t, { state: 'a\0b' })
+  t.ok(recovery.onFailure(damagedState()))
+  await until(() => did.some((it) => it.startsWith('give up: ')), { what: 'the end' })
+  t.absent(did.includes('open'))
+  t.is(events.at(-1)?.type, 'error')
+})
+
+test('a closed folder is not opened again deliberately', async (t) => {
+  const { recovery, did } = await recoveryOf(t)
+  await recovery.stop()
+  t.is(((await failureOf(() => recovery.reopen(() => did.push('between')))) as SyncError).code, 'CLOSED')
+  t.alike(did, [])
+})
+
+test('deliberate reopenings wait for each other', async (t) => {
+  const { recovery, did } = await recoveryOf(t)
+  await Promise.all([recovery.reopen(() => did.push('first')), recovery.reopen(() => did.push('second'))])
+  t.alike(did, ['close', 'first', 'open', 'close', 'second', 'open'])
 })
 
 test('a deliberate reopening changes the databases between two sessions', async (t) => {

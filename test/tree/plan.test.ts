@@ -33,7 +33,7 @@ function sidesOf({ base, local, target }: Sides): Readonly<Record<keyof Sides, T
   return { base: alone(base), local: alone(local), target: alone(target) }
 }
 
-/** One path in all the states that the design's table tells apart; a side left out has nothing there. */
+/** One path in all the states that the table of src/README.md distinguishes; a side left out has nothing there. */
 const rows: ReadonlyArray<[name: string, sides: Sides, plan: Partial<Plan>]> = [
   // Same as target, any target.
   ['records a path that matches the log', { local: v1, target: v1 }, settled],

@@ -147,8 +147,8 @@ test('a selection has the matching entries and the directories above them, nothi
   )
 })
 
-/** A file that is owed becomes a directory that isn't wanted: the one above has nothing to carry any more. */
-const owedAndTurned: [Map<TreePath, Entry>, Map<TreePath, Entry>, Selection, boolean] = [
+/** A pending file becomes an unselected directory, so the directory above it has no selected entries left. */
+const pendingAndReplaced: [Map<TreePath, Entry>, Map<TreePath, Entry>, Selection, boolean] = [
   new Map<TreePath, Entry>([
     [path('c'), directory],
     [path('b'), directory],
@@ -165,11 +165,11 @@ const owedAndTurned: [Map<TreePath, Entry>, Map<TreePath, Entry>, Selection, boo
 test('the changes of a part lead to the part of the changed tree', (t) => {
   return holds(
     t,
-    fc.asyncProperty(anyTree, anyTree, anySelection, fc.boolean(), async (old, now, selection, isOwed) => {
+    fc.asyncProperty(anyTree, anyTree, anySelection, fc.boolean(), async (old, now, selection, isPending) => {
       const base = selected(old, selection)
-      // Some of it couldn't be had yet.
-      const owed = new Map([...base].filter((_, i) => isOwed && i % 2 === 1))
-      for (const at of owed.keys()) base.delete(at)
+      // Some entries are not applied yet.
+      const pending = new Map([...base].filter((_, i) => isPending && i % 2 === 1))
+      for (const at of pending.keys()) base.delete(at)
       const changed = [...new Set([...old.keys(), ...now.keys()])].filter((at) => old.get(at) !== now.get(at))
       const asked: TreePath[] = []
       const changes = await changesOfPart({
@@ -178,7 +178,7 @@ test('the changes of a part lead to the part of the changed tree', (t) => {
         })(),
         part: partOf(selection),
         before: { entry: (at) => base.get(at), keys: () => base.keys() },
-        owed,
+        pending,
         accepts: () => true,
         entryAt: async (at) => {
           asked.push(at)
@@ -196,6 +196,6 @@ test('the changes of a part lead to the part of the changed tree', (t) => {
       }
       for (const at of asked) must(old.get(at) === now.get(at), `${at} was told`)
     }),
-    { numRuns: fuzzRuns(5000), examples: [owedAndTurned] }
+    { numRuns: fuzzRuns(5000), examples: [pendingAndReplaced] }
   )
 })

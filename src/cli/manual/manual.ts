@@ -70,7 +70,10 @@ const environment: ReadonlyArray<[variable: string, does: string]> = [
   ],
   ['P2PSYNC_NO_LAN', '1 to search no local network for peers, as with --no-lan.'],
   ['XDG_STATE_HOME', 'The directory of p2psync/identity, the identity of this machine (default: ~/.local/state).'],
-  ['NODE_DEBUG', 'p2psync:* traces everything to standard error; p2psync:net and others a part of it.']
+  [
+    'NODE_DEBUG',
+    'p2psync:* traces everything to standard error; p2psync:link, p2psync:mirror, p2psync:publish and others trace one part.'
+  ]
 ]
 
 const files: ReadonlyArray<[file: string, meaning: string]> = [

@@ -5,17 +5,16 @@ import type { TreePath } from '../../tree/path.ts'
 import { baseName, isBeneath, parentPath } from '../../tree/path.ts'
 
 /**
- * Reaches what lies in a folder without ever leaving it. Each directory on the way is opened from
- * the one before it and refused when it is a symlink, so that no swap of a directory for a link, at
- * whatever moment, leads a read or a write outside.
+ * Resolves paths within a folder and never leaves it. It opens each directory relative to its parent and refuses
+ * symlinks. So a directory that is swapped for a symlink, at whatever moment, can't lead a read or a write outside.
  *
- * On Linux a directory stays held by its descriptor and is addressed as `/proc/self/fd/N`, which also
- * lifts PATH_MAX. Elsewhere the parents are checked one by one, which leaves a moment for a race.
+ * On Linux it holds the directory by a descriptor and addresses it as `/proc/self/fd/N`, which also
+ * lifts PATH_MAX. Elsewhere it checks the parents one by one, which leaves a short race.
  *
- * One descriptor is kept for the next call, since work goes directory by directory. `release` it
- * whenever a pause follows: a directory that is held is followed wherever its owner moves it.
+ * It keeps one descriptor for the next call, since callers work directory by directory. Call `release`
+ * before a pause: an open descriptor follows its directory wherever the owner moves it.
  *
- * The folder itself is found by its name each time, unless it was pinned.
+ * It looks up the folder itself by name each time, unless `pin` holds it.
  */
 export class Beneath {
   readonly root: string
@@ -27,10 +26,10 @@ export class Beneath {
   }
 
   /**
-   * Holds on to the directory that is the folder now, until `close` or the next `pin`: whatever takes
-   * its place, or is mounted over it, isn't touched, and nothing is mistaken for it.
+   * Holds the present directory at `root` until `close` or the next `pin`: later calls never touch a directory that
+   * replaces it or a file system that is mounted over it.
    *
-   * @param verify is given a name for it, and throws when it isn't the folder that is meant
+   * @param verify gets a name of the directory and throws unless it is the intended folder
    */
   pin(verify: (at: string) => void = () => {}): void {
     this.close()
@@ -44,7 +43,7 @@ export class Beneath {
   }
 
   /**
-   * A name for the directory `path` by which its children can be reached until the next call.
+   * A name of the directory `path`, valid as a prefix of its children's names until the next call.
    *
    * @throws the system's error: ENOENT, ENOTDIR (also for a symlink), EACCES, …
    */
@@ -54,12 +53,12 @@ export class Beneath {
     return viaDescriptors ? this.#open(path) : this.#check(path)
   }
 
-  /** A name for `path` itself, its parent being held: for calls that don't follow a last symlink. */
+  /** A name of `path` itself, with its parent held: for system calls that don't follow a symlink at the end. */
   locate(path: TreePath): string {
     return `${this.directory(parentPath(path))}/${baseName(path)}`
   }
 
-  /** What is at `path`, or `undefined` where nothing is, or where a parent is no directory. */
+  /** The `lstat` of `path`; `undefined` if nothing is there or a parent isn't a directory. */
   stat(path: TreePath): Stats | undefined {
     try {
       return lstatSync(this.locate(path))
@@ -69,13 +68,13 @@ export class Beneath {
     }
   }
 
-  /** Lets go of the directory held. What is pinned stays so. */
+  /** Closes the descriptor kept for the next call. The pinned folder stays open. */
   release(): void {
     if (this.#held !== undefined && this.#held.fd !== -1) closeSync(this.#held.fd)
     this.#held = undefined
   }
 
-  /** Lets go of everything. */
+  /** Closes all descriptors. */
   close(): void {
     this.release()
     if (this.#pinned !== undefined) closeSync(this.#pinned.fd)
@@ -91,9 +90,9 @@ export class Beneath {
     if (held === undefined && this.#pinned === undefined) {
       held = this.#held = openDirectory(this.root, openPath | constants.O_DIRECTORY, '')
     }
-    for (const next of stepsBetween(held?.path ?? '', path)) {
-      const from = (held ?? this.#pinned) as Held
-      const opened = openDirectory(`${from.at}/${baseName(next)}`, openDirectoryFlags, next)
+    for (const step of stepsBetween(held?.path ?? '', path)) {
+      const parent = (held ?? this.#pinned) as Held
+      const opened = openDirectory(`${parent.at}/${baseName(step)}`, openDirectoryFlags, step)
       if (held !== undefined) closeSync(held.fd)
       held = this.#held = opened
     }
@@ -101,16 +100,16 @@ export class Beneath {
   }
 
   #check(path: TreePath | ''): string {
-    for (const next of stepsBetween('', path)) {
-      if (lstatSync(join(this.root, next)).isDirectory()) continue
-      throw Object.assign(new Error(`ENOTDIR: not a directory, '${next}'`), { code: 'ENOTDIR' })
+    for (const step of stepsBetween('', path)) {
+      if (lstatSync(join(this.root, step)).isDirectory()) continue
+      throw Object.assign(new Error(`ENOTDIR: not a directory, '${step}'`), { code: 'ENOTDIR' })
     }
     this.#held = { path, fd: -1, at: path === '' ? this.root : join(this.root, path) }
     return this.#held.at
   }
 }
 
-/** A directory that is open, and a name by which it can be reached as long as it is. */
+/** An open directory, and a name that reaches it while it is open. `fd` is -1 on systems that go by names. */
 interface Held {
   readonly path: TreePath | ''
   readonly fd: number
@@ -118,7 +117,7 @@ interface Held {
 }
 
 const viaDescriptors = process.platform === 'linux'
-// Linux's O_PATH, for which Node has no name, asks for no permission to list what is only passed through.
+// Linux's O_PATH, which Node doesn't name, needs no permission to list the directories on the way.
 const openPath = viaDescriptors ? 0o10000000 : constants.O_RDONLY
 const openDirectoryFlags = openPath | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
@@ -127,12 +126,13 @@ function openDirectory(name: string, flags: number, path: TreePath | ''): Held {
   return { path, fd, at: `/proc/self/fd/${fd}` }
 }
 
-/** Whether an error only says that there is nothing at a path. */
+/** Whether an error means that nothing is at a path: ENOENT or ENOTDIR. */
 export function isAbsence(error: unknown): boolean {
   const code = systemCode(error)
   return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
+/** The paths from below `from` down to `to`, parents first. */
 function* stepsBetween(from: TreePath | '', to: TreePath | ''): Generator<TreePath> {
   if (from === to) return
   let slash = to.indexOf('/', from === '' ? 0 : from.length + 1)

@@ -17,21 +17,21 @@ import { messageOf, SyncError, systemCode } from '../../errors.ts'
 import type { FileSystemTraits } from '../../tree/file-system.ts'
 import { secondsOf } from './metadata.ts'
 
-/** An odd second with all its milliseconds: coarse times cut off much of it. */
+/** An odd second with 999 ms: a file system with coarse times truncates it visibly. */
 const oddTimeMs = 1_614_834_367_999
-/** Before 1970, and after what 32 bits hold: not every system gets these right. */
+/** Before 1970, and beyond 32 bits of seconds: not every system stores these right. */
 const earlyTimeMs = -1500
 const lateTimeMs = 5_000_000_000_000
 const lastTimeOf32BitsMs = 2 ** 31 * 1000 - 1
-/** Steps of the times of file systems: exact, FAT's kin in hundredths, and FAT itself. */
+/** Resolutions of file times, in milliseconds: fine, exFAT (10), coarser kin, FAT (2 s). */
 const timeSteps = [1, 10, 100, 2000] as const
-/** What FAT and its kin can hold, less a day for time zones. */
+/** The range of times on FAT and exFAT, less a day at each end for time zones. */
 const fatTimesMs = [Date.UTC(1980, 0, 2), Date.UTC(2107, 11, 30)] as const
 
 /**
- * Finds out by trying what the file system that `directory` lies on does to names, modes and times.
+ * Tests how the file system of `directory` treats names, modes and times, with files in a temporary directory.
  *
- * @throws {SyncError} DISK_FULL, FOLDER_UNREADABLE when nothing can be written there
+ * @throws {SyncError} DISK_FULL; FOLDER_UNREADABLE when `directory` isn't writable
  */
 export function probeFileSystem(directory: string): FileSystemTraits {
   let at: string | undefined
@@ -42,10 +42,9 @@ export function probeFileSystem(directory: string): FileSystemTraits {
     const code = systemCode(error)
     if (code === undefined) throw error
     const isFull = code === 'ENOSPC' || code === 'EDQUOT'
-    const what = isFull ? 'The disk is full' : `Can't write to ${directory}: ${messageOf(error)}`
-    throw new SyncError(isFull ? 'DISK_FULL' : 'FOLDER_UNREADABLE', `${what}. It goes on when it can be written to`, {
-      cause: error
-    })
+    const fault = isFull ? 'The disk is full' : `Can't write to ${directory}: ${messageOf(error)}`
+    const message = `${fault}. p2psync continues as soon as it can write there`
+    throw new SyncError(isFull ? 'DISK_FULL' : 'FOLDER_UNREADABLE', message, { cause: error })
   } finally {
     if (at !== undefined) rmSync(at, { recursive: true, force: true })
   }
@@ -56,9 +55,9 @@ type NameTraits = Pick<FileSystemTraits, 'foldsCase' | 'foldsUnicode' | 'keepsCa
 function probeNames(at: string): NameTraits {
   const composed = '\u00e9'
   const decomposed = 'e\u0301'
-  const foldsCase = names(at, 'Case', 'cASE')
-  const canonical = names(at, composed, decomposed)
-  const compatible = canonical && names(at, '\ufb01', 'fi')
+  const foldsCase = isAlias(at, 'Case', 'cASE')
+  const canonical = isAlias(at, composed, decomposed)
+  const compatible = canonical && isAlias(at, '\ufb01', 'fi')
   const listed = readdirSync(at)
   const foldsUnicode = compatible ? 'compatible' : canonical ? 'canonical' : 'none'
   return {
@@ -69,9 +68,9 @@ function probeNames(at: string): NameTraits {
   }
 }
 
-/** Whether what is made under one name is found under another. */
-function names(at: string, made: string, other: string): boolean {
-  writeFileSync(join(at, made), '')
+/** Whether the file system finds a file by another spelling of its name. Creates the file. */
+function isAlias(at: string, name: string, other: string): boolean {
+  writeFileSync(join(at, name), '')
   return existsSync(join(at, other))
 }
 
@@ -89,7 +88,7 @@ function probeModes(at: string): boolean {
       chmodSync(path, mode)
     } catch (error) {
       if (systemCode(error) === undefined) throw error
-      return false // FAT refuses what it has no bit for.
+      return false // FAT refuses modes that it has no bits for.
     }
     return (lstatSync(path).mode & 0o777) === mode
   })
@@ -98,23 +97,23 @@ function probeModes(at: string): boolean {
 function probeTimes(at: string): Pick<FileSystemTraits, 'timeStepMs' | 'timesMs'> {
   const path = join(at, 'times')
   writeFileSync(path, '')
-  const lostOf = (timeMs: number) => {
+  const lossMs = (timeMs: number) => {
     const seconds = String(secondsOf(timeMs))
     utimesSync(path, seconds, seconds)
     return Math.abs(Math.floor(lstatSync(path).mtimeMs) - timeMs)
   }
-  const lost = lostOf(oddTimeMs)
-  // A whole second in memory may well be FAT's two on disk.
-  const timeStepMs = timeSteps.find((step) => lost < step) ?? Number.POSITIVE_INFINITY
+  const oddLossMs = lossMs(oddTimeMs)
+  // The cache of the kernel may hold a whole second that FAT rounds to two on disk.
+  const timeStepMs = timeSteps.find((step) => oddLossMs < step) ?? Number.POSITIVE_INFINITY
   if (timeStepMs >= 1000) return { timeStepMs, timesMs: fatTimesMs }
-  const first = lostOf(earlyTimeMs) < timeStepMs ? Number.NEGATIVE_INFINITY : 0
-  const last = lostOf(lateTimeMs) < timeStepMs ? Number.POSITIVE_INFINITY : lastTimeOf32BitsMs
+  const first = lossMs(earlyTimeMs) < timeStepMs ? Number.NEGATIVE_INFINITY : 0
+  const last = lossMs(lateTimeMs) < timeStepMs ? Number.POSITIVE_INFINITY : lastTimeOf32BitsMs
   return { timeStepMs, timesMs: [first, last] }
 }
 
 /**
- * Whether the file at `path` could carry attributes of its own. Where files can't, as on FAT and its kin, inode
- * numbers don't last either: they are made up anew whenever the disk is mounted. True where there is no file.
+ * Whether the file system of `path` supports extended attributes. One that doesn't, such as FAT or exFAT, has no stable
+ * inode numbers either: the driver invents them at each mount. True if there is no file.
  */
 export function keepsAttributes(path: string): boolean {
   if (!existsSync(path)) return true

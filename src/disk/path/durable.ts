@@ -6,27 +6,28 @@ import { isAbsence } from './beneath.ts'
 
 const run = promisify(execFile)
 
-/** What says that a path can't be synced by itself, as a directory on some systems, or a link; not that the disk failed. */
+/** Codes of an fsync that a path doesn't support (a symlink, a directory on some systems), as opposed to a disk error. */
 const tolerated: readonly string[] = ['EINVAL', 'EISDIR', 'EPERM', 'EACCES', 'ENAMETOOLONG', 'ELOOP', 'ENXIO']
-/** Something else may have taken the place of a directory meanwhile: a link to itself, or a pipe that nobody writes to. */
+/** Something else may have replaced a directory meanwhile, such as a symlink loop or a FIFO without a writer. */
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
-/** Up to so many paths one fsync each is faster than one of the whole file system. */
+/** For up to this many paths, one fsync per path is faster than one syncfs. */
 const fsyncsMax = 8
 const parallelFsyncs = 8
 
 /**
- * Returns when all of `paths` would survive a power cut. Many at once cost one syncfs instead of an
- * fsync each (measured for 20,000 files: 2 s against 15 s); Node has no call for it, coreutils has.
+ * Resolves when all of `paths` would survive a power cut. Many paths take one syncfs instead of an fsync each (measured
+ * for 20,000 files: 2 s against 15 s). Node has no call for syncfs, so the `sync` program of coreutils does it.
  *
  * @param directory on the file system of the paths
+ * @throws the system's error when a path that is there can't be synced
  */
 export async function makeDurable(paths: ReadonlySet<string>, directory: string): Promise<void> {
   if (paths.size === 0) return
   if (paths.size > fsyncsMax && (await syncFileSystem(directory))) return
-  const todo = [...paths]
+  const pending = [...paths]
   const worker = async () => {
-    for (let path = todo.pop(); path !== undefined; path = todo.pop()) await fsyncPath(path)
+    for (let path = pending.pop(); path !== undefined; path = pending.pop()) await fsyncPath(path)
   }
   await Promise.all(Array.from({ length: parallelFsyncs }, worker))
 }
@@ -37,7 +38,7 @@ async function syncFileSystem(directory: string): Promise<boolean> {
     await run('sync', ['-f', '--', directory])
     return true
   } catch {
-    return false // No such program, or one that doesn't know the option: fsync each.
+    return false // There is no such program, or it lacks the option: fsync each path.
   }
 }
 
@@ -50,7 +51,7 @@ async function fsyncPath(path: string): Promise<void> {
       await handle.close()
     }
   } catch (error) {
-    // Gone already, or a directory on a system that can't sync one: nothing to wait for.
+    // A path that is gone, or that the system can't sync, needs no fsync.
     const code = (error as NodeJS.ErrnoException).code
     if (!isAbsence(error) && !tolerated.includes(code ?? '')) throw error
   }

@@ -3,23 +3,24 @@ import { hostname } from 'node:os'
 import extensions from 'fs-native-extensions'
 import { isDiskFull, messageOf, SyncError } from '../../errors.ts'
 
-/** A lock held on a file until it is released, or its process ends, however it ends. */
+/** A lock on a file, held until `release` or until the process ends, also by a kill. */
 export interface Lock {
-  /** Lets go of it; once more does nothing. */
+  /** Releases the lock. Further calls do nothing. */
   release(): void
 }
 
 /**
- * Takes the lock on `path`, and writes down who holds it.
+ * Takes the lock on `path` and records its holder in the file.
  *
- * @throws {SyncError} LOCKED, naming the process that has it; FOLDER_UNREADABLE
+ * @param subject names the locked resource in messages
+ * @throws {SyncError} LOCKED, naming the holding process; FOLDER_UNREADABLE
  */
-export function takeLock(path: string, what: string): Lock {
-  const fd = openLock(path, what)
+export function takeLock(path: string, subject: string): Lock {
+  const fd = openLock(path, subject)
   let granted = false
   try {
     granted = extensions.tryLock(fd)
-    if (granted) noteHolder(fd)
+    if (granted) recordHolder(fd)
   } finally {
     if (!granted) closeSync(fd)
   }
@@ -34,20 +35,20 @@ export function takeLock(path: string, what: string): Lock {
       }
     }
   }
-  throw new SyncError('LOCKED', `${what} is in use by ${holderOf(path)}. End that one first`)
+  throw new SyncError('LOCKED', `${subject} is in use by ${holderOf(path)}. End that process first`)
 }
 
-function openLock(path: string, what: string): number {
+function openLock(path: string, subject: string): number {
   try {
-    // Not exclusive to the owner's eyes: the file says who holds the lock.
+    // Readable by everyone: other users may learn who holds the lock.
     return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644)
   } catch (error) {
-    throw new SyncError('FOLDER_UNREADABLE', `${what} can't be written to: ${messageOf(error)}`, { cause: error })
+    throw new SyncError('FOLDER_UNREADABLE', `${subject} can't be written to: ${messageOf(error)}`, { cause: error })
   }
 }
 
-/** Writes down who holds the lock. On a full disk it holds without. */
-function noteHolder(fd: number): void {
+/** Records the holder of the lock. On a full disk the lock holds without a record. */
+function recordHolder(fd: number): void {
   try {
     ftruncateSync(fd)
     writeSync(fd, `${JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })}\n`, 0)

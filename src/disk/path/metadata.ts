@@ -2,17 +2,17 @@ import { chmodSync, closeSync, constants, fchmodSync, futimesSync, lutimesSync, 
 import { systemCode } from '../../errors.ts'
 import type { Entry } from '../../tree/entry.ts'
 
-// Linux's O_PATH: a hold on a file that needs no permission on it. Node has no name for it.
+// Linux's O_PATH, which Node doesn't name: a descriptor of a file that needs no permission on it.
 const openPath = 0o10000000
 const onLinux = process.platform === 'linux'
 
 /**
- * Gives what stands at `at` the mode and the time of `entry`, never following a symlink.
+ * Sets the mode and the time of the file, directory or symlink at `at` to those of `entry`. Never follows a symlink.
  *
  * @throws the system's error
  */
 export function setMetadata(at: string, entry: Entry): void {
-  // As text: Node takes a negative number for now.
+  // As text: Node takes a negative number as the present time.
   const seconds = String(secondsOf(entry.mtimeMs))
   if (entry.type === 'symlink') {
     lutimesSync(at, seconds, seconds)
@@ -33,7 +33,7 @@ export function setMetadata(at: string, entry: Entry): void {
   }
 }
 
-/** The same for a file in a directory of our own, where nobody puts a link in its place meanwhile. */
+/** Does the same for a file in a directory that only p2psync writes to, where no symlink can replace it meanwhile. */
 export function setOwnMetadata(
   at: string,
   { mode, mtimeMs }: { readonly mode: number; readonly mtimeMs: number }
@@ -44,21 +44,21 @@ export function setOwnMetadata(
 }
 
 /**
- * Lets a file system refuse modes that it has no bits for, as FAT does. Where the file isn't ours instead,
- * its times are refused just after.
+ * Ignores that a file system refuses modes that it has no bits for, as FAT does. If the refusal means that another user
+ * owns the file, the next call, which sets the times, fails.
  */
 function withoutModes(setMode: () => void): void {
   try {
     setMode()
   } catch (error) {
-    // Not ENOTSUP: with that a symlink in the place of a file is refused.
+    // Not ENOTSUP: with that code the system refuses a symlink that has replaced the file.
     if (systemCode(error) !== 'EPERM' && systemCode(error) !== 'ENOSYS') throw error
   }
 }
 
 /**
- * A time as Node takes it. Seconds in a double can't hold every millisecond, and the system cuts the
- * rest off, so a time would come back as the millisecond before: it is moved up by less than 1 µs.
+ * Milliseconds as the seconds that Node's `utimes` takes. A double can't hold every millisecond in seconds, and the
+ * system truncates, so some times would read back as the millisecond before: adding 0.5 µs prevents that.
  */
 export function secondsOf(mtimeMs: number): number {
   const seconds = mtimeMs / 1000

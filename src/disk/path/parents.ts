@@ -5,26 +5,26 @@ import { permissionBits } from '../../tree/entry.ts'
 import { baseName, parentPath, type TreePath } from '../../tree/path.ts'
 import { Beneath } from './beneath.ts'
 
-/** The directories in which a folder is changed: reaches them safely, and remembers what was done to them. */
+/** Reaches the directories in which a plan changes a folder, and records which of them it touched. */
 export class Parents {
-  /** Directories whose time, and mode where it was widened, is to be put right at the end. */
+  /** Directories to restore at the end: the time, and `mode` where it was widened for writing. */
   readonly touched = new Map<TreePath, { readonly mode: number | undefined }>()
   readonly #root: string
-  readonly #isOurs: (path: TreePath) => boolean
+  readonly #mayWiden: (path: TreePath) => boolean
   readonly #beneath: Beneath
-  /** Where things are taken from while they are put elsewhere: work goes directory by directory in both. */
+  /** For the sources of moves, so that both ends of a move keep their directory open. */
   readonly #away: Beneath
   #dirty = new Set<string>()
 
-  /** @param isOurs whether a directory's mode may be widened for the while that it is written to */
-  constructor(root: string, isOurs: (path: TreePath) => boolean) {
+  /** @param mayWiden whether a directory's mode may be widened temporarily in order to write to it */
+  constructor(root: string, mayWiden: (path: TreePath) => boolean) {
     this.#root = root
-    this.#isOurs = isOurs
+    this.#mayWiden = mayWiden
     this.#beneath = new Beneath(root)
     this.#away = new Beneath(root)
   }
 
-  /** Holds on to the directory that is the folder now; see `Beneath.pin`. */
+  /** Holds the present directory of the folder; see `Beneath.pin`. */
   pin(verify: (at: string) => void): void {
     this.#beneath.pin(verify)
     this.#away.pin(verify)
@@ -48,23 +48,23 @@ export class Parents {
     return this.#beneath.locate(path)
   }
 
-  /** Acts on a path and its directory; where that is ours and not writable, it is made so for the while. */
+  /** Calls `act` on a path and its directory, which it makes writable first if it has to and `mayWiden` allows it. */
   within(path: TreePath, act: (at: string, parent: string) => void): void {
     this.#within(this.#beneath, path, act)
   }
 
-  /** The same for a path where something is taken away. */
+  /** Does the same for a path from which something is taken. */
   away(path: TreePath, act: (at: string) => void): void {
     this.#within(this.#away, path, act)
   }
 
-  /** The time of the directory that held `path` has changed by our doing, and its own is of no matter any more. */
+  /** Records that `path` was removed: its parent's time has changed, and `path` itself needs no restoring any more. */
   wentFrom(path: TreePath): void {
-    this.#note(parentPath(path))
+    this.#markTouched(parentPath(path))
     this.touched.delete(path)
   }
 
-  /** The directories that have changed since the last call, by absolute path. */
+  /** The absolute paths of the directories changed since the last call: to be made durable. */
   takeDirty(): ReadonlySet<string> {
     const dirty = this.#dirty
     this.#dirty = new Set()
@@ -74,18 +74,18 @@ export class Parents {
   #within(beneath: Beneath, path: TreePath, act: (at: string, parent: string) => void): void {
     const parent = parentPath(path)
     const directory = beneath.directory(parent)
-    this.#note(parent)
+    this.#markTouched(parent)
     const at = `${directory}/${baseName(path)}`
     try {
       act(at, directory)
     } catch (error) {
-      if (systemCode(error) !== 'EACCES' || parent === '' || !this.#isOurs(parent)) throw error
+      if (systemCode(error) !== 'EACCES' || parent === '' || !this.#mayWiden(parent)) throw error
       this.#widen(parent, directory)
       act(at, directory)
     }
   }
 
-  #note(parent: TreePath | ''): void {
+  #markTouched(parent: TreePath | ''): void {
     this.#dirty.add(join(this.#root, parent))
     if (parent !== '' && !this.touched.has(parent)) this.touched.set(parent, { mode: undefined })
   }

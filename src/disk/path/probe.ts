@@ -23,10 +23,10 @@ import type { FileSystemTraits } from '../../tree/file-system.ts'
 import { stateDirectoryName } from '../../tree/path.ts'
 import { probeFileSystem } from './capabilities.ts'
 
-/** What a path leads to; `silent` where its disk doesn't answer in time. */
+/** The kind of thing at the end of a path; `silent` if its disk doesn't answer in time. */
 export type PathKind = 'directory' | 'other' | 'nothing' | 'unreadable' | 'silent'
 
-const askKind = `
+const kindScript = `
   try {
     const stats = fs.statSync(process.argv[1], { throwIfNoEntry: false })
     if (stats?.isDirectory()) fs.readdirSync(process.argv[1])
@@ -36,18 +36,20 @@ const askKind = `
   }`
 
 /**
- * Looks at a path from another process: of a network disk whose server is gone, whoever touches it waits for ever,
- * and can't even end.
+ * Examines a path in another process: a process that touches a network disk whose server is gone blocks for ever and
+ * can't even be killed.
+ *
+ * @param msMax after this many milliseconds without an answer the path counts as `silent`
  */
 export function kindAt(path: string, msMax: number): Promise<PathKind> {
   return new Promise((settle) => {
-    const child = execFile(process.execPath, ['-e', askKind, '--', path], (_, said) => {
+    const child = execFile(process.execPath, ['-e', kindScript, '--', path], (_, output) => {
       clearTimeout(timer)
-      settle(said === '' ? 'silent' : (said as PathKind))
+      settle(output === '' ? 'silent' : (output as PathKind))
     })
     const timer = setTimeout(() => {
       child.kill('SIGKILL')
-      child.unref() // Even that may have to wait.
+      child.unref() // The kill may take effect late, or never.
       settle('silent')
     }, msMax)
   })
@@ -56,11 +58,11 @@ export function kindAt(path: string, msMax: number): Promise<PathKind> {
 export interface SpaceFacts {
   readonly freeBytes: number
   readonly totalBytes: number
-  /** Files and directories that can still be made; `undefined` where the file system has no such limit. */
+  /** How many files and directories can still be created; `undefined` if the file system has no such limit. */
   readonly freeFiles: number | undefined
 }
 
-/** How full the disk of a directory is. */
+/** Free and total space of the disk of a directory. @throws the system's error */
 export async function probeSpace(directory: string): Promise<SpaceFacts> {
   const { bavail, bsize, blocks, ffree, files } = await statfs(directory)
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeFiles: files > 0 ? ffree : undefined }
@@ -72,21 +74,21 @@ export interface DiskFacts {
 }
 
 /**
- * Finds out what the file system of a directory makes of what it is given. In a folder of ours, or beneath one, that is
- * tried where no share or mirror looks.
+ * Tests which names, modes, times and symlinks the file system of a directory keeps. In a shared or mirrored folder, or
+ * beneath one, it does so in the state directory, which no scan reads.
  *
- * @throws {SyncError} DISK_FULL, FOLDER_UNREADABLE when nothing can be written there
+ * @throws {SyncError} DISK_FULL; FOLDER_UNREADABLE when the directory isn't writable
  */
 export async function probeDisk(directory: string): Promise<DiskFacts> {
-  const place = placeToTry(directory)
+  const place = placeToProbe(directory)
   return { traits: probeFileSystem(place), keepsLinks: probeLinks(place) }
 }
 
-function placeToTry(directory: string): string {
+function placeToProbe(directory: string): string {
   const device = statSync(directory).dev
   for (let at = resolve(directory); ; at = dirname(at)) {
-    const own = join(at, stateDirectoryName)
-    if (existsSync(join(own, 'folder.json')) && statSync(own).dev === device) return own
+    const state = join(at, stateDirectoryName)
+    if (existsSync(join(state, 'folder.json')) && statSync(state).dev === device) return state
     if (at === dirname(at)) return directory
   }
 }
@@ -105,28 +107,28 @@ function probeLinks(place: string): boolean {
 }
 
 export interface NotificationFacts {
-  /** The limits of the system for a user; `undefined` where they aren't known. */
+  /** The system's limits per user; `undefined` if unknown. */
   readonly watchesMax: number | undefined
   readonly instancesMax: number | undefined
-  /** The error code where not even one directory can be watched now. */
+  /** The error code if even a single directory can't be watched now. */
   readonly reason: string | undefined
-  /** Directories to watch, and whether that are all. */
+  /** The number of directories to watch, and whether the count is complete. */
   readonly directories: number | undefined
   readonly isCounted: boolean
 }
 
-/** How many directories can be watched, and how many there are in `directory`. */
+/** How many directories can be watched, and how many there are in `directory`. An abort ends the count early. */
 export async function probeNotifications(
   directory: string | undefined,
   signal: AbortSignal
 ): Promise<NotificationFacts> {
-  const counted = directory === undefined ? undefined : await countDirectories(directory, signal)
+  const count = directory === undefined ? undefined : await countDirectories(directory, signal)
   return {
     watchesMax: numberIn('/proc/sys/fs/inotify/max_user_watches'),
     instancesMax: numberIn('/proc/sys/fs/inotify/max_user_instances'),
     reason: watchFailure(directory ?? tmpdir()),
-    directories: counted?.count,
-    isCounted: counted?.isWhole ?? false
+    directories: count?.directories,
+    isCounted: count?.isComplete ?? false
   }
 }
 
@@ -142,25 +144,25 @@ function watchFailure(directory: string): string | undefined {
 async function countDirectories(
   root: string,
   signal: AbortSignal
-): Promise<{ readonly count: number; readonly isWhole: boolean }> {
-  const todo = [root]
-  let count = 0
-  for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
-    if (signal.aborted) return { count, isWhole: false }
-    count++
+): Promise<{ readonly directories: number; readonly isComplete: boolean }> {
+  const pending = [root]
+  let directories = 0
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    if (signal.aborted) return { directories, isComplete: false }
+    directories++
     const entries = await readdir(at, { withFileTypes: true }).catch(() => [])
     for (const entry of entries) {
-      if (entry.isDirectory() && entry.name !== stateDirectoryName) todo.push(join(at, entry.name))
+      if (entry.isDirectory() && entry.name !== stateDirectoryName) pending.push(join(at, entry.name))
     }
   }
-  return { count, isWhole: true }
+  return { directories, isComplete: true }
 }
 
-/** When p2psync last wrote in a folder, by the clock of this machine then; `undefined` where it never did. */
+/** When p2psync last wrote to a folder, in milliseconds by this machine's clock then; `undefined` if it never did. */
 export function lastOwnTimeMs(root: string): number | undefined {
-  const own = join(root, stateDirectoryName)
+  const state = join(root, stateDirectoryName)
   const paths = ['folder.json', 'lock', 'state', 'store/CORESTORE', 'store/db', 'state/CURRENT'].map((name) =>
-    join(own, name)
+    join(state, name)
   )
   const times = paths
     .map((path) => lstatSync(path, { throwIfNoEntry: false })?.mtimeMs)
@@ -174,7 +176,7 @@ export function isLocked(path: string): boolean {
   try {
     fd = openSync(path, constants.O_RDWR)
   } catch {
-    return false // Not there; and who can't write to it can't hold it.
+    return false // There is no such file, or this user can't write to it.
   }
   try {
     if (!extensions.tryLock(fd)) return true
@@ -185,13 +187,13 @@ export function isLocked(path: string): boolean {
   }
 }
 
-/** A process, and what it was started with. */
+/** A process and its command line. */
 export interface Holder {
   readonly pid: number
   readonly args: readonly string[]
 }
 
-/** Who listens on a TCP port of this machine, as far as this user may know. */
+/** The process that listens on a TCP port of this machine; `undefined` if none does or this user may not know. */
 export function tcpPortHolder(port: number): Holder | undefined {
   try {
     const sockets = new Set(['tcp', 'tcp6'].flatMap((table) => listenersOn(port, table)))
@@ -205,7 +207,7 @@ export function tcpPortHolder(port: number): Holder | undefined {
   }
 }
 
-/** The sockets in a table of the kernel's that listen on a port, as links of descriptors name them. */
+/** The sockets in a table of the kernel that listen on a port, named as in the links of `/proc/<pid>/fd`. */
 function listenersOn(port: number, table: string): string[] {
   const listening = '0A'
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
@@ -220,7 +222,7 @@ function descriptorsOf(pid: string): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`))
   } catch {
-    return [] // Gone, or another user's.
+    return [] // The process has ended, or belongs to another user.
   }
 }
 

@@ -2,17 +2,16 @@ import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
 import extensions from 'fs-native-extensions'
 import { systemCode } from '../../errors.ts'
 
-/** What says that a file system has no hard links, or none for this file. */
+/** Codes of a file system that has no hard links, or allows none for this file. */
 const lacksLinks: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL']
-/** What says that a file system can't exchange two names. */
+/** Codes of a file system that can't exchange two names. */
 const lacksExchange: readonly string[] = ['EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']
 
 /**
- * Gives a file or a symlink the name `to`, which nothing may have: a rename would replace what came
- * there a moment ago, a link can't. Where there are no hard links the name is looked at first, which
- * leaves a moment for a race.
+ * Renames a file or a symlink to `to`, and never replaces anything there: unlike `rename`, `link` fails if the name is
+ * taken. Without hard links it checks the name first, which leaves a short race.
  *
- * @throws the system's error; EEXIST when something has the name
+ * @throws the system's error; EEXIST if the name is taken
  */
 export function renameNew(from: string, to: string): void {
   try {
@@ -29,9 +28,9 @@ export function renameNew(from: string, to: string): void {
 }
 
 /**
- * Exchanges what two names stand for, at one instant: what was replaced is still there, to be looked at.
+ * Exchanges two names atomically, so that the replaced file can still be examined.
  *
- * @returns `false` where the file system can't, and nothing was done
+ * @returns `false` if the file system can't do that; then nothing has changed
  * @throws the system's error
  */
 export function exchange(a: string, b: string): boolean {

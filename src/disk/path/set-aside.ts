@@ -1,6 +1,10 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
 
-/** Gives a file or directory of ours another name beside it. @returns its new path; `undefined` where there is none */
+/**
+ * Renames a damaged file or directory of p2psync's to `<path>.damaged-<n>`.
+ *
+ * @returns the new path; `undefined` if nothing is at `path`
+ */
 export function setAside(path: string): string | undefined {
   if (!existsSync(path)) return undefined
   for (let count = 1; ; count++) {
@@ -11,7 +15,7 @@ export function setAside(path: string): string | undefined {
   }
 }
 
-/** Gives what was set aside its name again; what has it now goes. */
+/** Undoes `setAside`: removes what is at `path` now and renames `keptAs` back. */
 export function takeBack(keptAs: string | undefined, path: string): void {
   if (keptAs === undefined) return
   rmSync(path, { recursive: true, force: true })

@@ -1,17 +1,17 @@
 import { statfsSync } from 'node:fs'
 
-/** The size of the disk of `path`, in bytes; as large as you like where the system doesn't tell. */
+/** The size of the disk of `path`, in bytes; infinite if unknown. */
 export function diskBytes(path: string): number {
   try {
     const { blocks, bsize } = statfsSync(path)
     if (blocks > 0) return blocks * bsize
   } catch {
-    // Nobody tells.
+    // The size is unknown.
   }
   return Number.POSITIVE_INFINITY
 }
 
-/** Bytes that can still be written to the disk of `path`; as many as you like where the system doesn't tell. */
+/** The bytes that can still be written to the disk of `path`; infinite if unknown. */
 export function freeBytes(path: string): number {
   try {
     const { bavail, bsize } = statfsSync(path)

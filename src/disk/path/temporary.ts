@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemCode } from '../../errors.ts'
 
-/** Names of directories that last as long as a process, before its pid. */
+/** Followed by the pid of the process that owns the directory. */
 const prefix = 'p2psync-log-'
 
-/** A new directory of this process's own, readable by its user alone. What processes that were killed have left goes. */
+/** Makes a directory for this process, readable by its user alone, and removes those of processes that were killed. */
 export function makeTemporary(): string {
-  sweep()
+  removeOrphans()
   return mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`))
 }
 
@@ -16,14 +16,14 @@ export function removeTemporary(directory: string): void {
   rmSync(directory, { recursive: true, force: true })
 }
 
-function sweep(): void {
+function removeOrphans(): void {
   try {
     for (const name of readdirSync(tmpdir())) {
       const pid = Number(new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1])
       if (pid > 0 && !isAlive(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true })
     }
   } catch {
-    // Those of other users stay.
+    // Directories of other users stay.
   }
 }
 

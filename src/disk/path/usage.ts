@@ -1,7 +1,10 @@
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Bytes that all beneath a directory takes on disk, or is long where the system doesn't tell; 0 where there is none. */
+/**
+ * The disk space of all files beneath a directory, in bytes: their blocks or, if the system doesn't tell, their sizes.
+ * 0 if there is no directory.
+ */
 export function diskUsage(directory: string): number {
   let bytes = 0
   try {
@@ -12,7 +15,7 @@ export function diskUsage(directory: string): number {
       bytes += stats.isDirectory() ? diskUsage(path) : stats.blocks === undefined ? stats.size : stats.blocks * 512
     }
   } catch {
-    // It went meanwhile, or isn't there.
+    // The directory isn't there, or was removed meanwhile.
   }
   return bytes
 }

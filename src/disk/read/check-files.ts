@@ -7,19 +7,19 @@ import { unpackError } from '../threads/worker-port.ts'
 import { nextSumId, type Workers } from '../threads/workers.ts'
 import { openBeneath, type ReadFile, readFileOf, settledStat, TornRead } from './read.ts'
 
-/** What came of reading a file whole. */
+/** The result of reading a whole file. */
 export type CheckedFile =
   | { readonly type: 'read'; readonly file: ReadFile }
-  /** There is none, or something else. */
+  /** There is no file at the path. */
   | { readonly type: 'absent' }
-  /** The disk doesn't give its bytes. */
+  /** The disk can't read its bytes. */
   | { readonly type: 'broken'; readonly message: string }
-  /** It changes while it is read, or isn't to be read by us: nothing can be said of it. */
+  /** It changed during the read, or p2psync may not read it: its content is unknown. */
   | { readonly type: 'unclear'; readonly message: string }
 
 export interface FileToCheck {
   readonly path: TreePath
-  /** As it is recorded, in bytes: those that are small are read many at a time. */
+  /** The recorded size, in bytes: small files are read in batches. */
   readonly size: number
 }
 
@@ -28,12 +28,12 @@ export interface CheckFilesOptions {
   readonly signal: AbortSignal
 }
 
-/** Small files are read into as much at a time. */
+/** Bounds of a batch of small files. */
 const batchBytes = 4 * 1024 * 1024
 const batchFilesMax = 1024
-/** Between two looks at whether it is to end. */
+/** The bytes of a large file between two checks of the signal. */
 const rangeBytes = 16 * 1024 * 1024
-/** For both threads, and something to do next. */
+/** Jobs in progress: one for each of two threads, and one queued. */
 const parallel = 3
 
 /** Reads files whole and hashes them, in worker threads. Files come in any order. @throws the signal's reason */

@@ -2,11 +2,11 @@ import { type Lane, nextSumId, type Workers } from '../threads/workers.ts'
 import { TornRead } from './read.ts'
 
 const hashBytes = 32
-/** Groups of chunks whose hashes are being made. */
+/** Groups of chunks being hashed at the same time. */
 const aheadMax = 4
-/** Chunks that are expected are hashed so many together. */
+/** Expected chunks hashed by one job. */
 const groupMax = 16
-/** A file in which nothing of what was before was found in so many bytes is another one. */
+/** After this many bytes without a previous chunk the search for one ends. */
 const huntBytesMax = 64 * 1024 * 1024
 
 /** A chunk of a large file, without its bytes. */
@@ -19,14 +19,14 @@ export interface LargeChunk {
 export interface FindOptions {
   readonly workers: Workers
   readonly signal: AbortSignal
-  /** The chunks of the file as it was before. */
+  /** The chunks of the file's previous content. */
   readonly before: readonly LargeChunk[]
 }
 
 /**
- * Finds the chunks of a file, and its sum. Cutting takes a thread as long as hashing: where a chunk was found that was
- * there before, those that came behind it are expected behind it again, and only hashed. As where a chunk ends depends
- * on its own bytes alone, what is found is the same.
+ * Finds the chunks and the SHA-256 of a file. Cutting takes as long as hashing, so after a chunk of the previous content
+ * it expects the chunks that followed it then, and only hashes them. The end of a chunk depends only on its own bytes,
+ * so the result is the same as by cutting.
  */
 export class ChunkFinder {
   readonly #fd: number
@@ -35,12 +35,12 @@ export class ChunkFinder {
   readonly #lane: Lane
   readonly #id = nextSumId()
   readonly #jobs = new Set<Promise<unknown>>()
-  /** Up to where chunks were found. */
+  /** The end of the chunks found so far. */
   #offset = 0
-  /** Up to where bytes are in the sum, or will be. */
+  /** The end of the bytes that the sum has, or has been asked to take. */
   #summed = 0
   #isSumTaken = false
-  /** What keeps the sum from being the file's. */
+  /** The error that makes the sum invalid. */
   #failure: unknown
 
   constructor(fd: number, size: number, options: FindOptions) {
@@ -50,7 +50,7 @@ export class ChunkFinder {
     this.#lane = options.workers.lane()
   }
 
-  /** One after the other. @throws {TornRead} when the file became shorter */
+  /** The chunks in order. @throws {TornRead} if the file became shorter */
   async *chunks(): AsyncGenerator<LargeChunk, void> {
     const { before } = this.#options
     if (before.length > 0) {
@@ -60,7 +60,7 @@ export class ChunkFinder {
     yield* this.#cutAll()
   }
 
-  /** The SHA-256 of the file, when all chunks were found. Throws as `chunks` does. */
+  /** The SHA-256 of the file, after all chunks were found. Rejects as `chunks` does. */
   async sum(): Promise<string> {
     this.#isSumTaken = true
     const hash = await this.#note(this.#lane.run('take-sum', { id: this.#id }))
@@ -68,14 +68,14 @@ export class ChunkFinder {
     return hash
   }
 
-  /** Returns when no thread reads from the file any more. */
+  /** Resolves when no thread reads from the file any more. */
   async close(): Promise<void> {
     if (!this.#isSumTaken) this.sum().catch(() => {})
     this.#lane.release()
     await Promise.allSettled(this.#jobs)
   }
 
-  /** Those that were there before from one on, as long as they are. */
+  /** The previous chunks from index `first` on, as long as the file still has them. */
   async *#expected(first: number): AsyncGenerator<LargeChunk, void> {
     const { signal } = this.#options
     const ahead: { readonly group: readonly LargeChunk[]; readonly found: Promise<LargeChunk[]> }[] = []
@@ -102,7 +102,7 @@ export class ChunkFinder {
     }
   }
 
-  /** What may come at an offset, from a chunk of before on. The last one ended where the file did. */
+  /** The previous chunks expected at an offset, from index `first` on. The last one must end with the file. */
   #group(first: number, offset: number): LargeChunk[] {
     const { before } = this.#options
     const group: LargeChunk[] = []
@@ -115,7 +115,7 @@ export class ChunkFinder {
     return group
   }
 
-  /** Cuts until a chunk is found that was there before, and goes on with those behind it. */
+  /** Cuts until it finds a previous chunk, and continues with the chunks that followed it. */
   async *#hunt(): AsyncGenerator<LargeChunk, void> {
     const indexes = new Map(this.#options.before.map(({ hash }, i) => [hash.toString('hex'), i]))
     let hunted = 0
@@ -132,12 +132,12 @@ export class ChunkFinder {
       if (last === undefined) continue
       const found = this.#offset
       yield* this.#expected(last + 1)
-      // One that is there many times may lead nowhere.
+      // A chunk that occurs many times may have no expected successor here.
       if (this.#offset > found) hunted = 0
     }
   }
 
-  /** One window is cut while the ones before it are hashed. */
+  /** Cuts the rest of the file: cuts one window while it hashes the previous ones. */
   async *#cutAll(): AsyncGenerator<LargeChunk, void> {
     const { signal } = this.#options
     const ahead: Promise<LargeChunk[]>[] = []
@@ -155,7 +155,7 @@ export class ChunkFinder {
     for (const some of ahead) yield* await some
   }
 
-  /** The lengths of the next chunks, where one begins. */
+  /** The lengths of the next chunks from `offset`, where one begins. */
   async #cut(offset: number): Promise<readonly number[]> {
     const cutting = this.#options.workers.run('cut-chunks', { fd: this.#fd, offset, size: this.#size })
     const lengths = await this.#note(cutting)

@@ -4,7 +4,7 @@ import { chunkBytesMax, cutPoint } from '../../chunk/chunker.ts'
 import { hashLeaf } from '../threads/leaf-hasher.ts'
 import type { Reply } from '../threads/worker-port.ts'
 
-/** How much of a file is in memory at once: at least one chunk is whole in it. */
+/** The part of a file that is in memory: it contains at least one complete chunk. */
 const windowBytes = 2 * chunkBytesMax
 const hashBytes = 32
 
@@ -20,13 +20,13 @@ declare module '../threads/jobs.ts' {
 
 let room: Buffer | undefined
 
-/** The same for all jobs of a thread, which does one after the other. */
+/** Shared by all jobs of a thread, which run one at a time. */
 function buffer(): Buffer {
   room ??= Buffer.allocUnsafeSlow(windowBytes)
   return room
 }
 
-/** Hashes of files in the making; their jobs come to one thread. */
+/** Running hashes of files. A lane sends all jobs of a file to one thread. */
 const sums = new Map<number, Hash>()
 
 function sumOf(id: number): Hash {
@@ -36,8 +36,8 @@ function sumOf(id: number): Hash {
 }
 
 /**
- * Finds the next chunks of a file from `offset` on, where one begins. Fewer bytes than `size` promises show where the
- * file has become shorter.
+ * Finds the next chunks of a file from `offset` on, where one begins. Their sum falls short of `size` if the file became
+ * shorter.
  */
 export function cutChunks({ fd, offset, size }: CutRequest): Reply<readonly number[]> {
   const bytes = fill(fd, buffer().subarray(0, Math.min(windowBytes, size - offset)), offset)
@@ -53,7 +53,7 @@ export function cutChunks({ fd, offset, size }: CutRequest): Reply<readonly numb
   return { answer: lengths }
 }
 
-/** Takes bytes of a file into its sum. @returns whether it has that many */
+/** Adds bytes of a file to its running hash. @returns `false` if the file is too short */
 export function sumRange({ id, fd, offset, length }: SumRequest): Reply<boolean> {
   const sum = sumOf(id)
   for (let done = 0; done < length; ) {
@@ -78,7 +78,7 @@ export interface CutRequest {
   readonly size: number
 }
 
-/** The hashes, as Hypercore has them in its tree, of chunks that lie in a file one behind the other. */
+/** The hashes in Hypercore's tree of consecutive chunks of a file. */
 export function hashChunks({ fd, offset, lengths }: HashRequest): Reply<Uint8Array> {
   const hashes = new Uint8Array(lengths.length * hashBytes)
   let at = offset
@@ -96,7 +96,7 @@ export interface HashRequest {
   readonly lengths: readonly number[]
 }
 
-/** Writes bytes into a file, and takes them into its sum. */
+/** Writes bytes to a file and adds them to its running hash. */
 export function writeChunk({ id, fd, offset, bytes }: WriteRequest): Reply<undefined> {
   const { length } = bytes
   for (let done = 0; done < length; ) done += writeSync(fd, bytes, done, length - done, offset + done)
@@ -112,7 +112,7 @@ export interface WriteRequest {
   readonly bytes: Uint8Array
 }
 
-/** The SHA-256 of all that was taken into a sum, in hexadecimal. The sum is forgotten. */
+/** Finishes a running hash: its SHA-256 in hexadecimal. */
 export function takeSum({ id }: { readonly id: number }): Reply<string> {
   const answer = sumOf(id).digest('hex')
   sums.delete(id)

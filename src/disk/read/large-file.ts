@@ -7,7 +7,7 @@ import { openBeneath, type ReadFile, readFileOf, settledStat } from './read.ts'
 export interface LargeOptions {
   readonly workers: Workers
   readonly signal: AbortSignal
-  /** The chunks of the file as it was before, from its first byte on: those that are still in it needn't be looked for. */
+  /** The chunks of the previous content, in order: those that are still in the file needn't be cut again. */
   readonly before?: readonly LargeChunk[]
 }
 
@@ -30,7 +30,7 @@ export async function* readLarge(
     const hash = await finder.sum()
     return readFileOf(stats, fstatSync(fd), { size: stats.size, hash })
   } finally {
-    // Threads read from the descriptor, whose number may soon be another file's.
+    // Threads read from the descriptor, whose number may belong to another file after the close.
     await finder?.close()
     closeSync(fd)
   }

@@ -6,9 +6,9 @@ import { Beneath, isAbsence } from '../path/beneath.ts'
 import { seeAt } from './seen.ts'
 
 /**
- * What stands at each of `paths` now. A path with nothing there, or with what can't travel, is left out.
+ * The present local state of `paths`. Leaves out paths where nothing is, or a kind of file that isn't replicated.
  *
- * @param onProblem told of a path that can't be looked at; it is left out too
+ * @param onProblem called for a path that can't be read; it is left out too
  */
 export function observe(
   root: string,
@@ -21,8 +21,8 @@ export function observe(
     for (const path of [...paths].sort()) {
       try {
         const stats = beneath.stat(path)
-        const what = stats && seeAt(beneath.locate(path), stats)
-        if (typeof what === 'object') seen.set(path, what)
+        const state = stats && seeAt(beneath.locate(path), stats)
+        if (typeof state === 'object') seen.set(path, state)
       } catch (error) {
         if (!isAbsence(error)) onProblem({ path, action: 'read', message: messageOf(error) })
       }

@@ -9,38 +9,38 @@ import { isRacy, signatureOf } from './seen.ts'
 const statOf: (fd: number) => Promise<Stats> = promisify(fstat)
 const readInto = promisify(read)
 
-/** Files of the folder kept open: one is mostly read from its first byte to its last. */
+/** The most files of the folder to keep open: readers mostly read a file from its first byte to its last. */
 const openFilesMax = 16
 
-/** For as many blocks as are read at the same time, and some. */
+/** Covers the blocks that are read at the same time. */
 const memoryMax = 16 * 1024 * 1024
 
 interface OpenFile {
   readonly fd: number
   readonly signature: string
   users: number
-  /** Whether it is to be closed when nobody reads it any more. */
+  /** Whether to close it after the last read in progress. */
   isOver: boolean
 }
 
-/** Reads ranges of files, for whoever asks for the blocks that lie in them. Never blocks on a slow disk. */
+/** Reads ranges of files, which hold blocks that peers request. A slow disk doesn't block the event loop. */
 export class RangeReader {
   readonly #root: string
   readonly #memory: BufferPool
   readonly #open = new BoundedMap<TreePath, OpenFile>(openFilesMax, end)
   readonly #held = new Map<string, OpenFile>()
 
-  /** @param options.shared whether what is read goes on to worker threads */
+  /** @param options.shared whether to read into memory that worker threads share */
   constructor(root: string, { shared = false }: { readonly shared?: boolean } = {}) {
     this.#root = root
     this.#memory = new BufferPool({ shared, bytesMax: memoryMax })
   }
 
   /**
-   * Reads a range of the file at a path; `undefined` where there is none so long, or none at all.
+   * Reads a range of the file at a path; `undefined` if there is no file or it is too short.
    *
-   * @param signature as it had when it was matched with the log
-   * @returns the bytes, lent, and whether the file is as it was then, for sure
+   * @param signature the file's signature when it was matched with the log
+   * @returns the bytes, in memory lent by a pool, and whether the file is certainly unchanged since then
    */
   async read(
     path: TreePath,
@@ -52,27 +52,27 @@ export class RangeReader {
     try {
       file = this.#fileAt(path, signature)
     } catch {
-      return undefined // It is looked at by whoever watches over the folder.
+      return undefined // The watch of the folder deals with the change.
     }
     return use(file, async () => {
       const bytes = await this.#readFully(file.fd, offset, length)
       if (bytes === undefined) return undefined
-      // What was read before is as it was, if it is so afterwards.
+      // If the file is unchanged after the read, it was so during the read.
       const stats = await statOf(file.fd)
       const certain = signatureOf(stats) === signature && !isRacy(stats, Date.now())
-      // Another file may stand there by now.
+      // Another file may be at the path by now.
       if (!certain) this.#forget(path)
       return { bytes, certain }
     }).catch(() => undefined)
   }
 
-  /** Keeps a file open, wherever it is moved, until it is released. @param at its absolute path */
+  /** Keeps a file open until `release`, wherever it is moved. @param at its absolute path @throws the system's error */
   hold(at: string): void {
     const fd = openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW)
     this.#held.set(at, { fd, signature: '', users: 0, isOver: false })
   }
 
-  /** Reads a range of a file that is held, into lent memory; `undefined` where it isn't so long. */
+  /** Reads a range of a held file into memory lent by a pool; `undefined` if the file is too short or isn't held. */
   async readHeld(at: string, offset: number, length: number): Promise<Buffer | undefined> {
     const file = this.#held.get(at)
     return file && use(file, () => this.#readFully(file.fd, offset, length)).catch(() => undefined)

@@ -16,24 +16,24 @@ declare module '../threads/jobs.ts' {
 export interface ReadFilesRequest {
   readonly root: string
   readonly paths: readonly TreePath[]
-  /** Gets the contents, one behind the other, and comes back with the answer. */
+  /** Receives the contents, one after the other, and returns with the answer. */
   readonly buffer: ArrayBuffer
-  /** Where in it the first content goes. */
+  /** The offset of the first content in it. */
   readonly start: number
 }
 
-/** What came of one file. */
+/** The result for one file. */
 export type ReadOutcome =
-  /** It was read; its content begins at `offset` of the buffer. */
+  /** The file was read; its content begins at `offset` of the buffer. */
   | (ReadFile & { readonly offset: number })
   | { readonly torn: string }
   | { readonly error: PackedError }
-  /** It has to rest first, is no small file any more, or found no room: it is read by itself. */
+  /** To be read alone: the file changed a moment ago, isn't small any more, or didn't fit. */
   | 'later'
 
 export interface ReadFilesAnswer {
   readonly buffer: ArrayBuffer
-  /** One for each path. */
+  /** In the order of `paths`. */
   readonly outcomes: readonly ReadOutcome[]
 }
 
@@ -56,7 +56,7 @@ export function readFiles({ root, paths, buffer, start }: ReadFilesRequest): Rep
 
 function readFile(beneath: Beneath, path: TreePath, room: Uint8Array, offset: number): ReadOutcome {
   try {
-    // Not blocking: what was a file when it was scanned may be a FIFO by now.
+    // Non-blocking: a FIFO may have replaced the scanned file.
     const fd = openSync(beneath.locate(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       return readOpen(fd, room, offset)
@@ -70,7 +70,7 @@ function readFile(beneath: Beneath, path: TreePath, room: Uint8Array, offset: nu
 
 function readOpen(fd: number, room: Uint8Array, offset: number): ReadOutcome {
   const before = fstatSync(fd)
-  // One byte more than it has tells its end from its growing.
+  // Reading one byte more than its size detects that it grows.
   const isSmall = before.size < chunkBytesMin && offset + before.size < room.length
   if (!before.isFile() || !isSmall || isRacy(before, Date.now())) return 'later'
   const size = readAll(fd, room.subarray(offset, offset + before.size + 1))
@@ -84,7 +84,7 @@ function readAll(fd: number, into: Uint8Array): number {
   while (filled < into.length) {
     const read = readSync(fd, into, filled, into.length - filled, null)
     filled += read
-    // One byte was left over: this was the end, or the next read would tell no more than its size does.
+    // One byte is left over: the file has ended, or the size afterwards shows that it grew.
     if (read === 0 || filled === into.length - 1) break
   }
   return filled

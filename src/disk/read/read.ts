@@ -7,43 +7,42 @@ import type { TreePath } from '../../tree/path.ts'
 import { Beneath } from '../path/beneath.ts'
 import { isRacy, mtimeOf, signatureOf, tickOf } from './seen.ts'
 
-/** A chunk of a file's content, and the hash by which it is known. Its bytes hold until the next one is asked for. */
+/** A chunk of a file's content and its hash. The bytes are valid until the next call of the generator. */
 export interface Chunk {
   readonly bytes: Buffer
   readonly hash: string
 }
 
-/** What a file held while it was read, all of one moment. */
+/** A consistent state of a file, valid for its signature. */
 export interface ReadFile {
   readonly mode: number
   readonly mtimeMs: number
   readonly size: number
   readonly hash: string
-  /** The signature under which this holds. */
+  /** The signature of the file in this state. */
   readonly signature: string
 }
 
 export interface ReadOptions {
   readonly signal?: AbortSignal
-  /** By what chunks are known: their SHA-256 in hexadecimal, when left out. */
+  /** The hash of a chunk; the default is SHA-256 in hexadecimal. */
   readonly hashChunk?: (bytes: Uint8Array) => string
 }
-/** Thrown when a file changed while it was read: what was read of it is torn. */
+/** Thrown when a file changed during a read, so that the bytes read are inconsistent. */
 export class TornRead extends Error {}
 
-/** A file that is changed again and again isn't waited for longer. */
+/** Limits of the wait for a file that keeps changing. */
 const settleAttempts = 3
 const settleMsMax = 100
 
-/** How much is read before the event loop gets its turn. */
+/** The bytes to read before the event loop gets a turn. */
 const readBytesMax = 2 * chunkBytesMax
 
 /**
- * Reads a file chunk by chunk, and tells at the end what was read. One that was changed a moment ago is
- * let rest for a tick of the clock of file times first: until then a change in the middle of reading
- * might not show.
+ * Reads a file chunk by chunk and finally returns its state. If the file changed a moment ago, it first waits for a tick
+ * of the clock of file times: until then a change during the read might not show in the times.
  *
- * @throws {TornRead} when it changed meanwhile; the system's error when it can't be read; the signal's reason
+ * @throws {TornRead} if the file changed meanwhile; the system's error if it can't be read; the signal's reason
  */
 export async function* readChunks(
   root: string,
@@ -61,7 +60,7 @@ export async function* readChunks(
   }
 }
 
-/** What was read of a file between two looks at it. @throws {TornRead} where they differ */
+/** The state of a file read between two calls of `fstat`. @throws {TornRead} if they differ */
 export function readFileOf(
   before: Stats,
   after: Stats,
@@ -73,20 +72,20 @@ export function readFileOf(
   return { mode: after.mode & permissionBits, mtimeMs: mtimeOf(after), ...content, signature: signatureOf(after) }
 }
 
-/** What a file is, once it has rested long enough for another change to show. @throws {TornRead} where it doesn't rest */
+/** The stats of a file once its last change is old enough for another to show. @throws {TornRead} if it keeps changing */
 export async function settledStat(fd: number): Promise<Stats> {
   for (let attempt = 1; attempt <= settleAttempts; attempt++) {
     const stats = fstatSync(fd)
     if (!stats.isFile()) throw new TornRead('It is no regular file any more')
     if (!isRacy(stats, Date.now())) return stats
-    // Where times are coarse that is long: it's for the caller to come back.
+    // With coarse times the wait is long: the caller must retry later.
     if (tickOf(stats) > settleMsMax) break
     await sleep(tickOf(stats))
   }
   throw new TornRead('It was changed a moment ago')
 }
 
-/** Reads a file for its hash alone, telling of each chunk. Throws as `readChunks` does. */
+/** Reads a file for its hash only; calls `onChunk` for each chunk. Throws as `readChunks` does. */
 export async function hashFile(
   root: string,
   path: TreePath,
@@ -106,7 +105,7 @@ async function* chunksOf(
   size: number,
   options: ReadOptions
 ): AsyncGenerator<Chunk, { size: number; hash: string }> {
-  // Room for one byte more than the file has tells its end from its growing.
+  // Room for one byte more than its size detects that it grows.
   const isSmall = size + 1 <= smallBufferBytes
   const buffer = isSmall
     ? (smallBuffers.pop() ?? newSmallBuffer())
@@ -118,7 +117,7 @@ async function* chunksOf(
   }
 }
 
-/** Buffers for small files are used again: new ones for each file left the process's memory full of holes. */
+/** Reused for small files: a new buffer for each file fragmented the memory of the process. */
 const smallBufferBytes = chunkBytesMin
 const smallBuffers: Buffer[] = []
 const newSmallBuffer = () => Buffer.allocUnsafeSlow(smallBufferBytes)
@@ -164,11 +163,11 @@ export function sha256(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex')
 }
 
-/** Opens a file for reading, by ways that don't leave the folder. */
+/** Opens a file for reading without leaving the folder. @throws the system's error */
 export function openBeneath(root: string, path: TreePath): number {
   const beneath = new Beneath(root)
   try {
-    // Not blocking: what was a file when it was scanned may be a FIFO by now.
+    // Non-blocking: a FIFO may have replaced the scanned file.
     return openSync(beneath.locate(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } finally {
     beneath.release()

@@ -9,17 +9,17 @@ import type { Problem } from '../../tree/tree.ts'
 import { Beneath, isAbsence } from '../path/beneath.ts'
 import { seeAt } from './seen.ts'
 
-/** In the name of what is being renamed to another spelling of its name, for a moment. */
+/** Marks the intermediate name of a file during its respelling. */
 const renamingMark = '~renaming'
 
 /**
- * On a file system that takes some names for one: makes what stands under another spelling of a wanted
- * name stand under that name, parents first. What the file system tells apart after all is left alone.
+ * On a file system that treats some names as equal: renames files from other spellings of a wanted name to that name,
+ * parents first. Leaves names alone that the file system distinguishes after all.
  *
- * @param names the wanted ones, and those under which something is recorded that isn't wanted: by such a
- *   one it is known, but not given it
- * @param onProblem told of what can't be renamed; it is known by the wanted name all the same
- * @returns what was seen, under the names that it has now
+ * @param names `wanted`: the names to rename to; `recorded`: names of the baseline that aren't wanted. A file known by a
+ *   recorded name is listed under it, but not renamed
+ * @param onProblem called for a file that can't be renamed; it is listed under the wanted name all the same
+ * @returns the local states, under their present names
  */
 export function realign(
   root: string,
@@ -31,10 +31,10 @@ export function realign(
   const beneath = new Beneath(root)
   const aligned = new Map<TreePath, Seen>()
   const realigned = new Realigned({ get: (parent, name) => wanted.get(parent, name) ?? recorded.get(parent, name) })
-  // What couldn't be looked at is known by the names that it has.
+  // Unreadable paths keep their names.
   const isUnclear = (path: TreePath) => [...unreadable].some((each) => each === path || isBeneath(each, path))
   try {
-    for (const [path, what] of seen) {
+    for (const [path, state] of seen) {
       const now = realigned.of(path, (from, to) => {
         const isListed = seen.has(childPath(parentPath(path), baseName(to)))
         if (isListed || aligned.has(to) || isUnclear(path) || beneath.stat(to) === undefined) return false
@@ -50,8 +50,8 @@ export function realign(
       })
       // Under another name it may have another inode number, or another time of its last change.
       const stats = now === path ? undefined : beneath.stat(now)
-      const anew = stats && seeAt(beneath.locate(now), stats)
-      aligned.set(now, typeof anew === 'object' ? anew : what)
+      const fresh = stats && seeAt(beneath.locate(now), stats)
+      aligned.set(now, typeof fresh === 'object' ? fresh : state)
     }
   } finally {
     beneath.release()
@@ -60,9 +60,10 @@ export function realign(
 }
 
 /**
- * Gives something another spelling of its name. It goes by a third name, since some systems ignore a
- * rename between two spellings, and since only then it shows whether `to` is the same thing indeed: if it
- * is another, it must not be overwritten.
+ * Renames a file to another spelling of its name, via a third name: some systems ignore a rename between two spellings,
+ * and only then it shows whether `to` is another file, which must not be overwritten.
+ *
+ * @returns `false` if nothing was renamed
  */
 function respell(beneath: Beneath, from: TreePath, to: TreePath): boolean {
   const directory = beneath.directory(parentPath(to))
@@ -71,16 +72,16 @@ function respell(beneath: Beneath, from: TreePath, to: TreePath): boolean {
   const given = `${directory}/${baseName(from)}`
   if (existsSync(between)) return false
   renameSync(given, between)
-  const isOther = stands(wanted) && lstatSync(wanted, { throwIfNoEntry: false })?.ino !== lstatSync(between).ino
+  const isOther = exists(wanted) && lstatSync(wanted, { throwIfNoEntry: false })?.ino !== lstatSync(between).ino
   renameSync(between, isOther ? given : wanted)
   return !isOther
 }
 
 /**
- * Whether something is at a name by now. The kernel keeps for a while what a file system in user space has
- * said of a name; only when it is to be read, that is asked again.
+ * Whether a name is in use now. The kernel caches a name of a file system in user space for a while, and asks again
+ * only when the file is opened or the directory is read.
  */
-function stands(at: string): boolean {
+function exists(at: string): boolean {
   try {
     if (lstatSync(at).isDirectory()) {
       const directory = opendirSync(at)
@@ -89,7 +90,7 @@ function stands(at: string): boolean {
       } finally {
         directory.closeSync()
       }
-      lstatSync(at) // What has gone may be listed as if it were empty.
+      lstatSync(at) // A removed directory may list as if it were empty.
     } else closeSync(openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK))
     return true
   } catch (error) {
@@ -98,9 +99,9 @@ function stands(at: string): boolean {
 }
 
 /**
- * Brings to its end what was cut off between the two renames of `realign`.
+ * Completes renames of `realign` that were interrupted between their two steps.
  *
- * @returns whether there was something
+ * @returns whether it renamed anything
  */
 export function finishRealigning(root: string, seen: ReadonlyMap<TreePath, Seen>, wanted: Names): boolean {
   const beneath = new Beneath(root)

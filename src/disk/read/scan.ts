@@ -12,26 +12,26 @@ import type { Problem } from '../../tree/tree.ts'
 import { Beneath, isAbsence } from '../path/beneath.ts'
 import { mountedMark, seeAt } from './seen.ts'
 
-/** How far to look at a path: at itself and, of a directory, its children; or at all beneath it. */
+/** `shallow`: a path itself and, for a directory, its children. `deep`: everything beneath it too. */
 export type Depth = 'shallow' | 'deep'
 
 export interface ScanOptions {
-  /** The paths to look at; the whole folder when left out. */
+  /** The paths to scan; the whole folder if absent. */
   readonly dirty?: ReadonlyMap<TreePath, Depth>
-  /** Whether a directory is one that was looked at before; others are always looked at whole. */
+  /** Whether an earlier scan covered this directory; others are always scanned deeply. */
   readonly isKnown?: (path: TreePath, signature: string) => boolean
-  /** Whether a directory held another file system when it was looked at before. */
+  /** Whether a directory was a mount point in an earlier scan. */
   readonly wasMounted?: (path: TreePath) => boolean
-  /** Takes note of unchanged files, which the scan then doesn't hold; for the whole folder only. */
+  /** Records unchanged files, which then take no memory in the scan; for scans of the whole folder only. */
   readonly unchanged?: Unchanged | undefined
   /**
-   * Told of a directory before it is listed: what comes into it from then on may not be seen.
+   * Called before a directory is listed: the scan may miss children that appear from then on.
    *
    * @param at a name by which it can be reached during the call
    * @param identity differs from that of any other directory that stood at its path
    */
   readonly onDirectory?: (path: TreePath | '', at: string, identity: string) => void
-  /** Throws when the directory that can be reached by this name isn't the folder; asked before it is looked at. */
+  /** Called first with a name of the directory; throws unless it is the folder. */
   readonly guard?: (at: string) => void
   readonly rules?: IgnoreRules
   readonly onProblem?: (problem: Problem) => void
@@ -40,20 +40,19 @@ export interface ScanOptions {
   readonly signal?: AbortSignal
 }
 
-/** The state directory is in every folder; where it is found under this name too, names are folded. */
+/** Every folder has a state directory: if it is found by this name too, the file system folds names. */
 const otherCase = stateDirectoryName.toUpperCase()
-/** What any file system may take for one. */
+/** Folds all names that any file system may treat as equal. */
 const foldsAll = { foldsCase: true, foldsUnicode: 'compatible' } as const
 
-/** After how many paths the event loop gets its turn: about 5 ms of work. */
+/** The number of paths after which the event loop gets a turn: about 5 ms of work. */
 const pathsPerTurn = 1000
 
 /**
- * Looks at a folder, or at the dirty parts of it, without reading a file. The directory that is the
- * folder at the beginning is held to the end: a disk that goes meanwhile leaves no empty folder, but
- * one that can't be read.
+ * Scans a folder, or its dirty parts, without reading files. It holds the folder's directory to the end, so that a disk
+ * that disappears meanwhile makes the folder unreadable rather than empty.
  *
- * @throws {SyncError} HALTED when the folder itself can't be listed; whatever the guard does
+ * @throws {SyncError} HALTED if the folder itself can't be listed; any error of the guard
  */
 export async function scanFolder(root: string, options: ScanOptions = {}): Promise<Scan> {
   const walk = new Walk(root, options)
@@ -77,11 +76,11 @@ class Walk {
   readonly #unchanged: Unchanged | undefined
   #unchangedFiles = 0
   readonly #unreadable = new Set<TreePath>()
-  /** What was covered: everything when undefined; else single paths, listings and subtrees. */
+  /** The covered parts: single paths, listings and subtrees; everything if undefined. */
   #roots: { readonly single: Set<TreePath>; readonly listed: Set<TreePath>; readonly deep: Set<TreePath> } | undefined
   #sinceTurn = 0
   readonly #listings = new Map<TreePath | '', ReadonlySet<string>>()
-  /** Whether the folder's file system takes some names for one. */
+  /** Whether the folder's file system treats some names as equal. */
   #foldsNames: boolean | undefined
   /** The file system of the folder itself. */
   #device: number | undefined
@@ -89,7 +88,7 @@ class Walk {
   constructor(root: string, options: ScanOptions) {
     this.beneath = new Beneath(root)
     this.#options = options
-    // What a part covers is told by what was seen.
+    // The coverage of a partial scan is computed from all states seen.
     this.#unchanged = options.dirty === undefined ? options.unchanged : undefined
   }
 
@@ -109,7 +108,7 @@ class Walk {
       if (this.#seen.has(path) && (isListed || this.#seen.get(path)?.type !== 'directory')) continue
       await this.#part(path, dirty.get(path) ?? 'shallow')
     }
-    // What comes and goes in a directory changes its time: one version for both.
+    // A change in a directory changes its time too: both belong in one version.
     for (const path of dirty.keys()) {
       const parent = parentPath(path)
       if (parent !== '' && !this.#seen.has(parent)) this.#self(parent)
@@ -125,13 +124,13 @@ class Walk {
     }
   }
 
-  /** Looks at one path, by itself. */
+  /** Examines one path, without its children. */
   #self(path: TreePath): Seen['type'] | undefined {
     this.#roots?.single.add(path)
     try {
       const listed = this.beneath.stat(path) === undefined ? undefined : this.#listedAs(path)
       if (listed === path) return this.#look(path, this.beneath.locate(path))
-      // It isn't there, but something that is called otherwise, and was perhaps not heard of.
+      // The name is an alias of another one, for which there may have been no notification.
       if (listed !== undefined && !this.#seen.has(listed)) this.#self(listed)
     } catch (error) {
       this.#fail(path, error)
@@ -139,7 +138,7 @@ class Walk {
     return undefined
   }
 
-  /** The path under which a walk would find what a path leads to: where names are folded, others lead there too. */
+  /** The path that a walk lists for the file at `path`: if the file system folds names, they may differ. */
   #listedAs(path: TreePath): TreePath | undefined {
     this.#foldsNames ??= lstatSync(`${this.beneath.root}/${otherCase}`, { throwIfNoEntry: false }) !== undefined
     if (!this.#foldsNames) return path
@@ -154,7 +153,7 @@ class Walk {
     return undefined
   }
 
-  /** The names in a directory; of many that are asked for one after the other it is listed once. */
+  /** The names in a directory, cached until the next turn. */
   #namesIn(directory: TreePath | ''): ReadonlySet<string> {
     let names = this.#listings.get(directory)
     if (names === undefined) {
@@ -183,7 +182,7 @@ class Walk {
     }
   }
 
-  /** Looks at each child of a directory; the answer is those that are directories themselves. */
+  /** Examines each child of a directory. @returns those that are directories */
   #list(path: TreePath | ''): TreePath[] {
     const directories: TreePath[] = []
     let names: string[]
@@ -210,7 +209,7 @@ class Walk {
         if (!isAbsence(error)) this.#fail(child, error)
       }
     }
-    // The last pushed is walked first: reversed, so that a walk goes in the order of names.
+    // The walk pops the last one first: reversed, so that it goes in the order of names.
     return directories.reverse()
   }
 
@@ -226,7 +225,7 @@ class Walk {
     const own = names.indexOf(stateDirectoryName)
     if (own !== -1) names.splice(own, 1)
     if (!names.some((name) => name.includes('\uFFFD'))) return names.sort()
-    // Either that character itself, or bytes that aren't UTF-8: only the bytes tell.
+    // Either that character itself or bytes that aren't UTF-8: only the bytes can tell.
     const texts: string[] = []
     for (const bytes of readdirSync(at, { encoding: 'buffer' })) {
       if (isUtf8(bytes)) texts.push(bytes.toString())
@@ -256,7 +255,7 @@ class Walk {
     return seen.type
   }
 
-  /** A disk that isn't mounted has not deleted its files, wherever in the folder it belongs. */
+  /** The absence of a disk that was mounted here doesn't mean that its files were deleted. */
   #lookAtDirectory(path: TreePath, seen: SeenDirectory, device: number): 'directory' | undefined {
     this.#device ??= lstatSync(`${this.beneath.directory('')}/.`).dev
     const mounted = device !== this.#device
@@ -273,7 +272,7 @@ class Walk {
   }
 
   #fail(path: TreePath, error: unknown): void {
-    if (isAbsence(error)) return // It went while we looked.
+    if (isAbsence(error)) return // It was removed during the scan.
     this.#unreadable.add(path)
     this.#problem(path, `Can't be read: ${messageOf(error)}. What is recorded of it stays`)
   }
@@ -284,7 +283,7 @@ class Walk {
 
   async #turn(): Promise<void> {
     this.#sinceTurn = 0
-    // Between turns anything may be moved: nothing is held across one.
+    // During a turn anything may move, so nothing stays open or cached across it.
     this.beneath.release()
     this.#listings.clear()
     this.#options.onProgress?.(this.#seen.size + this.#unchangedFiles)
@@ -308,7 +307,7 @@ class Walk {
         if (roots === undefined || beneathDeep?.(path) || roots.single.has(path)) return true
         const parent = parentPath(path)
         if (parent === '') return false
-        // What lay in a directory that is gone, or is none any more, is gone with it.
+        // The children of a directory that was removed or replaced are gone with it.
         return roots.listed.has(parent) || (this.covers(parent) && seen.get(parent)?.type !== 'directory')
       },
       frozen(path, type) {

@@ -6,29 +6,29 @@ import { mtimeMsMax, permissionBits } from '../../tree/entry.ts'
 import { parentPath, type TreePath } from '../../tree/path.ts'
 
 /**
- * A file changed this short a time before it was looked at may change again without its times
- * showing it: the clock of file times ticks every 1 to 10 ms, on FAT every 2 s.
+ * A file that changed less than this before a check may change again with the same times: the clock of file times
+ * ticks every 1 to 10 ms, on FAT every 2 s.
  */
 const tickMs = 20
 const coarseTickMs = 2000
 
 /**
- * What changes whenever a file does, as far as the file system tells. The name of a file isn't part
- * of it, but a rename changes ctime, so a renamed file is read again: cheap, and never wrong.
+ * Changes whenever a file does, as far as the file system reports changes. The name isn't part of it, but a rename
+ * changes the ctime, so a renamed file is read again: cheap, and never wrong.
  */
 export function signatureOf(stats: Stats): string {
   if (stats.isDirectory()) return `${stats.ino}:${stats.birthtimeMs}`
   return `${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}:${stats.ino}`
 }
 
-/** File systems whose inodes keep their numbers, by Linux's `f_type`: ext, XFS, Btrfs, ZFS, F2FS, bcachefs, tmpfs. */
+/** File systems with stable inode numbers, by Linux's `f_type`: ext, XFS, Btrfs, ZFS, F2FS, bcachefs, tmpfs. */
 const stableInodes: ReadonlySet<number> = new Set([
   0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0xca451a4e, 0x01021994
 ])
 
 /**
- * Tells of the files in a folder whether no other can ever have had a signature: where inodes keep their numbers, and
- * the clock of file times is a fine one.
+ * Whether a signature in a folder can only ever have belonged to one file: if the file system has stable inode numbers
+ * and fine file times.
  */
 export function uniqueIn(root: string): (path: TreePath, signature: string) => boolean {
   const stable = new Map<TreePath | '', boolean>()
@@ -54,33 +54,32 @@ function hasFineTimes(signature: string): boolean {
   return Number(mtimeMs) % 1000 !== 0 || Number(ctimeMs) % 1000 !== 0
 }
 
-/** Ends the signature of a directory on another file system than the folder's: something is mounted there. */
+/** Ends the signature of a directory that is a mount point, on another file system than the folder. */
 export const mountedMark = ':mounted'
 
 /**
- * Whether content read at `nowMs` could be changed afterwards without a new signature ("racily clean"
- * in git). A change that lies in the future was made before the clock was set back: the next one would
- * get another time.
+ * Whether a change after a read at `nowMs` could leave the signature unchanged ("racily clean" in git). A change far in
+ * the future happened before the clock was set back: the next one gets another time.
  */
 export function isRacy(stats: Stats, nowMs: number): boolean {
   return Math.abs(nowMs - stats.ctimeMs) < tickOf(stats)
 }
 
-/** How long after a change a file has to be left, in milliseconds, until another would show in its times. */
+/** How long after a change of a file another change may not show in its times, in milliseconds. */
 export function tickOf(stats: Stats): number {
-  // The ctime alone: the mtime is whatever somebody has set it to.
+  // `isRacy` goes by the ctime, since users can set the mtime.
   return stats.mtimeMs % 1000 === 0 && stats.ctimeMs % 1000 === 0 ? coarseTickMs : tickMs
 }
 
-/** Whole milliseconds, as they travel: cut off, so that a restored time reads back as the same. */
+/** The mtime in whole milliseconds, as in an entry: truncated, so that a restored time reads back as the same. */
 export function mtimeOf(stats: Stats): number {
   return Math.min(Math.max(Math.floor(stats.mtimeMs), -mtimeMsMax), mtimeMsMax)
 }
 
 /**
- * What stands at a path as the tree knows it, or a word for what can't travel.
+ * The state of a path as the tree represents it, or a noun for a kind of file that isn't replicated.
  *
- * @param at a name that the caller has made safe to use
+ * @param at a name that doesn't lead out of the folder
  */
 export function seeAt(at: string, stats: Stats): Seen | string {
   const mtimeMs = mtimeOf(stats)

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemCode } from '../../errors.ts'
 
-/** Where the machines that may connect to a folder are listed: one public key a line; `#` begins a comment. */
+/** Lists the machines that may connect to a folder: one public key per line; `#` begins a comment. */
 export const allowFileName = 'allow'
 
 /**
- * The lines of a folder's list that say something, or `undefined` where there is none.
+ * The lines of a folder's list without comments and empty lines; `undefined` if there is no list.
  *
- * @throws when it is there and can't be read
+ * @throws the system's error if the list can't be read
  */
 export function readAllowFile(home: string): readonly string[] | undefined {
   let text: string

@@ -18,7 +18,7 @@ import { keyPair } from 'hypercore-crypto'
 import { messageOf, SyncError, systemCode } from '../../errors.ts'
 import { syncDirectory } from './marker.ts'
 
-/** The pair of Ed25519 keys by which this machine is known to others. */
+/** The Ed25519 key pair that identifies this machine to others. */
 export interface Identity {
   readonly publicKey: Buffer
   readonly secretKey: Buffer
@@ -26,18 +26,19 @@ export interface Identity {
 
 const fileName = 'identity'
 const seedBytes = 32
-/** Far more than a file of ours has: whatever stands there instead isn't read whole. */
+/** Far more than an identity file has: bounds the read if something else lies there. */
 const fileBytesMax = 4096
 
-/** Where this user's identity is kept: `p2psync` in the directory for state of the XDG base directories. */
+/** The directory of this user's identity: `p2psync` in the state directory of the XDG specification. */
 export function identityDirectory(env: NodeJS.ProcessEnv = process.env): string {
   const { XDG_STATE_HOME: stateHome = '' } = env
-  // A relative path is to be ignored, says the specification.
+  // The specification says to ignore a relative path.
   return join(isAbsolute(stateHome) ? stateHome : join(env.HOME || homedir(), '.local/state'), 'p2psync')
 }
 
 /**
- * The identity in a directory, made where there is none yet. Processes that make it at once end with the same one.
+ * Reads the identity in a directory, and creates it first if there is none. Processes that create it at the same time
+ * all get the same one.
  *
  * @throws {SyncError} IDENTITY_UNUSABLE
  */
@@ -47,10 +48,10 @@ export function readIdentity(directory: string = identityDirectory()): Identity 
     const seed = readSeed(path)
     if (seed !== undefined) return keyPair(seed)
     makeSeed(directory, path)
-    // Another process may have been faster: what stands there now is what counts.
-    const made = readSeed(path)
-    if (made === undefined) throw unusable(`${path} was removed as soon as it was made. Try again`)
-    return keyPair(made)
+    // Another process may have been faster: the file that is there now counts.
+    const stored = readSeed(path)
+    if (stored === undefined) throw unusable(`${path} disappeared as soon as p2psync created it. Try again`)
+    return keyPair(stored)
   } catch (error) {
     if (systemCode(error) === undefined) throw error
     throw unusable(
@@ -61,11 +62,11 @@ export function readIdentity(directory: string = identityDirectory()): Identity 
   }
 }
 
-/** The seed that is kept at `path`, or `undefined` where nothing is. */
+/** The seed stored at `path`; `undefined` if nothing is there. */
 function readSeed(path: string): Buffer | undefined {
   let fd: number
   try {
-    // Never waits, as for the other end of a pipe, and follows no link at the end.
+    // Doesn't block on a FIFO, and doesn't follow a symlink at the end.
     fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
@@ -81,7 +82,7 @@ function readSeed(path: string): Buffer | undefined {
   }
 }
 
-/** Refuses what others may have read, as ssh does with its keys: whoever has the seed is this machine to others. */
+/** Refuses a file that others can read, as ssh does with its keys: anyone with the seed can impersonate this machine. */
 function checkFile(path: string, fd: number): void {
   const stats = fstatSync(fd)
   if (!stats.isFile()) throw unusable(`${path} is no file, but this machine's identity is kept there. Move it away`)
@@ -99,34 +100,34 @@ function parseSeed(path: string, text: string): Buffer {
     const { format, seed } = JSON.parse(text) as Record<string, unknown>
     if (format === 1 && typeof seed === 'string' && /^[0-9a-f]{64}$/.test(seed)) return Buffer.from(seed, 'hex')
   } catch {
-    // Said below.
+    // The error below covers it.
   }
   throw unusable(
     `${path} is damaged, or of a newer p2psync. Restore it from a backup, or remove it and give others the new p2psync id`
   )
 }
 
-/** Puts a new seed at `path` where there is none, whole and durable. */
+/** Creates a seed at `path` unless there is one, atomically and durably. */
 function makeSeed(directory: string, path: string): void {
   makeDirectories(directory)
   const temporary = `${path}.${process.pid}-${randomBytes(6).toString('hex')}.new`
   try {
     writeSeed(temporary)
-    // Unlike a rename this fails where something stands already.
+    // Unlike a rename, a link fails if the name is taken.
     linkSync(temporary, path)
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
   } finally {
     rmSync(temporary, { force: true })
   }
-  // Also after another process: it may not have come so far yet, and the key is given away at once.
+  // Also if another process created it: that one may not have synced yet, and this one uses the key at once.
   syncDirectory(directory)
 }
 
 function writeSeed(path: string): void {
   const fd = openSync(path, 'wx', 0o600)
   try {
-    fchmodSync(fd, 0o600) // Whatever the umask took away.
+    fchmodSync(fd, 0o600) // The umask may have removed bits.
     writeFileSync(fd, `${JSON.stringify({ format: 1, seed: randomBytes(seedBytes).toString('hex') })}\n`)
     fsyncSync(fd)
   } finally {

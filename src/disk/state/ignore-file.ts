@@ -4,14 +4,14 @@ import { ignoreFileName } from '../../tree/ignore.ts'
 import { isAbsence } from '../path/beneath.ts'
 
 /**
- * The text of a folder's ignore file, empty where there is none.
+ * The text of a folder's ignore file; empty if there is none.
  *
- * @throws the system's error when it can't be read; an `Error` when it is no file
+ * @throws the system's error if the file can't be read; an `Error` if it isn't a regular file
  */
 export function readIgnoreFile(root: string): string {
   let fd: number
   try {
-    // Not blocking: a FIFO of that name would be waited for, and everything else with it.
+    // Non-blocking: opening a FIFO of that name would block the whole process.
     fd = openSync(join(root, ignoreFileName), constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     if (isAbsence(error)) return ''

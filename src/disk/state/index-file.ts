@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { systemCode } from '../../errors.ts'
 
 const name = 'path-index'
-const partsAtOnce = 256
+const partsPerWrite = 256
 
-/** A file in a state directory that can be made again at any time: what is wrong with it doesn't matter to anybody. */
+/** The path index in a state directory. It can be rebuilt at any time, so read and write errors are ignored. */
 export class PathIndexFile {
   readonly #path: string
 
@@ -14,7 +14,7 @@ export class PathIndexFile {
     this.#path = join(home, name)
   }
 
-  /** All of it; `undefined` when there is none that can be read. */
+  /** The whole file; `undefined` if there is none or it can't be read. */
   read(): Uint8Array | undefined {
     try {
       return readFileSync(this.#path)
@@ -24,15 +24,15 @@ export class PathIndexFile {
     }
   }
 
-  /** Replaces it at once, though not durably; leaves it where it can't be written. */
+  /** Replaces the file atomically, though not durably. Leaves the old one if writing fails. */
   write(parts: readonly Uint8Array[]): void {
-    // Two may write at the same time, each its own.
+    // Two processes may write at the same time: each has its own temporary file.
     const temporary = `${this.#path}.${process.pid}.new`
     try {
       const fd = openSync(temporary, 'w', 0o600)
       try {
-        for (let i = 0; i < parts.length; i += partsAtOnce) {
-          writeFileSync(fd, Buffer.concat(parts.slice(i, i + partsAtOnce)))
+        for (let i = 0; i < parts.length; i += partsPerWrite) {
+          writeFileSync(fd, Buffer.concat(parts.slice(i, i + partsPerWrite)))
         }
       } finally {
         closeSync(fd)

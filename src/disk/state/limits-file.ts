@@ -2,34 +2,34 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readRecord } from './record-file.ts'
 
-/** Bytes per second to and from all peers together; without one there is no limit. */
+/** Bytes per second to and from all peers together; an absent rate is unlimited. */
 export interface LimitsRecord {
   readonly up?: number
   readonly down?: number
 }
 
-/** FORMAT: `{"format":1,"up":500000,"down":2000000}`, each left out where there is no limit; others are skipped. */
+/** FORMAT: `{"format":1,"up":500000,"down":2000000}`. An absent rate is unlimited; readers skip other fields. */
 const fileName = 'limits.json'
 const format = 1
 
 /**
- * The limits that a folder was given while it ran, or `undefined` where it never was.
+ * The limits last set for a folder; `undefined` if none were ever set.
  *
- * @throws {RangeError} when the file is damaged
+ * @throws {RangeError} if the file is damaged
  */
 export function readLimits(home: string): LimitsRecord | undefined {
   return readRecord(join(home, fileName), parse, 'Give the limits again')
 }
 
-/** Puts the limits where a running folder finds them within seconds, and the next run too. */
+/** Stores the limits. A running process of the folder adopts them within seconds; later runs read them too. */
 export function writeLimits(home: string, limits: LimitsRecord): void {
   const path = join(home, fileName)
   writeFileSync(`${path}.new`, `${JSON.stringify({ format, ...limits })}\n`)
   renameSync(`${path}.new`, path)
 }
 
-function parse({ format: found, up, down }: Readonly<Record<string, unknown>>): LimitsRecord | undefined {
-  if (found !== format || !isRate(up) || !isRate(down)) return undefined
+function parse({ format: version, up, down }: Readonly<Record<string, unknown>>): LimitsRecord | undefined {
+  if (version !== format || !isRate(up) || !isRate(down)) return undefined
   return { ...(up === undefined ? {} : { up }), ...(down === undefined ? {} : { down }) }
 }
 

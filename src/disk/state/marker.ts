@@ -5,34 +5,34 @@ import { reached } from '../../failpoints.ts'
 import { stateDirectoryName } from '../../tree/path.ts'
 import { isAbsence } from '../path/beneath.ts'
 
-/** `folder.json`: says that a directory is a folder of ours, and which one. */
+/** `folder.json`: marks a directory as a shared or mirrored folder and identifies it. */
 export interface Marker {
   readonly format: 1
-  /** Random, made with the folder: tells it from any other that stands in its place. */
+  /** Random, created with the folder: distinguishes it from another folder at the same path. */
   readonly id: string
   readonly role: 'writer' | 'reader'
-  /** The key of the log; a writer's is known only once its store is made. */
+  /** The key of the log; `null` for a writer whose store doesn't exist yet. */
   readonly key: string | null
-  /** Where store and state are when not in the folder, an absolute path. */
+  /** The absolute path of store and state; `null` if they are in the folder. */
   readonly state: string | null
 }
 
 const markerName = 'folder.json'
 
-/** Whether there is a directory at `path`, or a link to one. */
+/** Whether `path` is a directory or a symlink to one. */
 export function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
-/** Where the marker of the folder `root` is. */
+/** The path of the marker of the folder `root`. */
 export function markerPath(root: string): string {
   return join(root, stateDirectoryName, markerName)
 }
 
 /**
- * The marker of a folder, or `undefined` where there is none.
+ * The marker of a folder; `undefined` if there is none.
  *
- * @throws {SyncError} FOLDER_FORMAT when it can't be understood
+ * @throws {SyncError} FOLDER_FORMAT if it is damaged or of a newer version; FOLDER_UNREADABLE
  */
 export function readMarker(root: string): Marker | undefined {
   let text: string
@@ -65,22 +65,22 @@ function isTextOrNull(value: unknown): value is string | null {
   return value === null || typeof value === 'string'
 }
 
-/** Writes the marker so that it is there whole, also after a power cut. */
+/** Writes the marker atomically and durably. */
 export function writeMarker(root: string, marker: Marker): void {
   writeWhole(markerPath(root), `${JSON.stringify(marker, null, 2)}\n`)
 }
 
-/** `owner.json` in a state directory outside its folder: whose it is. */
+/** `owner.json` in a state directory outside its folder: names the folder it belongs to. */
 export interface StateOwner {
   /** The id in the folder's marker. */
   readonly id: string
-  /** Where the folder was when it was last opened, for people. */
+  /** The path at which the folder was last opened, for people. */
   readonly root: string
 }
 
 const ownerName = 'owner.json'
 
-/** Whose state a directory holds, or `undefined` where it holds none. */
+/** The owner of a state directory; `undefined` if it has none. @throws {SyncError} FOLDER_FORMAT */
 export function readStateOwner(directory: string): StateOwner | undefined {
   try {
     const { id, root } = JSON.parse(readFileSync(join(directory, ownerName), 'utf8')) as Record<string, unknown>
@@ -97,12 +97,12 @@ export function writeStateOwner(directory: string, { id, root }: StateOwner): vo
   writeWhole(join(directory, ownerName), `${JSON.stringify({ format: 1, id, root }, null, 2)}\n`)
 }
 
-/** Replaces a small file of ours at once and durably. */
+/** Replaces a small file of p2psync's atomically and durably. @throws the system's error */
 export function writeWhole(path: string, text: string): void {
   const temporary = `${path}.new`
   const fd = openSync(temporary, 'w', 0o600)
   try {
-    writeFileSync(fd, text) // All of it or a failure, where one write may do a part on a full disk.
+    writeFileSync(fd, text) // Unlike a single write, which may be partial on a full disk, it writes all or throws.
     fsyncSync(fd)
   } finally {
     closeSync(fd)
@@ -112,9 +112,9 @@ export function writeWhole(path: string, text: string): void {
   syncDirectory(dirname(path))
 }
 
-/** Makes the names in a directory survive a power cut. */
+/** Makes the names in a directory durable. */
 export function syncDirectory(path: string): void {
-  if (process.platform === 'win32') return // Directories can't be opened there.
+  if (process.platform === 'win32') return // Windows can't open directories.
   const fd = openSync(path, 'r')
   try {
     fsyncSync(fd)

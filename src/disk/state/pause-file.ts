@@ -2,7 +2,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeWhole } from './marker.ts'
 
-/** While it is there, the folder whose state directory this is does nothing, also after a restart. */
+/** While this file is in the state directory, the folder stays paused, also after a restart. */
 const pauseFileName = 'paused'
 
 export function isPaused(home: string): boolean {

@@ -4,10 +4,10 @@ import { systemCode } from '../../errors.ts'
 /**
  * Reads a small JSON file of a state directory.
  *
- * @param parse gives what it says, `undefined` where it says nothing that is understood
- * @param advice what to do when it is damaged
- * @returns `undefined` where there is none
- * @throws {RangeError} when it can't be understood
+ * @param parse gives the record, `undefined` for fields that it doesn't understand
+ * @param advice ends the message about a damaged file: tells the user what to do
+ * @returns `undefined` if there is no file
+ * @throws {RangeError} if the file is damaged or of a newer version; the system's error
  */
 export function readRecord<T>(
   path: string,

@@ -7,48 +7,48 @@ import { type Lock, takeLock } from '../path/lock.ts'
 import { writeWhole } from './marker.ts'
 import { readRecord } from './record-file.ts'
 
-/** What a mirror is to hold: which part of the folder, and of which version. */
+/** The part of the folder, and the version of it, that a mirror shall hold. */
 export interface SelectionRecord extends Selection {
-  /** The version that it is kept at, as it was asked for; it follows the log where there is none. */
+  /** The version to stay at, as the user named it; the mirror follows the log if absent. */
   readonly version?: VersionName
-  /** Which one that is, once the log has told. */
+  /** The version that the name stands for, once the log has resolved it. */
   readonly found?: FoundVersion
 }
 
-/** A version by what stays the same when its log gets a new fork. */
+/** Identifies a version by properties that survive a new fork of its log. */
 export interface FoundVersion {
   readonly length: number
-  /** When it was made, by the writer's clock: at the same length another history would have another. */
+  /** When the writer made it, by its clock: tells apart versions of different histories with the same length. */
   readonly timeMs: number
 }
 
 /**
  * FORMAT: `{"format":1,"only":["docs/"],"exclude":["*.tmp"],"version":{"by":"back","count":1},"found":{"length":12,
- * "timeMs":0}}`. `version` is left out where the newest is followed, `found` where it isn't known yet; other fields are
- * skipped. Whoever changes it holds the lock on `selection.lock` meanwhile.
+ * "timeMs":0}}`. `version` is absent if the mirror follows the newest, `found` until the log has resolved it; readers
+ * skip other fields. A process that changes the file holds the lock on `selection.lock`.
  */
 const fileName = 'selection.json'
 const lockName = 'selection.lock'
 const format = 1
 
-/** Others hold the lock for a moment only, which may be seconds on a busy machine. */
+/** Other processes hold the lock briefly, which may be seconds on a busy machine. */
 const lockMsMax = 30_000
 const lockTickMs = 20
 
 /**
- * What the mirror with this state directory was told to hold, or `undefined` where it was told nothing: all of it.
+ * The selection of the mirror with this state directory; `undefined` if none was ever set: the mirror holds everything.
  *
- * @throws {RangeError} when the file is damaged
+ * @throws {RangeError} if the file is damaged
  */
 export function readSelection(home: string): SelectionRecord | undefined {
   return readRecord(join(home, fileName), parseRecord, 'Select anew what it is to hold')
 }
 
 /**
- * Changes it, so that a mirror at work finds it within a second, and the next run too.
+ * Changes the selection. A running mirror adopts it within a second; later runs read it too.
  *
- * @param change gives what it is to be; `undefined` leaves it. Throws where the file can't be read
- * @throws {SyncError} LOCKED; whatever `change` throws
+ * @param change gives the new record, or `undefined` to leave the file. Its `read` throws if the file can't be read
+ * @throws {SyncError} LOCKED; any error of `change`
  */
 export async function changeSelection(
   home: string,
@@ -77,8 +77,8 @@ async function lockIn(home: string): Promise<Lock> {
 }
 
 function parseRecord(fields: Readonly<Record<string, unknown>>): SelectionRecord | undefined {
-  const { format: found, only, exclude, ...rest } = fields
-  if (found !== format || !areTexts(only) || !areTexts(exclude)) return undefined
+  const { format: formatVersion, only, exclude, ...rest } = fields
+  if (formatVersion !== format || !areTexts(only) || !areTexts(exclude)) return undefined
   const version = parseVersion(rest.version)
   if (rest.version !== undefined && version === undefined) return undefined
   if (version === undefined) return { only, exclude }

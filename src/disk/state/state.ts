@@ -10,11 +10,11 @@ import type { Selection } from '../../tree/select.ts'
 import type { SelectionRecord } from './selection-file.ts'
 
 /**
- * What a peer remembers of its folder besides the log: the baseline, where each chunk is stored, and
- * up to where it got. All of it can be had again by a scan, so what can't be read is thrown away.
+ * A peer's local database about its folder, besides the log: the baseline, the place of each chunk, and checkpoints.
+ * A scan can rebuild all of it, so a damaged database is discarded.
  *
  * Keys: `b` path → baseline record; `c` SHA-256 → extent of a chunk; `m` name → a value of `Notes`.
- * Values are JSON. An extent of before a folder could have several content cores names none: it is of the first.
+ * Values are JSON. Extents from before a folder could have several content cores name no core and mean the first.
  */
 export class State {
   readonly #directory: string
@@ -25,12 +25,16 @@ export class State {
     this.#db = db
   }
 
-  /** Opens the state in `directory`, anew where what is there is of no use; `onLost` is told of that. */
+  /**
+   * Opens the state in `directory`. Replaces a damaged one by an empty one and calls `onLost`.
+   *
+   * @throws {DatabaseFailure} if it is in use or out of reach
+   */
   static async open(directory: string, onLost: () => void = () => {}): Promise<State> {
     try {
       return await State.#open(directory)
     } catch (error) {
-      // In use, or out of reach at the moment, is not of no use.
+      // A database that is in use, or temporarily out of reach, isn't damaged.
       if (!isDamaged(error)) throw databaseFailure('state', directory, error) ?? error
       State.discard(directory)
       onLost()
@@ -38,7 +42,7 @@ export class State {
     }
   }
 
-  /** Opens the state in `directory` to read it, beside whoever writes it; `undefined` where there is none of use. */
+  /** Opens the state in `directory` for reading, beside a process that writes it; `undefined` if it isn't usable. */
   static async openReadOnly(directory: string): Promise<State | undefined> {
     const state = new State(directory, new RocksDB(directory, { readOnly: true, ...limits }))
     try {
@@ -64,7 +68,7 @@ export class State {
     return state
   }
 
-  /** Throws away the state in `directory`, which isn't open. */
+  /** Deletes the state in `directory`, which must not be open. */
   static discard(directory: string): void {
     rmSync(directory, { recursive: true, force: true })
   }
@@ -73,13 +77,13 @@ export class State {
     return this.#db.close()
   }
 
-  /** Forgets everything. */
+  /** Deletes all records. */
   async clear(): Promise<void> {
     await this.#guarded(() => this.#db.deleteRange('a', 'z'))
     await this.commit((batch) => batch.note('format', stateFormat))
   }
 
-  /** The whole baseline, one record after the other. */
+  /** Iterates over the baseline, record by record. */
   async *records(): AsyncGenerator<readonly [TreePath, BaselineRecord]> {
     for await (const { key, value } of this.#db.iterator({ gte: 'b', lt: 'c', capacity: 256 })) {
       const path = parseTreePath(key.toString('utf8', 1))
@@ -99,21 +103,21 @@ export class State {
     return baseline
   }
 
-  /** Where a chunk with this SHA-256 is stored, if it is. */
+  /** Where the chunk with this SHA-256 is stored; `undefined` if unknown. */
   async chunk(hash: string): Promise<Extent | undefined> {
     const value = await this.#guarded(() => this.#db.get(chunkKey(hash)))
     return value === null ? undefined : parseExtent(value)
   }
 
-  /** Where chunks with these SHA-256 are stored, those that are. */
+  /** Where the chunks with these SHA-256 are stored; leaves out unknown ones. */
   async chunks(hashes: readonly string[]): Promise<ReadonlyMap<string, Extent>> {
     const found = new Map<string, Extent>()
     if (hashes.length === 0) return found
-    // One question for all: each by itself costs more than its answer.
+    // One batched read: the overhead of a single read is larger than its work.
     const batch = this.#db.read()
     try {
       const values = Promise.all(hashes.map((hash) => batch.get(chunkKey(hash))))
-      values.catch(() => {}) // Told below.
+      values.catch(() => {}) // It is awaited below.
       await this.#guarded(() => batch.flush())
       for (const [i, value] of (await values).entries()) {
         if (value !== null) found.set(hashes[i] as string, parseExtent(value))
@@ -124,26 +128,26 @@ export class State {
     }
   }
 
-  /** All chunks whose place is known, one after the other. */
+  /** Iterates over all chunks whose place is known. */
   async *allChunks(): AsyncGenerator<readonly [hash: string, extent: Extent]> {
     for await (const { key, value } of this.#db.iterator({ gte: 'c', lt: 'd', capacity: 256 })) {
       yield [key.toString('hex', 1), parseExtent(value)]
     }
   }
 
-  /** Gives back the disk space of what was forgotten. */
+  /** Frees the disk space of deleted records. */
   async compact(): Promise<void> {
     await this.#guarded(async () => {
       await this.#db.flush()
       await this.#db.compactRange(null, null, { bottommostLevelCompaction: 2 })
     })
     for (const name of readdirSync(this.#directory)) {
-      // The engine's reports of earlier runs, for its makers to read.
+      // RocksDB's logs of earlier runs, for its developers.
       if (name.startsWith('LOG.old.')) rmSync(join(this.#directory, name), { force: true })
     }
   }
 
-  /** Reads all that is in it: the engine compares it with its checksums. @throws {DatabaseFailure} */
+  /** Reads all records, so that RocksDB verifies its checksums. @throws {DatabaseFailure} */
   check(): Promise<void> {
     return this.#guarded(async () => {
       for await (const _ of this.#db.iterator({ gte: 'a', lt: 'z', capacity: 256 }));
@@ -155,7 +159,7 @@ export class State {
     return value === null ? undefined : (JSON.parse(value.toString()) as Notes[N])
   }
 
-  /** Writes what `fill` puts into a batch, all of it or nothing. */
+  /** Atomically writes the batch that `fill` makes. */
   async commit(fill: (batch: StateBatch) => void): Promise<void> {
     const batch = this.#db.write()
     try {
@@ -167,8 +171,8 @@ export class State {
   }
 
   /**
-   * Writes many changes, in their order, in batches of some thousand: each is in memory several times
-   * over until its batch is written. What is cut off in between leaves the first of them.
+   * Writes many changes, in their order, in batches of some thousand: until its batch is written, each change takes
+   * memory several times over. A crash in between leaves the first of them written.
    */
   async commitAll(changes: Iterable<(batch: StateBatch) => void>): Promise<void> {
     let part: ((batch: StateBatch) => void)[] = []
@@ -191,7 +195,7 @@ export class State {
   }
 }
 
-// The system caches files already; a second cache, and larger buffers, took 40 MB.
+// The system caches files already; a second cache and larger buffers took 40 MB.
 const limits = {
   writeBufferSize: 2 * 1024 * 1024,
   maxOpenFiles: 64,
@@ -200,7 +204,7 @@ const limits = {
   tableCacheIndexAndFilterBlocks: false
 }
 
-/** Changes that are written at once: 50,000 took 100 MB, and were no faster. */
+/** Changes per batch: 50,000 took 100 MB and were no faster. */
 const batchChangesMax = 2000
 
 const stateFormat = 1
@@ -235,27 +239,27 @@ function parseRecord(value: Buffer): BaselineRecord | undefined {
   }
 }
 
-/** How far a mirror has come in one log. */
+/** The progress of a mirror in one log. */
 export interface LogNotes {
-  /** The version of the log that the baseline stands for, path by path; absent while it is between two. */
+  /** The version of the log that the baseline equals; absent while the baseline is between two versions. */
   readonly applied: { readonly fork: number; readonly length: number }
-  /** The latest version of the log that was ever followed here, to its end or not. */
+  /** The latest version of the log that this peer ever began to apply. */
   readonly seen: { readonly fork: number; readonly length: number }
-  /** The last version that was applied as a whole; length 0 once a first one, or an earlier one, or another part was begun. */
+  /** The last version applied completely; length 0 once a first or earlier version, or another selection, was begun. */
   readonly since: { readonly fork: number; readonly length: number }
-  /** The parts of the log's tree that the folder may have been written by since then, the present one last; all of it where absent. */
+  /** The selections that may have written to the folder since then, the present one last; everything if absent. */
   readonly parts: readonly Selection[]
 }
 
 /** The notes of a further log that a mirror follows, by its key. */
 type KeyedNotes = { readonly [N in keyof LogNotes as `${N}:${string}`]: LogNotes[N] }
 
-/** Single values that a peer remembers. */
+/** Single values in the database. */
 export interface Notes extends LogNotes, KeyedNotes {
   readonly format: number
-  /** What the mirror was last told to hold, for when the file that says it is damaged. */
+  /** A copy of the mirror's last selection, in case its file gets damaged. */
   readonly selection: SelectionRecord
-  /** The content core when the chunk index was last written. */
+  /** The fork and length of the content core when the chunk index was last written. */
   readonly content: { readonly fork: number; readonly length: number }
 }
 
@@ -279,7 +283,7 @@ export class StateBatch {
     this.#batch.tryPut(chunkKey(hash), JSON.stringify(extent))
   }
 
-  /** Forgets where a chunk is stored. */
+  /** Deletes the place of a chunk. */
   forgetChunk(hash: string): void {
     this.#batch.tryDelete(chunkKey(hash))
   }
@@ -288,7 +292,7 @@ export class StateBatch {
     this.#batch.tryPut(`m${name}`, JSON.stringify(value))
   }
 
-  /** Takes a note back. */
+  /** Deletes a note. */
   forget(name: keyof Notes): void {
     this.#batch.tryDelete(`m${name}`)
   }

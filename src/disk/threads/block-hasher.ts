@@ -1,7 +1,7 @@
 import { withSharedBytes } from './shared-bytes.ts'
 import type { Workers } from './workers.ts'
 
-/** Hashes blocks of the log, as it does, in worker threads. */
+/** Hashes blocks in worker threads, with the hash of Hypercore's tree. */
 export class BlockHasher {
   readonly #workers: Workers
 
@@ -10,13 +10,12 @@ export class BlockHasher {
   }
 
   /**
-   * @param isOfMany whether a thread more is worth its memory
-   * @throws what keeps the threads from it
+   * @param isOfMany whether many blocks follow, so that another thread is worth its memory
+   * @throws as `Workers.run`
    */
   async hash(block: Uint8Array, isOfMany: boolean): Promise<Buffer> {
-    const hash = await withSharedBytes(block, (bytes) =>
-      this.#workers.run('hash-block', { bytes }, { frugal: !isOfMany })
-    )
+    const options = { frugal: !isOfMany }
+    const hash = await withSharedBytes(block, (bytes) => this.#workers.run('hash-block', { bytes }, options))
     return Buffer.from(hash)
   }
 }

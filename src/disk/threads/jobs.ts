@@ -1,6 +1,6 @@
 import type { hashBlock } from './leaf-hasher.ts'
 
-/** The jobs that worker threads run, by name. The module that defines a job adds it here, by declaration merging. */
+/** The jobs of worker threads, by name. A module that defines a job adds it here by declaration merging. */
 export interface JobTypes {
   'hash-block': typeof hashBlock
 }

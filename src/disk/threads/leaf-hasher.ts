@@ -3,18 +3,18 @@ import crypto from 'hypercore-crypto'
 import type { Reply } from './worker-port.ts'
 
 const hashBits = 256
-/** What Hypercore's tree puts before a block: its kind, 0, and its length. */
+/** Precedes a block in the hash of Hypercore's tree: the node type, 0, and the block's length. */
 const prefix = Buffer.alloc(9)
-/** Of less, there is nothing to be gained. */
+/** For smaller blocks WebAssembly is no faster than sodium. */
 const bytesMin = 64 * 1024
 
-/** Nearly twice as fast as sodium's here. Until it is compiled, that one does. */
+/** Nearly twice as fast as sodium, which serves until this is compiled. */
 let blake2b: Hasher | undefined
 export const compiled: Promise<void> = wasm.createBLAKE2b(hashBits).then(
   (hasher) => {
     blake2b = hasher
   },
-  () => {} // Without WebAssembly it stays at that.
+  () => {} // Without WebAssembly, sodium does it.
 )
 
 /** The hash of a block in the Merkle tree of its core, of 32 bytes: BLAKE2b-256 over its kind, length and bytes. */
@@ -24,7 +24,7 @@ export function hashLeaf(block: Uint8Array): Uint8Array {
   return blake2b.init().update(prefix).update(block).digest('binary')
 }
 
-/** The hash of one block, as Hypercore has it in its tree. */
+/** The job that hashes one block; see `hashLeaf`. */
 export function hashBlock({ bytes }: { readonly bytes: Uint8Array }): Reply<Uint8Array> {
   return { answer: new Uint8Array(hashLeaf(bytes)) }
 }

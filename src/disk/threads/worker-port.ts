@@ -1,31 +1,31 @@
 import { parentPort, type Transferable } from 'node:worker_threads'
 import { type ErrorCode, SyncError, systemCode } from '../../errors.ts'
 
-/** What a job answers; what is in `transfer` is handed over rather than copied. */
+/** The answer of a job. Buffers in `transfer` are transferred instead of copied. */
 export interface Reply<A> {
   readonly answer: A
   readonly transfer?: readonly Transferable[]
 }
 
 /**
- * One kind of job, as a worker thread does it: in synchronous calls, for nobody waits beside it. Request and
- * answer are cloned on their way, so they are plain data.
+ * The jobs of a worker thread, by name. A job may block its thread, which does nothing else. Requests and answers must
+ * be plain data, since messages clone them.
  */
 export type JobTable = Readonly<Record<string, (request: never) => Reply<unknown> | Promise<Reply<unknown>>>>
 
-/** What a thread is asked. */
-export interface Asked {
+/** A request to a thread. */
+export interface JobRequest {
   readonly id: number
   readonly kind: string
   readonly request: never
 }
 
-/** What a thread answers. */
-export type Answered =
+/** A thread's response to a request. */
+export type JobResponse =
   | { readonly id: number; readonly answer: unknown }
   | { readonly id: number; readonly error: PackedError }
 
-/** An error on its way between threads. */
+/** An error as plain data, to pass between threads. */
 export interface PackedError {
   readonly isSyncError: boolean
   readonly message: string
@@ -36,18 +36,18 @@ export interface PackedError {
   readonly cause: PackedError | undefined
 }
 
-/** Does the jobs of `table` as they come, one after the other. Called once, in a worker thread. */
+/** Runs the jobs of `table` in the order of their requests, one at a time. Call once, in a worker thread. */
 export function serveJobs(table: JobTable): void {
   const port = parentPort
-  if (port === null) throw new Error('No worker thread')
+  if (port === null) throw new Error('serveJobs runs in a worker thread only')
   let last = Promise.resolve()
-  port.on('message', (asked: Asked) => {
+  port.on('message', ({ id, kind, request }: JobRequest) => {
     last = last.then(async () => {
       try {
-        const { answer, transfer = [] } = await jobOf(table, asked.kind)(asked.request)
-        port.postMessage({ id: asked.id, answer } satisfies Answered, transfer)
+        const { answer, transfer = [] } = await jobOf(table, kind)(request)
+        port.postMessage({ id, answer } satisfies JobResponse, transfer)
       } catch (error) {
-        port.postMessage({ id: asked.id, error: packError(error) } satisfies Answered)
+        port.postMessage({ id, error: packError(error) } satisfies JobResponse)
       }
     })
   })
@@ -75,7 +75,7 @@ export function packError(error: unknown, depth = 0): PackedError {
   }
 }
 
-/** The error that `packError` was given, but for its class where that isn't `SyncError`. */
+/** Restores an error from `packError`. Of the classes it keeps only `SyncError`. */
 export function unpackError({ isSyncError, message, code, syscall, path, stack, cause }: PackedError): Error {
   const options = cause === undefined ? {} : { cause: unpackError(cause) }
   if (isSyncError) return new SyncError(code as ErrorCode, message, options)

@@ -2,29 +2,29 @@ import type { Transferable } from 'node:worker_threads'
 import { Worker } from 'node:worker_threads'
 import { SyncError } from '../../errors.ts'
 import type { Jobs } from './jobs.ts'
-import { type Answered, type JobTable, unpackError } from './worker-port.ts'
+import { type JobResponse, type JobTable, unpackError } from './worker-port.ts'
 
 export interface WorkersOptions {
-  /** Threads at most. Each is started when there is work that no other one has time for. */
+  /** The most threads. Another one starts when a job finds all of them busy. */
   readonly threadsMax?: number
-  /** A thread that has had no work for so long is ended, in milliseconds: each takes some memory. */
+  /** An idle thread ends after this many milliseconds, to free its memory. */
   readonly idleMs?: number
-  /** The module that the threads run; it serves the same table of jobs. */
+  /** The module that the threads run; it must serve the same jobs. */
   readonly entry?: URL
 }
 
 export interface RunOptions {
-  /** What is handed over rather than copied; it is of no use here any more afterwards. */
+  /** Buffers to transfer instead of copying; unusable for the caller afterwards. */
   readonly transfer?: readonly Transferable[]
-  /** A job that hasn't begun when this is aborted is dropped; one that has runs to its end. */
+  /** Drops the job if aborted before it starts; a started job runs to its end. */
   readonly signal?: AbortSignal
-  /** Starts no thread where there is one: for what a single one does as fast as it comes. Each takes some 20 MB. */
+  /** Starts no second thread: for work that one thread does as fast as it comes. Each thread takes some 20 MB. */
   readonly frugal?: boolean
 }
 
-/** So many jobs wait in each thread beside the one that runs, or it would be idle until we get to answer it. */
+/** Jobs queued in a thread behind the running one, so that it needn't idle until the main thread sends the next. */
 const jobsAhead = 1
-/** Jobs that may wait for a thread, per thread; more wait in `room`. */
+/** Jobs per thread that may wait for a free one before `room` makes callers wait. */
 const waitingMax = 2
 
 interface Job {
@@ -40,9 +40,9 @@ interface Job {
 type Request<J extends JobTable, K extends keyof J> = Parameters<J[K]>[0]
 type Answer<J extends JobTable, K extends keyof J> = Awaited<ReturnType<J[K]>>['answer']
 
-/** A way to one thread. */
+/** Sends jobs to one particular thread, in order. */
 export interface Lane<J extends JobTable = Jobs> {
-  /** Has a job done there, behind those before it. Fails as `Workers.run` does. */
+  /** Runs a job after the previous ones of this thread. Rejects as `Workers.run` does. */
   run<K extends keyof J & string>(
     kind: K,
     request: Request<J, K>,
@@ -51,16 +51,16 @@ export interface Lane<J extends JobTable = Jobs> {
   release(): void
 }
 
-let sumIds = 0
+let lastSumId = 0
 
-/** A number for a sum of a file in a worker thread. */
+/** A unique id for the running SHA-256 of a file in a worker thread. */
 export function nextSumId(): number {
-  return sumIds++
+  return lastSumId++
 }
 
 /**
- * Threads that work on files with synchronous calls, while the main thread has its hands free. Nothing is
- * started before the first job; a thread without work doesn't keep the process alive, and ends after a while.
+ * A pool of threads that work on files with blocking calls and leave the main thread free. The first job starts the
+ * first thread. An idle thread doesn't keep the process alive and ends after a while.
  *
  * @typeParam J the jobs that the threads serve
  */
@@ -70,8 +70,9 @@ export class Workers<J extends JobTable = Jobs> {
   readonly #entry: URL
   readonly #threads = new Set<Thread>()
   readonly #waiting = new Set<Job>()
-  #wanting: (() => void)[] = []
-  readonly #heeded = new WeakSet<AbortSignal>()
+  /** Resolvers of the calls of `room` that wait. */
+  #roomWaiters: (() => void)[] = []
+  readonly #observedSignals = new WeakSet<AbortSignal>()
   #closed = false
 
   constructor({
@@ -84,14 +85,14 @@ export class Workers<J extends JobTable = Jobs> {
     this.#entry = entry
   }
 
-  /** How many threads there are now. */
+  /** The present number of threads. */
   get threads(): number {
     return this.#threads.size
   }
 
   /**
-   * Resolves when a job would soon be begun. Who has many of them asks before each, and makes its request only
-   * then: what waits is in memory.
+   * Resolves when a new job would start soon. Await this before making each of many requests, so that not all of them
+   * are in memory at once.
    *
    * @throws the signal's reason; {SyncError} CLOSED
    */
@@ -106,23 +107,23 @@ export class Workers<J extends JobTable = Jobs> {
           resolve()
         }
         signal?.addEventListener('abort', wake, { once: true })
-        this.#wanting.push(wake)
+        this.#roomWaiters.push(wake)
       })
     }
   }
 
   /**
-   * Has a job done.
+   * Runs a job in some thread.
    *
-   * @throws what the job has thrown, with its message and `code`, as a `SyncError` where it was one; the signal's
-   *   reason when it was dropped; {SyncError} CLOSED; an error that says so when the thread has died of it
+   * @throws the job's error, with its message and `code`, a `SyncError` if it was one; the signal's reason if the job was
+   *   dropped; {SyncError} CLOSED; an `Error` if the thread died
    */
   run<K extends keyof J & string>(kind: K, request: Request<J, K>, options: RunOptions = {}): Promise<Answer<J, K>> {
     const { transfer = [], signal, frugal = false } = options
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
       this.#assertOpen()
-      if (signal !== undefined) this.#heed(signal)
+      if (signal !== undefined) this.#observeAbort(signal)
       this.#waiting.add({
         kind,
         request,
@@ -136,18 +137,15 @@ export class Workers<J extends JobTable = Jobs> {
     })
   }
 
-  /** A way to one thread, for jobs that have something in common there. To be released. */
+  /** Reserves one thread, for jobs that share state there. The caller must release the lane. */
   lane(): Lane<J> {
     this.#assertOpen()
-    let thread: Thread | undefined
-    for (const known of this.#threads) if (thread === undefined || known.load < thread.load) thread = known
-    if (thread === undefined || (thread.load > 0 && this.#threads.size < this.#threadsMax)) thread = this.#start()
-    const own = thread
-    own.lanes++
+    const thread = this.#threadForLane()
+    thread.lanes++
     return {
       run: (kind, request, transfer = []) =>
         new Promise((resolve, reject) => {
-          own.give({
+          thread.give({
             kind,
             request,
             transfer,
@@ -156,14 +154,22 @@ export class Workers<J extends JobTable = Jobs> {
             reject
           })
         }),
-      release: () => own.release()
+      release: () => thread.release()
     }
   }
 
-  /** Listens to a signal once, however many jobs it is for. */
-  #heed(signal: AbortSignal): void {
-    if (this.#heeded.has(signal)) return
-    this.#heeded.add(signal)
+  /** The thread with the least load; a new one if that is busy and the limit allows it. */
+  #threadForLane(): Thread {
+    let freest: Thread | undefined
+    for (const thread of this.#threads) if (freest === undefined || thread.load < freest.load) freest = thread
+    if (freest === undefined || (freest.load > 0 && this.#threads.size < this.#threadsMax)) return this.#start()
+    return freest
+  }
+
+  /** Adds one listener per signal, however many jobs share it. */
+  #observeAbort(signal: AbortSignal): void {
+    if (this.#observedSignals.has(signal)) return
+    this.#observedSignals.add(signal)
     const drop = () => {
       for (const job of this.#waiting) {
         if (job.signal !== signal) continue
@@ -175,7 +181,7 @@ export class Workers<J extends JobTable = Jobs> {
     signal.addEventListener('abort', drop, { once: true })
   }
 
-  /** Drops what hasn't begun, waits for what has, and ends all threads. */
+  /** Drops jobs that haven't started, waits for the others, and ends all threads. */
   async close(): Promise<void> {
     this.#closed = true
     for (const job of this.#waiting) job.reject(closed())
@@ -196,7 +202,7 @@ export class Workers<J extends JobTable = Jobs> {
         this.#waiting.delete(job)
         thread.give(job)
       } catch (error) {
-        // A thread that can't be started, or what can't be sent to one.
+        // The thread failed to start, or the request can't be cloned.
         this.#waiting.delete(job)
         job.reject(error)
       }
@@ -205,12 +211,12 @@ export class Workers<J extends JobTable = Jobs> {
   }
 
   #wake(): void {
-    const wanting = this.#wanting
-    this.#wanting = []
-    for (const wake of wanting) wake()
+    const waiters = this.#roomWaiters
+    this.#roomWaiters = []
+    for (const wake of waiters) wake()
   }
 
-  /** One without any work, else a new one, else the one with the least. */
+  /** An idle thread, else a new one, else the one with the fewest jobs unless its queue is full. */
   #freest({ frugal }: Job): Thread | undefined {
     let freest: Thread | undefined
     for (const thread of this.#threads) if (freest === undefined || thread.jobs < freest.jobs) freest = thread
@@ -235,44 +241,44 @@ export class Workers<J extends JobTable = Jobs> {
 
 interface ThreadOptions {
   readonly idleMs: number
-  /** A job has ended. */
+  /** Called when a job has ended. */
   readonly onFree: () => void
   readonly onEnd: () => void
 }
 
-/** One worker thread with the jobs that it was given. */
+/** One worker thread and its jobs. */
 class Thread {
   readonly #worker: Worker
   readonly #options: ThreadOptions
   readonly #jobs = new Map<number, Job>()
-  #ids = 0
-  #idle: NodeJS.Timeout | undefined
+  #nextId = 0
+  #idleTimer: NodeJS.Timeout | undefined
   #onIdle: (() => void) | undefined
-  #death: Error | undefined
-  #isOver = false
+  #fatalError: Error | undefined
+  #hasEnded = false
 
   constructor(entry: URL, options: ThreadOptions) {
     this.#options = options
     this.#worker = new Worker(entry, {
-      // What a job needs beside its buffers, which don't count, is little.
+      // Buffers don't count; jobs need little else.
       resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4 },
-      // A program that was given as text says so by an option that would be refused here.
+      // A program started from text (`node --input-type`) has an option that a worker refuses.
       ...(process.execArgv.some((option) => option.startsWith('--input-type')) ? { execArgv: [] } : {})
     })
     this.#worker.unref()
-    this.#worker.on('message', (message: Answered) => this.#answered(message))
+    this.#worker.on('message', (response: JobResponse) => this.#onResponse(response))
     this.#worker.on('error', (error) => {
-      this.#death = error instanceof Error ? error : new Error(String(error))
+      this.#fatalError = error instanceof Error ? error : new Error(String(error))
     })
-    this.#worker.once('exit', () => this.#ended())
+    this.#worker.once('exit', () => this.#onExit())
   }
 
-  /** How many it has. */
+  /** The number of unfinished jobs. */
   get jobs(): number {
     return this.#jobs.size
   }
 
-  /** Ways to it that weren't released yet. */
+  /** The number of unreleased lanes. */
   lanes = 0
 
   get load(): number {
@@ -281,25 +287,25 @@ class Thread {
 
   release(): void {
     this.lanes--
-    if (this.#jobs.size === 0) this.#rest()
+    if (this.#jobs.size === 0) this.#becomeIdle()
   }
 
-  /** @throws what can't be sent to a thread; it is as before then */
+  /** Sends a job to the thread. @throws the error of a request that can't be cloned; then nothing has changed */
   give(job: Job): void {
-    if (this.#isOver) {
-      job.reject(this.#deathError())
+    if (this.#hasEnded) {
+      job.reject(this.#endError())
       return
     }
-    const id = this.#ids++
+    const id = this.#nextId++
     this.#worker.postMessage({ id, kind: job.kind, request: job.request }, job.transfer)
-    clearTimeout(this.#idle)
+    clearTimeout(this.#idleTimer)
     this.#jobs.set(id, job)
     this.#worker.ref()
   }
 
-  /** Ends it after what it was given. */
+  /** Ends the thread after its jobs. */
   async close(): Promise<void> {
-    clearTimeout(this.#idle)
+    clearTimeout(this.#idleTimer)
     if (this.#jobs.size > 0) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve
@@ -308,44 +314,44 @@ class Thread {
     await this.#worker.terminate()
   }
 
-  #answered(message: Answered): void {
-    const job = this.#jobs.get(message.id)
-    this.#jobs.delete(message.id)
-    if (this.#jobs.size === 0) this.#rest()
-    if ('error' in message) job?.reject(unpackError(message.error))
-    else job?.resolve(message.answer)
+  #onResponse(response: JobResponse): void {
+    const job = this.#jobs.get(response.id)
+    this.#jobs.delete(response.id)
+    if (this.#jobs.size === 0) this.#becomeIdle()
+    if ('error' in response) job?.reject(unpackError(response.error))
+    else job?.resolve(response.answer)
     this.#options.onFree()
   }
 
-  #rest(): void {
+  #becomeIdle(): void {
     this.#worker.unref()
     this.#onIdle?.()
-    clearTimeout(this.#idle)
+    clearTimeout(this.#idleTimer)
     if (this.lanes > 0) return
-    this.#idle = setTimeout(() => this.#retire(), this.#options.idleMs).unref()
+    this.#idleTimer = setTimeout(() => this.#retire(), this.#options.idleMs).unref()
   }
 
-  /** Whoever took a lane meanwhile needs it still. What comes while it ends would be lost: it is no thread any more. */
+  /** Ends the thread unless a lane was taken meanwhile. It leaves the pool at once: jobs sent from now on would be lost. */
   #retire(): void {
     if (this.lanes > 0) return
-    this.#isOver = true
+    this.#hasEnded = true
     this.#options.onEnd()
     void this.#worker.terminate()
   }
 
-  #ended(): void {
-    clearTimeout(this.#idle)
-    this.#isOver = true
-    const error = this.#deathError()
+  #onExit(): void {
+    clearTimeout(this.#idleTimer)
+    this.#hasEnded = true
+    const error = this.#endError()
     for (const job of this.#jobs.values()) job.reject(error)
     this.#jobs.clear()
     this.#onIdle?.()
     this.#options.onEnd()
   }
 
-  #deathError(): Error {
-    const why = this.#death === undefined ? '' : `: ${this.#death.message}`
-    return new Error(`A worker thread ended in the middle of its work${why}`, { cause: this.#death })
+  #endError(): Error {
+    const reason = this.#fatalError === undefined ? '' : `: ${this.#fatalError.message}`
+    return new Error(`A worker thread ended in the middle of its work${reason}`, { cause: this.#fatalError })
   }
 }
 

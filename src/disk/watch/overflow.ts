@@ -1,49 +1,49 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * What the kernel queues at least for one who watches, unless told otherwise. Beyond its limit events
- * are lost, and libuv keeps to itself that some were.
+ * The kernel's default limit of queued events per inotify instance. Beyond it the kernel drops events, and libuv
+ * doesn't report that.
  */
 const queuedEventsDefault = 16_384
 /**
- * Part of a full queue that we hear of at least: what happened in directories that went meanwhile, and
- * that their watches ended, is queued too but told to nobody. A false alarm costs a look at everything.
+ * The smallest part of a full queue that reaches us: events of directories that were removed meanwhile, and the ends of
+ * their watches, are queued too but libuv reports them to nobody. A false alarm costs a scan of the whole folder.
  */
-const heardShare = 0.5
-/** A burst has ended when nothing came for so long; one that doesn't end is taken up after the longer time. */
+const deliveredShare = 0.5
+/** A burst ends after `quietMs` without events, and at the latest after `quietMsMax`. */
 const quietMs = 200
 const quietMsMax = 5000
 
-/** How many events at once mean that more may have been lost. */
+/** The number of events in one turn from which on some may have been lost. */
 export function overflowThreshold(): number {
   let limit = queuedEventsDefault
   try {
     limit = Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8')) || queuedEventsDefault
   } catch {
-    // Another system, or one that hides it.
+    // Another system, or one that hides the limit.
   }
-  return Math.max(1, Math.floor(limit * heardShare))
+  return Math.max(1, Math.floor(limit * deliveredShare))
 }
 
 /**
- * Tells when so many events came at once that the kernel's queue must have been full, or nearly so. The
- * whole queue is read in one turn of the event loop, so what comes in one turn was in the queue.
+ * Detects bursts of events that must have filled the kernel's queue, or nearly so. libuv reads the whole queue in one
+ * turn of the event loop, so the events of one turn were in the queue together.
  */
 export class OverflowGuess {
   readonly #threshold: number
   readonly #onOverflow: (events: number) => void
   #inTurn = 0
-  #atOnce = 0
+  #burst = 0
   #firstMs = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** @param onOverflow is called once the burst is over, with how many events came in one turn */
+  /** @param onOverflow called when the burst has ended, with the highest number of events in one turn */
   constructor(onOverflow: (events: number) => void, threshold = overflowThreshold()) {
     this.#threshold = threshold
     this.#onOverflow = onOverflow
   }
 
-  /** An event came. */
+  /** Counts an event. */
   count(): void {
     if (this.#inTurn++ === 0) {
       setImmediate(() => {
@@ -59,14 +59,14 @@ export class OverflowGuess {
 
   #suspect(events: number): void {
     const nowMs = performance.now()
-    if (this.#atOnce === 0) this.#firstMs = nowMs
-    this.#atOnce = Math.max(this.#atOnce, events)
+    if (this.#burst === 0) this.#firstMs = nowMs
+    this.#burst = Math.max(this.#burst, events)
     clearTimeout(this.#timer)
     const waitMs = Math.max(0, Math.min(quietMs, this.#firstMs + quietMsMax - nowMs))
     this.#timer = setTimeout(() => {
-      const atOnce = this.#atOnce
-      this.#atOnce = 0
-      this.#onOverflow(atOnce)
+      const burst = this.#burst
+      this.#burst = 0
+      this.#onOverflow(burst)
     }, waitMs)
     this.#timer.unref()
   }

@@ -1,6 +1,6 @@
 /**
- * Watches one directory, from now on or from when it tells of a `rename` without a name. Throws, or calls `onError`,
- * where that can't be, or any more.
+ * Watches one directory: from the call on, or from when it reports a `rename` without a name. Throws, or calls `onError`,
+ * if it can't start or continue watching.
  */
 export type WatchDirectory = (
   at: string,

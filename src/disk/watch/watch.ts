@@ -11,27 +11,27 @@ const trace = debuglog('p2psync:watch')
 export interface WatchOptions {
   /** A path may have changed. */
   readonly onDirty: (path: TreePath, depth: Depth) => void
-  /** Some notifications were probably lost, of new directories too: neither what was told is all, nor what is watched. */
+  /** Some notifications were probably lost, also of new directories, which therefore aren't watched. */
   readonly onLost: () => void
-  /** Notifications don't reach us, at least not all: polling has to do. Called once. */
+  /** Notifications don't work, or not all of them: the caller must poll. Called once. */
   readonly onFailure: (message: string) => void
 }
 
 const watchNatively: WatchDirectory = (at, onEvent, onError) => fsWatch(at, onEvent).on('error', onError)
 
-// Linux tells all that there is to know, and of a directory that is held by its descriptor too.
+// Linux's own notifications are complete, and they work for a directory addressed by its descriptor too.
 const watchHere = process.platform === 'linux' ? watchNatively : (await import('./watch-portably.ts')).watchPortably
 
-/** Tells one directory from another that stands at the same path; `''` when there is none. */
+/** Distinguishes a directory from another one at the same path; `''` if there is none. */
 export function rootIdentity(root: string): string {
   const stats = statSync(root, { throwIfNoEntry: false })
   return stats === undefined ? '' : `${stats.dev}:${stats.ino}`
 }
 
 /**
- * Notifications of a folder's changes: one watch for each directory rather than one for each file. It finds
- * no directory by itself. Whoever lists one gives it here before, so that what comes into it is seen by the
- * one or by the other. An event says no more than that something happened at a path.
+ * Notifications of a folder's changes, with one watch per directory rather than per file. It finds no directory by
+ * itself: a scan adds each directory before listing it, so that either the scan or the watch sees a new child. An event
+ * says only that something happened at a path.
  */
 export class FolderWatch {
   readonly #options: WatchOptions
@@ -40,21 +40,21 @@ export class FolderWatch {
   readonly #overflow: OverflowGuess
   #failed = false
 
-  /** @param watchDirectory how; as is best on this system, when left out */
+  /** @param watchDirectory the way to watch one directory; defaults to the best one of this system */
   constructor(options: WatchOptions, watchDirectory = watchHere) {
     this.#options = options
     this.#watchDirectory = watchDirectory
     this.#overflow = new OverflowGuess((events) => {
-      trace('%d events at once: others may be lost, so all is to be looked at', events)
+      trace('%d events in one turn: others may be lost, so the whole folder needs a scan', events)
       options.onLost()
     })
   }
 
   /**
-   * Watches a directory from now on.
+   * Starts to watch a directory.
    *
-   * @param at a name by which it can be reached now
-   * @param identity tells it from any other at its path: the one that is watched already isn't watched anew
+   * @param at a name that reaches it now
+   * @param identity distinguishes it from others at its path: a directory that is watched already keeps its watch
    */
   add(path: TreePath | '', at: string, identity: string): void {
     if (this.#failed || this.#watchers.get(path)?.identity === identity) return
@@ -62,7 +62,7 @@ export class FolderWatch {
     try {
       const onEvent = (event: string, name: string | null) => this.#onEvent(path, event, name)
       const watcher = this.#watchDirectory(at, onEvent, (error) => {
-        // A directory that is gone, on some systems; what holds it has told so.
+        // Some systems report a removed directory this way; the watch of its parent has reported it too.
         this.forget(path)
         this.#fail(error)
       })
@@ -73,13 +73,13 @@ export class FolderWatch {
   }
 
   #fail(error: unknown): void {
-    // What goes while it is looked at, or can't be read, is for the scan to judge.
+    // The scan deals with directories that disappear or can't be read.
     if (this.#failed || !isExhausted(error)) return
     this.close()
     this.#options.onFailure(failureMessage(error))
   }
 
-  /** A directory is gone, or isn't one any more. */
+  /** Stops watching a directory that was removed or replaced. */
   forget(path: TreePath | ''): void {
     this.#watchers.get(path)?.watcher.close()
     this.#watchers.delete(path)
@@ -96,7 +96,7 @@ export class FolderWatch {
     this.#overflow.count()
     if (directory === '' && name === null) this.#options.onLost()
     const path = parseTreePath(name === null ? directory : directory === '' ? name : `${directory}/${name}`)
-    // What has come or gone may be a directory that was here before, and others have changed meanwhile.
+    // A rename may concern a directory that was here before, with children that changed meanwhile.
     if (path !== undefined) this.#options.onDirty(path, event === 'rename' ? 'deep' : 'shallow')
   }
 }

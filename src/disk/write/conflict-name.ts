@@ -1,10 +1,10 @@
 import { markedName } from '../../tree/marked-name.ts'
 
 /**
- * The name under which a local edit is kept when the log takes its path:
- * `name.conflict-<time>-<host>.ext`, with a number from the second one on.
+ * The name of the copy of a local edit when the log's version takes its path:
+ * `name.conflict-<time>-<host>.ext`, with a number from the second attempt on.
  *
- * @param time when it was set aside, UTC to the second
+ * @param time the time of the conflict; the name has it in UTC, to the second
  */
 export function conflictName(name: string, time: Date, host: string, attempt: number): string {
   const stamp = time.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')

@@ -18,17 +18,17 @@ import type { DirectoryEntry, FileEntry, SymlinkEntry } from '../../tree/entry.t
 import { setMetadata } from '../path/metadata.ts'
 
 export interface ExportOptions {
-  /** Whether what has the name already may be replaced. */
+  /** Whether to replace an existing file or symlink. */
   readonly replace: boolean
-  /** Whether it is to survive a power cut by itself; of many that is made sure together. True when left out. */
+  /** Whether to fsync each file; for many files the caller syncs once instead. The default is true. */
   readonly isDurable?: boolean
   readonly onBytes?: (bytes: number) => void
 }
 
 /**
- * Writes a file of a log anywhere. It is there whole, with the content that the log's signature vouches for, or not at all.
+ * Writes a file of a log to any path, atomically, and only with the content that the log's signature vouches for.
  *
- * @throws {SyncError} FOLDER_NOT_EMPTY when something has the name, DAMAGED when the content is another; the system's error
+ * @throws {SyncError} FOLDER_NOT_EMPTY if the name is taken, DAMAGED if the content differs; the system's error
  */
 export async function exportFile(
   to: string,
@@ -48,21 +48,21 @@ export async function exportFile(
         onBytes(piece.length)
       }
       if (hash.digest('hex') !== entry.hash) {
-        throw new SyncError('DAMAGED', `What came for ${to} isn't what the log says. Nothing was written`)
+        throw new SyncError('DAMAGED', `The content received for ${to} differs from the log. Nothing was written`)
       }
       if (isDurable) fsyncSync(fd)
     } finally {
       closeSync(fd)
     }
     setMetadata(temporary, entry)
-    give(temporary, to, replace)
+    moveTo(temporary, to, replace)
   } finally {
     rmSync(temporary, { force: true })
   }
 }
 
-/** Gives a file its name; where something has that by now, only if it may be replaced. */
-function give(from: string, to: string, replace: boolean): void {
+/** Renames a file; if the name is taken by now, only `replace` permits that. */
+function moveTo(from: string, to: string, replace: boolean): void {
   if (replace) {
     renameSync(from, to)
     return
@@ -70,13 +70,13 @@ function give(from: string, to: string, replace: boolean): void {
   try {
     linkSync(from, to)
   } catch (error) {
-    // Not every file system has hard links; there nothing has the name a moment before.
+    // Without hard links a check just before the rename must do.
     if (systemCode(error) === 'EEXIST' || isThere(to)) throw taken(to)
     renameSync(from, to)
   }
 }
 
-/** Makes a link. @throws {SyncError} FOLDER_NOT_EMPTY when something has the name; the system's error */
+/** Makes a symlink. @throws {SyncError} FOLDER_NOT_EMPTY if the name is taken; the system's error */
 export function exportLink(to: string, entry: SymlinkEntry, { replace }: ExportOptions): void {
   if (!replace) {
     if (isThere(to)) throw taken(to)
@@ -94,12 +94,12 @@ export function exportLink(to: string, entry: SymlinkEntry, { replace }: ExportO
   }
 }
 
-/** Beside what is to be written; its own name may be as long as names can be. */
+/** A path beside `to`, independent of its name, which may have the maximal length. */
 function temporaryFor(to: string): string {
   return join(dirname(to), `.p2psync-${process.pid}-${randomBytes(6).toString('hex')}.part`)
 }
 
-/** Makes a directory that isn't there; its mode and time come when all is in it, but for one that the log knows none of. */
+/** Makes a directory. `finishDirectory` sets mode and time once it is filled, unless the log has no entry for it. */
 export function exportDirectory(to: string, mode = 0o700): void {
   mkdirSync(to, { mode })
 }
@@ -108,7 +108,7 @@ export function finishDirectory(at: string, entry: DirectoryEntry): void {
   setMetadata(at, entry)
 }
 
-/** Checks that there is a directory for what is to be written. @throws {SyncError} FOLDER_MISSING, FOLDER_NOT_EMPTY */
+/** Checks that the parent of `to` exists and that `to` may be written. @throws {SyncError} FOLDER_MISSING, FOLDER_NOT_EMPTY */
 export function checkTarget(to: string, { replace }: ExportOptions): void {
   const parent = dirname(to)
   if (!statSync(parent, { throwIfNoEntry: false })?.isDirectory())
@@ -117,14 +117,14 @@ export function checkTarget(to: string, { replace }: ExportOptions): void {
   if (found !== undefined && (!replace || found.isDirectory())) throw taken(to)
 }
 
-/** That something can't be written, for people. */
+/** Turns a system error of writing `to` into a `SyncError` with a readable message; leaves other errors. */
 export function writeFailure(to: string, error: unknown): unknown {
   if (systemCode(error) === undefined || error instanceof SyncError) return error
   if (isDiskFull(error)) return new SyncError('DISK_FULL', `No space left on the disk of ${to}`, { cause: error })
   return new SyncError('FOLDER_UNREADABLE', `Can't write ${to}: ${messageOf(error)}`, { cause: error })
 }
 
-/** Also a link that leads nowhere. */
+/** Whether anything has this name, also a dangling symlink. */
 function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }

@@ -9,65 +9,66 @@ import { childPath, parseTreePath, stateDirectoryName, type TreePath } from '../
 import { isAbsence } from '../path/beneath.ts'
 import { makeDurable } from '../path/durable.ts'
 
-/** A file of the log's that was replaced or removed in the folder, and whose bytes are kept. */
+/** A file of the log's that a mirror replaced or removed in the folder, but keeps. */
 export interface KeptFile {
-  /** The path that it had. */
+  /** Its former path. */
   readonly path: TreePath
-  /** What the log said of it there. */
+  /** Its entry in the log at that path. */
   readonly entry: FileEntry
   /** When it left its path, in milliseconds since 1970. */
   readonly keptMs: number
 }
 
-/** Keeps account of what is kept, so that its blocks can be read from there. */
+/** Tracks the kept files, so that their blocks can be read from them. */
 export interface KeptBlocks {
-  /** Takes note of a file that lies at `at`, beneath the folder but not of its tree. */
+  /** Adds a file at `at`, a path beneath the folder but outside its tree. */
   keep(file: KeptFile, at: TreePath): void
   unkeep(file: KeptFile): void
 }
 
-/** How long what was replaced is kept. */
+/** Limits on the kept files. */
 export interface Retention {
+  /** How long to keep each file. */
   readonly keepMs: number
-  /** What all of it may take of the disk. */
+  /** How much disk space all of them may take. */
   readonly bytesMax: number
 }
 
-/** What becomes of what a plan takes out of a folder. */
+/** Keeps the files that one plan removes from a folder. */
 export interface Keeping {
   /**
-   * Makes ready to keep what stands at these paths.
+   * Writes the records of the files at these paths, as far as they are to be kept.
    *
-   * @returns what has to be durable before anything is taken from there
+   * @returns paths that must be durable before the caller moves any of the files
    */
   prepare(paths: Iterable<TreePath>): ReadonlySet<string>
-  /** Takes over the file that has come out of a path. @param taken where it is now @returns whether it is kept */
+  /** Keeps the file that was moved from `path` to `taken`. @returns `false` if it isn't to be kept; then it stays there */
   take(path: TreePath, taken: string): boolean
-  /** The directories that have changed since the last call, by absolute path. */
+  /** The absolute paths of the directories changed since the last call: to be made durable. */
   takeDirty(): ReadonlySet<string>
-  /** Nothing more is taken. */
+  /** Removes the records of files that were prepared but not taken. */
   end(): void
 }
 
-/** All are known in memory; beyond so many the oldest go. */
+/** All are in memory; beyond this number the oldest are removed. */
 const keptFilesMax = 100_000
 const format = 1
 const recordName = /^([0-9a-f]{64})\.json$/
-/** Ends the name of a record that is being written. */
+/** Ends the name of an incomplete record. */
 const newEnding = '.new'
 
-/** Where what was replaced is kept, seen from the folder: on its file system, so that a rename moves it there. */
+/** The directory of kept files, relative to the folder: on the same file system, so that a rename moves files there. */
 const keptPath = childPath(childPath('', stateDirectoryName), 'kept')
 
 /**
- * The large files that a folder has lost to the log, whose contents are nowhere else: `.p2psync/kept/` in the folder.
- * The file is called by the SHA-256 of its content, so that none is kept twice; its record by the same and `.json`.
+ * The replaced and removed large files, whose content no other file has: `.p2psync/kept/` in the folder.
+ * The name of a file is the SHA-256 of its content, so that none is kept twice; its record has the same name and `.json`.
  *
  * FORMAT of a record: `{"format":1,"path":"a/b","keptMs":1700000000000,"entry":{"type":"file","mode":420,"mtimeMs":…,
  * "size":…,"hash":"…","extents":[{"core":0,"block":…,"blocks":…,"offset":…,"length":…,"packed":false}]}}`.
  *
- * A record is durable before its file comes, and goes after it. So a file without a record isn't ours, and stays; and a
- * record without a file is of one that never came, or has gone.
+ * A record becomes durable before its file arrives and is deleted after it. So a file without a record isn't p2psync's
+ * and stays; a record without a file belongs to one that never arrived or was deleted.
  */
 export class KeptDirectory {
   readonly directory: string
@@ -82,9 +83,9 @@ export class KeptDirectory {
   }
 
   /**
-   * Reads what is kept.
+   * Reads the directory.
    *
-   * @returns what was to be kept, or given up, when a run was cut off: it has a record, but no file
+   * @returns the records without a file, of files that an interrupted run was about to keep or to delete
    */
   open(): readonly KeptFile[] {
     for (const file of this.#files.values()) this.#blocks.unkeep(file)
@@ -95,12 +96,12 @@ export class KeptDirectory {
     return bare
   }
 
-  /** What is kept, the oldest first. */
+  /** The kept files, the oldest first. */
   get files(): readonly KeptFile[] {
     return [...this.#files.values()]
   }
 
-  /** What is kept longer than it shall be, or beyond what all may take. */
+  /** The files beyond the limits of `retention`, the oldest first. */
   *excess({ keepMs, bytesMax }: Retention, nowMs: number): Generator<KeptFile> {
     let { size: count } = this.#files
     let bytes = this.#bytes
@@ -116,7 +117,7 @@ export class KeptDirectory {
     return this.#files.get(hash)
   }
 
-  /** @param entryOf what is to be kept of what stands at a path, as it was matched with the log */
+  /** @param entryOf the log's entry of the file at a path if that is to be kept */
   keeping(entryOf: (path: TreePath) => FileEntry | undefined, now: () => Date): Keeping {
     const prepared = new Map<TreePath, KeptFile>()
     let isDirty = false
@@ -152,14 +153,14 @@ export class KeptDirectory {
         try {
           for (const { entry } of prepared.values()) this.#unprepare(entry.hash)
         } catch (error) {
-          if (systemCode(error) === undefined) throw error // What stays is found at the next start.
+          if (systemCode(error) === undefined) throw error // The next start finds the records that stay.
         }
         prepared.clear()
       }
     }
   }
 
-  /** Keeps a file that was taken out of the folder before. @param taken where it is @returns whether it is kept */
+  /** Keeps a file that an earlier run moved out of the folder to `taken`. @returns `false` if it can't; then it stays */
   async adopt(file: KeptFile, taken: string): Promise<boolean> {
     const { hash } = file.entry
     if (this.#isForeign(hash) || !this.#write(file)) return false
@@ -168,7 +169,7 @@ export class KeptDirectory {
     return true
   }
 
-  /** From a block on there will be others: files that reach so far hold none any more, but their bytes stay. */
+  /** Handles a truncation of a core at a block: files that reach it hold no blocks of the log any more, but stay kept. */
   cut({ core, index }: BlockRef): void {
     for (const file of this.files) {
       const reaches = (extent: Extent) => extent.core === core && extent.block + extent.blocks > index
@@ -180,24 +181,24 @@ export class KeptDirectory {
     }
   }
 
-  /** Nothing is read of a file any more: it is about to be removed. */
+  /** Stops reading blocks from a file, before its removal. */
   giveUp(file: KeptFile): void {
     this.#blocks.unkeep(file)
   }
 
-  /** Removes a file, if it is there, and its record. */
+  /** Deletes a file, if it is there, and its record. */
   async remove({ entry: { hash } }: KeptFile): Promise<void> {
     const known = this.#files.get(hash)
     if (known !== undefined) this.#bytes -= known.entry.size
     this.#files.delete(hash)
-    // What has no record isn't ours: it goes last.
+    // A file without a record isn't p2psync's, so the record is deleted last.
     if (known !== undefined) await unlink(this.#fileOf(hash)).catch(unlessAbsent)
     reached('kept-removed')
     await unlink(this.#recordOf(hash)).catch(unlessAbsent)
   }
 
   #take(file: KeptFile, taken: string): void {
-    // The same content is there already, perhaps: this one is as good, and was seen just now.
+    // It may replace a file of the same content: this one is as good, and was verified more recently.
     renameSync(taken, this.#fileOf(file.entry.hash))
     reached('kept')
     const before = this.#files.get(file.entry.hash)
@@ -222,12 +223,12 @@ export class KeptDirectory {
     else this.#write(known)
   }
 
-  /** Whether something of another's has the name of a content. */
+  /** Whether a file without a record has the name of a content. */
   #isForeign(hash: string): boolean {
     return !this.#files.has(hash) && lstatSync(this.#fileOf(hash), { throwIfNoEntry: false }) !== undefined
   }
 
-  /** Writes a record. @returns `false` where the disk has no room for it: what is to make some isn't held up by that */
+  /** Writes a record. @returns `false` on a full disk: keeping must not prevent a change that frees space */
   #write(file: KeptFile): boolean {
     const path = this.#recordOf(file.entry.hash)
     try {
@@ -252,10 +253,10 @@ export class KeptDirectory {
 }
 
 /**
- * Removes the oldest of what is kept in a folder that nobody works on, until so much is free again. The records stay: by
- * them the next who opens it finds what has gone.
+ * Deletes the oldest kept files of a folder that no process has open, until `bytes` are free. Leaves their records, by
+ * which the next process that opens the folder finds out which files are gone.
  *
- * @returns how many bytes were given back; 0 where nothing is kept
+ * @returns the number of bytes freed; 0 if no files are kept
  */
 export function removeOldest(root: string, bytes: number): number {
   const directory = join(root, keptPath)
@@ -267,12 +268,12 @@ export function removeOldest(root: string, bytes: number): number {
       removed += entry.size
     }
   } catch (error) {
-    if (systemCode(error) === undefined) throw error // A directory that can't be read holds nothing to be had.
+    if (systemCode(error) === undefined) throw error // An unreadable directory frees nothing.
   }
   return removed
 }
 
-/** What lies in the directory, the oldest first: what has both file and record, and what has a record alone. */
+/** Reads the directory: `kept` are files with a record, the oldest first; `bare` are records without a file. */
 function readKept(directory: string): { readonly kept: readonly KeptFile[]; readonly bare: readonly KeptFile[] } {
   const kept: KeptFile[] = []
   const bare: KeptFile[] = []
@@ -291,15 +292,15 @@ function readKept(directory: string): { readonly kept: readonly KeptFile[]; read
   return { kept, bare }
 }
 
-/** A record, or `undefined` where it can't be read, or isn't one of ours for this content. */
+/** Reads a record; `undefined` if it can't be read or isn't for this content. */
 function readRecord(at: string, hash: string): KeptFile | undefined {
   try {
     const record = JSON.parse(readFileSync(at, 'utf8')) as Record<string, unknown>
-    const { format: found, path, keptMs, entry } = record
-    const known = typeof path === 'string' ? parseTreePath(path) : undefined
-    if (found !== format || known === undefined || !Number.isSafeInteger(keptMs)) return undefined
+    const { format: version, path, keptMs, entry } = record
+    const treePath = typeof path === 'string' ? parseTreePath(path) : undefined
+    if (version !== format || treePath === undefined || !Number.isSafeInteger(keptMs)) return undefined
     const file = parseFile(entry as Record<keyof FileEntry, unknown>)
-    return file?.hash === hash ? { path: known, entry: file, keptMs: keptMs as number } : undefined
+    return file?.hash === hash ? { path: treePath, entry: file, keptMs: keptMs as number } : undefined
   } catch {
     return undefined
   }
@@ -316,7 +317,7 @@ function parseFile({ type, mode, mtimeMs, size, hash, extents }: Record<keyof Fi
 }
 
 function parseExtent(value: unknown): Extent | undefined {
-  // Records of before there could be several cores name none.
+  // Records from before a folder could have several cores name none.
   const { core = firstCore, block, blocks, offset, length, packed } = value as Record<keyof Extent, unknown>
   if (!isCount(core) || !isCount(block) || !isCount(blocks) || !isCount(offset) || !isCount(length)) return undefined
   return typeof packed === 'boolean' ? { core, block, blocks, offset, length, packed } : undefined
@@ -326,7 +327,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-/** The names in a directory, which is there once something was kept. */
+/** The names in a directory; none if there is no directory. */
 function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory)

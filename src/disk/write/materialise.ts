@@ -25,7 +25,7 @@ import { type StageGroup, stageGroups, type WriteStep } from './stage-groups.ts'
 
 const trace = debuglog('p2psync:disk')
 
-/** What has become true of the folder, and is durable: to be recorded in the baseline. */
+/** Durable changes of the folder, to record in the baseline. */
 export interface Applied {
   readonly put: ReadonlyMap<TreePath, BaselineRecord>
   readonly removed: ReadonlySet<TreePath>
@@ -35,16 +35,16 @@ export interface MaterialiseInput {
   readonly root: string
   readonly staging: Staging
   readonly source: ContentSource
-  /** Where small files are staged. */
+  /** Threads that stage small files. */
   readonly workers: Workers
   readonly steps: readonly Step[]
-  /** What stood at the paths when the plan was made; a path that has changed since is left alone. */
+  /** The local state of the paths when the plan was made; a path that has changed since stays as it is. */
   readonly observed: ReadonlyMap<TreePath, Seen>
-  /** Paths where what stands there is to be kept under another name. */
+  /** Paths whose local content must be kept under a conflict name. */
   readonly conflicts: ReadonlySet<TreePath>
-  /** Keeps what is replaced or removed; nothing is kept when left out. */
+  /** Keeps replaced and removed files; without it none are kept. */
   readonly keeping?: Keeping | undefined
-  /** The entry that a directory shall have once all is done. */
+  /** The entry of a directory after the plan. */
   readonly directoryEntry: (path: TreePath) => DirectoryEntry | undefined
 }
 
@@ -52,7 +52,7 @@ export interface MaterialiseOptions {
   readonly host: string
   readonly now: () => Date
   readonly signal: AbortSignal
-  /** Throws when the directory that can be reached by this name isn't the folder; asked before it is changed. */
+  /** Called before changes with a name of the directory; throws unless it is the folder. */
   readonly guard: (at: string) => void
   readonly onApplied: (applied: Applied) => Promise<void>
   readonly onProblem: (problem: Problem) => void
@@ -60,17 +60,17 @@ export interface MaterialiseOptions {
   readonly onBytes: (bytes: number) => void
 }
 
-/** The folder's batch of work, after which it is made durable and recorded. */
+/** Bounds of a batch of writes, after which the folder is made durable and recorded. */
 const batchBytesMax = 64 * 1024 * 1024
 const batchStepsMax = 8000
-/** What may be in memory on its way from the source to the staged files. */
+/** Content that may be in memory between the source and the staged files. */
 const stagingBytesMax = 32 * 1024 * 1024
-/** Small files come many in a block: so many are some blocks, which several peers can send at once. */
+/** A block has many small files: this number covers several blocks, which several peers can send at once. */
 const stagingFilesMax = 2048
-/** What a large file may have on its way at once; it counts as this much. */
+/** The memory that a large file counts for. */
 const fileBytesInFlight = 16 * 1024 * 1024
 
-/** What a pack has in memory: as it comes, unpacked, and on its way to a thread. Few are larger than half a megabyte. */
+/** The memory of a pack: received, unpacked, and copied for a thread. Few packs are larger than half a megabyte. */
 const packCostBytes = 2 * 1024 * 1024
 const nothing = new Uint8Array()
 
@@ -81,11 +81,11 @@ interface Staged {
 }
 
 /**
- * Makes a folder follow a plan. At every instant each path is the old or the new whole: contents are
- * staged and verified, made durable, and renamed into place. A path that fails, or that was changed
- * since the plan was made, is reported and left as it is; the others go on.
+ * Applies a plan to a folder. At every instant each path has its complete old or new content: contents are
+ * staged, verified, made durable, and renamed into place. A path that fails, or that the user has changed
+ * since the plan was made, stays as it is; the others continue.
  *
- * @returns the paths that were left out because they changed meanwhile: to be planned again
+ * @returns the paths that changed meanwhile and need a new plan
  * @throws {SyncError} DISK_FULL; the signal's reason
  */
 export async function materialise(input: MaterialiseInput, options: MaterialiseOptions): Promise<readonly TreePath[]> {
@@ -104,7 +104,7 @@ class Work {
   readonly #options: MaterialiseOptions
   readonly #parents: Parents
   readonly #placer: Placer
-  /** Directories that get mode and time of their entry at the end. */
+  /** Directories whose mode and time are set to those of their entry at the end. */
   readonly #planned = new Set<TreePath>()
   #put = new Map<TreePath, BaselineRecord>()
   #removed = new Set<TreePath>()
@@ -152,7 +152,7 @@ class Work {
     this.#planned.add(path)
   }
 
-  /** Renames what has moved; the answer is what couldn't be, and must be written. */
+  /** Applies the moves. @returns write steps for those that failed */
   #moves(steps: readonly Step[]): WriteStep[] {
     const writes: WriteStep[] = []
     for (const step of steps) {
@@ -176,7 +176,7 @@ class Work {
       return this.#placer.takeOut(from)
     } catch (error) {
       if (error instanceof ChangedMeanwhile || isFatal(error, this.#options.signal)) throw error
-      this.#problem(from, 'remove', error) // It may be read all the same.
+      this.#problem(from, 'remove', error) // Its content may be readable, so that the caller can copy it.
       return undefined
     }
   }
@@ -191,7 +191,7 @@ class Work {
     else this.#wrote(path, entry, this.#placer.setMetadata(path, entry))
   }
 
-  /** Modes and times of directories come last: whatever happens in one changes its time. */
+  /** Sets modes and times of directories, last because each change in a directory changes its time. */
   #finishDirectories(): void {
     const { touched } = this.#parents
     for (const path of [...new Set([...touched.keys(), ...this.#planned])].sort().reverse()) {
@@ -205,7 +205,7 @@ class Work {
           setMetadata(at, entry)
           this.#put.set(path, { entry, signature: '' })
         } else {
-          // Its mode is its owner's business: only its time has changed by our doing.
+          // The plan changed only its time; the mode stays as the user has set it.
           setMetadata(at, { ...entry, mode: touched.get(path)?.mode ?? stats.mode & permissionBits })
         }
       } catch (error) {
@@ -219,7 +219,7 @@ class Work {
 
   async #writes(steps: readonly WriteStep[], late: Staged[]): Promise<void> {
     const batches = [...batchesOf(steps)]
-    // The next batch is on its way while one is put in place.
+    // Stages the next batch while it places one.
     let next = batches[0] && this.#stage(batches[0])
     for (let i = 0; next !== undefined; i++) {
       const staged = await next
@@ -233,7 +233,7 @@ class Work {
         await this.#record()
         for (const { at } of staged) if (!late.some((item) => item.at === at)) this.#input.staging.release(at)
       } catch (error) {
-        // Nothing goes on behind the back of whoever hears of this.
+        // No work may continue after this rejects.
         for (const { at } of (await next?.catch(() => [])) ?? []) this.#input.staging.discard(at)
         throw error
       }
@@ -282,7 +282,7 @@ class Work {
     staged.push({ step, at: await this.#stageOne(step) })
   }
 
-  /** Stages small files, whose contents lie in one pack, in a thread of its own. */
+  /** Stages small files of one pack in a worker thread. */
   async #stagePack(steps: readonly WriteStep[], pack: BlockRef | 'nothing', staged: Staged[]): Promise<void> {
     const { signal } = this.#options
     const { source, staging } = this.#input
@@ -312,14 +312,14 @@ class Work {
   async #stageOne({ entry, copyOf }: WriteStep): Promise<string> {
     const { staging, source, root } = this.#input
     if (entry.type === 'symlink') return staging.symlink(entry)
-    // What another file has of a large one, down to its blocks, is read from there.
+    // For an in-place file the source itself reads shared blocks from other files.
     if (staging.isInPlace(entry)) return staging.receive(entry, source, this.#options)
     if (copyOf !== undefined) {
       try {
         return await staging.file(entry, bytesOf(readChunks(root, copyOf, this.#options)), this.#options.onBytes)
       } catch (error) {
         if (isFatal(error, this.#options.signal)) throw error
-        // It has changed since the plan was made; the log has the content too.
+        // The file to copy has changed since the plan was made; the log has the content too.
       }
     }
     this.#options.signal.throwIfAborted()
@@ -333,11 +333,11 @@ class Work {
     const files = staged.filter(({ step }) => step.entry.type === 'file')
     const records = this.#input.keeping?.prepare(staged.map(({ step }) => step.path)) ?? []
     await makeDurable(new Set([...files.map(({ at }) => at), ...records]), staging.directory)
-    trace('they are durable')
+    trace('the staged files are durable')
     reached('staged-durable')
-    // Receiving may have taken long: another directory may stand there by now, or another disk.
+    // Receiving may have taken long: another directory or disk may be at the root by now.
     this.#parents.pin(this.#options.guard)
-    // Parents before what they hold, and file after file of one directory.
+    // In the order of paths: parents before children, and directory by directory.
     for (const { step, at } of [...staged].sort((a, b) => (a.step.path < b.step.path ? -1 : 1))) {
       let placed = false
       this.#attempt(step, () => {
@@ -349,13 +349,13 @@ class Work {
     this.#parents.release()
   }
 
-  /** What is to be kept is written down before it leaves its path: after a kill it is known what it was. */
+  /** Makes the records of files to keep durable before the files leave their paths, so that a killed run is recoverable. */
   async #prepare(steps: readonly Step[]): Promise<void> {
     const { keeping, staging } = this.#input
     if (keeping !== undefined) await makeDurable(keeping.prepare(steps.map(({ path }) => path)), staging.directory)
   }
 
-  // Keeping account
+  // Recording
 
   #attempt(step: Step, act: () => unknown): void {
     try {
@@ -406,7 +406,7 @@ function fatal(error: unknown): unknown {
   })
 }
 
-/** What a group may have in memory, in bytes. */
+/** The memory that staging a group may take, in bytes. */
 function costOf({ steps, source }: StageGroup): number {
   if (source !== 'single') return packCostBytes
   const { entry } = (steps as [WriteStep])[0]

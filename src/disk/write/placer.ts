@@ -12,17 +12,17 @@ import type { Keeping } from './kept-directory.ts'
 import { preserveAs } from './preserve.ts'
 import type { Staging } from './stage.ts'
 
-/** Somebody changed the path after the plan was made. */
+/** Thrown when the user changed a path after the plan was made. */
 export class ChangedMeanwhile extends Error {}
 
 export interface PlacerInput {
   readonly parents: Parents
   readonly staging: Staging
-  /** What stood at the paths when the plan was made. */
+  /** The local state of the paths when the plan was made. */
   readonly observed: ReadonlyMap<TreePath, Seen>
-  /** Paths where what stands there is to be kept under another name. */
+  /** Paths whose local content must be kept under a conflict name. */
   readonly conflicts: ReadonlySet<TreePath>
-  /** Keeps what is replaced or removed; nothing is kept when left out. */
+  /** Keeps replaced and removed files; without it none are kept. */
   readonly keeping?: Keeping | undefined
 }
 
@@ -33,16 +33,15 @@ export interface PlacerOptions {
 }
 
 /**
- * Puts things into a folder, path by path, and takes things out. What stands at a path is looked at
- * before, but a user may change it in the very moment between a look and a deed. So nothing is ever
- * overwritten or deleted where it stands: what is new gets its name only where nothing has it; what is
- * replaced changes places with it at one instant; what goes is first taken aside. What has come out
- * that way is looked at again, where no name leads to it any more, and kept when it isn't what was seen.
+ * Puts files into a folder and takes files out, path by path. It checks each path first, but a user may change it between
+ * the check and the action. So it never overwrites or deletes anything in place: a new file gets its name only if the
+ * name is free; a replaced file exchanges names with the new one atomically; a removed file first moves aside. There,
+ * where the user has no name for it any more, it is checked again and kept unless it is the file of the first check.
  *
- * Only a file or link that matched the log when it was looked at is taken aside. Anything of the user's stays in sight: it
- * goes from its path to its conflict name by one rename.
+ * Only a file or symlink that matched the log at the first check moves aside. The user's own content stays in sight: one
+ * rename moves it from its path to its conflict name.
  *
- * A program that holds the replaced file open and writes to it later still writes to what is gone.
+ * A program that holds a replaced file open and writes to it later still writes to the removed file.
  */
 export class Placer {
   readonly #parents: Parents
@@ -58,9 +57,9 @@ export class Placer {
   }
 
   /**
-   * Gives what was staged its path.
+   * Moves a staged file or symlink to its path.
    *
-   * @returns the signature under which the file there is what was staged, `''` when it has changed already
+   * @returns the signature of the file there; `''` if it isn't a file or has changed already
    * @throws {ChangedMeanwhile}, the system's error; then `staged` is still there
    */
   place(path: TreePath, staged: string): string {
@@ -77,7 +76,7 @@ export class Placer {
     return isSame(made, after) && after.isFile() ? signatureOf(after) : ''
   }
 
-  /** Where nothing was, it needs no look: a name that something has by now isn't given. @returns whether it was */
+  /** Takes a path where nothing was, without a check: fails if the name is taken by now. @returns whether it succeeded */
   #placeNew(path: TreePath, staged: string): boolean {
     if (this.#input.observed.has(path)) return false
     try {
@@ -98,9 +97,9 @@ export class Placer {
   }
 
   /**
-   * The first half of a move: takes a file out of the folder.
+   * The first half of a move: moves a file out of the folder.
    *
-   * @returns where it is now, or `undefined` when there is nothing at `from` any more that could be moved
+   * @returns its present path; `undefined` if the file at `from` is gone or has changed
    */
   takeOut(from: TreePath): string | undefined {
     const stats = this.#parents.stat(from)
@@ -111,8 +110,8 @@ export class Placer {
   }
 
   /**
-   * The second half: gives what was taken out another path, and the entry's mode and time; or, when that
-   * fails, its old path again.
+   * The second half of a move: sets the entry's mode and time and moves the file to its new path or, if that fails, back
+   * to its old one.
    *
    * @returns its signature, as `place` does
    */
@@ -128,7 +127,7 @@ export class Placer {
     }
   }
 
-  /** Removes what the log has dropped; a directory only when it is empty, else it becomes the user's own. */
+  /** Removes a path that the log has removed. A directory that isn't empty stays and becomes the user's own. */
   remove(path: TreePath, entry: Entry): void {
     const stats = this.#parents.stat(path)
     if (stats === undefined) return
@@ -145,7 +144,7 @@ export class Placer {
     reached('removed')
   }
 
-  /** @returns the signature afterwards, `''` when the file has changed meanwhile */
+  /** @returns the signature afterwards; `''` if the file has changed meanwhile @throws {ChangedMeanwhile} */
   setMetadata(path: TreePath, entry: Entry): string {
     const at = this.#parents.locate(path)
     const before = lstatSync(at)
@@ -157,9 +156,9 @@ export class Placer {
   }
 
   /**
-   * Checks that what stands at a path is what the plan was made for, and sets a conflict aside.
+   * Checks that a path is as the plan expects it, and renames a conflicting file.
    *
-   * @returns what stands there afterwards
+   * @returns the stats of the path afterwards; `undefined` if nothing is there
    */
   #clear(path: TreePath): Stats | undefined {
     const stats = this.#parents.stat(path)
@@ -171,8 +170,8 @@ export class Placer {
   }
 
   /**
-   * Makes room where a directory stands: removes it when it is empty. Else it holds the user's own, which must be in
-   * sight at every moment: the directory gets its new name by one rename. For a moment nothing is at the path.
+   * Frees the path of a directory: removes it if it is empty. Else it holds content of the user's, which must stay in
+   * sight at every moment, so one rename gives the directory a conflict name. For a moment nothing is at the path.
    */
   #removeOrKeep(path: TreePath): void {
     this.#parents.within(path, (at, parent) => {
@@ -196,7 +195,7 @@ export class Placer {
     }
   }
 
-  /** Puts what was staged where a file or a link of the log's stands. */
+  /** Replaces a file or symlink of the log's by a staged one. */
   #replace(path: TreePath, staged: string, before: Stats): void {
     const aside = this.#staging.asidePath(path)
     renameSync(staged, aside)
@@ -205,7 +204,7 @@ export class Placer {
         reached('exchanged')
         this.#discardOrUndo(path, aside, before)
       } else {
-        // Where names can't be exchanged, what is there goes first; for a moment nothing is at the path.
+        // Without an exchange the old file is removed first: for a moment nothing is at the path.
         this.#drop(path, before)
         this.#create(path, (at) => renameNew(aside, at))
       }
@@ -224,7 +223,7 @@ export class Placer {
     return exchanged
   }
 
-  /** After an exchange, with what was replaced at `aside`. */
+  /** Discards the replaced file, at `aside` after an exchange; exchanges again if that fails. */
   #discardOrUndo(path: TreePath, aside: string, before: Stats): void {
     try {
       this.#discard(path, aside, before)
@@ -234,7 +233,7 @@ export class Placer {
     }
   }
 
-  /** Takes away what stands at a path, having seen `before` there. */
+  /** Removes the file that was seen at a path as `before`. */
   #drop(path: TreePath, before: Stats): void {
     const taken = this.#take(path, before)
     try {
@@ -245,7 +244,7 @@ export class Placer {
     }
   }
 
-  /** @returns where it is now */
+  /** Moves the file that was seen at a path as `before` aside. @returns its new path @throws {ChangedMeanwhile} */
   #take(path: TreePath, before: Stats): string {
     const taken = this.#staging.asidePath(path)
     this.#parents.away(path, (at) => renameSync(at, taken))
@@ -254,13 +253,14 @@ export class Placer {
     throw new ChangedMeanwhile()
   }
 
-  /** Drops what has come out of a path, or keeps it when it isn't what was seen there. */
+  /** Deletes or retains a file taken from a path; gives it a conflict name if it isn't the file seen as `before`. */
   #discard(path: TreePath, taken: string, before: Stats): void {
     if (!isSame(before, lstatSync(taken))) {
       this.#parents.within(path, (_at, parent) => this.#keep(path, taken, parent))
     } else if (!this.#input.keeping?.take(path, taken)) unlinkSync(taken)
   }
 
+  /** Moves a file that was taken aside back to its path, or to a conflict name if the path is taken. */
   #giveBack(path: TreePath, taken: string): void {
     this.#parents.within(path, (at, parent) => {
       try {
@@ -273,7 +273,7 @@ export class Placer {
     })
   }
 
-  /** Gives something of the user's the name of a conflict copy of `path`. */
+  /** Renames content of the user's to a conflict name of `path`. */
   #keep(path: TreePath, at: string, parent: string): void {
     const name = preserveAs(at, parent, baseName(path), this.#options)
     reached('set-aside')
@@ -281,7 +281,7 @@ export class Placer {
     this.#options.onConflict(path, childPath(parentPath(path), name))
   }
 
-  /** Whether what stands at a path is still what it was when the plan was made. */
+  /** Whether a path is still as it was when the plan was made. */
   #isStill(path: TreePath, stats: Stats | undefined): boolean {
     const expected = this.#input.observed.get(path)
     if (expected === undefined || stats === undefined) return expected === stats
@@ -293,12 +293,12 @@ export class Placer {
   }
 }
 
-/** Whether two looks were at the same file or link, unchanged. A rename changes the ctime, so it doesn't count. */
+/** Whether two stats are of the same unchanged file or symlink. The ctime doesn't count, since a rename changes it. */
 function isSame(before: Stats, after: Stats): boolean {
   return before.ino === after.ino && before.size === after.size && before.mtimeMs === after.mtimeMs
 }
 
-/** Whether it is of a kind that a tree can hold. */
+/** Whether it is a file, directory or symlink, the kinds that a tree can hold. */
 function isOfTree(stats: Stats): boolean {
   return stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()
 }

@@ -6,30 +6,30 @@ import { hashFile } from '../read/read.ts'
 import { conflictName } from './conflict-name.ts'
 import { nameOfAside } from './stage.ts'
 
-/** What the name of a conflict copy is made from. */
+/** The parts of a conflict name besides the file's own name. */
 export interface ConflictNaming {
   readonly host: string
   readonly now: () => Date
 }
 
 /**
- * Gives something of the user's the name of a conflict copy of `name` in the directory `parent`.
+ * Renames content of the user's to a conflict name of `name` in the directory `parent`.
  *
- * @param at where it is, on the same file system
+ * @param at its present path, on the same file system
  * @returns the new name
- * @throws the system's error; then it is still where it was
+ * @throws the system's error; then it is still at `at`
  */
 export function preserveAs(at: string, parent: string, name: string, { host, now }: ConflictNaming): string {
   for (let attempt = 1; ; attempt++) {
     const kept = conflictName(name, now(), host, attempt)
-    // Nobody else makes up such a name: this look is only for those that we have made before.
+    // Only p2psync makes such names: the check is for its earlier conflict copies.
     if (lstatSync(join(parent, kept), { throwIfNoEntry: false }) !== undefined) continue
     renameSync(at, join(parent, kept))
     return kept
   }
 }
 
-/** What of a file or link tells whether a log knows it. */
+/** Identifies the content of a file or symlink, to look it up in a log. */
 export type Bytes =
   | { readonly type: 'file'; readonly hash: string; readonly size: number }
   | { readonly type: 'symlink'; readonly target: string }
@@ -37,12 +37,12 @@ export type Bytes =
 type IsKnown = (bytes: Bytes, at: string) => boolean | Promise<boolean>
 
 /**
- * Looks through what was taken out of a folder when a run was cut off. What is known from the log is
- * dropped; what isn't was changed by the user in that very moment, and gets a name in the folder.
+ * Goes through the files that an interrupted run had taken out of the folder. Deletes those whose content is in the log.
+ * The user changed the others at that very moment: they get a conflict name in the folder.
  *
- * @param aside the paths that `Staging.open` has left
- * @param isKnown whether these are bytes of the log; it may take what lies at `at` away to keep it
- * @returns the names under which something was kept, and what they were
+ * @param aside the paths that `Staging.open` returned
+ * @param isKnown whether the log has this content; it may move the file at `at` away to keep it
+ * @returns the former name and the conflict name of each file that was kept
  * @throws the system's error
  */
 export async function rescue(

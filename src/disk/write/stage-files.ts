@@ -14,12 +14,12 @@ declare module '../threads/jobs.ts' {
   }
 }
 
-/** A small file whose content is part of what was received. */
+/** A small file whose content is part of a received pack. */
 export interface SmallFileToStage {
-  /** Its name in the staging directory, that nothing there has. */
+  /** A free name in the staging directory. */
   readonly name: string
   readonly entry: Pick<FileEntry, 'size' | 'hash' | 'mode' | 'mtimeMs'>
-  /** Where its content begins. */
+  /** Where its content begins in the pack. */
   readonly offset: number
 }
 
@@ -30,17 +30,17 @@ export interface StageFilesRequest {
   readonly files: readonly SmallFileToStage[]
 }
 
-/** Why a file wasn't staged; `isWrong` where its content isn't what its entry promises. */
+/** Why a file wasn't staged; `isWrong` if its content differs from its entry. */
 export interface StagingFailure {
   readonly isWrong: boolean
   readonly error: PackedError
 }
 
-/** Stages many small files, as `Staging.file` does. @returns for each whether it failed; then nothing of it stays */
+/** Stages many small files, as `Staging.file` does. @returns for each file its failure, or `null` */
 export function stageFiles({ directory, bytes, files }: StageFilesRequest): Reply<readonly (StagingFailure | null)[]> {
   let full: StagingFailure | undefined
   const answer = files.map((file) => {
-    // Where there is no room for one, the others needn't try.
+    // On a full disk the other files fail too.
     if (full !== undefined) return full
     try {
       stageFile(join(directory, file.name), file.entry, bytes.subarray(file.offset, file.offset + file.entry.size))
@@ -65,7 +65,7 @@ function stageFile(path: string, entry: SmallFileToStage['entry'], content: Uint
       closeSync(fd)
     }
     reached('content-received')
-    // Not while it is open: some file systems set the time once more when what was written is closed.
+    // After the close: some file systems set the time again when they close a written file.
     setOwnMetadata(path, entry)
   } catch (error) {
     unlinkSync(path)

@@ -4,17 +4,17 @@ import type { Step } from '../../tree/plan.ts'
 
 export type WriteStep = Extract<Step, { op: 'write' }>
 
-/** Fewer are staged one by one: sooner than a thread has been started for them. */
+/** Staging fewer files one by one takes less time than starting a thread. */
 const groupedMin = 8
 
-/** Steps that are staged together, as the contents of all lie in one pack; or a single one. */
+/** Steps to stage together, since the contents of all are in one pack; or a single step. */
 export interface StageGroup {
   readonly steps: readonly WriteStep[]
-  /** The pack; for empty files none is needed. */
+  /** The pack; `nothing` for empty files. */
   readonly source: BlockRef | 'nothing' | 'single'
 }
 
-/** Joins the steps whose files are small and lie in the same pack, in the order in which each first comes. */
+/** Groups the steps for small files by pack, in the order of each pack's first step. */
 export function stageGroups(steps: readonly WriteStep[]): StageGroup[] {
   if (steps.filter((step) => sourceOf(step) !== 'single').length < groupedMin) return steps.map(alone)
   const groups: StageGroup[] = []

@@ -28,22 +28,21 @@ import { setMetadata } from '../path/metadata.ts'
 import { withSharedBytes } from '../threads/shared-bytes.ts'
 import { type Lane, nextSumId, type Workers } from '../threads/workers.ts'
 
-/** Where a reader gets the bytes of a file from; the log, in the end. */
+/** Supplies the content of files from the log. */
 export interface ContentSource {
   /**
-   * The content of `entry`, from its first byte to its last, in pieces of which each is there until the next is asked
-   * for. Rejects when `signal` is aborted.
+   * The content of `entry` in order; each piece is valid until the next call. Rejects when `signal` is aborted.
    *
-   * @param options.inPlace whether the file keeps it, and nobody else: what was read has to be there when more is
-   *   asked for
-   * @param options.doubtful whether what other files have of it is to be compared with the log, however sure it seems
+   * @param options.inPlace whether only the file stores the content: the caller has written each piece to it before it
+   *   asks for the next
+   * @param options.doubtful whether to verify bytes copied from other files against the log even if they seem unchanged
    */
   read(entry: FileEntry, signal: AbortSignal, options?: ReceiveOptions): AsyncIterable<Uint8Array>
-  /** All that a pack holds. Fails as `read` does. */
+  /** The whole content of a pack. Rejects as `read` does. */
   pack(block: BlockRef, signal: AbortSignal): Promise<Uint8Array>
 }
 
-/** What goes on beside it. */
+/** Cancellation and progress of a reception. */
 export interface ReceiveHooks {
   readonly signal: AbortSignal
   readonly onBytes?: (bytes: number) => void
@@ -54,50 +53,50 @@ export interface ReceiveOptions {
   readonly doubtful?: boolean
 }
 
-/** A file that is being received. */
+/** A file in reception. */
 export interface StagedFile {
   /** Its absolute path. */
   readonly at: string
-  /** How many of its bytes are there; some from an earlier run, perhaps, and as it left them. */
+  /** Its size at the beginning, in bytes, with unverified content of an earlier run. */
   readonly found: number
-  /** How many of them are what they should be. */
+  /** The number of verified bytes, from the first on. */
   trusted: number
 }
 
-/** Keeps account of what is being received, so that it can be read from there. */
+/** Tracks files in reception, so that their blocks can be read from them. */
 export interface StagedFiles {
-  /** Takes note of the file at `at`, of which `found` bytes are there. */
+  /** Adds the file at `at`, which has `found` bytes already. */
   stage(entry: FileEntry, at: string, found: number): StagedFile
   unstage(file: StagedFile): void
 }
 
-/** How large files are received, whose content is kept in the folder alone. */
+/** How to receive large files, whose content is stored only in the folder. */
 export interface InPlaceStaging {
-  /** Of files larger than this, in bytes. */
+  /** Larger files are stored in place, in bytes. */
   readonly inPlaceAbove: number
   readonly files: StagedFiles
   readonly workers: Workers
 }
 
-/** A disk is told to write after so many bytes. */
+/** A reception starts an fdatasync after each of these amounts. */
 const earlyBytes = 64 * 1024 * 1024
 const sync = promisify(fdatasync)
 
-/** Thrown when bytes aren't those that the entry promises. */
+/** Thrown when content differs from its entry. */
 export class WrongContent extends Error {}
 
 export const wrongHash = 'content that does not have the hash of its entry'
 
-/** The directory where files are received, on the file system of the folder so that a rename moves them in. */
+/** The directory for files in reception, on the file system of the folder, so that a rename moves them in. */
 export class Staging {
   readonly directory: string
   readonly #run = randomBytes(6).toString('hex')
   readonly #inPlace: InPlaceStaging | undefined
-  /** What was received, whole or in part, and lies here, by its path. */
+  /** The in-place files here, complete or partial, by path. */
   readonly #received = new Map<string, StagedFile>()
-  /** What is being received, or waits to be moved in. */
+  /** The in-place files in reception or waiting to be moved in. */
   readonly #active = new Set<string>()
-  /** Files received in part, by the hash of what they shall hold. */
+  /** The hashes of in-place files here, which may be partial. */
   readonly #parts = new Set<string>()
   #count = 0
 
@@ -107,10 +106,10 @@ export class Staging {
   }
 
   /**
-   * Makes the directory and empties it of what an earlier run has left, but for files that were received in part: they
-   * are gone on with, or pruned.
+   * Makes the directory and removes the leftovers of an earlier run, except partial in-place files, which `receive`
+   * resumes or `prune` removes.
    *
-   * @returns the paths of what was taken out of the folder when that run was cut off: it is left
+   * @returns the paths of files that an interrupted run had taken out of the folder; they stay
    */
   open(): readonly string[] {
     this.make()
@@ -125,31 +124,31 @@ export class Staging {
     return aside
   }
 
-  /** The same, but where nothing was ever received no directory is made. */
+  /** Does the same, but doesn't make the directory. */
   reopen(): readonly string[] {
     return existsSync(this.directory) ? this.open() : []
   }
 
-  /** Makes the directory where there is none. */
+  /** Makes the directory unless it exists. */
   make(): void {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 })
   }
 
-  /** Whether the content of a file is kept in the file alone: large ones would take twice the disk. */
+  /** Whether a file's content is stored in the file only, which saves large files from taking twice the disk space. */
   isInPlace({ size }: FileEntry): boolean {
     return this.#inPlace !== undefined && size > this.#inPlace.inPlaceAbove
   }
 
   /**
-   * Receives a file whose content is kept in place: what was received before is gone on with, and what is received
-   * now stays for the next time when it is cut off. Else as `file`.
+   * Receives a file whose content is stored in place: resumes a partial one, and leaves a partial one if interrupted.
+   * Otherwise as `file`.
    */
   async receive(entry: FileEntry, source: ContentSource, options: ReceiveHooks): Promise<string> {
     try {
       return await this.#receive(entry, source, options, false)
     } catch (error) {
       if (!(error instanceof WrongContent)) throw error
-      // A disk may have changed a file that was copied from, and told nobody.
+      // A disk may have silently corrupted a file that bytes were copied from.
       return this.#receive(entry, source, options, true)
     }
   }
@@ -187,7 +186,7 @@ export class Staging {
       reached('file-staged')
       return path
     } catch (error) {
-      // What has come can be read from here on: another version of the file may have much of it.
+      // The received part stays readable: another version of the file may share much of it.
       this.#active.delete(path)
       if (error instanceof WrongContent || error instanceof RangeError) this.#drop(path)
       await sum().catch(() => {})
@@ -207,7 +206,7 @@ export class Staging {
     await withSharedBytes(bytes, (seen) => lane.run('write-chunk', { ...to, bytes: seen }))
   }
 
-  /** What was staged lies elsewhere now, and is known there. */
+  /** Stops tracking a staged file that was moved into the folder. */
   release(path: string): void {
     const staged = this.#received.get(path)
     this.#received.delete(path)
@@ -215,7 +214,7 @@ export class Staging {
     if (staged !== undefined) this.#inPlace?.files.unstage(staged)
   }
 
-  /** Drops what was received in part, but for these entries. */
+  /** Deletes partial files, except those of these entries. */
   prune(wantedEntries: Iterable<Entry | undefined>): void {
     const wanted = new Set<string>()
     for (const entry of wantedEntries) if (entry?.type === 'file') wanted.add(entry.hash)
@@ -236,21 +235,21 @@ export class Staging {
     return join(this.directory, `part-${hash}`)
   }
 
-  /** Two of one content that come at once are two files, of which one is gone on with. */
+  /** Concurrent receptions of equal content get separate files; only one of them is resumable. */
   #partPath({ hash }: FileEntry): string {
     const path = this.#pathOfPart(hash)
     return this.#active.has(path) ? this.#nextPath() : path
   }
 
   /**
-   * Writes `content` to a staged file of its own and gives it the entry's mode and time.
+   * Writes `content` to a new staged file and sets the entry's mode and time.
    *
    * @returns the staged file's path
-   * @throws {WrongContent} when length or SHA-256 aren't the entry's; nothing stays behind
+   * @throws {WrongContent} if length or SHA-256 differ from the entry's; removes the file
    */
   async file(entry: FileEntry, content: AsyncIterable<Uint8Array>, onBytes?: (bytes: number) => void): Promise<string> {
     const path = this.#nextPath()
-    // Open from the first byte to the last alone: many files may wait for their first.
+    // The file is open only from the first byte to the last: many files may wait for their first.
     let fd: number | undefined
     const close = () => {
       if (fd !== undefined) closeSync(fd)
@@ -283,13 +282,13 @@ export class Staging {
     }
   }
 
-  /** Makes a staged symlink; its target is only data. Throws the system's error, in plain words where there are none. */
+  /** Makes a staged symlink, and never follows its target. @throws the system's error */
   symlink(entry: SymlinkEntry): string {
     const path = this.#nextPath()
     try {
       symlinkSync(entry.target, path)
     } catch (error) {
-      // In a directory of our own nothing else is refused with these.
+      // In this directory these codes can only mean that.
       const code = systemCode(error)
       if (code !== 'EPERM' && code !== 'ENOSYS' && code !== 'ENOTSUP') throw error
       throw Object.assign(new Error("The file system here can't hold symlinks"), { code })
@@ -298,7 +297,7 @@ export class Staging {
     return path
   }
 
-  /** Drops what was staged and isn't wanted any more. What was received at length stays until it is pruned. */
+  /** Deletes a staged file that isn't needed. An in-place file stays, resumable, until `prune`. */
   discard(path: string): void {
     if (partName.test(basename(path))) {
       this.#active.delete(path)
@@ -308,11 +307,11 @@ export class Staging {
     try {
       unlinkSync(path)
     } catch {
-      // Moved in already, or never there; what stays is emptied out at the next start.
+      // It was moved in already or never existed; else the next `open` removes it.
     }
   }
 
-  /** A place for what is taken out of the folder, by which it is known what it was should this run be cut off. */
+  /** A path for a file taken out of the folder, with its name in it, which `rescue` needs after an interrupted run. */
   asidePath(path: TreePath): string {
     return join(this.directory, `aside-${this.nextName()}-${cutToBytes(baseName(path), asideBytesMax)}`)
   }
@@ -321,13 +320,13 @@ export class Staging {
     return join(this.directory, this.nextName())
   }
 
-  /** A name in the directory that nothing there has. */
+  /** A name that is free in the directory. */
   nextName(): string {
     return `${this.#run}-${(this.#count++).toString(36)}`
   }
 }
 
-/** Has a disk write a large file while it comes, so that there is less to wait for when it has come. */
+/** Syncs a large file during its reception, which shortens the final sync. */
 class EarlySync {
   readonly #fd: number
   #waiting = 0
@@ -337,12 +336,12 @@ class EarlySync {
     this.#fd = fd
   }
 
-  /** So many bytes more were written to the file. */
+  /** Counts bytes written to the file. */
   wrote(bytes: number): void {
     this.#waiting += bytes
     if (this.#waiting < earlyBytes || this.#sync !== undefined) return
     this.#waiting = 0
-    // What fails here fails again where the file must be on the disk.
+    // An error here occurs again in the final sync.
     this.#sync = sync(this.#fd)
       .catch(() => {})
       .finally(() => {
@@ -357,21 +356,21 @@ class EarlySync {
 
 const partName = /^part-([0-9a-f]{64})$/
 const asideName = /^aside-[0-9a-f]+-[0-9a-z]+-(.+)$/s
-/** Leaves room for what stands before the name. */
+/** Leaves room for the prefix of the name. */
 const asideBytesMax = 200
 
-/** The name in the folder of what lies aside. */
+/** The former name in the folder of a file taken aside. */
 export function nameOfAside(path: string): string {
   return asideName.exec(basename(path))?.[1] ?? basename(path)
 }
 
-/** What failed: our disk; the log, whose blocks are verified and won't be others the next time; or the way to it. */
+/** Attributes an error to the local disk, to the log (verified blocks, so a retry can't help) or to the transfer. */
 export function stagingFault(error: unknown): Problem['action'] {
   if (systemCode(error) !== undefined) return 'write'
   return error instanceof WrongContent || error instanceof RangeError ? 'log' : 'fetch'
 }
 
-/** Makes a staged file, where nothing has its name. */
+/** Makes a staged file; fails if the name is taken. */
 export function createStaged(path: string): number {
   return openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
 }
@@ -382,7 +381,7 @@ function openPart(path: string): number {
     return openSync(path, flags, 0o600)
   } catch (error) {
     if (systemCode(error) !== 'EACCES') throw error
-    // An earlier run had it whole, and with the mode that it shall have.
+    // An earlier run had completed it and set its final mode.
     chmodSync(path, 0o600)
     return openSync(path, flags)
   }

@@ -6,7 +6,7 @@ import { MissingBlock } from './bee-view.ts'
 export function damaged({ fork, length }: Version, error: unknown): unknown {
   if (!(error instanceof RangeError)) return error
   if (error instanceof MissingBlock) {
-    const message = `Not all of version ${length} of the log is here yet. Start p2psync clone to have it fetched`
+    const message = `Not all of version ${length} of the log is here yet. p2psync clone fetches it`
     return new SyncError('NOT_HELD', message, { cause: error })
   }
   const message = `Version ${length} of fork ${fork} of the log is damaged: ${error.message}. Nothing of it is applied`

@@ -2,8 +2,8 @@ import type Hypercore from 'hypercore'
 import type { PeerInternals } from 'hypercore'
 import { attendedClock } from '../../attended-clock.ts'
 import { BoundedMap } from '../../bounded-map.ts'
+import { isSilence } from '../../keep-alive-bytes.ts'
 import { Lateness, patienceMs, type TimeLimit } from '../../lateness.ts'
-import { isSilence } from '../../silence.ts'
 import { internalsOf, onPeer } from './internals.ts'
 
 /** A peer that has requests and sends nothing for this long is disconnected, so that others are asked; later if it was late before. */

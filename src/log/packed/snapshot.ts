@@ -9,7 +9,7 @@ import {
   type SnapshotRow,
   snapshotLimits
 } from '../../format/snapshot-codec.ts'
-import { isSilence } from '../../silence.ts'
+import { isSilence } from '../../keep-alive-bytes.ts'
 import type { TreePath } from '../../tree/path.ts'
 import type { Version } from '../../tree/tree.ts'
 import { headerLength, type LogEntry } from '../bee/entries.ts'

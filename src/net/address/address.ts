@@ -1,6 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net'
 
-/** Where something listens. `host` is a name or an address; a link-local IPv6 one carries its zone, `fe80::1%eth0`. */
+/** Where something listens. `host` is a name or an IP address; a link-local IPv6 one has its zone, `fe80::1%eth0`. */
 export interface Address {
   readonly host: string
   readonly port: number
@@ -19,12 +19,12 @@ export function readAddress(text: string): Address | undefined {
   return { host: (match[1] ?? match[2]) as string, port }
 }
 
-/** An IPv4 address in the form in which a socket for both families has it, `::ffff:10.0.0.1`, in its own form. */
+/** Turns an IPv4 address as a dual-stack socket reports it, `::ffff:10.0.0.1`, into its plain form. */
 export function plainHost(host: string): string {
   return host.startsWith('::ffff:') && host.includes('.') ? host.slice('::ffff:'.length) : host
 }
 
-/** Ranges where no other machine is, or more than one. */
+/** Ranges that don't name exactly one other machine. */
 const notUnicast = new BlockList()
 for (const [net, prefix] of [
   ['0.0.0.0', 8],
@@ -33,7 +33,7 @@ for (const [net, prefix] of [
 ] as const) {
   notUnicast.addSubnet(net, prefix)
 }
-// Link-local addresses of IPv6 mean nothing without their zone, which isn't ours.
+// Link-local IPv6 addresses mean nothing without a zone, and a peer's zone isn't valid here.
 for (const [net, prefix] of [
   ['::', 127],
   ['fe80::', 10],
@@ -42,7 +42,7 @@ for (const [net, prefix] of [
   notUnicast.addSubnet(net, prefix, 'ipv6')
 }
 
-/** Whether an IP address may be one of another machine. */
+/** Whether an IP address may belong to one other machine. */
 export function isUnicast(host: string): boolean {
   const plain = plainHost(host)
   return !notUnicast.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4')

@@ -10,7 +10,7 @@ export interface LocalAddress {
   readonly family: 'IPv4' | 'IPv6'
   /** Whether it is loopback. */
   readonly internal: boolean
-  /** Bits of the host that its network has in common. */
+  /** The length of the network prefix in bits. */
   readonly prefix: number
 }
 
@@ -23,18 +23,18 @@ export interface InterfaceChange {
   readonly removed: readonly LocalAddress[]
 }
 
-/** Nothing in Node tells of a cable that is pulled, so the system is asked so often. It takes 0.1 ms. */
-const lookMs = 1000
+/** The polling interval: Node reports no changes, such as a pulled cable. Each poll takes 0.1 ms. */
+const pollMs = 1000
 
 /** This machine's addresses, as they come and go. */
 export class Interfaces {
   readonly #listeners = new Set<(change: InterfaceChange) => void>()
   readonly #timer: NodeJS.Timeout
   readonly #networks = new WeakMap<LocalAddress, BlockList>()
-  #addresses = look()
+  #addresses = readLocalAddresses()
 
   constructor() {
-    this.#timer = setInterval(() => this.#look(), lookMs)
+    this.#timer = setInterval(() => this.#poll(), pollMs)
     this.#timer.unref()
   }
 
@@ -42,7 +42,7 @@ export class Interfaces {
     return [...this.#addresses.values()]
   }
 
-  /** How far a host is, as far as its address tells. */
+  /** How far a host is, judging by its address alone. */
   distance(host: string): Distance {
     const plain = host.split('%')[0] as string
     const family = isIPv6(plain) ? 'ipv6' : 'ipv4'
@@ -54,7 +54,7 @@ export class Interfaces {
     return near.internal || near.host === plain ? 'machine' : 'lan'
   }
 
-  /** Made once a look at most: it is asked of every peer again and again. */
+  /** Built once per poll at most, since `distance` is called often for every peer. */
   #networkOf(local: LocalAddress): BlockList {
     const known = this.#networks.get(local)
     if (known !== undefined) return known
@@ -75,8 +75,8 @@ export class Interfaces {
     this.#listeners.clear()
   }
 
-  #look(): void {
-    const [before, now] = [this.#addresses, look()]
+  #poll(): void {
+    const [before, now] = [this.#addresses, readLocalAddresses()]
     const added = [...now].filter(([id]) => !before.has(id)).map(([, address]) => address)
     const removed = [...before].filter(([id]) => !now.has(id)).map(([, address]) => address)
     this.#addresses = now
@@ -85,7 +85,7 @@ export class Interfaces {
   }
 }
 
-function look(): ReadonlyMap<string, LocalAddress> {
+function readLocalAddresses(): ReadonlyMap<string, LocalAddress> {
   const found = new Map<string, LocalAddress>()
   for (const [name, addresses] of Object.entries(networkInterfaces())) {
     for (const { address: host, family, internal, cidr } of addresses ?? []) {
@@ -96,7 +96,7 @@ function look(): ReadonlyMap<string, LocalAddress> {
   return found
 }
 
-/** Whether an address is one of this machine's own now. */
+/** Whether this machine has an address now. */
 export function isOwnHost(host: string): boolean {
-  return [...look().values()].some((address) => address.host === host)
+  return [...readLocalAddresses().values()].some((address) => address.host === host)
 }

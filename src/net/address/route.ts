@@ -6,7 +6,7 @@ import type { Address } from './address.ts'
 /**
  * The address of this machine from which packets to `address` leave. Nothing is sent.
  *
- * @throws the system's error, such as ENETUNREACH, where there is no way
+ * @throws the system's error, such as ENETUNREACH, if there is no route
  */
 export async function localHostTowards({ host, port }: Address): Promise<string> {
   const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')

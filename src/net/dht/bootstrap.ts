@@ -14,24 +14,24 @@ const trace = debuglog('p2psync:bootstrap')
 export interface PrivateDhtOptions {
   /** The first of five UDP ports in a row. 49737 when left out. */
   readonly port?: number
-  /** The only IPv4 address of this machine on which to listen; all when left out. */
+  /** The only IPv4 address of this machine to listen at; all when left out. */
   readonly host?: string
 }
 
 /**
- * Below three, peers behind NAT can't learn how others see them, so that no hole is punched; below four, connections
- * stall for seconds. The fifth is for whom one is down. That all are on one host does no harm.
+ * With fewer than three, peers behind NAT can't learn how others see them, so hole punching fails; with fewer than
+ * four, connections stall for seconds. The fifth is a reserve for one that is down. All may run on one host.
  */
 const nodeCount = 5
 const defaultPort = 49_737
 const loopback = '127.0.0.1'
-/** Only to learn which way packets would go; nobody is there, and nothing is sent. */
-const somewhere = '192.0.2.1'
+/** An address that stands for the internet (RFC 5737), to find the outgoing route; nothing is sent there. */
+const internetHost = '192.0.2.1'
 
 /**
- * A DHT of its own for networks that want no outside dependency: five nodes in this process. They stand at ports in a
- * row, so that a firewall can let them pass. All go by one address of this machine, since a node is known by its address;
- * where that address goes, they move to another.
+ * A private DHT for networks without outside dependencies: five nodes in this process, at consecutive ports, which a
+ * firewall can open as one range. All nodes use one address of this machine, since a node is identified by its address;
+ * when that address disappears, they move to another.
  */
 export class PrivateDht {
   readonly #port: number
@@ -39,21 +39,27 @@ export class PrivateDht {
   readonly #interfaces = new Interfaces()
   readonly #onMove = new Set<() => void>()
   #nodes: readonly DHT[] = []
-  /** The address by which the nodes go. */
+  /** The address by which the nodes are known. */
   #home = loopback
   #opening: Promise<void> | undefined
-  /** What is being done, one after the other. */
-  #work: Promise<void> = Promise.resolve()
+  /** The chain of moves, one at a time. */
+  #moves: Promise<void> = Promise.resolve()
   #closed = false
 
   /** @throws {SyncError} USAGE */
   constructor({ port = defaultPort, host }: PrivateDhtOptions = {}) {
     const last = 65_535 - nodeCount + 1
     if (!Number.isInteger(port) || port < 1 || port > last) {
-      throw new SyncError('USAGE', `The port can't be ${port}: ${nodeCount} in a row are needed, from 1 to ${last} on`)
+      throw new SyncError(
+        'USAGE',
+        `The port can't be ${port}: ${nodeCount} ports in a row are needed, so it must be from 1 to ${last}`
+      )
     }
     if (host !== undefined && (!isIPv4(host) || host === '0.0.0.0')) {
-      throw new SyncError('USAGE', `${JSON.stringify(host)} is no IPv4 address of one machine. Leave it out for all`)
+      throw new SyncError(
+        'USAGE',
+        `${JSON.stringify(host)} is not an IPv4 address of one machine. Leave it out to listen at all addresses`
+      )
     }
     this.#port = port
     this.#host = host
@@ -64,7 +70,10 @@ export class PrivateDht {
     return [this.#port, this.#port + nodeCount - 1]
   }
 
-  /** Where the DHT can be joined: first the address by which its nodes go, which all have to reach; loopback last. */
+  /**
+   * Addresses to join the DHT at: first the one by which its nodes are known, which every peer must reach; loopback
+   * last.
+   */
   get addresses(): readonly Address[] {
     const port = this.#port
     if (this.#host !== undefined) return [{ host: this.#host, port }]
@@ -75,14 +84,14 @@ export class PrivateDht {
   /**
    * Resolves when the nodes have joined each other.
    *
-   * @throws {SyncError} PORT_IN_USE, USAGE when the host isn't of this machine
+   * @throws {SyncError} PORT_IN_USE; USAGE when `host` is no address of this machine
    */
   ready(): Promise<void> {
     this.#opening ??= this.#open()
     return this.#opening
   }
 
-  /** Calls `listener` whenever the addresses have changed. @returns a function that ends it */
+  /** Calls `listener` whenever the addresses have changed. @returns a function that ends the subscription */
   onMove(listener: () => void): () => void {
     this.#onMove.add(listener)
     return () => this.#onMove.delete(listener)
@@ -92,8 +101,8 @@ export class PrivateDht {
     this.#closed = true
     this.#interfaces.close()
     await this.#opening?.catch(() => {})
-    await this.#work
-    await this.#end()
+    await this.#moves
+    await this.#stop()
   }
 
   async #open(): Promise<void> {
@@ -104,7 +113,7 @@ export class PrivateDht {
       this.#interfaces.close()
       throw error
     }
-    if (this.#host === undefined) this.#interfaces.subscribe(() => this.#inTurn(() => this.#follow()))
+    if (this.#host === undefined) this.#interfaces.subscribe(() => this.#inTurn(() => this.#followInterfaces()))
   }
 
   /** Starts the nodes, all or none. */
@@ -131,21 +140,21 @@ export class PrivateDht {
     trace('%d nodes at %s:%d', nodeCount, this.#home, this.#port)
   }
 
-  async #end(): Promise<void> {
+  async #stop(): Promise<void> {
     const nodes = this.#nodes
     this.#nodes = []
     await Promise.allSettled(nodes.map((node) => node.destroy({ force: true })))
   }
 
-  /** After this machine's addresses have changed. */
-  async #follow(): Promise<void> {
+  /** Moves the nodes if their address is gone, and notifies the listeners. */
+  async #followInterfaces(): Promise<void> {
     const hosts = this.#outwardHosts()
     const isGone = this.#nodes.length === 0 || !hosts.includes(this.#home)
-    // One without a network began on loopback, and does so again when it loses all.
+    // Without any network the nodes use loopback, at the start and after losing the last network.
     const best = isGone ? await this.#bestHost() : this.#home
     if (best !== this.#home || this.#nodes.length === 0) {
-      trace('%s is gone, %s is next', this.#home, best)
-      await this.#end()
+      trace('moving from %s to %s', this.#home, best)
+      await this.#stop()
       this.#home = best
       await this.#start()
     }
@@ -153,17 +162,17 @@ export class PrivateDht {
   }
 
   #inTurn(act: () => Promise<void>): void {
-    this.#work = this.#work.then(async () => {
+    this.#moves = this.#moves.then(async () => {
       if (this.#closed) return
-      // The next change of addresses tries again.
+      // The next change of addresses retries a failed move.
       await act().catch((error: unknown) => trace('%s', error))
     })
   }
 
-  /** The address from which packets leave for far away, else any that others may reach, else loopback. */
+  /** The address from which packets leave for the internet, else any non-loopback address, else loopback. */
   async #bestHost(): Promise<string> {
     const hosts = this.#outwardHosts()
-    const outward = await localHostTowards({ host: somewhere, port: 9 }).catch(() => undefined)
+    const outward = await localHostTowards({ host: internetHost, port: 9 }).catch(() => undefined)
     return outward !== undefined && hosts.includes(outward) ? outward : (hosts[0] ?? loopback)
   }
 
@@ -174,7 +183,7 @@ export class PrivateDht {
   }
 }
 
-/** Tried beforehand, since a node that fails to bind leaves things behind. */
+/** Tests a port before a node binds it, since a node that fails to bind leaks resources. */
 async function assertFree(port: number, host: string, [first, last]: readonly [number, number]): Promise<void> {
   const socket = createSocket('udp4')
   try {
@@ -183,15 +192,19 @@ async function assertFree(port: number, host: string, [first, last]: readonly [n
   } catch (error) {
     const code = systemCode(error)
     if (code === 'EADDRNOTAVAIL') {
-      throw new SyncError('USAGE', `${host} is no address of this machine. Leave --host out for all that it has`, {
-        cause: error
-      })
+      throw new SyncError(
+        'USAGE',
+        `${host} is not an address of this machine. Leave --host out to listen at all of them`,
+        {
+          cause: error
+        }
+      )
     }
-    const what = code === 'EADDRINUSE' ? 'is in use' : `can't be opened (${code})`
-    const why = code === 'EADDRINUSE' ? ', perhaps by p2psync or another program that uses a DHT' : ''
+    const problem = code === 'EADDRINUSE' ? 'is in use' : `can't be opened (${code})`
+    const cause = code === 'EADDRINUSE' ? ', perhaps by p2psync or another program that uses a DHT' : ''
     throw new SyncError(
       'PORT_IN_USE',
-      `The UDP port ${port} ${what}${why}. The ports ${first} to ${last} are needed: end that program, or give another --port`,
+      `The UDP port ${port} ${problem}${cause}. The ports ${first} to ${last} are needed: end that program, or give another --port`,
       { cause: error }
     )
   } finally {

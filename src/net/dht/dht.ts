@@ -5,15 +5,15 @@ import { systemCode } from '../../errors.ts'
 import type { Address } from '../address/address.ts'
 
 /**
- * What stands between this machine and the outside, as far as the nodes of the DHT see it.
- * - `open`: they reach it unasked.
- * - `steady`: all see the same port, so that others can be told of it, and holes be punched.
- * - `changing`: each sees another port, so that nobody can know where an answer would come through.
- * - `unknown`: they are too few to tell, or none has answered yet.
+ * The kind of address translation or firewall in front of this machine, as the DHT's nodes see it.
+ * - `open`: unsolicited packets arrive.
+ * - `steady`: all nodes see the same port, so peers can punch holes to it.
+ * - `changing`: each node sees another port, so peers can't predict where a packet would get through.
+ * - `unknown`: too few nodes answer to tell.
  */
 export type NatKind = 'open' | 'steady' | 'changing' | 'unknown'
 
-/** The peer has answered through the DHT; what failed is the way from here to there. */
+/** Errors after the peer has answered through the DHT: only the direct path to it failed. */
 const unreachableCodes: ReadonlySet<string | undefined> = new Set([
   'CANNOT_HOLEPUNCH',
   'HOLEPUNCH_ABORTED',
@@ -24,21 +24,21 @@ const unreachableCodes: ReadonlySet<string | undefined> = new Set([
   'REMOTE_NOT_HOLEPUNCHING'
 ])
 const unreachableMax = 256
-/** So many must say as whom they see this machine before a hole is punched. They may be on one host. */
+/** Nodes that must report how they see this machine before hole punching. They may be on one host. */
 const nodesMin = 3
 
 const trace = debuglog('p2psync:dht')
 
-/** A node of the DHT that remembers what came of its dials, which the swarm keeps to itself. */
+/** A DHT node that records the outcome of its dials, which Hyperswarm doesn't report. */
 export class Dht extends DHT {
-  /** The peers that answer through the DHT and can't be reached, by public key in hexadecimal. */
+  /** The public keys, in hexadecimal, of peers that answer through the DHT but can't be reached. */
   readonly #unreachable = new Set<string>()
 
   constructor(bootstrap: readonly Address[] | undefined) {
     super(bootstrap === undefined ? {} : { bootstrap })
   }
 
-  /** How many peers answer through the DHT and can't be reached. */
+  /** How many peers answer through the DHT but can't be reached. */
   get unreachable(): number {
     return this.#unreachable.size
   }
@@ -49,7 +49,7 @@ export class Dht extends DHT {
     return this.port === 0 ? 'changing' : 'steady'
   }
 
-  /** The peer is connected, by whichever end dialled. */
+  /** Records that a peer is connected, whichever end dialled. */
   reached(key: Buffer): void {
     this.#unreachable.delete(key.toString('hex'))
   }
@@ -57,17 +57,18 @@ export class Dht extends DHT {
   override connect(key: Buffer, options?: object): SecretStream {
     const stream = super.connect(key, options)
     const [peer, startMs] = [key.toString('hex'), performance.now()]
-    const tell = (what: string) => trace('%s: %s after %d ms', peer.slice(0, 8), what, performance.now() - startMs)
+    const traceOutcome = (outcome: string) =>
+      trace('%s: %s after %d ms', peer.slice(0, 8), outcome, performance.now() - startMs)
     let isOpen = false
     trace('%s: dialled', peer.slice(0, 8))
     stream.once('open', () => {
       isOpen = true
-      tell('open')
+      traceOutcome('open')
     })
     stream.once('error', (error) => {
       if (isOpen) return
       const code = systemCode(error)
-      tell(code ?? String(error))
+      traceOutcome(code ?? String(error))
       if (!unreachableCodes.has(code)) this.#unreachable.delete(peer)
       else if (this.#unreachable.size < unreachableMax) this.#unreachable.add(peer)
     })

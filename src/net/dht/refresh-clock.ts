@@ -1,14 +1,14 @@
 /**
- * After a start and any change of the network the DHT is asked again so soon, as those who ask at the same time don't
- * hear of each other, and so often while it doesn't answer. Hyperswarm alone would wait for ten minutes.
+ * The interval after a start or a change of the network, since peers that query the DHT at the same time miss each
+ * other; also while the DHT doesn't answer. Hyperswarm alone would wait for ten minutes.
  */
 const soonRefreshMs = 2000
 /**
- * And then so often: while there is no peer, or one was lost, and for ever in a private DHT. One that was started
- * again has forgotten us without anybody noticing, and others would look for us in vain.
+ * The interval after that: while no peer is connected, for `searchMs` after a peer was lost, and always in a private
+ * DHT, which forgets our announcement when it restarts, without any notice.
  */
 const usualRefreshMs = 10_000
-/** A peer that was lost is looked for in the DHT for so long. */
+/** How long to look for a lost peer in the DHT. */
 const searchMs = 120_000
 
 export interface RefreshSituation {
@@ -19,43 +19,43 @@ export interface RefreshSituation {
   readonly isPrivate: boolean
 }
 
-/** When the DHT is to be asked again. Times are of a clock that never goes back, in milliseconds. */
+/** Schedules the DHT refreshes. Times are of a monotonic clock, in milliseconds. */
 export class RefreshClock {
-  #askedMs: number
+  #refreshedMs: number
   #lostMs = Number.NEGATIVE_INFINITY
-  /** Whether it is to be asked again soon. */
-  #isNews = true
+  /** Whether the next refresh is due soon, after a start or a change. */
+  #hasChanged = true
   #wasOnline = false
 
-  /** It is asked now, for the first time. */
+  /** @param nowMs the time of the first query */
   constructor(nowMs: number) {
-    this.#askedMs = nowMs
+    this.#refreshedMs = nowMs
   }
 
-  /** The network has changed, and the DHT is asked now. */
+  /** Records that the network has changed, and that the caller refreshes now. */
   changed(nowMs: number): void {
-    this.#isNews = true
-    this.#askedMs = nowMs
+    this.#hasChanged = true
+    this.#refreshedMs = nowMs
   }
 
-  /** A peer was lost. */
+  /** Records that a peer was lost. */
   lost(nowMs: number): void {
     this.#lostMs = nowMs
   }
 
-  /** @returns whether it is to be asked now; that it is asked then is taken for granted */
+  /** Whether to refresh now. If so, the caller must do it: it counts as done. */
   isDue(nowMs: number, situation: RefreshSituation): boolean {
-    // It answers, and perhaps others who waited for it ask it at the same time.
+    // The DHT just came back, and peers that waited for it may query it at the same time.
     if (situation.isOnline && !this.#wasOnline) this.changed(nowMs)
     this.#wasOnline = situation.isOnline
-    if (nowMs - this.#askedMs < this.#pauseMs(nowMs, situation)) return false
-    this.#isNews = false
-    this.#askedMs = nowMs
+    if (nowMs - this.#refreshedMs < this.#pauseMs(nowMs, situation)) return false
+    this.#hasChanged = false
+    this.#refreshedMs = nowMs
     return true
   }
 
   #pauseMs(nowMs: number, { isOnline, isConnected, isPrivate }: RefreshSituation): number {
-    if (this.#isNews) return soonRefreshMs
+    if (this.#hasChanged) return soonRefreshMs
     const isSearching = !isConnected || nowMs - this.#lostMs < searchMs
     if (isSearching && !isOnline) return soonRefreshMs
     return isSearching || isPrivate ? usualRefreshMs : Number.POSITIVE_INFINITY

@@ -17,32 +17,32 @@ export interface SwarmOptions {
   readonly onStream: (stream: BoundedStream) => void
 }
 
-/** A peer that was lost is dialled again after these, in milliseconds; Hyperswarm's own go from a second to ten minutes. */
+/** Pauses before redialling a lost peer, in milliseconds; Hyperswarm's own go from a second to ten minutes. */
 const backoffsMs = [400, 1500, 5000, 15_000]
-/** What may come before the other end has proven anything. */
+/** The most that the other end may send before it has proven anything. */
 const unprovenBytesMax = 4096
-/** Connections that haven't proven anything yet; each is one for 5 seconds at most. */
+/** Connections that have proven nothing yet; each may stay so for 5 seconds. */
 const pendingMax = 64
-/** Hyperswarm counts those too: strangers mustn't keep it from dialling the peers that may connect. */
+/** Hyperswarm counts unproven connections, too: strangers must not keep it from dialling peers. */
 const maxPeers = 3 * pendingMax
-/** How long a leave-taking from the DHT may hold up the end. */
+/** How long leaving the DHT may delay `close`. */
 const closeMsMax = 2000
 
 const trace = debuglog('p2psync:swarm')
 
-/** Finds the peers of a topic through a Hyperswarm, and is found. */
+/** Finds the peers of a topic through the DHT, and announces this one. */
 export class Swarm {
   readonly #dht: Dht
   readonly #swarm: Hyperswarm
   readonly #discovery: Discovery
   readonly #pending = new Set<SecretStream>()
 
-  /** Begins at once, as one who serves and one who looks for others; waits for neither. */
+  /** Starts announcing and looking up the topic, without waiting for either. */
   constructor({ keyPair, topic, bootstrap, throttles, onStream }: SwarmOptions) {
     this.#dht = new Dht(bootstrap)
     this.#swarm = new Hyperswarm({ keyPair, backoffs: backoffsMs, maxPeers, dht: this.#dht })
     this.#swarm.on('connection', (stream: SecretStream) => {
-      // A connection that breaks is normal; the swarm dials again.
+      // Connections break in normal use; the swarm dials again.
       stream.on('error', () => {})
       this.#dht.reached(stream.remotePublicKey)
       throttle(stream, throttles)
@@ -51,10 +51,10 @@ export class Swarm {
     this.#discovery = this.#swarm.join(topic, { server: true, client: true })
   }
 
-  /** Asks the DHT anew: for whoever sits and waits without a peer, and after a change of the network. */
+  /** Announces and looks up the topic again. */
   refresh(): void {
-    trace('asks the DHT anew')
-    // Both: the one announces us anew, the other looks for others. Offline they fail, and are tried again.
+    trace('refreshes')
+    // The server's refresh announces us, the discovery's looks up others. Offline they fail; a later refresh retries.
     this.#swarm.server.refresh()
     this.#discovery.refresh().catch(() => {})
   }
@@ -64,7 +64,7 @@ export class Swarm {
     return this.#dht.online && this.#dht.nodes.length > 0
   }
 
-  /** How many peers answer through the DHT, and can't be reached. */
+  /** How many peers answer through the DHT but can't be reached. */
   get unreachable(): number {
     return this.#dht.unreachable
   }

@@ -7,27 +7,27 @@ interface Heard {
 }
 
 interface Peer {
-  /** By the address as text, the one heard last at the end. */
+  /** By address as text, the last heard at the end. */
   readonly heard: Map<string, Heard>
   reportedMs: number
 }
 
 const peersMax = 256
 const addressesMax = 8
-/** A peer that is heard though nothing has changed is reported so often at most. */
+/** The least time between reports of an unchanged peer. */
 const reportMs = 1000
 
-/** Who was heard on the local network, and where. It never remembers more than its bounds: the oldest goes. */
+/** The peers announced on the local network, with their addresses. Bounded: the oldest are dropped. */
 export class LanPeers {
   readonly #onPeer: (publicKey: string, addresses: readonly Address[]) => void
-  /** By public key, the one heard last at the end. */
+  /** By public key, the last heard at the end. */
   readonly #peers = new Map<string, Peer>()
 
   constructor(onPeer: (publicKey: string, addresses: readonly Address[]) => void) {
     this.#onPeer = onPeer
   }
 
-  /** A peer has said that it is at an address, which holds for `ttlMs`; at `nowMs` by a clock that never goes back. */
+  /** Records that a peer announced an address, valid for `ttlMs`. @param nowMs of a monotonic clock */
   heard(publicKey: string, address: Address, ttlMs: number, nowMs: number): void {
     const peer = this.#peers.get(publicKey) ?? { heard: new Map(), reportedMs: Number.NEGATIVE_INFINITY }
     const text = showAddress(address)
@@ -40,18 +40,21 @@ export class LanPeers {
     if (isNew || nowMs - peer.reportedMs >= reportMs) this.#report(publicKey, peer, nowMs)
   }
 
-  /** A peer has taken its leave from a host. Where else it is, it says there: so nobody can do that for another. */
+  /**
+   * Records that a peer said goodbye from a host. That ends its addresses at this host only, so that no other host can
+   * say goodbye in its name.
+   */
   left(publicKey: string, host: string, nowMs: number): void {
     const peer = this.#peers.get(publicKey)
     if (peer !== undefined) this.#drop(publicKey, peer, ({ address }) => address.host === host, nowMs)
   }
 
-  /** Drops what doesn't hold any more. */
+  /** Drops expired addresses. */
   expire(nowMs: number): void {
     for (const [publicKey, peer] of this.#peers) this.#drop(publicKey, peer, ({ untilMs }) => untilMs <= nowMs, nowMs)
   }
 
-  /** Whose addresses were all heard in the last `ms`. */
+  /** The public keys of peers whose addresses were all heard in the last `ms`. */
   recent(ms: number, nowMs: number): string[] {
     return [...this.#peers]
       .filter(([, { heard }]) => [...heard.values()].every(({ atMs }) => nowMs - atMs <= ms))
@@ -76,7 +79,7 @@ export class LanPeers {
   }
 }
 
-/** The keys that are too many. */
+/** The oldest keys beyond `max`. */
 function oldestOf(map: ReadonlyMap<string, unknown>, max: number): string[] {
   return map.size <= max ? [] : [...map.keys()].slice(0, map.size - max)
 }

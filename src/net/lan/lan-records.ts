@@ -1,8 +1,8 @@
 import type mdns from 'multicast-dns'
 
-/** What a peer tells the local network, and nothing else: no name, no folder. Its address is that of its packets. */
+/** All that a peer announces on the local network: no name, no folder. Its address is the source of its packets. */
 export interface Service {
-  /** What peers of one folder have in common: 32 hexadecimal digits. */
+  /** Identifies the folder: 32 hexadecimal digits. */
   readonly id: string
   /** In hexadecimal. */
   readonly publicKey: string
@@ -10,17 +10,17 @@ export interface Service {
   readonly port: number
 }
 
-/** What a packet says of a peer. */
+/** A peer's announcement, as read from a packet. */
 export interface Announcement {
   readonly publicKey: string
   readonly port: number
-  /** For how long it holds, in seconds; 0 when the peer takes its leave. */
+  /** How long it is valid, in seconds; 0 is a goodbye. */
   readonly ttlSeconds: number
 }
 
 type Answer = mdns.ResponseOutgoingPacket['answers'][number]
 
-/** Packets as they come: everything in them may be anything. */
+/** A received packet; nothing in it is validated. */
 export interface IncomingPacket {
   readonly questions?: readonly unknown[] | undefined
   readonly answers?: readonly unknown[] | undefined
@@ -29,16 +29,16 @@ export interface IncomingPacket {
 
 export const ttlSecondsMax = 120
 
-/** Stands as it is in every packet that names the service. */
+/** Occurs verbatim in every packet that names the service. */
 export const serviceLabel = '_p2psync'
 
 const serviceName = `${serviceLabel}._tcp.local`
-/** Of a packet no more records are looked at. Ours has three, one of many services a few dozen. */
+/** Records read per packet. Ours have three, packets that announce many services a few dozen. */
 const recordsMax = 64
-/** Names of about 70 bytes, which must fit into one datagram with the question. */
+/** Known answers per query: names of about 70 bytes, which must fit into one datagram with the question. */
 const knownMax = 10
 
-/** The records that announce a service, or with `ttlSeconds` 0 take it back. */
+/** The records that announce a service, or withdraw it when `ttlSeconds` is 0. */
 export function announce(service: Service, ttlSeconds = ttlSecondsMax): mdns.ResponseOutgoingPacket {
   const { id, publicKey, port } = service
   const name = instanceName(id, publicKey)
@@ -52,7 +52,7 @@ export function announce(service: Service, ttlSeconds = ttlSecondsMax): mdns.Res
   }
 }
 
-/** Asks who serves. @param known whom we needn't hear of again, by their public keys */
+/** A query for the service. @param known the public keys of peers that needn't answer */
 export function queryFor(id: string, known: readonly string[]): mdns.QueryOutgoingPacket {
   const answers = known.slice(0, knownMax).map(
     (publicKey): Answer => ({
@@ -65,7 +65,7 @@ export function queryFor(id: string, known: readonly string[]): mdns.QueryOutgoi
   return { questions: [{ name: serviceName, type: 'PTR' }], answers }
 }
 
-/** Whether a query is for our service, and doesn't know of us yet. */
+/** Whether a query asks for our service and doesn't list us as known. */
 export function asksFor(query: IncomingPacket, { id, publicKey }: Service): boolean {
   const asks = records(query.questions).some(
     ({ name, type }) => name === serviceName && (type === 'PTR' || type === 'ANY')
@@ -77,7 +77,7 @@ export function asksFor(query: IncomingPacket, { id, publicKey }: Service): bool
   )
 }
 
-/** What a response says of the peers of a folder. */
+/** The announcements of a folder's peers in a response. */
 export function readAnnouncements(response: IncomingPacket, id: string): Announcement[] {
   const all = [...records(response.answers), ...records(response.additionals)].slice(0, recordsMax)
   const announcements: Announcement[] = []
@@ -96,7 +96,7 @@ function instanceName(id: string, publicKey: string): string {
   return `${id}-${publicKey.slice(0, 16)}.${serviceName}`
 }
 
-/** The public key in a TXT record of our format and folder. */
+/** The public key in a TXT record, if it has our format and is of this folder. */
 function readKey(data: unknown, id: string): string | undefined {
   if (!Array.isArray(data)) return undefined
   const fields = data.slice(0, recordsMax).map((field) => (field instanceof Uint8Array ? String(field) : ''))

@@ -5,25 +5,25 @@ import { type IncomingPacket, serviceLabel } from './lan-records.ts'
 
 export interface LanSocketOptions {
   readonly address: LocalAddress
-  /** Something came, whatever it is. */
+  /** Called for every mDNS packet, of any service. */
   readonly onHeard: (from: RemoteInfo) => void
   readonly onQuery: (query: IncomingPacket) => void
   readonly onResponse: (response: IncomingPacket, from: RemoteInfo) => void
-  /** Bound; now packets go out, and come in. */
+  /** Called when the socket is bound and can send and receive. */
   readonly onReady: () => void
-  /** It is of no use any more, such as when the cable was pulled. It has closed itself. */
+  /** Called when the socket failed, as after a pulled cable. It has closed itself. */
   readonly onFailure: (error: Error) => void
 }
 
 const groups = { IPv4: '224.0.0.251', IPv6: 'ff02::fb' } as const
-/** Everybody of multicast DNS sends from this port; whoever doesn't is none of them. */
+/** The port from which every mDNS responder sends; packets from other ports are ignored. */
 const mdnsPort = 5353
-/** What one Ethernet frame holds; we never send more. */
+/** The size of an Ethernet frame; we never send larger packets. */
 const bytesMax = 1500
-/** What routers let through is none of ours: the standard wants 255, by which one sees that none has forwarded it. */
+/** The TTL that the standard demands, so that receivers can tell that no router has forwarded the packet. */
 const hops = 255
 
-/** Speaks multicast DNS on one interface. Others that do, such as Avahi, use the same port beside it. */
+/** Speaks multicast DNS on one interface. Shares the port with other responders, such as Avahi. */
 export class LanSocket {
   readonly #options: LanSocketOptions
   readonly #socket
@@ -36,7 +36,7 @@ export class LanSocket {
     this.#options = options
     const { family } = options.address
     const type = family === 'IPv4' ? 'udp4' : 'udp6'
-    // A socket of our own, to see its errors apart from those of packets, and to join the group where that may fail.
+    // Our own socket, to tell its errors from packet errors, and to handle a failure to join the group.
     this.#socket = createSocket({ type, reuseAddr: true, ipv6Only: family === 'IPv6' })
     this.#socket.unref()
     this.#socket.on('error', (error) => this.#fail(error))
@@ -52,20 +52,20 @@ export class LanSocket {
     this.#mdns.on('ready', () => this.#join())
     this.#mdns.on('query', (query) => options.onQuery(query))
     this.#mdns.on('response', (response, from) => options.onResponse(response, from))
-    this.#sift()
+    this.#filterPackets()
   }
 
-  /** Whether it could send. */
+  /** Whether a packet was sent. */
   get works(): boolean {
     return this.#works && this.#closed === undefined
   }
 
-  /** Resolves when it is sent, or has failed. */
+  /** Resolves when the packet is sent, or sending has failed. */
   async query(packet: makeMdns.QueryOutgoingPacket): Promise<void> {
     await this.#send((done) => this.#mdns.query(packet, done))
   }
 
-  /** Resolves when it is sent, or has failed. */
+  /** Resolves when the packet is sent, or sending has failed. */
   async respond(packet: makeMdns.ResponseOutgoingPacket): Promise<void> {
     await this.#send((done) => this.#mdns.respond(packet, done))
   }
@@ -75,14 +75,14 @@ export class LanSocket {
       try {
         this.#mdns.destroy(resolve)
       } catch {
-        resolve() // An error has closed it already.
+        resolve() // An error has already closed it.
       }
     })
     return this.#closed
   }
 
-  /** Lets only such packets be read that can be for us: most are not, and a large one can take half a second. */
-  #sift(): void {
+  /** Drops packets that can't be for us before they are parsed: most can't, and parsing a large one can take 0.5 s. */
+  #filterPackets(): void {
     const readers = this.#socket.listeners('message')
     this.#socket.removeAllListeners('message')
     this.#socket.on('message', (bytes, from) => {
@@ -127,7 +127,7 @@ export class LanSocket {
   }
 }
 
-/** As the system wants to be told which interface. */
+/** The name of an interface in the form that the socket calls expect. */
 function interfaceOf({ family, host, name }: LocalAddress): string {
   return family === 'IPv4' ? host : `::%${name}`
 }

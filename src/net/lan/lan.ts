@@ -9,46 +9,45 @@ import { announce, asksFor, type IncomingPacket, queryFor, readAnnouncements, tt
 import { LanSocket } from './lan-socket.ts'
 
 export interface LanOptions {
-  /** What peers of one folder have in common: 32 hexadecimal digits. */
+  /** Identifies the folder: 32 hexadecimal digits. */
   readonly id: string
-  /** Ours, in hexadecimal. */
+  /** This end's public key, in hexadecimal. */
   readonly publicKey: string
-  /** Of our TCP server. */
+  /** The port of our TCP server. */
   readonly port: number
   readonly interfaces: Interfaces
   /**
-   * All addresses at which a peer is now known, the one heard last at first; none when it took its leave or wasn't
-   * heard for too long. Called again when a peer is heard though nothing has changed: after an outage that may be
-   * the moment to dial.
+   * Called with all current addresses of a peer, the last heard first; with none when it said goodbye or expired.
+   * Called again when an unchanged peer is heard: after an outage that may be the moment to dial.
    */
   readonly onPeer: (publicKey: string, addresses: readonly Address[]) => void
-  /** Whether it only looks for others, and can't be found itself. */
+  /** Whether to look for others without announcing itself. */
   readonly isHidden?: boolean | undefined
 }
 
 const trace = debuglog('p2psync:lan')
 
-const lookMs = 1000
+const checkMs = 1000
 const queryMs = 5000
-/** Queries of many machines that were switched on together drift apart by so much. */
+/** Spreads the queries of machines that were switched on together. */
 const queryJitterMs = 1000
-/** Whoever asks, and however often: we answer no faster. */
+/** The least time between answers, however many queries arrive. */
 const answerMs = 250
-/** Of a packet that says hello one may get lost, so there are so many, a look apart. */
+/** Greetings sent to a newly joined network, `checkMs` apart, since packets get lost. */
 const greetings = 3
 /** A machine with many containers has an interface for each. */
 const socketsMax = 32
 const goodbyeMsMax = 200
 
-/** A socket, and how often it has yet to say hello. */
 interface Station {
   readonly socket: LanSocket
+  /** Greetings still to send. */
   greetings: number
 }
 
 /**
- * Finds the peers of a folder on the local networks, and is found, by multicast DNS. What others see there is the
- * id, our public key and our port.
+ * Finds the peers of a folder on the local networks, and announces this one, by multicast DNS. Others there see the id,
+ * our public key and our port.
  */
 export class Lan {
   readonly #options: LanOptions
@@ -56,7 +55,7 @@ export class Lan {
   /** By interface and address. */
   readonly #stations = new Map<string, Station>()
   readonly #unsubscribe: () => void
-  readonly #lookTimer: NodeJS.Timeout
+  readonly #checkTimer: NodeJS.Timeout
   #queryTimer: NodeJS.Timeout | undefined
   #answerTimer: NodeJS.Timeout | undefined
   #answeredMs = Number.NEGATIVE_INFINITY
@@ -67,24 +66,24 @@ export class Lan {
   constructor(options: LanOptions) {
     this.#options = options
     this.#peers = new LanPeers(options.onPeer)
-    this.#unsubscribe = options.interfaces.subscribe(() => this.#look())
-    this.#lookTimer = setInterval(() => this.#look(), lookMs)
-    this.#lookTimer.unref()
+    this.#unsubscribe = options.interfaces.subscribe(() => this.#updateStations())
+    this.#checkTimer = setInterval(() => this.#updateStations(), checkMs)
+    this.#checkTimer.unref()
     this.#queryLater()
-    this.#look()
+    this.#updateStations()
   }
 
-  /** Whether anything came from another machine: then the network carries multicast. */
+  /** Whether any packet came from another machine, which shows that the network carries multicast. */
   get heard(): boolean {
     return this.#heard
   }
 
-  /** Whether we could send on any network. */
+  /** Whether sending worked on any network. */
   get working(): boolean {
     return [...this.#stations.values()].some(({ socket }) => socket.works)
   }
 
-  /** Takes its leave of the others first, where that doesn't take long. */
+  /** Says goodbye to the others first, within `goodbyeMsMax`. */
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -92,7 +91,7 @@ export class Lan {
 
   async #close(): Promise<void> {
     this.#unsubscribe()
-    clearInterval(this.#lookTimer)
+    clearInterval(this.#checkTimer)
     clearTimeout(this.#queryTimer)
     clearTimeout(this.#answerTimer)
     const sockets = [...this.#stations.values()].map(({ socket }) => socket)
@@ -108,8 +107,8 @@ export class Lan {
     await Promise.all(sockets.map((socket) => socket.close()))
   }
 
-  /** Opens what is missing, closes what has no address any more, forgets who is gone. */
-  #look(): void {
+  /** Opens a socket for each new address, closes those of lost addresses, and drops expired peers. */
+  #updateStations(): void {
     const { addresses } = this.#options.interfaces
     this.#hosts = new Set(addresses.map(({ host }) => host))
     const wanted = wantedOf(addresses)
@@ -135,7 +134,7 @@ export class Lan {
       onReady: () => this.#greet(station),
       onFailure: (error) => {
         trace('%s: %s', id, error.message)
-        // The next look tries again.
+        // The next `#updateStations` tries again.
         if (this.#stations.get(id) === station) this.#stations.delete(id)
       }
     })
@@ -143,7 +142,7 @@ export class Lan {
     this.#stations.set(id, station)
   }
 
-  /** Tells a network that was just joined that we are here, and asks who else is. */
+  /** Announces this peer to a newly joined network, and queries for others. */
   #greet(station: Station): void {
     if (station.greetings === 0 || this.#closed !== undefined) return
     station.greetings--
@@ -154,7 +153,7 @@ export class Lan {
   #queryLater(): void {
     const ms = queryMs + (Math.random() - 0.5) * queryJitterMs
     this.#queryTimer = setTimeout(() => {
-      // Whoever was heard lately needn't answer; half of the time, so that an answer may get lost.
+      // Peers heard within half the TTL needn't answer; the other half leaves time for lost packets.
       const known = this.#peers.recent((ttlSecondsMax * 1000) / 2, attendedClock.now())
       const query = queryFor(this.#options.id, known)
       for (const { socket } of this.#stations.values()) void socket.query(query)
@@ -169,7 +168,7 @@ export class Lan {
 
   #onQuery(query: IncomingPacket): void {
     if (this.#options.isHidden || !asksFor(query, this.#options)) return
-    // Each of our sockets hears it, as do those of other networks: one answer is for all.
+    // A query may reach several of our sockets; one answer, sent on all of them, suffices.
     if (this.#closed !== undefined || this.#answerTimer !== undefined) return
     const waitMs = Math.max(0, Math.ceil(this.#answeredMs + answerMs - performance.now()))
     this.#answerTimer = setTimeout(() => this.#answer(), waitMs)
@@ -194,11 +193,12 @@ export class Lan {
   }
 }
 
-/** Each IPv4 address, and of IPv6 the link-local one of each interface: that is there always, and reaches all. */
+/** Every IPv4 address, and each interface's link-local IPv6 address, which always exists and reaches the whole link. */
 function wantedOf(addresses: readonly LocalAddress[]): ReadonlyMap<string, LocalAddress> {
   const outside = addresses.filter(({ internal }) => !internal)
   const linkLocal = outside.filter(({ family, host }) => family === 'IPv6' && /^fe[89ab]/i.test(host))
-  const one = new Map(linkLocal.map((address) => [address.name, address]))
-  const wanted = [...outside.filter(({ family }) => family === 'IPv4'), ...one.values()].slice(0, socketsMax)
+  const perInterface = new Map(linkLocal.map((address) => [address.name, address]))
+  const ipv4 = outside.filter(({ family }) => family === 'IPv4')
+  const wanted = [...ipv4, ...perInterface.values()].slice(0, socketsMax)
   return new Map(wanted.map((address) => [`${address.name} ${address.host}`, address]))
 }

@@ -20,25 +20,27 @@ import { isAbsolute, join } from 'node:path'
 import type { Address } from '../address/address.ts'
 
 export interface SameMachineOptions {
-  /** What peers of one folder have in common: 32 hexadecimal digits. */
+  /** Identifies the folder: 32 hexadecimal digits. */
   readonly id: string
-  /** Ours, in hexadecimal. */
+  /** This end's public key, in hexadecimal. */
   readonly publicKey: string
-  /** Of our TCP server. */
+  /** The port of our TCP server. */
   readonly port: number
-  /** The one address at which it listens; left out where it listens at loopback too. */
+  /** The only address at which our TCP server listens; left out when loopback reaches it, too. */
   readonly host?: string | undefined
-  /** Where a peer is now; nowhere when it has ended. Called again when it was started anew at the same port. */
+  /**
+   * Called with a peer's address; with none when its process has ended. Called again when it restarts at the same port.
+   */
   readonly onPeer: (publicKey: string, addresses: readonly Address[]) => void
-  /** Whether it only looks for others, and can't be found itself. */
+  /** Whether to look for others without leaving a record. */
   readonly isHidden?: boolean | undefined
-  /** The user's directory for what lasts as long as the processes do, as the system names it. */
+  /** The user's runtime directory; `XDG_RUNTIME_DIR` or its usual path when left out. */
   readonly runtimeDirectory?: string | undefined
-  /** Where ours is made when there is none. */
+  /** The parent of our own directory if there is no runtime directory; the system's when left out. */
   readonly temporaryDirectory?: string
 }
 
-/** What a process leaves for the others. */
+/** The record that a process leaves for the others. */
 interface RendezvousRecord {
   readonly pid: number
   readonly port: number
@@ -46,29 +48,29 @@ interface RendezvousRecord {
 }
 
 interface Seen extends RendezvousRecord {
-  /** Tells a record from one that was written in its place. */
+  /** Changes when the record is replaced. */
   readonly version: string
 }
 
-/** Notifications come sooner, but not everywhere. */
+/** The polling interval. File notifications come sooner, but not on every file system. */
 const sweepMs = 1000
-/** Of many notifications at once the first waits for the others. */
+/** The pause after a notification, to handle a burst of them at once. */
 const settleMs = 20
 const recordBytesMax = 4096
 const recordsMax = 256
-/** Whatever else lies in the directory, no more of it is looked at. */
+/** Bounds on the directory entries to examine, whatever else lies there. */
 const filesMax = 1024
 const namesMax = 16_384
 
 /**
- * Finds the peers of a folder among the processes of this user on this machine, without any network but loopback:
- * each leaves a record in a directory that nobody else can read.
+ * Finds the peers of a folder among this user's processes on this machine, without any network but loopback: each
+ * leaves a record in a directory that no other user can read.
  */
 export class SameMachine {
   readonly #options: SameMachineOptions
   readonly #timer: NodeJS.Timeout
   readonly #peers = new Map<string, Seen>()
-  /** Where the records are, while it can be used. */
+  /** The directory of the records, while usable. */
   #directory: string | undefined
   #watcher: { readonly inode: number; readonly handle: FSWatcher } | undefined
   #settling: NodeJS.Timeout | undefined
@@ -82,7 +84,7 @@ export class SameMachine {
     setImmediate(() => this.#sweep())
   }
 
-  /** Why no process can be found, for a person; `undefined` when they can. */
+  /** Why this search doesn't work, in words for the user; `undefined` if it does. */
   get unavailable(): string | undefined {
     return this.#unavailable
   }
@@ -99,18 +101,20 @@ export class SameMachine {
   }
 
   #sweep(): void {
-    if (!this.#closed) this.#report(this.#meet())
+    if (!this.#closed) this.#report(this.#exchangeRecords())
   }
 
-  /** Leaves our record and looks for others. All is made sure of anew each time: systems tidy such directories up. */
-  #meet(): ReadonlyMap<string, Seen> {
+  /**
+   * Leaves our record and reads the others'. Recreates whatever is missing, since systems clean up such directories.
+   */
+  #exchangeRecords(): ReadonlyMap<string, Seen> {
     try {
       const directory = prepareDirectory(this.#options)
       this.#directory = directory
       this.#watch(directory)
       if (!this.#options.isHidden) this.#leaveRecord(directory)
       this.#unavailable = undefined
-      return this.#look(directory)
+      return this.#readRecords(directory)
     } catch (error) {
       this.#unavailable = (error as Error).message
       this.#directory = undefined
@@ -125,11 +129,11 @@ export class SameMachine {
   #leaveRecord(directory: string): void {
     const { publicKey, port, host } = this.#options
     const path = this.#recordPath(directory, publicKey)
-    // That of another process with our key stays while it lives: two that write in turn would never come to an end.
-    const there = readRecord(path)
+    // Keep the record of another live process with our key: the two would replace each other's for ever.
+    const existing = readRecord(path)
     if (
-      there !== undefined &&
-      (there.pid === process.pid ? there.port === port && there.host === host : isAlive(there.pid))
+      existing !== undefined &&
+      (existing.pid === process.pid ? existing.port === port && existing.host === host : isAlive(existing.pid))
     )
       return
     const temporary = join(directory, `.${publicKey}.${process.pid}`)
@@ -138,7 +142,7 @@ export class SameMachine {
     renameSync(temporary, path)
   }
 
-  #look(directory: string): Map<string, Seen> {
+  #readRecords(directory: string): Map<string, Seen> {
     const found = new Map<string, Seen>()
     for (const publicKey of listKeys(directory)) {
       if (publicKey === this.#options.publicKey) continue
@@ -174,7 +178,7 @@ export class SameMachine {
       handle.on('error', () => handle.close())
       this.#watcher = { inode, handle }
     } catch {
-      // There are too many watches already. The sweeps will do.
+      // Too many watches are open already. Polling suffices.
     }
   }
 
@@ -188,12 +192,12 @@ export class SameMachine {
   }
 }
 
-/** @throws with the reason, for a person, when no place is safe */
+/** Creates or checks the directory of the records. @throws with the reason, in words for the user, if none is safe */
 function prepareDirectory(options: SameMachineOptions): string {
   const { id, temporaryDirectory = tmpdir() } = options
   const uid = process.getuid?.()
   if (uid === undefined) throw new Error('this system has no user ids')
-  // A service or a cron job of the same user isn't told where that is.
+  // Services and cron jobs of the same user don't have the variable.
   const runtimeDirectory = options.runtimeDirectory ?? process.env.XDG_RUNTIME_DIR ?? `/run/user/${uid}`
   const runtime = isUsersOwn(runtimeDirectory, uid)
     ? runtimeDirectory
@@ -201,7 +205,7 @@ function prepareDirectory(options: SameMachineOptions): string {
   return makePrivate(join(makePrivate(join(runtime, 'p2psync'), uid), id), uid)
 }
 
-/** Whether nobody else can put anything there. Programs that are run as another user may have been left the variable. */
+/** Whether no other user can write there. A program run as another user may have inherited the variable. */
 function isUsersOwn(directory: string | undefined, uid: number): directory is string {
   if (directory === undefined || !isAbsolute(directory)) return false
   try {
@@ -212,7 +216,7 @@ function isUsersOwn(directory: string | undefined, uid: number): directory is st
   }
 }
 
-/** Makes a directory for us alone, or makes sure that it is one. */
+/** Creates a directory that only this user can access. @throws if an existing one is not such a directory */
 function makePrivate(directory: string, uid: number): string {
   try {
     mkdirSync(directory, { mode: 0o700 })
@@ -226,7 +230,7 @@ function makePrivate(directory: string, uid: number): string {
   return directory
 }
 
-/** Whose records are there, by their names. */
+/** The public keys of the records in a directory, by file name. */
 function listKeys(directory: string): string[] {
   const keys: string[] = []
   const entries = opendirSync(directory, { bufferSize: 1024 })
@@ -243,7 +247,7 @@ function listKeys(directory: string): string[] {
   return keys
 }
 
-/** Whatever lies at a path: nothing but a small file is read, and nothing waited for. */
+/** Reads a record without trusting its path: reads only a small regular file, follows no link and never blocks. */
 function readRecord(path: string): Seen | undefined {
   let fd: number | undefined
   try {
@@ -275,7 +279,7 @@ function versionOf({ ino, mtimeMs }: Stats): string {
   return `${ino} ${mtimeMs}`
 }
 
-/** A number that was given to another process since does no harm: that it isn't the peer shows when it is dialled. */
+/** A reused process id does no harm: a dial shows that the process isn't the peer. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -289,6 +293,6 @@ function remove(path: string): void {
   try {
     rmSync(path, { force: true })
   } catch {
-    // Another process was faster, or it is a directory that somebody has put there.
+    // Another process removed it first, or somebody put a directory there.
   }
 }

@@ -1,8 +1,8 @@
 import type SecretStream from '@hyperswarm/secret-stream'
 
-/** A stream whose handshake is done; what the other end may send is bounded until it is trusted. */
+/** A stream whose handshake is done, and on which the other end may send only a bounded amount until trusted. */
 export interface BoundedStream {
   readonly stream: SecretStream
-  /** The other end has proven that it is a peer, and may stay. */
+  /** Lifts the bound: the other end has proven that it is a peer, and was admitted. */
   trust(): void
 }

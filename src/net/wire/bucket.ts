@@ -1,8 +1,8 @@
-/** What a bucket knows of time. */
+/** A bucket's source of time. */
 export interface Clock {
-  /** Milliseconds since any moment; never goes back. */
+  /** Monotonic time in milliseconds. */
   now(): number
-  /** Calls `act` after at least so many whole milliseconds, unless the function that it returns is called before. */
+  /** Calls `act` after at least `ms` whole milliseconds. @returns a function that cancels the call */
   after(ms: number, act: () => void): () => void
 }
 
@@ -14,29 +14,29 @@ export const systemClock: Clock = {
   }
 }
 
-/** The burst is what flows in this time: as long as a timer may be late on a loaded machine. */
+/** The burst is the flow of this time, which covers a late timer on a loaded machine. */
 const burstMs = 100
 const burstBytesMin = 16 * 1024
 const turnBytesMax = 16 * 1024
 const turnBytesMin = 64
-/** Everybody who waits should have a turn this often, as the other end takes silence for death. */
+/** Every waiter should get a turn within this time, since peers treat silence as death. */
 const roundMs = 1000
-/** A turn is no more than flows in this time, also when nobody else waits. */
+/** A turn is at most the flow of this time, also for the only waiter. */
 const turnMs = 250
 const timerMsMax = 2 ** 31 - 1
 
 /**
- * A token bucket that any number of streams share: who finds it empty waits, and has his turn in the order of coming.
- * It may be overdrawn by a single take, however large; what follows waits until that is paid.
+ * A token bucket shared by any number of streams. A stream that finds it empty waits, first come, first served. One
+ * take of any size may overdraw it; the next waits until the debt is paid.
  */
 export class Bucket {
   readonly #clock: Clock
   #rate: number
-  /** What may flow at once; below zero is debt. */
+  /** The bytes that may flow at once; a debt if negative. */
   #balance: number
-  /** When the balance was that. */
+  /** The time of the balance. */
   #atMs: number
-  /** Who waits, and for how much, the first one first. */
+  /** The waiters with the bytes each waits for, first come first. */
   readonly #waiting = new Map<() => void, number>()
   #cancelTimer: (() => void) | undefined
 
@@ -53,7 +53,7 @@ export class Bucket {
     return this.#rate
   }
 
-  /** Holds from now on, also for those who wait. A bucket whose limit was lifted forgets its debt. */
+  /** Takes effect at once, also for waiters. Lifting the limit clears the debt. */
   set rate(rate: number) {
     const wasLimited = this.limited
     this.#refill()
@@ -66,7 +66,7 @@ export class Bucket {
     return this.#rate !== Number.POSITIVE_INFINITY
   }
 
-  /** How much one should take at a time, so that all who wait have their turns often enough. */
+  /** The bytes to take at a time, so that every waiter gets a turn within `roundMs`. */
   get turnBytes(): number {
     if (!this.limited) return Number.POSITIVE_INFINITY
     const ms = Math.min(turnMs, roundMs / (this.#waiting.size + 1))
@@ -76,8 +76,8 @@ export class Bucket {
   /**
    * Takes `bytes` out.
    *
-   * @param go called when they may flow, if not yet; it stands for the one who waits, who can wait for one take only
-   * @returns true if they may flow now, and `go` won't be called
+   * @param go called when the bytes may flow, if not now; identifies the waiter, which can wait for one take only
+   * @returns true if they may flow now; then `go` isn't called
    */
   take(bytes: number, go: () => void): boolean {
     if (!this.limited) return true
@@ -91,7 +91,7 @@ export class Bucket {
     return false
   }
 
-  /** Gives up waiting, if one does. Nothing is taken out. */
+  /** Cancels a wait, if any, without taking anything. */
   cancel(go: () => void): void {
     if (this.#waiting.delete(go) && this.#waiting.size === 0) this.#unschedule()
   }
@@ -107,7 +107,7 @@ export class Bucket {
     if (this.limited) this.#balance = Math.min(this.#burst, this.#balance + earned)
   }
 
-  /** Lets go whose turn it is. */
+  /** Calls the waiters whose turn has come. */
   #serve(): void {
     this.#refill()
     for (const [go, bytes] of this.#waiting) {
@@ -122,7 +122,7 @@ export class Bucket {
 
   #schedule(): void {
     if (this.#cancelTimer !== undefined) return
-    // Node cuts off the fraction of a delay, and may be early by what its clock rounds off.
+    // Node truncates delays to whole milliseconds, and may fire early by its clock's rounding.
     const ms = Math.ceil((-this.#balance / this.#rate) * 1000) + 1
     this.#cancelTimer = this.#clock.after(Math.min(ms, timerMsMax), () => this.#serve())
   }
@@ -133,14 +133,16 @@ export class Bucket {
   }
 }
 
-/** What one stream takes out of a bucket: turn by turn, whatever the size of its messages, so that it gets its share. */
+/**
+ * One stream's access to a bucket. It takes turn by turn, whatever the size of its messages, so that shares are fair.
+ */
 export class Tap {
   readonly #bucket: Bucket
   readonly #go: () => void
   #unpaid = 0
   #waiting = false
 
-  /** @param go called when more may flow, after it might not */
+  /** @param go called when more may flow after a wait */
   constructor(bucket: Bucket, go: () => void) {
     this.#bucket = bucket
     this.#go = () => {
@@ -149,26 +151,26 @@ export class Tap {
     }
   }
 
-  /** Nothing more may flow for now. */
+  /** Whether the flow must pause. */
   get waiting(): boolean {
     return this.#waiting
   }
 
-  /** How much may flow at most before it is paid for. */
+  /** The most bytes that may flow before the next payment. */
   get room(): number {
     return Math.max(1, this.#bucket.turnBytes - this.#unpaid)
   }
 
-  /** Pays for what has flowed. */
+  /** Accounts for `bytes` that have flowed. */
   flowed(bytes: number): void {
     this.#unpaid = this.#bucket.limited ? this.#unpaid + bytes : 0
     if (this.#unpaid === 0 || this.#waiting || this.#unpaid < this.#bucket.turnBytes) return
-    const due = this.#unpaid
+    const payment = this.#unpaid
     this.#unpaid = 0
-    this.#waiting = !this.#bucket.take(due, this.#go)
+    this.#waiting = !this.#bucket.take(payment, this.#go)
   }
 
-  /** Waits no longer. */
+  /** Stops waiting. */
   stop(): void {
     this.#bucket.cancel(this.#go)
   }

@@ -1,27 +1,27 @@
-/** What a peer may send before it has proved who it is. */
+/** The most that a peer may send before it has proved its identity. */
 export const untrustedBytesMax = 4096
 
 const headerBytes = 3
 
 /**
- * Follows the frames of a secret-stream, each a length of three bytes (little-endian) and as many bytes, and says how
- * much of them fits what a stranger may send. A frame that doesn't fit is stopped within its header: secret-stream sets
- * aside as much memory as a header announces.
+ * Parses the frames of a secret-stream, each a length of three bytes (little-endian) and that many bytes, and admits
+ * only as much as a stranger may send. A frame that is too large is stopped within its header, since secret-stream
+ * allocates the memory that a header announces.
  */
 export class FrameGuard {
   #budget = untrustedBytesMax
   #headerAt = 0
   #length = 0
-  /** What of the frame is still to come. */
+  /** Bytes of the current frame still to come. */
   #missing = 0
   #frames = 0
 
-  /** How many frames were let in, or begun to be. */
+  /** How many frames were admitted, at least in part. */
   get frames(): number {
     return this.#frames
   }
 
-  /** How many bytes of `chunk` may pass. What doesn't has to be given again, once it may. */
+  /** How many bytes of `chunk` may pass. The caller must keep the rest. */
   admit(chunk: Uint8Array): number {
     let at = 0
     while (at < chunk.length) {

@@ -1,33 +1,33 @@
 import { Socket } from 'node:net'
 import { BufferPool } from '../../buffer-pool.ts'
 
-/** Frames from so many bytes on come whole, up to those of the largest block. */
+/** The sizes of frames that arrive in one piece, up to those of the largest block. */
 export const largeFrame = { min: 64 * 1024, max: 2 * 1024 * 1024 + 16 * 1024 } as const
-/** A frame that takes longer is passed on as it comes: there are those who take silence for death. */
+/** A frame that takes longer is passed on in parts, since readers treat silence as death. */
 const wholeMsMax = 250
 const headerBytes = 3
-/** How much is read at a time where frames are small; less at first after a large one, as another may follow. */
+/** Bytes per read while frames are small; fewer just after a large one, since another may follow. */
 const scanBytes = { min: 4 * 1024, max: 64 * 1024 } as const
 
 const memory = new BufferPool({ bytesMax: 8 * 1024 * 1024 })
 
 /**
- * Reads the frames of a secret-stream, each a length of three bytes (little-endian) and as many bytes, into memory that
- * is used again: a large frame goes where it stays straight from the kernel, and is passed on in one piece.
+ * Reads the frames of a secret-stream, each a length of three bytes (little-endian) and that many bytes, into reused
+ * memory. The kernel writes a large frame straight to its final place, and the reader passes it on in one piece.
  */
 export class FrameReader {
-  /** Called with what has come, in its order. */
+  /** Called with the received bytes, in order. */
   onChunk: (chunk: Buffer) => void = () => {}
   readonly #scan = Buffer.allocUnsafeSlow(scanBytes.max)
   #scanBytes: number = scanBytes.max
   #mayBeWhole: () => boolean = () => false
-  /** Bytes before the first frame. */
+  /** Bytes still to come before the first frame. */
   #preamble: number
   #headerAt = 0
   #length = 0
-  /** What is still to come of a frame that is passed on as it comes. */
+  /** Bytes still to come of a frame that is passed on in parts. */
   #missing = 0
-  /** A frame that is to be whole, and how much of it is there. */
+  /** The large frame being filled, and the bytes of it that are there. */
   #frame: Buffer | undefined
   #filled = 0
   #sinceMs = 0
@@ -36,18 +36,18 @@ export class FrameReader {
     this.#preamble = preamble
   }
 
-  /** From now on memory is set aside for as much as a header announces, while `mayBeWhole`. */
+  /** Allocates the memory that a header announces from now on, while `mayBeWhole` is true. */
   trust(mayBeWhole: () => boolean): void {
     this.#mayBeWhole = mayBeWhole
   }
 
-  /** Where the next bytes go. */
+  /** The memory for the next bytes. */
   room(): Buffer {
     return this.#frame?.subarray(this.#filled) ?? this.#scan.subarray(0, this.#scanBytes)
   }
 
-  /** So many bytes were put there. */
-  came(bytes: number): void {
+  /** Handles `bytes` bytes that were written to `room()`. */
+  onRead(bytes: number): void {
     if (this.#frame === undefined) this.#parse(this.#scan.subarray(0, bytes))
     else this.#fill(this.#frame, bytes)
   }
@@ -86,7 +86,7 @@ export class FrameReader {
     this.#pass(bytes.subarray(done))
   }
 
-  /** The length of a frame, with the last byte of its header. */
+  /** The length of a frame, once the last byte of its header is there. */
   #header(byte: number): number | undefined {
     this.#length += byte * 256 ** this.#headerAt
     if (++this.#headerAt < headerBytes) return undefined
@@ -109,7 +109,7 @@ export class FrameReader {
     this.#fill(this.#frame, bytes.length)
   }
 
-  /** Others keep what they are given. */
+  /** Passes on a copy, since receivers keep the buffer and the scan memory is reused. */
   #pass(bytes: Buffer): void {
     if (bytes.length > 0) this.onChunk(Buffer.from(bytes))
   }
@@ -117,18 +117,18 @@ export class FrameReader {
 
 const readers = new WeakMap<Socket, FrameReader>()
 
-/** What Node keeps a connection by. */
+/** Node's internal handle of a connection. */
 interface Handle {
   reading: boolean
   readStop(): void
 }
 
 /**
- * Takes a connection over from the socket that made it, for one that reads by a `FrameReader`. Only who dials can say how
- * a socket of Node's is to read; what it is made of can be had on both sides, and Node itself makes sockets of it.
+ * Moves a connection to a new socket that reads through a `FrameReader`. Node offers `onread` to dialling sockets only,
+ * so both sides build a new socket around the connection's handle, as Node does itself.
  *
  * @param preamble bytes before the first frame
- * @throws where the connection has closed
+ * @throws if the connection has closed
  */
 export function readFrames(socket: Socket, preamble: number): Socket {
   const from = socket as unknown as { _handle: Handle | null }
@@ -145,7 +145,7 @@ export function readFrames(socket: Socket, preamble: number): Socket {
     onread: {
       buffer: () => reader.room(),
       callback(bytes: number) {
-        reader.came(bytes)
+        reader.onRead(bytes)
         return true
       }
     }
@@ -156,7 +156,7 @@ export function readFrames(socket: Socket, preamble: number): Socket {
   return reading
 }
 
-/** Lets whoever is connected send frames of any length; see `FrameReader.trust`. */
+/** Trusts the peer of a socket with large frames; see `FrameReader.trust`. */
 export function trustFrames(socket: Socket, mayBeWhole: () => boolean): void {
   readers.get(socket)?.trust(mayBeWhole)
 }

@@ -2,18 +2,18 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import { BufferPool } from '../../buffer-pool.ts'
 import { largeFrame } from './frame-reader.ts'
 
-/** What stands before a message in its frame, and all that is put around it. */
+/** A frame's bytes before its message, and all bytes around it. */
 const messageAt = 4
 const aroundBytes = 20
 
 const memory = new BufferPool({ bytesMax: 16 * 1024 * 1024 })
 
-/** What of a stream is its own. */
+/** The private part of a stream that is replaced here. */
 interface Writing {
   _write(message: Uint8Array, done: (error?: Error | null) => void): void
 }
 
-/** Has a stream make large frames in memory that is used again, once the wire has sent them. */
+/** Makes a stream build large frames in pooled memory, which the wire returns after sending. */
 export function sendFromLent(stream: SecretStream): void {
   const { alloc } = stream
   const writing = stream as unknown as Writing
@@ -27,7 +27,7 @@ export function sendFromLent(stream: SecretStream): void {
     frames.set(stream._outgoingPlain, frame)
     return stream._outgoingPlain
   }
-  // Of several that wait to be written, it knows the last one's frame alone, and copies the others.
+  // The stream remembers only the frame allocated last and would copy the other queued messages.
   writing._write = (message, done) => {
     const frame = frames.get(message)
     if (frame !== undefined) {

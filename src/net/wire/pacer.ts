@@ -1,34 +1,34 @@
 import { type Bucket, Tap } from './bucket.ts'
 
-/** Where paced bytes go. `write` is false when it wants no more until it has drained. */
+/** The destination of paced bytes. `write` returns false when the caller should wait for a drain. */
 export interface Sink {
   write(bytes: Buffer): boolean
 }
 
-/** Hands messages on to a stream in slices, as the bucket lets them go. It copies nothing. */
+/** Passes messages on to a sink in slices, at the rate of a bucket. Copies nothing. */
 export class Pacer {
   readonly #bucket: Bucket
   readonly #sink: Sink
   readonly #onIdle: () => void
   readonly #tap: Tap
   #queue: Buffer[] = []
-  /** The sink wants no more. */
+  /** Whether the sink must drain first. */
   #blocked = false
   #stopped = false
 
-  /** @param onIdle called whenever all that was written has gone, and more may come */
+  /** @param onIdle called whenever everything was passed on and more may be written */
   constructor(bucket: Bucket, sink: Sink, onIdle: () => void) {
     this.#bucket = bucket
     this.#sink = sink
     this.#onIdle = onIdle
-    this.#tap = new Tap(bucket, () => this.#goOn())
+    this.#tap = new Tap(bucket, () => this.#resume())
   }
 
   get waiting(): boolean {
     return this.#queue.length > 0
   }
 
-  /** @returns false when nothing more should come until all of this has gone */
+  /** @returns false when the caller should wait for `onIdle` */
   write(bytes: Buffer): boolean {
     if (this.#stopped) return false
     if (!this.waiting && !this.#bucket.limited) return this.#sink.write(bytes)
@@ -37,20 +37,20 @@ export class Pacer {
     return !this.waiting && !this.#blocked
   }
 
-  /** To be called whenever the sink has drained. */
+  /** Must be called whenever the sink has drained. */
   drained(): void {
     this.#blocked = false
-    this.#goOn()
+    this.#resume()
   }
 
-  /** Forgets what waits. */
+  /** Drops the queue and accepts nothing more. */
   stop(): void {
     this.#stopped = true
     this.#tap.stop()
     this.#queue = []
   }
 
-  #goOn(): void {
+  #resume(): void {
     this.#advance()
     if (!this.waiting && !this.#blocked) this.#onIdle()
   }

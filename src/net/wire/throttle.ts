@@ -3,16 +3,16 @@ import { type Bucket, Tap } from './bucket.ts'
 import { Pacer } from './pacer.ts'
 import type { Throttles } from './wire.ts'
 
-/** How often a stream that is held looks whether its peer still lives. */
-const lifeMs = 1000
+/** How often to check a held stream for received bytes. */
+const livenessMs = 1000
 
 /**
- * Holds a connection over UDX to the two buckets, as `Wire` does over TCP, from within secret-stream, as UDX can't be
- * wrapped: Hypercore asks the raw stream itself for its round-trip time. All that is taken hold of is private, and
+ * Limits a connection over UDX by the two buckets, as `Wire` does over TCP. It does so within secret-stream, because
+ * UDX can't be wrapped: Hypercore asks the raw stream itself for its round-trip time. The private members used here are
  * pinned by a test.
  *
- * Down, UDX has no way to hold its peer back: what came waits in memory, and only what the reader asks for anew is
- * held to the limit. So what it asks for at once bounds both that memory and the first burst.
+ * Downwards, UDX can't push back: received bytes wait in memory, and only further requests of the reader obey the
+ * limit. The requests in flight therefore bound both that memory and the first burst.
  */
 export function throttle(connection: Connection, { up, down }: Throttles): void {
   const inside = connection as unknown as ConnectionInside
@@ -36,7 +36,8 @@ function throttleUp(connection: ConnectionInside, bucket: Bucket): void {
     release(new Error('Stream destroyed'))
   })
 
-  // True also for what waits: secret-stream would take any drain of the raw stream for the end of it.
+  // True also while bytes wait in the pacer: after false, secret-stream would treat any drain of the raw stream as
+  // ours.
   let write = (bytes: Buffer): boolean => pacer.write(bytes) || pacer.waiting
   connection._rawStream = {
     write: (bytes) => write(bytes),
@@ -46,8 +47,8 @@ function throttleUp(connection: ConnectionInside, bucket: Bucket): void {
 
   let awake = false
   /**
-   * Has the peer told of every packet. Its UDX gathers a whole frame, or 60 KiB of it, until two frames come in one
-   * packet; at a slow pace that silence would be longer than its timeout.
+   * Sends two empty frames in one packet, after which the peer's UDX delivers every packet at once. Before that it
+   * gathers a whole frame, or 60 KiB of it, and at a slow rate that silence would exceed the peer's timeout.
    */
   const wakePeer = (): void => {
     awake = true
@@ -73,9 +74,9 @@ function throttleDown(connection: ConnectionInside, bucket: Bucket): void {
   const raw = connection.rawStream
   const [pause, resume] = [raw.pause.bind(raw), raw.resume.bind(raw)]
   let wanted = true
-  let life: NodeJS.Timeout | undefined
+  let livenessTimer: NodeJS.Timeout | undefined
   const tap = new Tap(bucket, () => {
-    clearInterval(life)
+    clearInterval(livenessTimer)
     if (wanted) resume()
   })
 
@@ -89,12 +90,12 @@ function throttleDown(connection: ConnectionInside, bucket: Bucket): void {
   }
   const hold = (): void => {
     pause()
-    let seen = raw.bytesReceived
-    // While nothing is read secret-stream hears nothing, and would take the peer for dead.
-    life = setInterval(() => {
-      if (raw.bytesReceived !== seen) connection._timeoutTimer?.refresh()
-      seen = raw.bytesReceived
-    }, lifeMs)
+    let lastReceived = raw.bytesReceived
+    // Secret-stream sees no data while reading pauses, and would treat the peer as dead.
+    livenessTimer = setInterval(() => {
+      if (raw.bytesReceived !== lastReceived) connection._timeoutTimer?.refresh()
+      lastReceived = raw.bytesReceived
+    }, livenessMs)
   }
   raw.on('data', ({ length }: Buffer) => {
     if (tap.waiting) return
@@ -103,6 +104,6 @@ function throttleDown(connection: ConnectionInside, bucket: Bucket): void {
   })
   raw.on('close', () => {
     tap.stop()
-    clearInterval(life)
+    clearInterval(livenessTimer)
   })
 }

@@ -8,22 +8,22 @@ import { FrameGuard, untrustedBytesMax } from './frame-guard.ts'
 import { trustFrames } from './frame-reader.ts'
 import { Pacer } from './pacer.ts'
 
-/** Limits that streams share. */
+/** Bandwidth limits shared by streams. */
 export interface Throttles {
   readonly up: Bucket
   readonly down: Bucket
 }
 
-/** How long what came too early for a stranger waits for the end of the handshake. */
+/** How long data beyond a stranger's bound may wait for `trust()`. */
 const trustMsMax = 5000
 
 /**
  * A TCP connection as the raw stream of a secret-stream. Until `trust()` a peer can send no more than a handshake
- * takes: a first frame that is too large ends the wire; a later one may be of a peer that is through with its own part,
- * so it stays unread until `trust()`, which must come soon.
+ * needs. A first frame that is too large closes the wire. A later one may come from a peer that has finished its part
+ * of the handshake, so it stays unread until `trust()`, which must follow within `trustMsMax`.
  *
- * Emits `data`, `drain`, `end`, `error` and `close` as a socket does; an `error` without a listener is let go, as
- * `close` follows. Data flow from when somebody first listens to them.
+ * Emits `data`, `drain`, `end`, `error` and `close` as a socket does; ignores an `error` without a listener, since
+ * `close` follows. Data flow from the first `data` listener on.
  */
 export class Wire extends EventEmitter {
   readonly remoteHost: string
@@ -34,9 +34,9 @@ export class Wire extends EventEmitter {
   readonly #tap: Tap | undefined
   readonly #pacer: Pacer | undefined
   #guard: FrameGuard | undefined = new FrameGuard()
-  /** Whether data are wanted by who uses the wire; unknown at first. */
+  /** Whether the user of the wire wants data; `undefined` before the first listener, `pause` or `resume`. */
   #wanted: boolean | undefined
-  /** Cancels the end of a wire whose data wait for trust. */
+  /** Cancels the timeout of data that wait for `trust()`. */
   #cancelEnd: (() => void) | undefined
   #ending = false
 
@@ -67,7 +67,7 @@ export class Wire extends EventEmitter {
     return this.#socket.bytesWritten
   }
 
-  /** The peer has proved who it is: from now on it may send what it likes. */
+  /** Lifts the bound: the peer has proved its identity. */
   trust(): void {
     this.#guard = undefined
     trustFrames(this.#socket, () => this.#throttles?.down.limited !== true)
@@ -76,20 +76,20 @@ export class Wire extends EventEmitter {
     this.#flow()
   }
 
-  /** @returns false when nothing more should come until `drain` */
+  /** @returns false when the caller should wait for `drain` */
   write(bytes: Buffer): boolean {
     return this.#pacer?.write(bytes) ?? this.#send(bytes)
   }
 
   #send(bytes: Buffer): boolean {
-    // Of what goes in slices, the last one may not be the last to go.
+    // A lent buffer sent in slices isn't returned to the pool: the slice written last may not be sent last.
     if (lentWith(bytes)?.length !== bytes.length) return this.#socket.write(bytes)
     return this.#socket.write(bytes, (error) => {
       if (!error) giveBack(bytes)
     })
   }
 
-  /** Says that nothing more will come, after all that was written. */
+  /** Half-closes the connection after everything written was sent. */
   end(): void {
     this.#ending = true
     if (this.#pacer?.waiting !== true) this.#socket.end()
@@ -127,7 +127,7 @@ export class Wire extends EventEmitter {
       this.emit('data', chunk)
       return
     }
-    // What isn't for now goes back to the socket, whose own limit bounds it. A socket that flows would give it out at once.
+    // Return the rest to the socket, whose own limit bounds it. Pause first: a flowing socket would emit it at once.
     this.#socket.pause()
     this.#socket.unshift(chunk.subarray(admitted))
     if (admitted > 0) this.emit('data', chunk.subarray(0, admitted))
@@ -136,7 +136,7 @@ export class Wire extends EventEmitter {
 
   #stopStranger(): void {
     const refuse = (): void => this.destroy(new Error(`More than ${untrustedBytesMax} bytes from a stranger`))
-    // No handshake is over before its first frame.
+    // The first frame is always part of the handshake, so an oversized one is never legitimate.
     if (this.#guard?.frames === 0) refuse()
     else this.#cancelEnd ??= attendedClock.after(trustMsMax, refuse)
   }
@@ -152,7 +152,7 @@ export class Wire extends EventEmitter {
     else this.#pacer.drained()
   }
 
-  /** All that was written has gone. */
+  /** Handles that everything written was passed on. */
   #idle(): void {
     this.emit('drain')
     if (this.#ending && this.#pacer?.waiting !== true) this.#socket.end()
@@ -167,7 +167,7 @@ export class Wire extends EventEmitter {
     this.emit('close')
   }
 
-  /** Leaves nothing behind that would call the wire. */
+  /** Cancels all callbacks. */
   #release(): void {
     this.#cancelEnd?.()
     this.#tap?.stop()

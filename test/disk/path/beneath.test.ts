@@ -22,7 +22,7 @@ test('Beneath reaches files at any depth, and the folder itself', async (t) => {
   t.is(beneath.stat(pathOf('a/b/low'))?.size, 1)
 })
 
-test('Beneath finds nothing where nothing is, and beneath a file', async (t) => {
+test('Beneath reports a missing path, also beneath a file', async (t) => {
   const root = await t.tmp()
   writeFileSync(join(root, 'file'), '')
   const beneath = new Beneath(root)
@@ -33,7 +33,7 @@ test('Beneath finds nothing where nothing is, and beneath a file', async (t) => 
   t.is(beneath.stat(pathOf('file/child')), undefined)
   t.is(await codeOf(() => beneath.directory(pathOf('missing'))), 'ENOENT')
   t.is(await codeOf(() => beneath.directory(pathOf('file'))), 'ENOTDIR')
-  t.is(beneath.stat(pathOf('file'))?.isFile(), true, 'a failure spoils nothing')
+  t.is(beneath.stat(pathOf('file'))?.isFile(), true, 'a failure leaves it usable')
 })
 
 test('Beneath refuses a parent that is a symlink, wherever it points', async (t) => {
@@ -58,7 +58,7 @@ test('Beneath refuses a parent that is a symlink, wherever it points', async (t)
   t.is(beneath.stat(pathOf('out'))?.isSymbolicLink(), true, 'the link itself is there')
 })
 
-test('Beneath follows a link to the folder itself: that one the user has named', async (t) => {
+test('Beneath follows a symlink that the user names as the folder', async (t) => {
   const parent = await t.tmp()
   mkdirSync(join(parent, 'folder'))
   writeFileSync(join(parent, 'folder/file'), 'x')
@@ -86,15 +86,15 @@ test('Beneath never leaves the folder when a held directory is swapped for a lin
   writeFileSync(held, 'x')
   writeFileSync(beneath.locate(pathOf('a/b/second')), 'x')
   t.alike(readdirSync(join(root, 'moved/b')).sort(), ['file', 'second'], 'the held directory is followed')
-  t.alike(readdirSync(join(outside, 'b')), [], 'what the link points to is untouched')
+  t.alike(readdirSync(join(outside, 'b')), [], "the link's target is untouched")
 
   beneath.release()
-  t.is(beneath.stat(pathOf('a/b/file')), undefined, 'once released, the link is seen')
+  t.is(beneath.stat(pathOf('a/b/file')), undefined, 'after a release it meets the link')
   t.is(await codeOf(() => writeFileSync(beneath.locate(pathOf('a/b/third')), 'x')), 'ENOTDIR')
   t.alike(readdirSync(join(outside, 'b')), [])
 })
 
-test('Beneath sees a link that comes between two directories of one walk', async (t) => {
+test('Beneath refuses a link that appears between two directories of one walk', async (t) => {
   const root = await t.tmp()
   const outside = await t.tmp()
   mkdirSync(join(root, 'a/b/c'), { recursive: true })
@@ -109,25 +109,25 @@ test('Beneath sees a link that comes between two directories of one walk', async
   t.is(await codeOf(() => beneath.directory(pathOf('a/b/c'))), 'ENOTDIR')
 })
 
-test('Beneath reaches a path as long as paths may be, 2,000 directories deep', {
+test('Beneath reaches the longest permitted path, 2,000 directories deep', {
   skip: !tellsDescriptors
 }, async (t) => {
   const root = await t.tmp()
   const beneath = new Beneath(root)
-  const made: TreePath[] = []
+  const paths: TreePath[] = []
   t.teardown(() => {
-    // In halves, as no call of the system takes the whole path.
-    const middle = made[1024]
+    // Split in two, since no system call takes the whole path.
+    const middle = paths[1024]
     if (middle !== undefined) renameSync(beneath.locate(middle), join(root, 'half'))
     beneath.release()
   })
 
   for (let path = pathOf('d'); path.length <= pathBytesMax; path = childPath(path, 'd')) {
     mkdirSync(beneath.locate(path))
-    made.push(path)
+    paths.push(path)
   }
-  const deepest = made.at(-1) ?? pathOf('none')
-  t.is(made.length, 2048)
+  const deepest = paths.at(-1) ?? pathOf('none')
+  t.is(paths.length, 2048)
   t.is(await codeOf(() => readdirSync(join(root, deepest))), 'ENAMETOOLONG', 'too long for the system')
 
   beneath.release()
@@ -136,7 +136,7 @@ test('Beneath reaches a path as long as paths may be, 2,000 directories deep', {
   t.alike(readdirSync(beneath.directory(parentPath(deepest))), ['d'])
 })
 
-test('Beneath holds one descriptor at most, and none once released', { skip: !tellsDescriptors }, async (t) => {
+test('Beneath holds at most one descriptor, and none after a release', { skip: !tellsDescriptors }, async (t) => {
   const root = await t.tmp()
   mkdirSync(join(root, 'a/b/c'), { recursive: true })
   mkdirSync(join(root, 'd'))
@@ -151,5 +151,5 @@ test('Beneath holds one descriptor at most, and none once released', { skip: !te
   beneath.release()
   t.is(descriptorCount(), before)
   beneath.release()
-  t.is(descriptorCount(), before, 'to release twice does no harm')
+  t.is(descriptorCount(), before, 'a second release does nothing')
 })

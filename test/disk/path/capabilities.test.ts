@@ -8,18 +8,18 @@ import { OddDisk, oddTest } from '../../support/odd-file-system.ts'
 
 const onLinux = process.platform === 'linux'
 
-test('an ordinary file system is found to keep all as it is given', { skip: !onLinux }, async (t) => {
+test('an ordinary file system keeps names, modes and times exactly', { skip: !onLinux }, async (t) => {
   const directory = await t.tmp()
   const { timesMs, ...traits } = probeFileSystem(directory)
   const { timesMs: _, ...exact } = exactFileSystem
   t.alike(traits, exact)
   t.is(timesMs[0], Number.NEGATIVE_INFINITY)
-  t.alike(readdirSync(directory), [], 'nothing is left of the trial')
+  t.alike(readdirSync(directory), [], 'the probe removes its files')
   t.ok(keepsAttributes(directory))
   t.is(await codeOf(async () => probeFileSystem(join(directory, 'missing'))), 'FOLDER_UNREADABLE')
 })
 
-oddTest('a file system like that of USB sticks is known', 'exfat', async (t) => {
+oddTest('the probe recognizes the traits of exFAT', 'exfat', async (t) => {
   const { root } = await OddDisk.make(t, 'exfat')
   t.alike(probeFileSystem(root), {
     foldsCase: true,
@@ -34,7 +34,7 @@ oddTest('a file system like that of USB sticks is known', 'exfat', async (t) => 
   t.alike(readdirSync(root), [])
 })
 
-oddTest('a file system that lists names in lower case is known', 'ntfs', async (t) => {
+oddTest('the probe recognizes a file system that lists names in lower case', 'ntfs', async (t) => {
   const { root } = await OddDisk.make(t, 'ntfs')
   const traits = probeFileSystem(root)
   t.alike([traits.foldsCase, traits.keepsCase, traits.keepsModes], [true, false, false])

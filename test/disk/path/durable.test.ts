@@ -8,7 +8,7 @@ import { descriptorCount, tellsDescriptors } from '../../support/descriptors.ts'
 import { codeOf } from '../../support/failure.ts'
 import { until } from '../../support/until.ts'
 
-// What a power cut would leave can't be seen from here: these tests hold the edges of it.
+// A test can't cut the power: these check descriptors, missing paths and errors.
 
 async function filesIn(t: Assert, count: number): Promise<{ readonly root: string; readonly paths: Set<string> }> {
   const root = await t.tmp()
@@ -21,7 +21,7 @@ async function filesIn(t: Assert, count: number): Promise<{ readonly root: strin
 }
 
 for (const count of [0, 1, 8, 9, 100]) {
-  test(`${count} paths are made durable, and no descriptor stays open`, { skip: !tellsDescriptors }, async (t) => {
+  test(`making ${count} paths durable leaves no descriptor open`, { skip: !tellsDescriptors }, async (t) => {
     const { root, paths } = await filesIn(t, count)
     mkdirSync(join(root, 'directory'))
     paths.add(join(root, 'directory'))
@@ -29,20 +29,20 @@ for (const count of [0, 1, 8, 9, 100]) {
     await promisify(execFile)('true')
     const before = descriptorCount()
     await makeDurable(paths, root)
-    // Those to the program that syncs a file system are closed a moment after its end.
+    // Node closes the pipes to the sync program a moment after its exit.
     await until(() => descriptorCount() <= before, { what: 'all descriptors to be closed' })
     t.pass()
   })
 }
 
-test('what is gone already needs no waiting for', async (t) => {
+test('a path that is gone is no error', async (t) => {
   const { root, paths } = await filesIn(t, 2)
   paths.add(join(root, 'missing'))
   paths.add(join(root, '0/beneath a file'))
   await t.execution(() => makeDurable(paths, root))
 })
 
-test('what took the place of a directory meanwhile needs no waiting for', async (t) => {
+test('a symlink loop or a FIFO in the place of a directory is no error and does not block', async (t) => {
   const { root, paths } = await filesIn(t, 2)
   symlinkSync('loop', join(root, 'loop'))
   await promisify(execFile)('mkfifo', [join(root, 'pipe')])
@@ -50,18 +50,18 @@ test('what took the place of a directory meanwhile needs no waiting for', async 
   await t.execution(() => makeDurable(paths, root))
 })
 
-/** One that no system takes for a path. */
-const noPath = '\0'
+/** No system accepts this as a path. */
+const invalidPath = '\0'
 
-test('what could not be made durable is no success', async (t) => {
+test('a path that cannot be synced rejects', async (t) => {
   const { root, paths } = await filesIn(t, 3)
-  paths.add(noPath)
+  paths.add(invalidPath)
   t.is(await codeOf(() => makeDurable(paths, root)), 'ERR_INVALID_ARG_VALUE')
 })
 
-test('where the file system can’t be synced as a whole, each path is', async (t) => {
+test('if syncfs fails, each path is synced', async (t) => {
   const { root, paths } = await filesIn(t, 20)
-  paths.add(noPath)
-  await t.execution(() => makeDurable(paths, root), 'one call for all does not look at each')
+  paths.add(invalidPath)
+  await t.execution(() => makeDurable(paths, root), 'syncfs does not look at each path')
   t.is(await codeOf(() => makeDurable(paths, join(root, 'missing'))), 'ERR_INVALID_ARG_VALUE')
 })

@@ -9,7 +9,7 @@ import { SyncError } from '../../../src/errors.ts'
 import { descriptorCount, tellsDescriptors } from '../../support/descriptors.ts'
 import { failureOf } from '../../support/failure.ts'
 
-/** A process of its own that holds the lock on `path`. */
+/** Starts a process that holds the lock on `path`. */
 async function holder(t: Assert, path: string): Promise<ChildProcess> {
   const script = fileURLToPath(new URL('../../support/hold-lock.js', import.meta.url))
   const child = spawn(process.execPath, [script, path], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -18,12 +18,13 @@ async function holder(t: Assert, path: string): Promise<ChildProcess> {
   return child
 }
 
+/** The message of the refused lock. */
 async function refusal(path: string): Promise<string> {
   const error = await failureOf(() => takeLock(path, 'The folder'))
   return error instanceof SyncError && error.code === 'LOCKED' ? error.message : `no refusal: ${error}`
 }
 
-test('a lock is granted once in a process, and again when it is released', async (t) => {
+test('a process can take a lock once, and again after its release', async (t) => {
   const path = join(await t.tmp(), 'lock')
   const lock = takeLock(path, 'The folder')
   const message = await refusal(path)
@@ -33,11 +34,11 @@ test('a lock is granted once in a process, and again when it is released', async
   takeLock(path, 'The folder').release()
 })
 
-test('a lock that another process holds is refused, with the id of that process', async (t) => {
+test('a refused lock names the pid of its holder', async (t) => {
   const path = join(await t.tmp(), 'lock')
   const child = await holder(t, path)
   t.ok((await refusal(path)).includes(`process ${child.pid} on`))
-  t.ok((await refusal(path)).includes(`process ${child.pid} on`), 'to ask does not take it')
+  t.ok((await refusal(path)).includes(`process ${child.pid} on`), 'a refused attempt does not take the lock')
 })
 
 test('a lock is free as soon as its holder is killed', async (t) => {
@@ -46,11 +47,11 @@ test('a lock is free as soon as its holder is killed', async (t) => {
   child.kill('SIGKILL')
   await once(child, 'exit')
   const lock = takeLock(path, 'The folder')
-  t.ok((await refusal(path)).includes(`process ${process.pid} on`), 'and says who has it now')
+  t.ok((await refusal(path)).includes(`process ${process.pid} on`), 'the message names the new holder')
   lock.release()
 })
 
-test('a lock that is refused or released leaves no descriptor open', { skip: !tellsDescriptors }, async (t) => {
+test('a refused or released lock leaves no descriptor open', { skip: !tellsDescriptors }, async (t) => {
   const path = join(await t.tmp(), 'lock')
   const before = descriptorCount()
   const lock = takeLock(path, 'The folder')

@@ -7,10 +7,10 @@ import { mtimeOf } from '../../../src/disk/read/seen.ts'
 import { directoryOf as directory, fileOf as file, symlinkOf as symlink } from '../../support/entries.ts'
 import { holds, must } from '../../support/property.ts'
 
-/** Up to this one every file system that we support can hold a time. */
+/** Every supported file system can hold times up to this one. */
 const latest = Date.UTC(2038, 0)
 
-test('a time and a mode read back as they were set, to the millisecond', async (t) => {
+test('setMetadata sets a mode and a time that read back the same, to the millisecond', async (t) => {
   const at = join(await t.tmp(), 'f')
   writeFileSync(at, 'v1')
   await holds(
@@ -19,13 +19,13 @@ test('a time and a mode read back as they were set, to the millisecond', async (
       setMetadata(at, file('v1', { mtimeMs, mode }))
       const stats = lstatSync(at)
       must(mtimeOf(stats) === mtimeMs, `${mtimeMs} became ${stats.mtimeMs}`)
-      must((stats.mode & 0o7777) === mode, 'another mode')
+      must((stats.mode & 0o7777) === mode, 'the mode differs')
     }),
     { numRuns: 500 }
   )
 })
 
-test('a directory gets its time and mode', async (t) => {
+test('setMetadata sets the time and mode of a directory', async (t) => {
   const at = join(await t.tmp(), 'd')
   mkdirSync(at)
   setMetadata(at, directory({ mtimeMs: 1234, mode: 0o500 }))
@@ -33,7 +33,7 @@ test('a directory gets its time and mode', async (t) => {
   t.alike([mtimeOf(stats), stats.mode & 0o7777], [1234, 0o500])
 })
 
-test('a link gets a time of its own, and what it points to stays as it is', async (t) => {
+test("setMetadata sets a symlink's own time and leaves the target alone", async (t) => {
   const root = await t.tmp()
   const at = join(root, 'link')
   writeFileSync(join(root, 'f'), 'v1')
@@ -44,7 +44,7 @@ test('a link gets a time of its own, and what it points to stays as it is', asyn
   t.is(lstatSync(join(root, 'f')).mtimeMs, before)
 })
 
-test('a link in the place of a file is not followed', async (t) => {
+test('setMetadata does not follow a symlink in the place of a file', async (t) => {
   const root = await t.tmp()
   const at = join(root, 'link')
   const target = join(root, 'f')

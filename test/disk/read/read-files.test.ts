@@ -27,7 +27,7 @@ async function folderOf(t: Assert, contents: Readonly<Record<string, Uint8Array>
   return root
 }
 
-test('many files are read as each by itself, one behind the other', async (t) => {
+test('readFiles gives the results of single reads, with contents one after the other', async (t) => {
   const contents = { a: bytesOf(5000, 1), 'deep/b': bytesOf(0, 2), 'deep/er/c': bytesOf(100_000, 3), d: bytesOf(1, 4) }
   const root = await folderOf(t, contents)
   const before = tellsDescriptors ? descriptorCount() : 0
@@ -64,7 +64,7 @@ test('a file that has grown beyond what is left of the buffer is left for later'
   )
 })
 
-test('what is gone, or leads elsewhere, is told with its code', async (t) => {
+test('a missing file or a symlink gives an error with its code', async (t) => {
   const root = await folderOf(t, { file: bytesOf(10, 1) })
   symlinkSync('file', join(root, 'link'))
   symlinkSync('deep', join(root, 'way'))

@@ -146,7 +146,7 @@ test('a file that is replaced by another while it is read is torn', async (t) =>
   t.ok(error instanceof TornRead, 'the last link to what was read went, which changes its times')
 })
 
-test('a file that was changed just now is let rest until a further change would show', async (t) => {
+test('a read waits until a further change of a recent file would show', async (t) => {
   const root = await t.tmp()
   const file = join(root, name)
   for (let i = 0; i < 20; i++) {
@@ -159,7 +159,7 @@ test('a file that was changed just now is let rest until a further change would 
   }
 })
 
-test('a time to come makes no file wait', async (t) => {
+test('a read does not wait for a file with a time in the future', async (t) => {
   const root = await t.tmp()
   const file = join(root, name)
   writeFileSync(file, 'x')
@@ -168,7 +168,7 @@ test('a time to come makes no file wait', async (t) => {
   t.is((await hashFile(root, name)).signature, signatureOf(lstatSync(file)))
 })
 
-test('a file that is changed all the time is torn', async (t) => {
+test('a file that keeps changing is torn', async (t) => {
   const root = await t.tmp()
   const file = join(root, name)
   const timer = setInterval(() => writeFileSync(file, 'again'), 2)
@@ -177,7 +177,7 @@ test('a file that is changed all the time is torn', async (t) => {
   t.ok((await failureOf(() => hashFile(root, name))) instanceof TornRead)
 })
 
-test('what is no regular file is not read', async (t) => {
+test('only regular files are read', async (t) => {
   const root = await t.tmp()
   const outside = await t.tmp()
   writeFileSync(join(outside, 'file'), 'secret')
@@ -194,7 +194,7 @@ test('what is no regular file is not read', async (t) => {
   t.is(await codeOf(() => hashFile(root, pathOf('missing'))), 'ENOENT')
 })
 
-test('reading leaves no descriptor open, also when it fails or is given up', { skip: !tellsDescriptors }, async (t) => {
+test('reading leaves no descriptor open, also after a failure or an abort', { skip: !tellsDescriptors }, async (t) => {
   const root = await t.tmp()
   const file = join(root, name)
   writeFileSync(file, bytesOf(large))

@@ -29,7 +29,7 @@ async function align(
   return [...realign(root, await scanFolder(root), names, traits, () => {}).keys()].sort()
 }
 
-oddTest('names are spelled anew, parents first, with all that lies beneath', 'exfat', async (t) => {
+oddTest('realign respells names, parents first, with everything beneath', 'exfat', async (t) => {
   const { root } = await OddDisk.make(t, 'exfat')
   mkdirSync(join(root, 'Docs/Deep'), { recursive: true })
   writeFileSync(join(root, 'Docs/Deep/A.TXT'), 'a')
@@ -41,7 +41,7 @@ oddTest('names are spelled anew, parents first, with all that lies beneath', 'ex
   t.is(readFileSync(join(root, 'docs/deep/a.txt'), 'utf8'), 'a')
 })
 
-oddTest('names that cannot be spelled as wanted are known by the wanted ones', 'ntfs', async (t) => {
+oddTest('names that the file system cannot spell are listed under the wanted ones', 'ntfs', async (t) => {
   const { root } = await OddDisk.make(t, 'ntfs')
   mkdirSync(join(root, 'Docs'))
   writeFileSync(join(root, 'Docs/A.txt'), 'a')
@@ -49,7 +49,7 @@ oddTest('names that cannot be spelled as wanted are known by the wanted ones', '
   t.alike(readdirSync(root), ['docs'])
 })
 
-oddTest('what is recorded under a name, but not wanted, is known by it', 'exfat', async (t) => {
+oddTest('a recorded name that is not wanted lists the file but does not rename it', 'exfat', async (t) => {
   const { root } = await OddDisk.make(t, 'exfat')
   mkdirSync(join(root, 'docs'))
   writeFileSync(join(root, 'docs/a'), 'a')
@@ -57,7 +57,7 @@ oddTest('what is recorded under a name, but not wanted, is known by it', 'exfat'
   t.alike(readdirSync(root), ['docs'], 'but keeps the one it has')
 })
 
-oddTest('a renaming that was cut off is brought to its end', 'exfat', async (t) => {
+oddTest('finishRealigning completes an interrupted renaming', 'exfat', async (t) => {
   const { root } = await OddDisk.make(t, 'exfat')
   mkdirSync(join(root, 'docs~renaming'))
   writeFileSync(join(root, 'docs~renaming/file'), 'content')
@@ -75,7 +75,7 @@ async function twoFiles(t: Assert): Promise<string> {
   return root
 }
 
-test('names that are told apart after all are left alone', async (t) => {
+test('realign leaves names alone that the file system distinguishes', async (t) => {
   const root = await twoFiles(t)
   renameSync(join(root, 'a'), join(root, 'b'))
   t.alike(await align(root, ['a', 'b']), ['A', 'b'], 'nothing stands at the wanted name')
@@ -106,7 +106,7 @@ test('a file of its own at the wanted name is never overwritten', async (t) => {
   )
 })
 
-test('what lies above something unreadable keeps its name', async (t) => {
+test('the parents of an unreadable path keep their names', async (t) => {
   const root = await t.tmp()
   mkdirSync(join(root, 'Docs/secret'), { recursive: true })
   mkdirSync(join(root, 'docs'))
@@ -118,7 +118,7 @@ test('what lies above something unreadable keeps its name', async (t) => {
   t.alike([...aligned.keys()].sort(), ['Docs', 'Docs/secret'])
 })
 
-test('what can not be renamed is a problem of its own', async (t) => {
+test('a failed renaming is a problem of its own path', async (t) => {
   const root = await twoFiles(t)
   const { seen, unreadable } = await scanFolder(root)
   rmSync(join(root, 'A'))

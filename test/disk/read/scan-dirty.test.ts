@@ -59,7 +59,7 @@ test('a directory that was not known is looked at whole, itself or as a child', 
   t.ok(scan.covers(pathOf('a/b/gone')))
 })
 
-test('a dirty path that is gone is covered with all that was beneath it', async (t) => {
+test('a removed dirty path is covered with everything beneath it', async (t) => {
   const root = makeFolder(await t.tmp())
   rmSync(join(root, 'a'), { recursive: true })
   const scan = await scanDirty(root, { a: 'shallow' })
@@ -93,7 +93,7 @@ test('a directory that became a file or a link takes with it what it held', asyn
   for (const path of ['a/b/3', 'other/5']) t.ok(scan.covers(pathOf(path)), path)
 })
 
-test('several dirty paths are looked at together, the deepest look counting', async (t) => {
+test('overlapping dirty paths are scanned together, to the greatest depth', async (t) => {
   const root = makeFolder(await t.tmp())
   const scan = await scanDirty(root, { a: 'shallow', 'a/b': 'deep', 'other/5': 'shallow', missing: 'deep' })
   t.alike(seenIn(scan), ['a', 'a/1', 'a/2', 'a/b', 'a/b/3', 'a/b/c', 'a/b/c/4', 'other', 'other/5'])

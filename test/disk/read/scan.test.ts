@@ -90,7 +90,7 @@ test('a scan fails where the folder is missing, or is no directory', async (t) =
   t.is(await codeOf(() => scanFolder(join(root, 'file'))), 'HALTED')
 })
 
-test('a scan leaves out our own directory, at every depth', async (t) => {
+test('a scan leaves out state directories at every depth', async (t) => {
   const root = await t.tmp()
   mkdirSync(join(root, '.p2psync/store'), { recursive: true })
   mkdirSync(join(root, 'a/.p2psync'), { recursive: true })
@@ -101,7 +101,7 @@ test('a scan leaves out our own directory, at every depth', async (t) => {
   t.alike(problems.list, [], 'which is no problem')
 })
 
-test('a scan reports what cannot travel, and sees the rest', { skip: !onLinux }, async (t) => {
+test('a scan reports files that are not replicated, and sees the rest', { skip: !onLinux }, async (t) => {
   const root = await t.tmp()
   const server = createServer().listen(join(root, 'socket'))
   await once(server, 'listening')
@@ -181,7 +181,7 @@ test('a scan freezes what lies in an unreadable directory, and sees the rest', {
   t.absent(scan.frozen(pathOf('open'), 'file'))
 })
 
-test('a scan gives way to other work, tells how far it is, and can be ended', async (t) => {
+test('a scan yields to other work, reports progress, and can be aborted', async (t) => {
   const root = await t.tmp()
   for (let i = 0; i < 3; i++) {
     mkdirSync(join(root, `d${i}`))

@@ -39,7 +39,7 @@ test('the signature of a file changes with its content, its metadata and its ino
   t.is(new Set(signatures).size, signatures.length)
 })
 
-test('a change that gives size and time back still shows in the signature', async (t) => {
+test('a change that restores size and time still changes the signature', async (t) => {
   const root = await t.tmp()
   const file = join(root, 'file')
   writeFileSync(file, 'one')
@@ -93,13 +93,13 @@ test('a time is cut off to whole milliseconds, before 1970 too', async (t) => {
   }
 })
 
-test('what can travel is seen, and what cannot has a word', (t) => {
+test('seeAt gives the state of replicated kinds of files, and a noun for others', (t) => {
   t.is(seeAt('/dev/null', lstatSync('/dev/null')), 'device')
   const seen = seeAt('/', lstatSync('/'))
   t.is(typeof seen === 'object' && seen.type, 'directory')
 })
 
-test('a signature is unique where inodes keep their numbers, and by a fine clock', async (t) => {
+test('a signature is unique with stable inode numbers and fine times', async (t) => {
   const root = await t.tmp()
   mkdirSync(join(root, 'directory'))
   const [fine, coarse] = ['5:1000:1000.25:12', '5:1000:2000:12']

@@ -12,7 +12,7 @@ test('an ignore file is read, and none is no rules', async (t) => {
   t.is(readIgnoreFile(root), '*.log\n')
 })
 
-test('what is no file is refused rather than waited for, or taken for no rules', async (t) => {
+test('an ignore file that is not a regular file is refused at once', async (t) => {
   const [pipe, directory] = [await t.tmp(), await t.tmp()]
   execFileSync('mkfifo', [join(pipe, '.p2psyncignore')])
   mkdirSync(join(directory, '.p2psyncignore'))

@@ -27,7 +27,7 @@ test('a marker reads back as it was written, again and again', async (t) => {
   t.is(markerPath(root), join(root, '.p2psync/folder.json'))
 })
 
-test('there is no marker where there is no folder, or none of ours', async (t) => {
+test('readMarker gives nothing for a directory without a marker', async (t) => {
   const root = await t.tmp()
   t.is(readMarker(root), undefined)
   t.is(readMarker(join(root, 'missing')), undefined)
@@ -35,7 +35,7 @@ test('there is no marker where there is no folder, or none of ours', async (t) =
   t.is(readMarker(root), undefined)
 })
 
-test('fields that a later version adds are passed over', async (t) => {
+test('unknown fields of a marker are skipped', async (t) => {
   const root = await folder(t)
   writeFileSync(markerPath(root), JSON.stringify({ ...marker, later: true }))
   t.alike(readMarker(root), marker)

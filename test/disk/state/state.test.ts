@@ -39,7 +39,7 @@ test('a new state remembers nothing', async (t) => {
   await state.close()
 })
 
-test('a state gives back what was put into it, also when it is opened again', async (t) => {
+test('a state returns its records, also after it is reopened', async (t) => {
   const directory = await closedState(t)
   const state = await State.open(directory)
   t.alike(await state.baseline(), records)
@@ -82,7 +82,7 @@ test('a batch that fails while it is filled leaves nothing', async (t) => {
   await state.close()
 })
 
-test('a state of another format is made anew', async (t) => {
+test('a state of another format is replaced by an empty one', async (t) => {
   const directory = join(await t.tmp(), 'state')
   const state = await filled(directory)
   await state.commit((batch) => batch.note('format', 99))

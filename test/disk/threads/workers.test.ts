@@ -39,7 +39,7 @@ test('worker threads answer, each job its own', async (t) => {
   t.is(workers.threads, 2)
 })
 
-test('bytes are handed over to a worker thread, and back', async (t) => {
+test('a request transfers its bytes to a worker thread, and the answer back', async (t) => {
   const workers = open(t)
   const bytes = new Uint8Array([1, 2, 3])
   const answer = await workers.run('count', bytes, { transfer: [bytes.buffer] })
@@ -59,14 +59,14 @@ test('an error keeps its code on its way out of a worker thread, and stays a Syn
   t.is(await workers.run('sum', { numbers: [1] }), 1, 'and the next job is done')
 })
 
-test('what no thread can be told is refused by itself', async (t) => {
+test('a request that cannot be cloned fails alone', async (t) => {
   const workers = open(t)
   const numbers = [1, (() => {}) as unknown as number]
   t.is(((await failureOf(() => workers.run('sum', { numbers }))) as Error).name, 'DataCloneError')
   t.is(await workers.run('sum', { numbers: [1] }), 1)
 })
 
-test('jobs that wait are dropped when their signal is aborted, those that run go on', async (t) => {
+test('an abort drops waiting jobs and lets running ones finish', async (t) => {
   const workers = open(t, { threadsMax: 1 })
   const stop = new AbortController()
   const running = await hold(t, workers, stop.signal)
@@ -86,7 +86,7 @@ test('jobs that wait are dropped when their signal is aborted, those that run go
   )
 })
 
-test('there is room for so many jobs alone, until some are done', async (t) => {
+test('room waits while the queue is full', async (t) => {
   const workers = open(t, { threadsMax: 1 })
   const held = []
   // One runs, one is ahead in the thread, two wait.
@@ -115,7 +115,7 @@ test('a thread that dies fails its job, and the next has another', async (t) => 
   t.is(await workers.run('sum', { numbers: [1] }), 1)
 })
 
-test('closing lets what runs come to its end, and drops the rest', async (t) => {
+test('close waits for running jobs and drops the others', async (t) => {
   const workers = open(t, { threadsMax: 1 })
   const running = await hold(t, workers)
   await until(running.hasBegun, { what: 'a job that runs' })
@@ -139,7 +139,7 @@ test('threads without work end after a while, and start again', async (t) => {
   t.is(await workers.run('sum', { numbers: [2] }), 2)
 })
 
-test('a thread to which there is a way lasts, however long nothing goes by it', async (t) => {
+test('a thread with a lane does not end while it is idle', async (t) => {
   const workers = open(t, { idleMs: 1, threadsMax: 1 })
   await workers.run('sum', { numbers: [1] })
   const lane = workers.lane()
@@ -150,7 +150,7 @@ test('a thread to which there is a way lasts, however long nothing goes by it', 
   await until(() => workers.threads === 0, { what: 'its end after that' })
 })
 
-test('what comes just when a thread ends is done by another', async (t) => {
+test('a job that arrives as a thread ends runs on another', async (t) => {
   const workers = open(t, { idleMs: 1, threadsMax: 1 })
   let sum = 0
   for (let i = 0; i < 50; i++) {

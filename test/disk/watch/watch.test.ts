@@ -114,7 +114,7 @@ async function tellsEveryChange(t: Assert, portably: boolean): Promise<void> {
   t.alike(w.failures, [])
 }
 
-test('a new tree is told from its top, and watched to its depth', async (t) => {
+test('a new tree is reported from its top and watched completely', async (t) => {
   const w = await Watched.open(t)
   const make = () => {
     mkdirSync(w.at('a/b/c'), { recursive: true })
@@ -126,7 +126,7 @@ test('a new tree is told from its top, and watched to its depth', async (t) => {
   t.pass()
 })
 
-test('a tree that is moved in is told, and watched', async (t) => {
+test('a tree that is moved in is reported and watched', async (t) => {
   const w = await Watched.open(t)
   const outside = mkdtempSync(join(await t.tmp(), 'x'))
   mkdirSync(join(outside, 'b'))
@@ -148,7 +148,7 @@ async function touchTold(w: Watched, path: string): Promise<boolean> {
   )
 }
 
-test('what is ignored, and what is ours, is not watched', { skip: !tellsDescriptors }, async (t) => {
+test('ignored directories and the state directory are not watched', { skip: !tellsDescriptors }, async (t) => {
   const before = inotifyWatchCount()
   const w = await Watched.open(t, {
     rules: 'build/\n',
@@ -203,7 +203,7 @@ test('a directory that takes the place of another is watched in its stead', { sk
   await until(() => inotifyWatchCount() === before, { what: 'as many watches as before' })
 })
 
-test('what is gone is not watched any more, also where it goes on elsewhere', {
+test('a removed directory is not watched any more, also after it moved elsewhere', {
   skip: !tellsDescriptors
 }, async (t) => {
   const w = await Watched.open(t, { make: (root) => mkdirSync(join(root, 'a')) })

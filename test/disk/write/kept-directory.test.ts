@@ -114,7 +114,7 @@ test('what is kept has its bytes, a record, and its blocks; all of it is known a
   t.is(again.blocks.held.size, 1, 'once, however often it is opened')
 })
 
-test('a record is there before its file, and goes when the file has not come', async (t) => {
+test('a record precedes its file, and is removed if the file was not taken', async (t) => {
   const scene = await Scene.open(t)
   const keeping = scene.keeping({ one: '1', two: '2' })
   const records = keeping.prepare([pathOf('one'), pathOf('two'), pathOf('small')])
@@ -145,7 +145,7 @@ test('no content is kept twice: it has the time and the path that it had last', 
   t.alike(scene.reopen().scene.blocks.paths, ['other', 'two'])
 })
 
-test('what is kept too long goes, and beyond a size the oldest', async (t) => {
+test('excess names files kept too long and, beyond the size limit, the oldest', async (t) => {
   const scene = await Scene.open(t)
   for (const path of ['a', 'b', 'c']) scene.keep(path, path.repeat(10))
   // A second between each.
@@ -165,7 +165,7 @@ test('what is kept too long goes, and beyond a size the oldest', async (t) => {
   t.alike(scene.names, [...pair('b'.repeat(10)), ...pair('c'.repeat(10))].sort())
 })
 
-test('what is not ours stays, and nothing is put over it', async (t) => {
+test('a file without a record stays and is not replaced', async (t) => {
   const scene = await Scene.open(t)
   const foreign = join(scene.kept.directory, hashOf('content'))
   writeFileSync(foreign, 'mine')
@@ -197,7 +197,7 @@ const records: ReadonlyArray<[what: string, record: unknown]> = [
   ['that is null', null],
   ['without an entry', { ...valid, entry: null }]
 ]
-test('a damaged record makes a file another’s: it is left', async (t) => {
+test('a file with a damaged record is left alone', async (t) => {
   const { root, kept } = await Scene.open(t)
   const write = (record: unknown) => {
     writeFileSync(join(kept.directory, hashOf('content')), 'content')
@@ -214,7 +214,7 @@ test('a damaged record makes a file another’s: it is left', async (t) => {
   }
 })
 
-test('a record that was being written when a run was cut off is gone', async (t) => {
+test('open removes an incomplete record of an interrupted run', async (t) => {
   const scene = await Scene.open(t)
   writeFileSync(join(scene.kept.directory, `${hashOf('content')}.json.new`), '{"for')
   t.alike(scene.reopen().bare, [])
@@ -236,7 +236,7 @@ test('of a full disk the oldest goes, as much as is needed; who opens it next fi
   t.is(removeOldest(await t.tmp(), 11), 0, 'where nothing was ever kept')
 })
 
-test('what reaches into blocks that will be others holds none any more, but stays', async (t) => {
+test('a truncation removes the blocks of a kept file, but not the file', async (t) => {
   const scene = await Scene.open(t)
   scene.keep('file', 'content')
   scene.kept.cut({ core: 0, index: 4 })
@@ -293,7 +293,7 @@ test('what was changed meanwhile is not kept as what it was, nor written down', 
   t.alike(scene.names, [])
 })
 
-test('what can’t be kept stays where it is', async (t) => {
+test('a file that cannot be kept stays at its path', async (t) => {
   const { shop, scene, keeping } = await openWorkshop(t, { removed: 'x' })
   const prepare: Keeping['prepare'] = (paths) => {
     const records = keeping.prepare(paths)

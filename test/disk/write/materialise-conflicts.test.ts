@@ -76,7 +76,7 @@ test('a directory that makes way for a file is kept aside with the files that th
   t.alike(outcome.conflicts, [['x', keptAs]])
 })
 
-test('what is kept aside gets a name that nothing has', async (t) => {
+test('a conflict copy gets a free name', async (t) => {
   const shop = await Workshop.open(t)
   shop.has('is')
   writeFileSync(shop.at('notes.txt'), 'edit')
@@ -173,7 +173,7 @@ for (const [what, steps, change] of meanwhiles) {
   })
 }
 
-test('what came to a path meanwhile is left alone', async (t) => {
+test('a file that appeared at a path meanwhile is left alone', async (t) => {
   const shop = await Workshop.open(t)
   shop.has('is')
   writeFileSync(shop.at('from'), 'moved')
@@ -187,7 +187,7 @@ test('what came to a path meanwhile is left alone', async (t) => {
 })
 
 // Skipped for root, to whom every directory is writable.
-test('a directory of ours that is read-only is written to, and read-only again', { skip: isRoot }, async (t) => {
+test('a read-only directory of the log is widened for a write, then restored', { skip: isRoot }, async (t) => {
   const shop = await Workshop.open(t)
   shop.has('is')
   mkdirSync(shop.at('a'))

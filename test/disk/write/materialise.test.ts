@@ -145,7 +145,7 @@ test('wrong content is refused, reported, and stops nothing else', async (t) => 
   t.alike(shop.staged(), [])
 })
 
-test('an end that is asked for comes at once, and leaves the folder as it is', async (t) => {
+test('an abort ends at once and leaves the folder as it is', async (t) => {
   const shop = await Workshop.open(t)
   shop.has('new')
   writeFileSync(shop.at('file'), 'old')
@@ -212,7 +212,7 @@ test('small files come out of packs in a worker thread, each of which may fail b
   t.alike(shop.staged(), [])
 })
 
-test('nothing stays of a pack whose files were wanted no more', async (t) => {
+test('an abort leaves no staged files of a pack', async (t) => {
   const shop = await Workshop.open(t)
   shop.hasPack(3, 'abcdefgh')
   const stop = new AbortController()

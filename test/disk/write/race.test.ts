@@ -200,7 +200,7 @@ for (const [what, moment, steps, act, tree] of sudden) {
   })
 }
 
-test('where names cannot be exchanged, what is replaced is taken aside first, and nothing is lost', async (t) => {
+test('without an exchange of names the replaced file moves aside first, and nothing is lost', async (t) => {
   const shop = await Workshop.open(t)
   shop.has('is')
   for (const name of ['x', 'edited']) writeFileSync(shop.at(name), 'was')

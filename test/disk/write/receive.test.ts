@@ -83,7 +83,7 @@ test('a large file is received whole, with its mode, and known until it is relea
   t.is(account.files.size, 0)
 })
 
-test('what was cut off stays, is known, and is gone on with by the next run', async (t) => {
+test('the next run resumes a partial file', async (t) => {
   const { staging, account } = await openStaging(t)
   const cut = await failureOf(() => staging.receive(entry, new Source(content, 4), { signal: go }))
   t.is((cut as Error).message, 'cut off')
@@ -115,7 +115,7 @@ test('more than its content leaves nothing behind its end', async (t) => {
   t.ok(readFileSync(at).equals(content))
 })
 
-test('wrong content is tried once more, in doubt of what other files have of it, and then leaves nothing', async (t) => {
+test('wrong content is retried once without trust in other files, then removed', async (t) => {
   const { staging, account } = await openStaging(t)
   const wrong = Buffer.from(content)
   wrong[500_000] = (wrong[500_000] ?? 0) ^ 1
@@ -138,7 +138,7 @@ test('two files of one content are received at once', async (t) => {
   for (const at of both) t.ok(readFileSync(at).equals(content))
 })
 
-test('what is wanted no more is pruned, but nothing that is at work', async (t) => {
+test('prune deletes unwanted partial files, but none in reception', async (t) => {
   const { staging, account } = await openStaging(t)
   const other = fileOf(bytesOf(600_000, 2))
   await failureOf(() => staging.receive(entry, new Source(content, 2), { signal: go }))

@@ -42,7 +42,7 @@ test('a file whose mode forbids all is staged', async (t) => {
   t.is(lstatSync(at).mode & 0o7777, 0)
 })
 
-test('staged files do not get in each other’s way', async (t) => {
+test('concurrent staged files are separate', async (t) => {
   const staging = await openStaging(t)
   const contents = Array.from({ length: 50 }, (_, i) => `content ${i}`)
   const at = await Promise.all(contents.map((content) => staging.file(fileOf(content), pieces(content))))
@@ -120,7 +120,7 @@ test('staging is emptied when it is opened, without following what lies in it', 
   t.is(lstatSync(staging.directory).mode & 0o777, 0o700, 'for nobody else to look into')
 })
 
-test('what was staged can be dropped, once or twice', async (t) => {
+test('discard removes a staged file, and does nothing the second time', async (t) => {
   const staging = await openStaging(t)
   const at = staging.symlink(symlinkOf('x'))
   staging.discard(at)

@@ -74,14 +74,14 @@ test('bootstrap names the port in use, whichever of the five it is', async (t) =
   }
 })
 
-/** Arguments, and the error that they must cause. */
-const mistakes: ReadonlyArray<[args: readonly string[], says: RegExp]> = [
+/** Invalid options and the expected messages. */
+const mistakes: ReadonlyArray<[args: readonly string[], message: RegExp]> = [
   [['--port', '0'], /Give a port from 1 to 65535/],
   [['--port', '12ab'], /Give a port/],
-  [['--port', '65532'], /5 in a row are needed, from 1 to 65531/],
-  [['--host', 'nas.local'], /"nas.local" is no IPv4 address/],
-  [['--host', '0.0.0.0'], /"0.0.0.0" is no IPv4 address of one machine/],
-  [['--host', '198.51.100.77'], /198.51.100.77 is no address of this machine/]
+  [['--port', '65532'], /5 ports in a row are needed, so it must be from 1 to 65531/],
+  [['--host', 'nas.local'], /"nas.local" is not an IPv4 address/],
+  [['--host', '0.0.0.0'], /"0.0.0.0" is not an IPv4 address of one machine/],
+  [['--host', '198.51.100.77'], /198.51.100.77 is not an address of this machine/]
 ]
 for (const [args, message] of mistakes) {
   test(`bootstrap refuses ${args.join(' ')}`, async (t) => {

@@ -62,7 +62,7 @@ test('many changes come as a delta, and the tree in the background', async (t) =
   const { writer, own, reader, first } = await openPair(t)
   const wanted = { ...manyChanges(undefined), b: fileOf(''), ä: directoryOf() }
   const version = await commit(writer, wanted)
-  const delta = { core: 0, block: 0, blocks: 1, since: first.length, length: version.length, entries: many + 2 }
+  const delta = { block: 0, blocks: 1, since: first.length, length: version.length, entries: many + 2 }
   t.alike(await writer.head(), headOf({ before: first.length, contentLength: 1, deltas: [delta] }))
   t.alike(await changes(reader, first, version), rowsOf(wanted))
   t.alike(await collect(reader.history(first.length, version, signal)), rowsOf(wanted), 'history too')
@@ -201,7 +201,7 @@ async function openLiar(t: Assert, { blocks, delta }: Lie) {
   const stored = blocks ?? (await blocksOf(honest))
   await content.append(stored)
   const version = await put(honest, (length) => {
-    const whole = { core: 0, block: 0, blocks: stored.length, since: first.length, length, entries: many, ...delta }
+    const whole = { block: 0, blocks: stored.length, since: first.length, length, entries: many, ...delta }
     return headOf({ before: first.length, contentLength: content.length, deltas: [whole] })
   })
   return { store, key: printKey(entries.key), first, version, content }

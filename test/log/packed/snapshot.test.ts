@@ -76,7 +76,7 @@ test('a snapshot is a version without changes, and every later head names it', a
   const version = await tree.publish()
   t.is(version.length, described.length + 1)
   const head = await writer.head()
-  const snapshot = { core: 0, block: 0, blocks: 1, length: described.length, entries: many }
+  const snapshot = { block: 0, blocks: 1, length: described.length, entries: many }
   t.alike(
     head,
     headOf({ directories: many, contentLength: 1, before: described.length, snapshot, firsts: [Buffer.from('d0')] })

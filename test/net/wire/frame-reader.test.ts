@@ -21,7 +21,7 @@ function feed(reader: FrameReader, bytes: Buffer, most: number): void {
     const room = reader.room()
     const portion = bytes.subarray(at, at + Math.min(room.length, most))
     portion.copy(room)
-    reader.came(portion.length)
+    reader.onRead(portion.length)
     at += portion.length
   }
 }

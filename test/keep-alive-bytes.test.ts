@@ -1,5 +1,5 @@
 import { test } from 'brittle'
-import { isSilence } from '../src/silence.ts'
+import { isSilence } from '../src/keep-alive-bytes.ts'
 
 const cases: ReadonlyArray<[bytes: number, silent: boolean]> = [
   [0, true],
