@@ -74,8 +74,8 @@ test('bootstrap names the port in use, whichever of the five it is', async (t) =
   }
 })
 
-/** Arguments, and the error that they must cause. */
-const mistakes: ReadonlyArray<[args: readonly string[], says: RegExp]> = [
+/** Invalid options and the expected messages. */
+const mistakes: ReadonlyArray<[args: readonly string[], message: RegExp]> = [
   [['--port', '0'], /Give a port from 1 to 65535/],
   [['--port', '12ab'], /Give a port/],
   [['--port', '65532'], /5 ports in a row are needed, so it must be from 1 to 65531/],
