@@ -138,7 +138,7 @@ test('two running peers with the same keys are reported, and a restarted peer is
   // The end with the larger key has to choose between the two.
   const a = await open(t, { keyPair: large as KeyPair })
   const openDuplicate = () => open(t, { keyPair: small as KeyPair, peers: [a.address] })
-  const isReported = () => a.events.some(({ type }) => type === 'twin')
+  const isReported = () => a.events.some(({ type }) => type === 'duplicate-identity')
   for (let i = 0; i < 3; i++) {
     const run = await openDuplicate()
     await Promise.all([a.connected(), run.connected()])
