@@ -111,10 +111,10 @@ function withLocalNames(
 ): { readonly local: Map<TreePath, Entry>; nameOf(path: TreePath): TreePath } {
   if (!foldsNames(traits)) return { local: entries, nameOf: (path) => path }
   // Refused paths count: an earlier version of them may still be in the folder.
-  const { of, twins } = localNames([...entries.keys(), ...refused], (name) => foldName(name, traits))
+  const { of, collisions } = localNames([...entries.keys(), ...refused], (name) => foldName(name, traits))
   const local = new Map<TreePath, Entry>()
   for (const [path, entry] of entries) local.set(of(path), entry)
-  for (const collision of twins) {
+  for (const collision of collisions) {
     if (!refusal.paths.has(collision.path)) refusal.refuse(collisionProblem(collision))
   }
   return { local, nameOf: of }

@@ -267,7 +267,7 @@ export class Network {
     this.#peer(link.peer).add(link)
     const { machine = [], port = 0 } = link.introduction ?? {}
     const isDuplicate = this.#duplicates.observe(link.peer, `${Buffer.from(machine).toString('hex')} ${port}`)
-    if (isDuplicate) this.#options.onEvent({ type: 'twin', address: this.#addressOf(link) })
+    if (isDuplicate) this.#options.onEvent({ type: 'duplicate-identity', address: this.#addressOf(link) })
     return undefined
   }
 

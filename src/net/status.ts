@@ -36,7 +36,7 @@ export type NetworkEvent =
       readonly address: string
     }
   /** Two peers have the same keys; one of them is at this address. */
-  | { readonly type: 'twin'; readonly address: string }
+  | { readonly type: 'duplicate-identity'; readonly address: string }
   /** Whoever answers at a static address doesn't know the secret. */
   | { readonly type: 'stranger'; readonly address: string }
 

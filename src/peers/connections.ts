@@ -191,7 +191,7 @@ export class Connections {
       this.#emitPeer(event.state, event.peer, noTraffic)
       if (event.state === 'disconnected') this.#counted.delete(event.peer.key)
       this.#awaitPeers()
-    } else if (event.type === 'twin') {
+    } else if (event.type === 'duplicate-identity') {
       this.#reportDuplicate(event.address)
     } else if (event.type === 'stranger') {
       const message = `Who answers at ${event.address} doesn't have this folder, or isn't p2psync`

@@ -24,7 +24,7 @@ export interface IgnoreRules {
   ignores(path: TreePath, type: 'directory' | 'other'): boolean
 }
 
-/** The library caches each path for ever: after this many it is created anew. */
+/** The library caches each path for ever: after this many it is created again. */
 const askedMax = 10_000
 
 /** The rules of an ignore file's `text`, after the defaults. The ignore file itself is never left out. */

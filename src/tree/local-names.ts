@@ -17,7 +17,7 @@ export interface LocalNames {
   /** The path in the folder of a path of the log. */
   of(path: TreePath): TreePath
   /** Names that differ from the log's; beneath a renamed directory nothing else is listed. */
-  readonly twins: readonly NameCollision[]
+  readonly collisions: readonly NameCollision[]
 }
 
 /**
@@ -31,7 +31,7 @@ export interface LocalNames {
  */
 export function localNames(paths: Iterable<TreePath>, fold: (name: string) => string): LocalNames {
   const renamed = new Map<TreePath, string>()
-  const twins: (readonly [path: TreePath, other: TreePath])[] = []
+  const collisions: (readonly [path: TreePath, other: TreePath])[] = []
   for (const [parent, byKey] of siblingsByKey(paths, fold)) {
     const taken = new Set(byKey.keys())
     for (const names of [...byKey.values()].filter(({ length }) => length > 1)) {
@@ -39,7 +39,7 @@ export function localNames(paths: Iterable<TreePath>, fold: (name: string) => st
       for (const name of others) {
         const path = childPath(parent, name)
         renamed.set(path, distinctName(name, taken, fold))
-        twins.push([path, childPath(parent, first)])
+        collisions.push([path, childPath(parent, first)])
       }
     }
   }
@@ -56,7 +56,7 @@ export function localNames(paths: Iterable<TreePath>, fold: (name: string) => st
     }
     return childPath(local, name)
   }
-  return { of, twins: twins.map(([path, other]) => ({ path, other, keptAs: of(path) })) }
+  return { of, collisions: collisions.map(([path, other]) => ({ path, other, keptAs: of(path) })) }
 }
 
 /** The names in each directory, by their keys. */

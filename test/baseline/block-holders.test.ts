@@ -15,7 +15,7 @@ const offsetOf = async (block: number) => block * size
 
 const refOf = (index: number, core = 0) => ({ core, index })
 
-/** Blocks of a thousand bytes each. */
+/** A run of blocks of a thousand bytes each. */
 function run(block: number, blocks: number, more: Partial<Extent> = {}): Extent {
   return { core: 0, block, blocks, offset: 0, length: blocks * size, packed: false, ...more }
 }
@@ -40,13 +40,13 @@ class Folder {
     return join(this.root, name)
   }
 
-  /** Writes a file, and takes note of which blocks it has. */
+  /** Writes a file and records its blocks. */
   async write(name: string, bytes: Buffer, extents: readonly Extent[]): Promise<void> {
     writeFileSync(this.at(name), bytes)
-    await this.note(name, bytes, extents)
+    await this.record(name, bytes, extents)
   }
 
-  async note(name: string, bytes: Buffer, extents: readonly Extent[]): Promise<void> {
+  async record(name: string, bytes: Buffer, extents: readonly Extent[]): Promise<void> {
     await until(() => !isRacy(lstatSync(this.at(name)), Date.now()), { what: 'the clock of file times' })
     const record = { entry: fileOf(bytes, { extents }), signature: signatureOf(lstatSync(this.at(name))) }
     this.records.set(pathOf(name), record)
@@ -64,12 +64,12 @@ class Folder {
   }
 }
 
-/** Each thousand bytes begin with a number of their own. */
+/** A thousand bytes of each number. */
 function numbered(...numbers: readonly number[]): Buffer {
   return Buffer.concat(numbers.map((number) => Buffer.alloc(size, number)))
 }
 
-test('a block is read from where a file has it', async (t) => {
+test('a block is read from a file that holds it', async (t) => {
   const folder = await Folder.open(t)
   mkdirSync(folder.at('a'))
   await folder.write('a/file', numbered(1, 2, 3, 4), [run(10, 2), run(20, 2)])
@@ -88,13 +88,13 @@ test('a block is read from where a file has it', async (t) => {
   t.alike(folder.holders.takeDropped(), [])
 })
 
-test('of several files that have a block, one that is as it was is taken', async (t) => {
+test('of several files that hold a block, an unchanged one is read', async (t) => {
   const folder = await Folder.open(t)
   await folder.write('one', numbered(1, 2), [run(10, 2)])
   await folder.write('two', numbered(9, 2), [run(30, 1), run(11, 1)])
   writeFileSync(folder.at('one'), numbered(7, 7))
   t.is(await folder.read(11), '1000 2 true')
-  t.is(await folder.read(10), '1000 7 false', 'and where there is none, it is said')
+  t.is(await folder.read(10), '1000 7 false', 'a block from a changed file is uncertain')
   rmSync(folder.at('one'))
   t.is(await folder.read(10), 'nothing')
   t.ok(folder.holders.isHeld(refOf(11)))
@@ -104,16 +104,16 @@ test('of several files that have a block, one that is as it was is taken', async
   t.absent(folder.holders.isHeld(refOf(11)))
 })
 
-test('a file under a new name has its blocks, once that is noted', async (t) => {
+test('a renamed file holds its blocks once it is recorded', async (t) => {
   const folder = await Folder.open(t)
   await folder.write('old', numbered(1), [run(10, 1)])
   renameSync(folder.at('old'), folder.at('new'))
   folder.remove('old')
-  await folder.note('new', numbered(1), [run(10, 1)])
+  await folder.record('new', numbered(1), [run(10, 1)])
   t.is(await folder.read(10), '1000 1 true')
 })
 
-test('what is not at the start of its block, or in a pack, or longer than the file, is no holder', async (t) => {
+test('extents that are packed, begin within a block or are too short hold no block', async (t) => {
   const folder = await Folder.open(t)
   await folder.write('odd', numbered(1, 2, 3), [
     run(10, 1, { offset: 1 }),
@@ -123,7 +123,7 @@ test('what is not at the start of its block, or in a pack, or longer than the fi
   for (const block of [10, 11, 12]) t.is(await folder.read(block), 'nothing')
 })
 
-test('runs of any claimed length take no time', async (t) => {
+test('a run of any claimed length is indexed in constant time', async (t) => {
   const folder = await Folder.open(t)
   await folder.write('wide', numbered(1, 2), [run(0, 2 ** 40, { length: 2000 })])
   t.is(await folder.read(1), '1000 2 true')
@@ -132,7 +132,7 @@ test('runs of any claimed length take no time', async (t) => {
   t.absent(folder.holders.isHeld(refOf(1)))
 })
 
-test('nothing is read through a link, and another file in its place is no certain one', async (t) => {
+test('links are not followed, and a file in place of another is uncertain', async (t) => {
   const folder = await Folder.open(t)
   const outside = join(await t.tmp(), 'outside')
   writeFileSync(outside, numbered(1))
@@ -148,7 +148,7 @@ test('nothing is read through a link, and another file in its place is no certai
   t.is(await folder.read(10), 'nothing')
 })
 
-test('a file that was just changed is not certain, whatever its times say', async (t) => {
+test('a changed file is uncertain even when its times are restored', async (t) => {
   const folder = await Folder.open(t)
   await folder.write('file', numbered(1), [run(10, 1)])
   const { atime, mtime } = lstatSync(folder.at('file'))
@@ -158,24 +158,24 @@ test('a file that was just changed is not certain, whatever its times say', asyn
   t.is(await folder.read(10), '1000 2 false')
 })
 
-test('a file that is being received is read as far as it has come, wherever it is moved', async (t) => {
+test('a file being received is read as far as it is written, even after a rename', async (t) => {
   const folder = await Folder.open(t)
   writeFileSync(folder.at('part'), numbered(1, 2, 3))
   const entry = fileOf(numbered(1, 2, 3, 4), { extents: [run(10, 4)] })
   const staged = folder.holders.stage(entry, folder.at('part'), 2 * size)
-  t.is(await folder.read(10), '1000 1 false', 'from before: as it was left')
+  t.is(await folder.read(10), '1000 1 false', 'bytes of an earlier attempt are uncertain')
   staged.trusted = 3 * size
   t.is(await folder.read(12), '1000 3 true')
   t.is(await folder.read(13), 'nothing')
   renameSync(folder.at('part'), folder.at('there'))
   t.is(await folder.read(11), '1000 2 true')
   folder.holders.follow(new Map())
-  t.is(await folder.read(11), '1000 2 true', 'another baseline is none of its business')
+  t.is(await folder.read(11), '1000 2 true', 'it stays when the baseline changes')
   folder.holders.unstage(staged)
   t.is(await folder.read(11), 'nothing')
 })
 
-test('many files are read in turn', async (t) => {
+test('blocks of many files are read in turn', async (t) => {
   const folder = await Folder.open(t)
   for (let i = 0; i < 40; i++) await folder.write(`file ${i}`, bytesOf(size, i), [run(i, 1)])
   for (let round = 0; round < 2; round++) {
@@ -187,14 +187,14 @@ test('many files are read in turn', async (t) => {
   t.pass()
 })
 
-test('a file that was replaced and is kept holds its blocks, as far as the log knows its bytes', async (t) => {
+test('a replaced file that is kept holds the blocks that match the log', async (t) => {
   const folder = await Folder.open(t)
   const entry = fileOf(numbered(1, 2), { extents: [run(10, 2)] })
   const kept = { path: pathOf('old'), entry, keptMs: 0 }
   const at = '.p2psync/kept/content'
   mkdirSync(folder.at('.p2psync/kept'), { recursive: true })
   writeFileSync(folder.at(at), numbered(1, 2))
-  // What replaced it still counts as the old one for a moment: another block is found there.
+  // The record of the replacing file is outdated for a moment, so other bytes are found there.
   await folder.write('old', numbered(8, 9), [run(10, 2)])
   writeFileSync(folder.at('old'), numbered(7, 7))
   folder.holders.keep(kept, at as TreePath)
@@ -203,10 +203,10 @@ test('a file that was replaced and is kept holds its blocks, as far as the log k
     (await folder.holders.read(refOf(block), size, offsetOf, isBlock))?.bytes[0] ?? 'nothing'
   t.alike([await read(10), await read(11)], [1, 2])
   folder.holders.follow(new Map())
-  t.alike([await read(10), await read(11)], [1, 2], 'another baseline is none of its business')
-  t.is(await folder.read(10), '1000 1 false', 'nobody watches over it')
+  t.alike([await read(10), await read(11)], [1, 2], 'it stays when the baseline changes')
+  t.is(await folder.read(10), '1000 1 false', 'uncertain, since nobody watches it')
   writeFileSync(folder.at(at), numbered(1, 3))
-  t.alike([await read(10), await read(11)], [1, 'nothing'], 'what was written to it meanwhile is nobody’s')
+  t.alike([await read(10), await read(11)], [1, 'nothing'], 'changed bytes match no block')
   t.ok(folder.holders.isHeld(refOf(10)))
   folder.holders.unkeep(kept)
   t.absent(folder.holders.isHeld(refOf(10)))
@@ -214,7 +214,7 @@ test('a file that was replaced and is kept holds its blocks, as far as the log k
   t.is(await read(10), 'nothing')
 })
 
-test('blocks of one index in two cores are two blocks', async (t) => {
+test('blocks with one index in two cores are different blocks', async (t) => {
   const folder = await Folder.open(t)
   await folder.write('one', Buffer.alloc(size, 1), [run(10, 1)])
   await folder.write('other', Buffer.alloc(size, 2), [run(10, 1, { core: 3 })])

@@ -19,14 +19,14 @@ function packed(block: number, offset: number, length = 10): Extent {
 }
 
 const cases: ReadonlyArray<[name: string, extents: Extent[], joined: Extent[]]> = [
-  ['leaves nothing as nothing', [], []],
-  ['leaves one as it is', [bare(3)], [bare(3)]],
-  ['joins blocks in a row', [bare(3, 10), bare(4, 20), bare(5, 5)], [run(3, 3, 35)]],
-  ['joins runs', [run(3, 2, 20), run(5, 2, 30)], [run(3, 4, 50)]],
-  ['leaves a gap open', [bare(3), bare(5)], [bare(3), bare(5)]],
-  ['leaves a block that repeats', [bare(3), bare(3)], [bare(3), bare(3)]],
-  ['leaves a step back', [bare(4), bare(3)], [bare(4), bare(3)]],
-  ['goes on after a gap', [bare(3), bare(7), bare(8)], [bare(3), run(7, 2, 20)]],
+  ['returns nothing for nothing', [], []],
+  ['keeps a single extent', [bare(3)], [bare(3)]],
+  ['joins consecutive blocks', [bare(3, 10), bare(4, 20), bare(5, 5)], [run(3, 3, 35)]],
+  ['joins consecutive runs', [run(3, 2, 20), run(5, 2, 30)], [run(3, 4, 50)]],
+  ['keeps a gap', [bare(3), bare(5)], [bare(3), bare(5)]],
+  ['keeps a repeated block', [bare(3), bare(3)], [bare(3), bare(3)]],
+  ['keeps descending blocks apart', [bare(4), bare(3)], [bare(4), bare(3)]],
+  ['joins again after a gap', [bare(3), bare(7), bare(8)], [bare(3), run(7, 2, 20)]],
   ['joins no pack to a block', [bare(3), packed(4, 0)], [bare(3), packed(4, 0)]],
   ['joins no block to a pack', [packed(3, 0), bare(4)], [packed(3, 0), bare(4)]],
   ['joins no packs', [packed(3, 0), packed(4, 0)], [packed(3, 0), packed(4, 0)]]
@@ -35,7 +35,7 @@ for (const [name, extents, joined] of cases) {
   test(`joinExtents ${name}`, (t) => t.alike(joinExtents(extents), joined))
 }
 
-test('joinExtents names the same blocks in the same order, in as few extents as it can', (t) => {
+test('joinExtents keeps the blocks and their order, in as few extents as possible', (t) => {
   const chunk = fc.oneof(
     fc.nat(4).map((block) => bare(block, block + 1)),
     fc.nat(4).map((block) => packed(block, 5))
@@ -44,9 +44,9 @@ test('joinExtents names the same blocks in the same order, in as few extents as 
     t,
     fc.property(fc.array(chunk, { maxLength: 10 }), (extents) => {
       const joined = joinExtents(extents)
-      must(blocksOf(joined).join() === blocksOf(extents).join(), 'other blocks')
-      must(bytesOf(joined) === bytesOf(extents), 'another length')
-      must(joinExtents(joined).length === joined.length, 'more could be joined')
+      must(blocksOf(joined).join() === blocksOf(extents).join(), 'the blocks differ')
+      must(bytesOf(joined) === bytesOf(extents), 'the length differs')
+      must(joinExtents(joined).length === joined.length, 'not everything is joined')
     }),
     { numRuns: 500 }
   )

@@ -13,7 +13,7 @@ const records = [
   [pathOf('b'), { entry: symlinkOf('ünicode|😀'), signature: '' }]
 ] as const
 
-test('packed records are given back as they were put', (t) => {
+test('packed records are returned as they were set', (t) => {
   const packed = new PackedRecords()
   for (const [path, record] of records) packed.set(path, record)
   t.is(packed.size, 3)
@@ -27,7 +27,7 @@ test('packed records are given back as they were put', (t) => {
   )
 })
 
-test('what was asked for last is not given again after it was changed or deleted', (t) => {
+test('a changed or deleted record is not served from the cache', (t) => {
   const [[path, record]] = records
   const packed = new PackedRecords()
   packed.set(path, record)
@@ -39,7 +39,7 @@ test('what was asked for last is not given again after it was changed or deleted
   t.is(packed.get(pathOf(hashOf('never'))), undefined)
 })
 
-test('a file is noted as unchanged when its signature is the recorded one', (t) => {
+test('a file is marked unchanged only with its recorded signature', (t) => {
   const packed = new PackedRecords()
   for (const [path, record] of records) packed.set(path, record)
   const [, file, link] = records.map(([path]) => path) as [TreePath, TreePath, TreePath]
@@ -47,10 +47,10 @@ test('a file is noted as unchanged when its signature is the recorded one', (t) 
   for (const other of ['10000:1.25:2:4', '10000:1.25:2', '10000:1.25:2:3|', '']) {
     t.absent(unchanged.note(file, other), other)
   }
-  t.absent(unchanged.note(link, ''), 'what has no signature is to be looked at')
+  t.absent(unchanged.note(link, ''), 'an entry without a signature is never unchanged')
   t.absent(unchanged.note(pathOf('never'), '10000:1.25:2:3'))
   t.absent(unchanged.has(file))
   t.ok(unchanged.note(file, '10000:1.25:2:3'))
   t.ok(unchanged.has(file))
-  t.absent(packed.unchanged().has(file), 'what was noted before is forgotten')
+  t.absent(packed.unchanged().has(file), 'a new round forgets the marks')
 })

@@ -11,7 +11,7 @@ function chunksOf(bytes: Buffer): Buffer[] {
   const chunks: Buffer[] = []
   for (let start = 0; start < bytes.length; ) {
     const length = cutPoint(bytes.subarray(start), true)
-    must(length > 0, 'an end that is not found')
+    must(length > 0, 'no cut is found')
     chunks.push(bytes.subarray(start, start + length))
     start += length
   }
@@ -23,31 +23,31 @@ function hashOf(bytes: Uint8Array): string {
 }
 
 const cases: ReadonlyArray<[name: string, bytes: Buffer, last: boolean, length: number]> = [
-  ['cuts nothing off nothing', Buffer.alloc(0), true, 0],
-  ['takes a short rest whole', bytesOf(10, 1), true, 10],
-  ['waits for more than a few bytes', bytesOf(10, 1), false, 0],
-  ['takes a rest of the smallest size whole', bytesOf(chunkBytesMin, 1), true, chunkBytesMin],
-  ['waits at the smallest size', bytesOf(chunkBytesMin, 1), false, 0],
-  ['cuts at the largest size where content gives no cut', Buffer.alloc(chunkBytesMax), false, chunkBytesMax],
-  ['waits just below the largest size', Buffer.alloc(chunkBytesMax - 1), false, 0],
+  ['returns 0 for no bytes', Buffer.alloc(0), true, 0],
+  ['takes a short remainder whole', bytesOf(10, 1), true, 10],
+  ['needs more than a few bytes', bytesOf(10, 1), false, 0],
+  ['takes a remainder of the smallest size whole', bytesOf(chunkBytesMin, 1), true, chunkBytesMin],
+  ['needs more bytes at the smallest size', bytesOf(chunkBytesMin, 1), false, 0],
+  ['cuts at the largest size when the content has no cut', Buffer.alloc(chunkBytesMax), false, chunkBytesMax],
+  ['needs more bytes just below the largest size', Buffer.alloc(chunkBytesMax - 1), false, 0],
   [
     'takes bytes just below the largest size if they are the last',
     Buffer.alloc(chunkBytesMax - 1),
     true,
     chunkBytesMax - 1
   ],
-  ['never looks beyond the largest size', Buffer.alloc(chunkBytesMax + 1), true, chunkBytesMax]
+  ['never reads beyond the largest size', Buffer.alloc(chunkBytesMax + 1), true, chunkBytesMax]
 ]
 for (const [name, bytes, last, length] of cases) {
   test(`cutPoint ${name}`, (t) => t.is(cutPoint(bytes, last), length))
 }
 
-test('cutPoint keeps its cuts, since other cuts would store everything anew', (t) => {
+test('the cuts stay the same, so that stored chunks are found again', (t) => {
   const lengths = chunksOf(bytesOf(4 * mib, 1)).map(({ length }) => length)
   t.alike(lengths, [609_911, 273_920, 161_646, 875_013, 908_564, 170_957, 535_560, 658_733])
 })
 
-test('chunks join to the input, and all but the last keep to the limits', (t) =>
+test('chunks add up to the input, and all but the last keep to the size limits', (t) =>
   holds(
     t,
     fc.property(fc.nat(3 * mib), fc.integer(), fc.boolean(), (length, seed, sparse) => {
@@ -87,7 +87,7 @@ test('a cut does not depend on the number of bytes given', (t) => {
   )
 })
 
-test('chunks of random bytes are of about the average size', (t) => {
+test('chunks of random bytes have about the average size', (t) => {
   const chunks = chunksOf(bytesOf(32 * mib, 3))
   const average = (32 * mib) / chunks.length
   t.ok(average > chunkBytesAverage / 2 && average < chunkBytesAverage * 2, `${Math.round(average)} bytes`)

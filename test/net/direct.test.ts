@@ -11,8 +11,8 @@ function openDirect(keyPair = newKeyPair()): Direct {
   return new Direct({ keyPair, throttles: { up: new Bucket(), down: new Bucket() }, onStream: () => {} })
 }
 
-test('of too many attempts to reach somebody the oldest are given up, and the latest are not kept waiting', async (t) => {
-  // No attempt is over by itself.
+test('the oldest of too many concurrent dials are aborted, and the latest is not delayed', async (t) => {
+  // No dial times out by itself.
   withoutLongTimers(t)
   const sockets = new Set<Socket>()
   const mute = createServer((socket) => {
@@ -33,11 +33,11 @@ test('of too many attempts to reach somebody the oldest are given up, and the la
   await other.listen({ host: '127.0.0.1' })
   const { signal } = new AbortController()
   setMaxListeners(0, signal)
-  let givenUp = 0
+  let failed = 0
   for (let i = 0; i < 100; i++) {
-    direct.dial([{ host: '127.0.0.1', port }], newKeyPair().publicKey, signal).catch(() => givenUp++)
+    direct.dial([{ host: '127.0.0.1', port }], newKeyPair().publicKey, signal).catch(() => failed++)
   }
   const { stream } = await direct.dial([{ host: '127.0.0.1', port: other.port }], keyPair.publicKey, signal)
   stream.destroy()
-  await until(() => sockets.size > 0 && sockets.size < 64 && givenUp >= 37, { what: 'most to be given up' })
+  await until(() => sockets.size > 0 && sockets.size < 64 && failed >= 37, { what: 'the aborted dials' })
 })

@@ -6,7 +6,7 @@ import { BarePeer } from '../support/bare-peer.ts'
 import { type End, openEnd, secret } from '../support/end.ts'
 import { until } from '../support/until.ts'
 
-test('a peer whose introduction is nonsense is let go, and harms nobody', async (t) => {
+test('a peer with an invalid introduction is disconnected, and honest peers still connect', async (t) => {
   const a = await openEnd(t)
   const forged = (peer: BarePeer) => {
     const bytes = peer.introduction()
@@ -23,8 +23,8 @@ test('a peer whose introduction is nonsense is let go, and harms nobody', async 
   await Promise.all([a.connected(), b.connected()])
 })
 
-test('nothing that comes in one breath with a wrong proof is listened to', async (t) => {
-  // With a list whoever is introduced, and not on it, is told of.
+test('messages batched with a wrong proof are ignored', async (t) => {
+  // With an allow list, handling the introduction would cause a `refused` event.
   const a = await openEnd(t, { allow: new Set() })
   const peer = await BarePeer.open(t, a.address, {
     secret: Buffer.alloc(32, 8),
@@ -35,13 +35,13 @@ test('nothing that comes in one breath with a wrong proof is listened to', async
     }
   })
   await once(peer.stream, 'close')
-  await until(() => a.network.traffic.received > 0, { what: 'the end of it' })
+  await until(() => a.network.traffic.received > 0, { what: 'the traffic of the closed link' })
   t.alike(a.events, [])
   t.alike(a.carriers, [])
   t.alike(a.network.status.refusedBy, [])
 })
 
-/** Keys of one that decides what carries, and so may leave it open for ever. */
+/** Keys of an end that decides which path carries, and so can keep a connection idle for ever. */
 function largerKeyPair({ keys }: End): KeyPair {
   for (;;) {
     const keyPair = newKeyPair()
@@ -56,7 +56,7 @@ async function openIdle(t: Assert, end: End, keyPair: KeyPair): Promise<BarePeer
   return peer
 }
 
-test('peers over which nothing goes take the places of peers all the same', async (t) => {
+test('peers that never replicate take places', async (t) => {
   const a = await openEnd(t)
   for (let i = 0; i < 64; i++) {
     const peer = await openIdle(t, a, largerKeyPair(a))
@@ -66,7 +66,7 @@ test('peers over which nothing goes take the places of peers all the same', asyn
   t.alike((await openIdle(t, a, largerKeyPair(a))).refusals, [full])
 })
 
-test('one peer keeps no more than a few connections', async (t) => {
+test('one peer keeps at most eight connections, the latest among them', async (t) => {
   const a = await openEnd(t)
   const keyPair = largerKeyPair(a)
   const all: BarePeer[] = []

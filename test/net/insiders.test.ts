@@ -11,7 +11,7 @@ import { until } from '../support/until.ts'
 
 const secret = Buffer.alloc(32, 7)
 
-/** A network that listens on loopback, and peers of it that know the secret and mean harm. */
+/** A network that listens on loopback, and hostile peers that know the secret. */
 async function openScene(t: Assert, options: Partial<NetworkSettings> = {}) {
   const events: NetworkEvent[] = []
   const carriers: Duplex[] = []
@@ -35,12 +35,12 @@ async function openScene(t: Assert, options: Partial<NetworkSettings> = {}) {
   const network = await open(options)
   const port = network.status.tcp ?? 0
   const insider = (more: Partial<InsiderOptions> = {}) => Insider.open(t, { port, secret, ...more })
-  /** An honest peer comes. */
+  /** Opens an honest peer. */
   const honest = () => open({ peers: [{ host: '127.0.0.1', port }], onEvent: () => {}, onCarrier: () => {} })
   return { network, events, carriers, insider, honest, port }
 }
 
-/** Something on this machine that has nothing to do with it, and counts who connects. */
+/** An unrelated server on this machine that counts connections. */
 async function countConnections(t: Assert) {
   const server = createServer((socket) => {
     seen.count++
@@ -53,26 +53,26 @@ async function countConnections(t: Assert) {
   return seen
 }
 
-/** Key pairs whose public key is larger than any that is likely: their owner decides between paths. */
-function deciding() {
+/** A key pair whose public key is almost certainly the larger one, so that its owner decides between paths. */
+function decidingKeyPair() {
   for (;;) {
     const pair = newKeyPair()
     if (pair.publicKey[0] === 255) return pair
   }
 }
 
-test('peers that never carry anything count too: there are no more than 64', async (t) => {
+test('at most 64 peers are admitted, counting those that never replicate', async (t) => {
   const { insider } = await openScene(t)
   const insiders: Insider[] = []
-  for (let i = 0; i < 100; i++) insiders.push(await insider({ keyPair: deciding() }))
+  for (let i = 0; i < 100; i++) insiders.push(await insider({ keyPair: decidingKeyPair() }))
   await until(() => insiders.every(({ isGone, pongs }) => isGone || pongs > 0), { what: 'all to be in or out' })
   const inside = insiders.filter(({ isGone }) => !isGone).length
   t.ok(inside <= 64, `${inside} are in`)
 })
 
-test('a peer has a few connections at most', async (t) => {
+test('one peer has at most 8 connections', async (t) => {
   const { insider } = await openScene(t)
-  const keyPair = deciding()
+  const keyPair = decidingKeyPair()
   const insiders: Insider[] = []
   for (let i = 0; i < 30; i++) insiders.push(await insider({ keyPair }))
   await until(() => insiders.every(({ isGone, pongs }) => isGone || pongs > 0), { what: 'all to be in or out' })
@@ -80,7 +80,7 @@ test('a peer has a few connections at most', async (t) => {
   t.ok(inside <= 8, `${inside} are in`)
 })
 
-test('who has the key and says nothing of himself is bounded like a stranger', async (t) => {
+test('peers that prove the secret but do not introduce themselves are bounded like strangers', async (t) => {
   const { insider } = await openScene(t)
   const insiders: Insider[] = []
   for (let i = 0; i < 30; i++) insiders.push(await insider({ introduces: false }))
@@ -88,46 +88,46 @@ test('who has the key and says nothing of himself is bounded like a stranger', a
   t.ok(inside <= 8, `${inside} are in`)
 })
 
-/** An address of loopback that isn't that of the honest peers. Only Linux has it. */
+/** A loopback address other than that of the honest peers. Only Linux has it. */
 const elsewhere = { localAddress: '127.0.0.9' }
 const onLinux = { skip: process.platform !== 'linux' }
 
-test('one host that takes all places gives one up to another host', onLinux, async (t) => {
+test('a host that has all places gives one up to another host', onLinux, async (t) => {
   const { insider, network, honest } = await openScene(t)
   const insiders: Insider[] = []
-  for (let i = 0; i < 70; i++) insiders.push(await insider({ ...elsewhere, keyPair: deciding() }))
-  await until(() => insiders.filter(({ pongs }) => pongs > 0).length === 64, { what: 'the host to fill it' })
+  for (let i = 0; i < 70; i++) insiders.push(await insider({ ...elsewhere, keyPair: decidingKeyPair() }))
+  await until(() => insiders.filter(({ pongs }) => pongs > 0).length === 64, { what: 'the host to take all places' })
   const peer = await honest()
   await until(() => peer.peers.length === 1, { what: 'the honest peer' })
   await until(() => network.peers.length === 1 && insiders.filter(({ isGone }) => !isGone).length === 63, {
-    what: 'its place'
+    what: 'a place for it'
   })
-  // There is one place for the other host, and so many as make it even; within a host it is first come, first served.
-  const another = await insider({ ...elsewhere, keyPair: deciding() })
-  await until(() => another.isGone, { what: 'its end' })
+  // Hosts take places from each other only until they have equally many; within a host, the first keep theirs.
+  const another = await insider({ ...elsewhere, keyPair: decidingKeyPair() })
+  await until(() => another.isGone, { what: 'the refusal' })
   t.is(network.peers.length, 1, 'the honest peer has stayed')
 })
 
-test('whoever has the secret can have us dial nothing on this machine', async (t) => {
+test('a peer cannot make us dial loopback or multicast addresses', async (t) => {
   const victim = await countConnections(t)
   const { insider } = await openScene(t)
   const hosts = ['127.0.0.1', '::1', '::ffff:127.0.0.1', '0.0.0.0', '::', '224.0.0.1']
   const each = await insider({ bend: (truth) => ({ ...truth, port: victim.port, hosts }) })
   await until(() => each.pongs > 0, { what: 'an answer' })
-  // Without a TCP connection it would be dialled.
+  // Without a TCP connection, the peer's addresses would be dialled.
   each.stream.destroy()
-  // Whoever comes by another way now has been dialled after it.
+  // By the time a later connection is up, such a dial would have happened.
   const honest = await insider()
   await until(() => honest.pongs > 0, { what: 'another' })
   t.is(victim.count, 0)
 })
 
-test('an introduction that claims the machine of another is refused', async (t) => {
+test('an introduction that claims the key of another machine ends the connection', async (t) => {
   const honestMachine = newKeyPair()
   const { insider, network } = await openScene(t, { allow: new Set([honestMachine.publicKey.toString('hex')]) })
   const liar = await insider({ bend: (truth) => ({ ...truth, machine: honestMachine.publicKey }) })
-  await until(() => liar.isGone, { what: 'its end' })
-  // A signature of another connection is no better.
+  await until(() => liar.isGone, { what: 'the connection to close' })
+  // A signature replayed from another connection is invalid, too.
   const first = await insider({ machine: honestMachine })
   await until(() => first.pongs > 0, { what: 'the honest one' })
   let seen: Uint8Array | undefined
@@ -141,7 +141,7 @@ test('an introduction that claims the machine of another is refused', async (t) 
   const replayer = await insider({
     bend: (truth) => ({ ...truth, machine: honestMachine.publicKey, signature: seen ?? truth.signature })
   })
-  await until(() => replayer.isGone, { what: 'its end' })
+  await until(() => replayer.isGone, { what: 'the connection to close' })
   t.alike([liar.pongs, replayer.pongs], [0, 0])
   t.is(
     network.peers.every(({ machine }) => machine === honestMachine.publicKey.toString('hex')),
@@ -149,7 +149,7 @@ test('an introduction that claims the machine of another is refused', async (t) 
   )
 })
 
-test('introductions of nonsense end the connection, and nothing else', async (t) => {
+test('an invalid introduction ends its connection, and an honest peer still connects', async (t) => {
   const { insider, honest } = await openScene(t)
   const bent: readonly ((truth: Introduction) => Introduction)[] = [
     (truth) => ({ ...truth, port: 70_000 }),
@@ -160,7 +160,7 @@ test('introductions of nonsense end the connection, and nothing else', async (t)
   ]
   for (const bend of bent) {
     const each = await insider({ bend })
-    await until(() => each.isGone, { what: 'its end' })
+    await until(() => each.isGone, { what: 'the connection to close' })
   }
   const peer = await honest()
   await until(() => peer.peers.length === 1, { what: 'the honest peer' })

@@ -22,8 +22,8 @@ const plain: Introduction = {
   hosts: ['10.0.0.1', 'fd00::1']
 }
 
-/** Whether something is an introduction; anything thrown but a `RangeError` fails the test. */
-function isOne(message: Uint8Array): boolean {
+/** Whether a message is a valid introduction; any error but a `RangeError` fails the test. */
+function isValid(message: Uint8Array): boolean {
   try {
     decodeIntroduction(message)
     return true
@@ -33,7 +33,7 @@ function isOne(message: Uint8Array): boolean {
   }
 }
 
-test('an introduction that is read is what was written', async (t) => {
+test('decoding an introduction returns the encoded one', async (t) => {
   const inputs = fc.property(anIntroduction, (introduction) => {
     const read = decodeIntroduction(encodeIntroduction(introduction))
     must(JSON.stringify(read) === JSON.stringify(introduction), JSON.stringify(read))
@@ -41,7 +41,7 @@ test('an introduction that is read is what was written', async (t) => {
   await holds(t, inputs)
 })
 
-test('what a later version adds at the end is skipped', async (t) => {
+test('fields that a later version appends are skipped', async (t) => {
   const inputs = fc.property(anIntroduction, fc.uint8Array(), (introduction, more) => {
     const read = decodeIntroduction(Buffer.concat([encodeIntroduction(introduction), more]))
     must(JSON.stringify(read) === JSON.stringify(introduction), JSON.stringify(read))
@@ -52,55 +52,55 @@ test('what a later version adds at the end is skipped', async (t) => {
   t.alike(decodeIntroduction(later).hosts, plain.hosts)
 })
 
-test('an introduction keeps nothing of the message that it was read from', (t) => {
+test('a decoded introduction shares no memory with its message', (t) => {
   const message = encodeIntroduction(plain)
   const { machine, signature } = decodeIntroduction(message)
   message.fill(0)
   t.alike([machine, signature], [plain.machine, plain.signature])
 })
 
-test('an introduction that ends too early is none', (t) => {
+test('a truncated introduction is invalid', (t) => {
   const whole = encodeIntroduction(plain)
   for (let length = 0; length < whole.length; length++) {
-    if (isOne(whole.subarray(0, length))) t.fail(`the first ${length} bytes are one`)
+    if (isValid(whole.subarray(0, length))) t.fail(`the first ${length} bytes are valid`)
   }
-  t.ok(isOne(whole))
+  t.ok(isValid(whole))
 })
 
-test('no more than sixteen addresses are told', (t) => {
+test('an introduction has at most sixteen addresses', (t) => {
   const hosts = Array.from({ length: 40 }, (_, i) => `10.0.0.${i}`)
   t.is(decodeIntroduction(encodeIntroduction({ ...plain, hosts })).hosts.length, 16)
 })
 
-/** What is out of bounds, by the change that makes it so. */
-const wrong: ReadonlyArray<[name: string, introduction: Introduction]> = [
+/** Introductions with one invalid field. */
+const invalid: ReadonlyArray<[name: string, introduction: Introduction]> = [
   ['a port that is too large', { ...plain, port: 65_536 }],
   ['a port far too large', { ...plain, port: 2 ** 40 }],
-  ['a name', { ...plain, hosts: ['example.org'] }],
-  ['nothing for an address', { ...plain, hosts: [''] }],
-  ['an address with more behind it', { ...plain, hosts: ['10.0.0.1\n'] }],
+  ['a host name', { ...plain, hosts: ['example.org'] }],
+  ['an empty address', { ...plain, hosts: [''] }],
+  ['an address with a trailing newline', { ...plain, hosts: ['10.0.0.1\n'] }],
   ['a path', { ...plain, hosts: ['/run/socket'] }]
 ]
-for (const [name, introduction] of wrong) {
-  test(`an introduction with ${name} is none`, (t) => t.absent(isOne(encodeIntroduction(introduction))))
+for (const [name, introduction] of invalid) {
+  test(`an introduction with ${name} is invalid`, (t) => t.absent(isValid(encodeIntroduction(introduction))))
 }
 
-test('an introduction with a number of addresses without bound is none', (t) => {
+test('an introduction that claims too many addresses, or format 0, is invalid', (t) => {
   const head = encodeIntroduction({ ...plain, hosts: [] }).subarray(0, -1)
   for (const count of ['11', 'fdffff', 'feffffffff', 'ffffffffffffffffff', 'ff000000000000f03f'])
-    t.absent(isOne(Buffer.concat([head, Buffer.from(count, 'hex')])), count)
-  t.absent(isOne(Buffer.concat([Buffer.of(0), encodeIntroduction(plain).subarray(1)])), 'of no format')
+    t.absent(isValid(Buffer.concat([head, Buffer.from(count, 'hex')])), count)
+  t.absent(isValid(Buffer.concat([Buffer.of(0), encodeIntroduction(plain).subarray(1)])), 'format 0')
 })
 
-test('bytes of any kind are an introduction or a RangeError', async (t) => {
-  const anyBytes = fc.property(fc.uint8Array({ maxLength: 300 }), (message) => void isOne(message))
+test('decoding any bytes returns an introduction or throws a RangeError', async (t) => {
+  const anyBytes = fc.property(fc.uint8Array({ maxLength: 300 }), (message) => void isValid(message))
   await holds(t, anyBytes, { numRuns: fuzzRuns(2000) })
   const whole = encodeIntroduction(plain)
   const damaged = fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.nat(whole.length), (at, value, length) => {
     const message = Buffer.from(whole)
     message[at] = value
-    isOne(message)
-    isOne(message.subarray(0, length))
+    isValid(message)
+    isValid(message.subarray(0, length))
   })
   await holds(t, damaged, { numRuns: fuzzRuns(2000) })
 })

@@ -5,9 +5,9 @@ import { End, openEnd } from '../support/end.ts'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 
-test('a network that is closed while it starts leaves nothing behind', async (t) => {
+test('a network closed while it starts does not listen', async (t) => {
   const port = await freePort()
-  // A host has to be looked up, however quickly: so there is a moment in which it doesn't listen yet.
+  // Resolving the host is asynchronous, so the network isn't listening yet when `close` is called.
   const end = new End(t, { tcp: { port, host: '127.0.0.1' }, sameMachine: true })
   const started = end.network.start()
   await end.network.close()
@@ -16,18 +16,18 @@ test('a network that is closed while it starts leaves nothing behind', async (t)
   await t.exception(() => once(socket, 'connect'), /ECONNREFUSED/)
 })
 
-test('whoever was connected is disconnected when the network is closed', async (t) => {
+test('closing a network disconnects its peers', async (t) => {
   const a = await openEnd(t)
   const b = await openEnd(t, { peers: [a.address] })
   await Promise.all([a.connected(), b.connected()])
   await b.network.close()
   t.alike(b.states, ['connected', 'disconnected'])
   t.alike(b.network.peers, [])
-  await until(() => a.network.peers.length === 0, { what: 'the end at the other end' })
+  await until(() => a.network.peers.length === 0, { what: 'the disconnection at the other end' })
   t.alike(a.states, ['connected', 'disconnected'])
 })
 
-test('a network is opened again at the port that it had, whoever was connected to it', async (t) => {
+test('a network with connected peers can be closed and opened again at the same port', async (t) => {
   const port = await freePort()
   const a = await openEnd(t, { tcp: { port } })
   const b = await openEnd(t, { peers: [a.address] })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { type Act, type Path, Paths, type Transport } from '../../src/net/paths.ts'
 import { holds } from '../support/property.ts'
 
-/** Both ends of a peering with a clock of their own, over links that carry their messages in no time. */
+/** An event at one end of a peering. */
 interface Event {
   readonly atMs: number
   readonly up?: Partial<Path> & { readonly id: number; readonly transport: Transport }
@@ -18,24 +18,24 @@ interface Scene {
 
 const path = { dialledBy: 'us', rttMs: 1, nearMs: 5 } as const
 
-/** What is done, and when, as `1200 carry 1`. Asks again whenever it is due. */
+/** The resulting actions with their times, such as `1200 carry 1`. Calls `decide` whenever it is due. */
 function play(events: readonly Event[], { decides = true, mayCome = [] }: Scene = {}): string[] {
   const paths = new Paths({ decides, mayCome: (transport) => mayCome.includes(transport) })
   const done: string[] = []
-  const note = (nowMs: number, acts: readonly Act[]) => {
+  const record = (nowMs: number, acts: readonly Act[]) => {
     for (const { type, id } of acts) done.push(`${nowMs} ${type} ${id}`)
   }
   const catchUp = (untilMs: number) => {
     for (let dueMs = paths.dueMs; dueMs !== undefined && dueMs <= untilMs; dueMs = paths.dueMs) {
-      note(dueMs, paths.decide(dueMs))
-      if (paths.dueMs === dueMs) throw new Error(`Due at ${dueMs} for ever`)
+      record(dueMs, paths.decide(dueMs))
+      if (paths.dueMs === dueMs) throw new Error(`Still due at ${dueMs}`)
     }
   }
   for (const { atMs, up, down, rtt } of events) {
     catchUp(atMs)
-    if (up !== undefined) note(atMs, paths.up({ ...path, openedMs: atMs, upMs: atMs, ...up }, atMs))
-    if (down !== undefined) note(atMs, paths.down(down, atMs))
-    if (rtt !== undefined) note(atMs, paths.measured(...rtt, atMs))
+    if (up !== undefined) record(atMs, paths.up({ ...path, openedMs: atMs, upMs: atMs, ...up }, atMs))
+    if (down !== undefined) record(atMs, paths.down(down, atMs))
+    if (rtt !== undefined) record(atMs, paths.measured(...rtt, atMs))
   }
   catchUp(Number.MAX_SAFE_INTEGER)
   return done
@@ -46,11 +46,11 @@ const udx = (id: number, path: Partial<Path> = {}) => ({ id, transport: 'udx', .
 const far = { rttMs: 40 }
 
 const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readonly string[], scene?: Scene]> = [
-  ['takes what there is', [{ atMs: 0, up: udx(1) }], ['0 carry 1']],
-  ['takes TCP that is near', [{ atMs: 0, up: tcp(1) }], ['0 carry 1']],
-  ['takes TCP that is far where there is nothing else', [{ atMs: 0, up: tcp(1, far) }], ['0 carry 1']],
+  ['uses the only path', [{ atMs: 0, up: udx(1) }], ['0 carry 1']],
+  ['uses near TCP', [{ atMs: 0, up: tcp(1) }], ['0 carry 1']],
+  ['uses far TCP when there is no other path', [{ atMs: 0, up: tcp(1, far) }], ['0 carry 1']],
   [
-    'waits a moment for TCP that is being dialled',
+    'waits briefly for TCP that is being dialled',
     [
       { atMs: 0, up: udx(1) },
       { atMs: 30, up: tcp(2) }
@@ -58,9 +58,9 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['30 carry 2'],
     { mayCome: ['tcp'] }
   ],
-  ['waits no longer than that', [{ atMs: 0, up: udx(1) }], ['400 carry 1'], { mayCome: ['tcp'] }],
+  ['stops waiting for TCP after 400 ms', [{ atMs: 0, up: udx(1) }], ['400 carry 1'], { mayCome: ['tcp'] }],
   [
-    'waits a moment for UDX where TCP is far',
+    'waits briefly for UDX when TCP is far',
     [
       { atMs: 0, up: tcp(1, far) },
       { atMs: 100, up: udx(2, far) }
@@ -69,7 +69,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     { mayCome: ['tcp', 'udx'] }
   ],
   [
-    'moves to TCP when it comes, and lets go of UDX',
+    'moves to TCP when it comes up, and closes UDX',
     [
       { atMs: 0, up: udx(1) },
       { atMs: 5000, up: tcp(2) }
@@ -85,7 +85,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1']
   ],
   [
-    'takes the spare at once when TCP dies',
+    'uses the spare at once when TCP dies',
     [
       { atMs: 0, up: tcp(1) },
       { atMs: 100, up: udx(2) },
@@ -94,7 +94,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1', '9000 carry 2']
   ],
   [
-    'stays with UDX where TCP is far',
+    'stays with UDX when TCP is far',
     [
       { atMs: 0, up: udx(1, far) },
       { atMs: 100, up: tcp(2, far) }
@@ -102,7 +102,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1']
   ],
   [
-    'moves to UDX where TCP is far',
+    'moves to UDX when TCP is far',
     [
       { atMs: 0, up: tcp(1, far) },
       { atMs: 100, up: udx(2, far) }
@@ -110,7 +110,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1', '100 carry 2', '400 drop 1']
   ],
   [
-    'takes TCP that is far and bears losses',
+    'uses far TCP that tolerates loss',
     [
       { atMs: 0, up: udx(1, far) },
       { atMs: 100, up: tcp(2, { ...far, nearMs: Number.POSITIVE_INFINITY }) }
@@ -127,7 +127,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1', '50 carry 2', '350 drop 1']
   ],
   [
-    'does not take a longer round trip for the distance',
+    'ignores a longer round trip than the shortest',
     [
       { atMs: 0, up: tcp(1) },
       { atMs: 10, up: udx(2) },
@@ -136,7 +136,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1']
   ],
   [
-    'keeps the connection that it has dialled of two that crossed',
+    'keeps its own connection of two that crossed',
     [
       { atMs: 0, up: tcp(1) },
       { atMs: 20, up: tcp(2, { dialledBy: 'them' }) }
@@ -144,7 +144,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1', '20 drop 2']
   ],
   [
-    'carries on by the one that is kept before it lets go of the other',
+    'carries over the kept connection before it closes the other',
     [
       { atMs: 0, up: tcp(1, { dialledBy: 'them' }) },
       { atMs: 20, up: tcp(2) }
@@ -152,7 +152,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1', '20 carry 2', '320 drop 1']
   ],
   [
-    'keeps it also where the other was opened at the same time, and was up much later',
+    'keeps its own connection when the other opened at the same time and came up much later',
     [
       { atMs: 0, up: tcp(1) },
       { atMs: 3000, up: tcp(2, { dialledBy: 'them', openedMs: 100 }) }
@@ -160,7 +160,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1', '3000 drop 2']
   ],
   [
-    'takes a later connection: the other end has lost the earlier one',
+    'moves to a later connection, since the other end has lost the earlier one',
     [
       { atMs: 0, up: tcp(1) },
       { atMs: 9000, up: tcp(2, { dialledBy: 'them' }) }
@@ -168,7 +168,7 @@ const cases: ReadonlyArray<[name: string, events: readonly Event[], done: readon
     ['0 carry 1', '9000 carry 2', '9300 drop 1']
   ],
   [
-    'leaves all to the end that decides',
+    'takes no action at the end that does not decide',
     [
       { atMs: 0, up: tcp(1) },
       { atMs: 100, up: tcp(2) },
@@ -182,7 +182,7 @@ for (const [name, events, done, scene] of cases) {
   test(`a peering ${name}`, (t) => t.alike(play(events, scene), [...done]))
 }
 
-test('the end that does not decide knows what carries', (t) => {
+test('the end that does not decide knows the carrier', (t) => {
   const paths = new Paths({ decides: false, mayCome: () => false })
   paths.up({ ...path, id: 1, transport: 'udx', openedMs: 0, upMs: 0 }, 0)
   t.is(paths.carrier, undefined)
@@ -204,38 +204,39 @@ const eventArbitrary = fc.record({
   nearMs: fc.constantFrom(5, 20, Number.POSITIVE_INFINITY)
 })
 
-test('whatever comes and goes, one path carries wherever there is one', async (t) => {
+test('after any events, exactly one path carries if there is any', async (t) => {
   await holds(
     t,
     fc.property(fc.array(eventArbitrary, { maxLength: 40 }), fc.boolean(), (events, mayCome) => {
       const paths = new Paths({ decides: true, mayCome: () => mayCome })
-      const there = new Map<number, boolean>()
-      const obey = (acts: readonly Act[]) => {
+      /** Whether each open path carries. */
+      const open = new Map<number, boolean>()
+      const apply = (acts: readonly Act[]) => {
         for (const { type, id } of acts) {
-          if (!there.has(id)) throw new Error(`${type} of ${id}, which is not there`)
-          if (type === 'drop') there.delete(id)
-          else if (there.get(id)) throw new Error(`${id} carries already`)
-          else there.set(id, true)
+          if (!open.has(id)) throw new Error(`${type} of ${id}, which is not open`)
+          if (type === 'drop') open.delete(id)
+          else if (open.get(id)) throw new Error(`${id} carries already`)
+          else open.set(id, true)
         }
       }
       let nowMs = 0
       for (const { gapMs, id, what, ...path } of events) {
         nowMs += gapMs
-        if (paths.dueMs !== undefined && paths.dueMs <= nowMs) obey(paths.decide(nowMs))
-        if (what === 'rtt') obey(paths.measured(id, path.rttMs, nowMs))
-        else if (what === 'down' || there.has(id)) {
-          there.delete(id)
-          obey(paths.down(id, nowMs))
+        if (paths.dueMs !== undefined && paths.dueMs <= nowMs) apply(paths.decide(nowMs))
+        if (what === 'rtt') apply(paths.measured(id, path.rttMs, nowMs))
+        else if (what === 'down' || open.has(id)) {
+          open.delete(id)
+          apply(paths.down(id, nowMs))
         } else {
-          there.set(id, false)
-          obey(paths.up({ ...path, id, transport: what as Transport, openedMs: nowMs, upMs: nowMs } as Path, nowMs))
+          open.set(id, false)
+          apply(paths.up({ ...path, id, transport: what as Transport, openedMs: nowMs, upMs: nowMs } as Path, nowMs))
         }
       }
-      for (let dueMs = paths.dueMs; dueMs !== undefined; dueMs = paths.dueMs) obey(paths.decide(dueMs))
-      const carrying = [...there].filter(([, carries]) => carries)
-      if (carrying.length !== Math.min(1, there.size)) throw new Error(`${carrying.length} of ${there.size} carry`)
-      const kinds = new Set([...there.keys()].map((id) => paths.get(id)?.transport))
-      if (kinds.size !== there.size) throw new Error('two of a kind stay')
+      for (let dueMs = paths.dueMs; dueMs !== undefined; dueMs = paths.dueMs) apply(paths.decide(dueMs))
+      const carrying = [...open].filter(([, carries]) => carries)
+      if (carrying.length !== Math.min(1, open.size)) throw new Error(`${carrying.length} of ${open.size} carry`)
+      const kinds = new Set([...open.keys()].map((id) => paths.get(id)?.transport))
+      if (kinds.size !== open.size) throw new Error('Two paths over one transport stay')
     })
   )
 })

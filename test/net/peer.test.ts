@@ -5,7 +5,7 @@ import { Peer, retryMs } from '../../src/net/peer.ts'
 import { holds, must } from '../support/property.ts'
 import { until } from '../support/until.ts'
 
-/** A peer that answers nowhere, and where it was looked for. */
+/** A peer that answers at no address, with the addresses of each dial. */
 function openPeer(decides = true) {
   const dialled: (readonly Address[])[] = []
   const peer = new Peer({
@@ -26,7 +26,7 @@ function openPeer(decides = true) {
 
 const at = (i: number): readonly Address[] => [{ host: `10.0.0.${i}`, port: 1 }]
 
-test('a peer that moves on the network is dialled at once, wherever it goes', async (t) => {
+test('a peer is dialled at once at each new address on the local network', async (t) => {
   const { peer, dialled } = openPeer()
   t.teardown(() => peer.close())
   for (let i = 1; i <= 10; i++) {
@@ -36,7 +36,7 @@ test('a peer that moves on the network is dialled at once, wherever it goes', as
   t.alike(dialled[9], at(10))
 })
 
-test('a peer that tells of another address again and again has us dial no more than one that stays', async (t) => {
+test('a peer that keeps introducing new addresses is dialled no more often than a steady one', async (t) => {
   const [fickle, steady] = [openPeer(), openPeer()]
   t.teardown(() => {
     fickle.peer.close()
@@ -48,12 +48,12 @@ test('a peer that tells of another address again and again has us dial no more t
     await Promise.resolve()
     await new Promise(setImmediate)
   }
-  // The first is tried, and is tried again by and by.
+  // The first address is dialled, and again after a pause.
   await until(() => fickle.dialled.length >= 2 && steady.dialled.length >= 2, { what: 'another try' })
   t.ok(fickle.dialled.length <= steady.dialled.length + 1, `${fickle.dialled.length}, ${steady.dialled.length}`)
 })
 
-test('no more than eight addresses are dialled at once, each of them once', async (t) => {
+test('at most eight distinct addresses are dialled at once', async (t) => {
   const { peer, dialled } = openPeer()
   t.teardown(() => peer.close())
   peer.reachableAt('lan', [...at(1), ...at(1), ...Array.from({ length: 30 }, (_, i) => at(i + 1)).flat()])
@@ -64,7 +64,7 @@ test('no more than eight addresses are dialled at once, each of them once', asyn
   )
 })
 
-test('a peer that has taken its leave is dialled no more, and is not known', (t) => {
+test('a peer that has left is not known any more', (t) => {
   const { peer } = openPeer()
   peer.reachableAt('machine', at(1))
   t.ok(peer.isKnown)
@@ -73,7 +73,7 @@ test('a peer that has taken its leave is dialled no more, and is not known', (t)
   peer.close()
 })
 
-test('each try waits longer than the one before, up to a bound, and not all wait as long', async (t) => {
+test('the pause before a dial grows up to a bound, and is randomised', async (t) => {
   t.is(retryMs(0, 0), 300)
   t.is(retryMs(1, 0), 600)
   t.is(retryMs(5, 0), 9600)
@@ -81,13 +81,13 @@ test('each try waits longer than the one before, up to a bound, and not all wait
   const inputs = fc.property(fc.nat(2000), fc.double({ min: 0, max: 1, noNaN: true }), (attempts, random) => {
     const ms = retryMs(attempts, random)
     must(ms >= 300 && ms <= 22_500, `${ms}`)
-    must(retryMs(attempts + 1, random) >= ms, 'it grows')
-    must(retryMs(attempts, 1) >= ms, 'by chance')
+    must(retryMs(attempts + 1, random) >= ms, 'the pause shrinks')
+    must(retryMs(attempts, 1) >= ms, 'the random part shrinks it')
   })
   await holds(t, inputs)
 })
 
-test('what a machine may tell of itself is an address of one other machine', (t) => {
+test('isUnicast accepts the addresses of exactly one other machine', (t) => {
   for (const host of [
     '10.0.0.1',
     '203.0.113.7',

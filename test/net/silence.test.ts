@@ -5,15 +5,15 @@ import { keepAliveMs, Silence } from '../../src/net/silence.ts'
 import { holds, must } from '../support/property.ts'
 
 interface Scene {
-  /** How long after each other a peer says something. */
+  /** The pauses between a peer's messages, in milliseconds. */
   readonly gaps?: readonly number[]
-  /** How late our own timers are. */
+  /** How late this process's timers are. */
   readonly ownLateMs?: number
   /** How long the first answer takes. */
   readonly rttMs?: number
 }
 
-/** How long a peer that falls silent is waited for. */
+/** How long it takes to treat a peer that falls silent as dead. */
 function waitedMs({ gaps = [], ownLateMs = 0, rttMs = 0 }: Scene): number {
   const silence = new Silence(0)
   let nowMs = 0
@@ -28,24 +28,24 @@ function waitedMs({ gaps = [], ownLateMs = 0, rttMs = 0 }: Scene): number {
 }
 
 const cases: ReadonlyArray<[name: string, scene: Scene, fromMs: number, toMs: number]> = [
-  ['that has never been late', { gaps: Array(20).fill(keepAliveMs) }, 5000, 5000],
-  ['of which nothing is known', {}, 5000, 5000],
-  ['that was a little late', { gaps: [keepAliveMs + 100] }, 5100, 5500],
-  ['that was late by seconds', { gaps: [4500] }, 12_000, 14_000],
-  ['that comes later and later', { gaps: [4000, 8000, 16_000, 32_000] }, 45_000, 45_000],
-  ['that answered late at first', { rttMs: 3000 }, 12_000, 14_000],
-  ['while we are late ourselves', { ownLateMs: 3000 }, 14_000, 14_000],
-  ['that was late long ago', { gaps: [4500, ...Array(400).fill(keepAliveMs)] }, 5000, 5100],
-  ['that was ever so late', { rttMs: 1_000_000 }, 45_000, 45_000]
+  ['has never been late', { gaps: Array(20).fill(keepAliveMs) }, 5000, 5000],
+  ['has said nothing yet', {}, 5000, 5000],
+  ['was a little late', { gaps: [keepAliveMs + 100] }, 5100, 5500],
+  ['was late by seconds', { gaps: [4500] }, 12_000, 14_000],
+  ['gets later and later', { gaps: [4000, 8000, 16_000, 32_000] }, 45_000, 45_000],
+  ['answered late at first', { rttMs: 3000 }, 12_000, 14_000],
+  ['may share this late machine', { ownLateMs: 3000 }, 14_000, 14_000],
+  ['was late long ago', { gaps: [4500, ...Array(400).fill(keepAliveMs)] }, 5000, 5100],
+  ['was extremely late', { rttMs: 1_000_000 }, 45_000, 45_000]
 ]
 for (const [name, scene, fromMs, toMs] of cases) {
-  test(`a peer ${name} is waited for`, (t) => {
+  test(`the silence of a peer that ${name} ends after ${fromMs} to ${toMs} ms`, (t) => {
     const ms = waitedMs(scene)
     t.ok(ms >= fromMs && ms <= toMs, `${ms} ms`)
   })
 }
 
-test('what is known of a peer by one connection holds for the next', (t) => {
+test('connections to one peer share its lateness', (t) => {
   const known = new Lateness()
   const first = new Silence(0)
   first.heard(4500)
@@ -55,14 +55,14 @@ test('what is known of a peer by one connection holds for the next', (t) => {
   t.ok(next.isOver(4500 + 45_000, 0))
 })
 
-test('patience grows with lateness, within its bounds', async (t) => {
+test('a time limit grows with lateness, within its bounds', async (t) => {
   const late = fc.nat(1_000_000)
   const inputs = fc.property(fc.nat(10_000), fc.nat(100_000), late, late, (minMs, moreMs, one, other) => {
     const limit = { minMs, maxMs: minMs + moreMs }
     const [less, more] = [Math.min(one, other), Math.max(one, other)]
-    must(patienceMs(limit, 0) === minMs, 'the least')
+    must(patienceMs(limit, 0) === minMs, 'the minimum')
     must(patienceMs(limit, less) <= patienceMs(limit, more), 'it grows')
-    must(patienceMs(limit, more) <= limit.maxMs, 'the most')
+    must(patienceMs(limit, more) <= limit.maxMs, 'the maximum')
   })
   await holds(t, inputs)
 })

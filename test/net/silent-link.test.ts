@@ -4,10 +4,10 @@ import { openEnd } from '../support/end.ts'
 import { SlowRelay } from '../support/slow-relay.ts'
 import { until } from '../support/until.ts'
 
-/** Longer than from one check of a connection to the next. */
+/** Longer than the interval between checks of a connection. */
 const laterMs = 3000
 
-test('silence ends a connection to another machine, and none within a machine', async (t) => {
+test('silence ends a connection to another machine, but not one within a machine', async (t) => {
   const a = await openEnd(t)
   const open = async (options: { readonly machine?: typeof a.machine }) => {
     const relay = await SlowRelay.open(t)
@@ -19,7 +19,7 @@ test('silence ends a connection to another machine, and none within a machine', 
     return { relay, end }
   }
   const near = await open({ machine: a.machine })
-  // By its address it is near, too: as through a tunnel.
+  // Its address is local as well, as at the end of a tunnel, but its machine key differs.
   const far = await open({})
   near.relay.freeze()
   await sleep(laterMs)

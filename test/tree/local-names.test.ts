@@ -39,8 +39,8 @@ test('paths in a renamed directory follow it', (t) => {
 })
 
 test('each clashing name is reported once, with the name that it clashes with', (t) => {
-  const { twins } = localNames(['A/x', 'a/x', 'a/y'].map(pathOf), foldBy(caseless))
-  t.alike(twins, [{ path: 'a', other: 'A', keptAs: 'a~ca9781' }])
+  const { collisions } = localNames(['A/x', 'a/x', 'a/y'].map(pathOf), foldBy(caseless))
+  t.alike(collisions, [{ path: 'a', other: 'A', keptAs: 'a~ca9781' }])
 })
 
 test("a mark that a user's file already has is not used", (t) => {
@@ -49,7 +49,7 @@ test("a mark that a user's file already has is not used", (t) => {
   t.ok(/^a~[0-9a-f]{16}$/.test(names.a as string), names.a as string)
 })
 
-/** Few letters that fold in many ways, so that twins are common. */
+/** Few letters that fold in many ways, so that collisions are common. */
 const anyName = fc
   .array(fc.constantFrom('a', 'A', '\u00e9', 'e\u0301', '\u00c9', '\ufb01', 'fi', '\u03c2', '\u03c3', '.', '~', '1'), {
     minLength: 1,
@@ -74,7 +74,7 @@ test('local names are distinct to the file system, and change no more than neede
     t,
     fc.property(anyPaths, anyTraits, (paths, traits) => {
       const fold = foldBy(traits)
-      const { of, twins } = localNames(paths, fold)
+      const { of, collisions } = localNames(paths, fold)
       const all = new Set(paths.flatMap((path) => [...ancestorsOf(path), path]))
       const keys = new Map<string, TreePath>()
       for (const path of all) {
@@ -86,7 +86,7 @@ test('local names are distinct to the file system, and change no more than neede
         must(Buffer.byteLength(baseName(local)) <= nameBytesMax, 'within the bounds of a name')
         const parent = parentPath(path)
         must(parent === '' || parentPath(local) === of(parent), `${path} follows its directory`)
-        const own = twins.some((twin) => twin.path === path)
+        const own = collisions.some((collision) => collision.path === path)
         must(own === (baseName(local) !== baseName(path)), `${path} is told of, and only then`)
       }
     })
@@ -108,8 +108,8 @@ test('paths stay unchanged on a file system that tells all names apart', async (
   await holds(
     t,
     fc.property(anyPaths, (paths) => {
-      const { of, twins } = localNames(paths, (name) => name)
-      must(twins.length === 0 && paths.every((path) => of(path) === path), 'the same')
+      const { of, collisions } = localNames(paths, (name) => name)
+      must(collisions.length === 0 && paths.every((path) => of(path) === path), 'the same')
     })
   )
 })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { plainHost, readAddress, showAddress } from '../../../src/net/address/address.ts'
 import { fuzzRuns, holds, must } from '../../support/property.ts'
 
-test('an address that is read is what was shown', async (t) => {
+test('readAddress reads any address that showAddress writes', async (t) => {
   const port = fc.integer({ min: 1, max: 65_535 })
   const host = fc.oneof(
     fc.ipV4(),
@@ -18,7 +18,7 @@ test('an address that is read is what was shown', async (t) => {
   await holds(t, inputs)
 })
 
-test('an IPv6 address stands in brackets', (t) => {
+test('showAddress puts IPv6 addresses in brackets', (t) => {
   t.is(showAddress({ host: '10.0.0.1', port: 1 }), '10.0.0.1:1')
   t.is(showAddress({ host: 'nas.local', port: 4977 }), 'nas.local:4977')
   t.is(showAddress({ host: '::1', port: 1 }), '[::1]:1')
@@ -54,10 +54,10 @@ for (const text of [
     'http://host:80'
   ]
 ]) {
-  test(`${JSON.stringify(text)} is no address`, (t) => t.is(readAddress(text), undefined))
+  test(`${JSON.stringify(text)} is not an address`, (t) => t.is(readAddress(text), undefined))
 }
 
-test('text of any kind is an address or none', async (t) => {
+test('reading any text returns a valid address or undefined', async (t) => {
   const inputs = fc.property(fc.string({ unit: fc.constantFrom(...'[]:%.@ a1f0-\n') }), (text) => {
     const read = readAddress(text)
     if (read === undefined) return
@@ -66,7 +66,7 @@ test('text of any kind is an address or none', async (t) => {
   await holds(t, inputs, { numRuns: fuzzRuns(2000) })
 })
 
-test('an IPv4 address has one form', (t) => {
+test('plainHost gives an IPv4 address one form', (t) => {
   t.is(plainHost('::ffff:10.0.0.1'), '10.0.0.1')
   for (const host of ['10.0.0.1', '::1', '::ffff:0:1', 'fe80::1%eth0', 'nas.local', '']) t.is(plainHost(host), host)
 })

@@ -25,13 +25,13 @@ test('a peer is reported with all its addresses, the last heard first', (t) => {
   ])
 })
 
-test('a peer is reported again when it is heard again, but not again and again', (t) => {
+test('an unchanged peer is reported again at most once a second', (t) => {
   const { peers, reports } = listen()
   for (const nowMs of [0, 500, 999, 1000, 1500, 2000]) peers.heard(key, at(1), ttlMs, nowMs)
   t.is(reports.length, 3)
 })
 
-test('an address that is not heard for too long is dropped, with the last of them the peer', (t) => {
+test('expired addresses are dropped, and a peer with its last address', (t) => {
   const { peers, reports } = listen()
   peers.heard(key, at(1), 1000, 0)
   peers.heard(key, at(2), 3000, 0)
@@ -47,14 +47,14 @@ test('an address that is not heard for too long is dropped, with the last of the
   t.alike(reports.slice(1), [[key, []]])
 })
 
-test('a peer takes its leave from the host that it says so from', (t) => {
+test('a goodbye ends the addresses at the host that sent it', (t) => {
   const { peers, reports } = listen()
   peers.heard(key, at(1), ttlMs, 0)
   peers.heard(key, at(2), ttlMs, 0)
   reports.length = 0
   peers.left(key, '10.0.0.3', 1)
   peers.left('cd'.repeat(32), '10.0.0.1', 1)
-  t.alike(reports, [], 'nobody else can do that for it')
+  t.alike(reports, [], 'another host or another peer has no effect')
   peers.left(key, '10.0.0.1', 1)
   peers.left(key, '10.0.0.2', 1)
   t.alike(reports, [
@@ -63,13 +63,13 @@ test('a peer takes its leave from the host that it says so from', (t) => {
   ])
 })
 
-test('a peer needn’t answer when all its addresses were heard lately', (t) => {
+test('a peer is recent when all its addresses were heard recently', (t) => {
   const { peers } = listen()
   peers.heard(key, at(1), ttlMs, 0)
   t.alike(peers.recent(60_000, 60_000), [key])
   t.alike(peers.recent(60_000, 60_001), [])
   peers.heard(key, at(2), ttlMs, 60_001)
-  t.alike(peers.recent(60_000, 60_001), [], 'one of them is to be heard again')
+  t.alike(peers.recent(60_000, 60_001), [], 'the other address is older')
 })
 
 test('no more than 8 addresses of a peer are remembered, the last heard', (t) => {
@@ -93,5 +93,5 @@ test('no more than 256 peers are remembered, the last heard', (t) => {
   t.is(remembered.length, 256)
   t.alike(remembered, [keys[0], ...keys.slice(-255)])
   const forgotten = reports.filter(([, hosts]) => hosts.length === 0).map(([publicKey]) => publicKey)
-  t.alike(forgotten, keys.slice(1, -255), 'never the first, since it is heard again and again')
+  t.alike(forgotten, keys.slice(1, -255), 'never the first, which is heard repeatedly')
 })

@@ -9,7 +9,7 @@ const service = { id, publicKey, port: 4000 }
 const serviceName = '_p2psync._tcp.local'
 const instance = `${id}-${publicKey.slice(0, 16)}.${serviceName}`
 
-/** An announcement as it comes out of a packet: strings of a TXT record are bytes then. */
+/** An announcement as the parser returns it, with the strings of a TXT record as bytes. */
 function received(
   ttlSeconds = ttlSecondsMax,
   { named = instance, key = publicKey, port = 4000 as unknown, folder = id, version = 'v=1' } = {}
@@ -22,7 +22,7 @@ function received(
   ]
 }
 
-test('an announcement holds the id, the public key and the port, and nothing else', (t) => {
+test('an announcement contains only the id, the public key and the port', (t) => {
   t.alike(announce(service).answers, [
     { name: serviceName, type: 'PTR', ttl: 120, data: instance },
     {
@@ -36,13 +36,13 @@ test('an announcement holds the id, the public key and the port, and nothing els
   ])
 })
 
-test('an announcement is read, wherever in the packet its records stand', (t) => {
+test('an announcement is read whatever the order and section of its records', (t) => {
   const [pointer, server, text] = received()
   const announced = [{ publicKey, port: 4000, ttlSeconds: 120 }]
   t.alike(readAnnouncements({ answers: [pointer, server, text] }, id), announced)
   t.alike(readAnnouncements({ answers: [pointer], additionals: [text, server] }, id), announced)
   t.alike(readAnnouncements({ answers: received(0) }, id), [{ publicKey, port: 4000, ttlSeconds: 0 }], 'a goodbye')
-  t.alike(readAnnouncements({ answers: received(1e9) }, id)[0]?.ttlSeconds, 120, 'not for ever')
+  t.alike(readAnnouncements({ answers: received(1e9) }, id)[0]?.ttlSeconds, 120, 'the TTL is bounded')
 })
 
 const refused: ReadonlyArray<[name: string, records: readonly unknown[]]> = [
@@ -51,26 +51,26 @@ const refused: ReadonlyArray<[name: string, records: readonly unknown[]]> = [
   ['no key', received().filter(({ type }) => type !== 'TXT')],
   ['port 0', received(120, { port: 0 })],
   ['a port too high', received(120, { port: 65_536 })],
-  ['a port that is none', received(120, { port: '4000' })],
+  ['a port that is not a number', received(120, { port: '4000' })],
   ['a key in capitals', received(120, { key: publicKey.toUpperCase() })],
   ['a key too short', received(120, { key: publicKey.slice(2) })],
   ['a key too long', received(120, { key: `${publicKey}00` })],
   ['the name of another key', received(120, { named: instance.replace('ab', 'cd') })],
   ['the id of another folder', received(120, { folder: 'f'.repeat(32) })],
-  ['a version that is to come', received(120, { version: 'v=2' })],
+  ['a later version', received(120, { version: 'v=2' })],
   ['too many records before it', [...Array.from({ length: 64 }, () => ({ type: 'A' })), ...received()]]
 ]
 for (const [name, answers] of refused) {
-  test(`an announcement with ${name} is none`, (t) => {
+  test(`an announcement with ${name} is ignored`, (t) => {
     t.alike(readAnnouncements({ answers }, id), [])
   })
 }
 
-test('an announcement of another folder is none', (t) => {
+test('an announcement of another folder is ignored', (t) => {
   t.alike(readAnnouncements({ answers: received() }, 'f'.repeat(32)), [])
 })
 
-test('a query is answered when it is for the service, and does not know us', (t) => {
+test('a query is answered when it asks for the service and does not list us as known', (t) => {
   t.ok(asksFor(queryFor(id, []), service))
   t.ok(asksFor(queryFor(id, ['cd'.repeat(32)]), service), 'knows another')
   t.absent(asksFor(queryFor(id, ['cd'.repeat(32), publicKey]), service), 'knows us')
@@ -81,12 +81,12 @@ test('a query is answered when it is for the service, and does not know us', (t)
   t.absent(asksFor({}, service))
 })
 
-test('a query never grows beyond a datagram', (t) => {
+test('a query fits into one datagram', (t) => {
   const known = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(64, '0'))
   t.ok(JSON.stringify(queryFor(id, known)).length < 2000)
 })
 
-test('whatever a packet holds is read without harm', async (t) => {
+test('any packet yields only valid announcements', async (t) => {
   const name = fc.oneof(fc.constantFrom(serviceName, instance), fc.anything())
   const type = fc.oneof(fc.constantFrom('PTR', 'SRV', 'TXT', 'ANY'), fc.anything())
   const text = fc.array(
@@ -105,9 +105,9 @@ test('whatever a packet holds is read without harm', async (t) => {
       const hostile = it as Parameters<typeof asksFor>[0]
       asksFor(hostile, service)
       for (const read of readAnnouncements(hostile, id)) {
-        must(read.publicKey === publicKey, 'a key that nobody has announced')
-        must(Number.isInteger(read.port) && read.port > 0 && read.port < 65_536, 'a port that is none')
-        must(read.ttlSeconds >= 0 && read.ttlSeconds <= 120, 'a time that is none')
+        must(read.publicKey === publicKey, 'a key that was not announced')
+        must(Number.isInteger(read.port) && read.port > 0 && read.port < 65_536, 'an invalid port')
+        must(read.ttlSeconds >= 0 && read.ttlSeconds <= 120, 'an invalid TTL')
       }
     }),
     { numRuns: fuzzRuns(1000) }

@@ -8,24 +8,24 @@ import { until } from '../../support/until.ts'
 
 const id = '0123456789abcdef0123456789abcdef'
 const [keyA, keyB, keyC] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string]
-/** Sooner than what was heard of a peer counts no more by itself: after the 120 s that its records say. */
-const leaveMsMax = 100_000
+/** Less than the TTL of records, 120 s, after which a peer is forgotten without a goodbye. */
+const goodbyeMsMax = 100_000
 
-interface Standing {
+interface LanStatus {
   readonly heard: boolean
   readonly working: boolean
   readonly rssMb: number
 }
 
-/** A peer in a process of its own on a host, and what it has heard. */
+/** A peer in a separate process on a host, with its reports. */
 class LanPeer {
-  /** All that it was told, in order. */
+  /** All reports, in order. */
   readonly reports: { readonly peer: string; readonly addresses: readonly Address[] }[] = []
-  /** Where each peer is that it knows of. */
+  /** The addresses of each known peer. */
   readonly known = new Map<string, readonly Address[]>()
   closed = false
   stderr = ''
-  #standing: Standing | undefined
+  #status: LanStatus | undefined
   readonly #child: ChildProcess
 
   constructor(host: Host, publicKey: string, { folder = id, port = 4000 } = {}) {
@@ -35,7 +35,7 @@ class LanPeer {
       this.stderr += data
     })
     const { stdout } = this.#child
-    if (stdout !== null) createInterface({ input: stdout }).on('line', (line) => this.#hear(JSON.parse(line)))
+    if (stdout !== null) createInterface({ input: stdout }).on('line', (line) => this.#onLine(JSON.parse(line)))
   }
 
   get ended(): boolean {
@@ -43,40 +43,40 @@ class LanPeer {
   }
 
   async knows(publicKey: string, isIt: (addresses: readonly Address[]) => boolean = () => true): Promise<void> {
-    const look = () => {
+    const isDone = () => {
       const addresses = this.known.get(publicKey)
       return this.ended || (addresses !== undefined && isIt(addresses))
     }
-    await until(look, { what: `${publicKey}; known are ${JSON.stringify([...this.known])}` })
+    await until(isDone, { what: `${publicKey}; known are ${JSON.stringify([...this.known])}` })
     if (this.ended) throw new Error(`The peer ended: ${this.stderr}`)
   }
 
   async forgets(publicKey: string): Promise<void> {
-    await until(() => !this.known.has(publicKey), { what: `the leave of ${publicKey}`, ms: leaveMsMax })
+    await until(() => !this.known.has(publicKey), { what: `the goodbye of ${publicKey}`, ms: goodbyeMsMax })
   }
 
-  async standing(): Promise<Standing> {
-    this.#standing = undefined
+  async status(): Promise<LanStatus> {
+    this.#status = undefined
     this.#child.stdin?.write('\n')
-    return until(() => this.#standing, { what: `an answer\n${this.stderr}` })
+    return until(() => this.#status, { what: `an answer\n${this.stderr}` })
   }
 
-  /** It takes its leave; resolves when its process has ended, by itself. */
+  /** Makes it say goodbye; resolves when its process has ended by itself. */
   async leave(): Promise<void> {
     this.#child.stdin?.end()
-    await until(() => this.ended, { what: 'its end' })
+    await until(() => this.ended, { what: 'the process to end' })
   }
 
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
-    await until(() => this.ended, { what: 'its end' })
+    await until(() => this.ended, { what: 'the process to end' })
   }
 
-  #hear(said: Record<string, unknown>): void {
-    if ('closed' in said) this.closed = true
-    else if ('working' in said) this.#standing = said as unknown as Standing
+  #onLine(line: Record<string, unknown>): void {
+    if ('closed' in line) this.closed = true
+    else if ('working' in line) this.#status = line as unknown as LanStatus
     else {
-      const report = said as unknown as (typeof this.reports)[number]
+      const report = line as unknown as (typeof this.reports)[number]
       this.reports.push(report)
       if (report.addresses.length === 0) this.known.delete(report.peer)
       else this.known.set(report.peer, report.addresses)
@@ -91,7 +91,7 @@ const isAt =
 const isLinkLocal = (addresses: readonly Address[]) =>
   addresses.some(({ host, port }) => /^fe80:.*%eth0$/.test(host) && port === 4000)
 
-/** By IPv4 and IPv6, which takes the kernel a second or two. */
+/** Known by IPv4 and IPv6; the kernel needs a second or two for IPv6. */
 const isBoth = (addresses: readonly Address[]) => addresses.length === 2
 
 function noise(host: Host, ...args: readonly string[]): ChildProcess {
@@ -101,40 +101,40 @@ function noise(host: Host, ...args: readonly string[]): ChildProcess {
 async function makeNoise(host: Host, ...args: readonly string[]): Promise<void> {
   const child = noise(host, ...args)
   await until(() => child.exitCode !== null, { what: 'the noise' })
-  if (child.exitCode !== 0) throw new Error('There was no noise')
+  if (child.exitCode !== 0) throw new Error('The noise process failed')
 }
 
 function hostsOf(t: Assert, count: number): readonly [Host, Host, ...Host[]] {
   return openLan(t, count) as [Host, Host, ...Host[]]
 }
 
-namespaceTest('peers of one folder hear of each other, and of nobody else', async (t) => {
+namespaceTest('peers of one folder find each other and nobody else', async (t) => {
   const [a, b, c] = hostsOf(t, 3) as [Host, Host, Host]
   const peers = [new LanPeer(a, keyA), new LanPeer(b, keyB, { port: 4001 })] as const
   const stranger = new LanPeer(c, keyC, { folder: 'f'.repeat(32) })
   await Promise.all([peers[0].knows(keyB, isAt(b.address, 4001)), peers[1].knows(keyA, isAt(a.address))])
-  // The stranger has heard the others, as they have heard it, by the time they know all of each other.
+  // By then the stranger has received packets of the others, and they of it.
   await Promise.all([
     peers[0].knows(keyB, isBoth),
-    until(async () => (await stranger.standing()).heard, { what: 'them' })
+    until(async () => (await stranger.status()).heard, { what: 'them' })
   ])
   t.alike([...peers[0].known.keys()], [keyB], 'not itself')
   t.is(stranger.known.size, 0)
-  const { heard, working } = await peers[0].standing()
+  const { heard, working } = await peers[0].status()
   t.ok(heard && working)
 })
 
-namespaceTest('a peer alone hears nobody, and knows that it can send', async (t) => {
+namespaceTest('a lone peer hears nobody, and reports whether it can send', async (t) => {
   const [a] = hostsOf(t, 2)
   const peer = new LanPeer(a, keyA)
-  await until(async () => (await peer.standing()).working, { what: 'a packet that is sent' })
-  t.absent((await peer.standing()).heard, 'its own packets are not heard from another')
+  await until(async () => (await peer.status()).working, { what: 'a packet that is sent' })
+  t.absent((await peer.status()).heard, 'its own packets do not count as heard')
   a.cable(false)
-  await until(async () => !(await peer.standing()).working, { what: 'no interface' })
-  t.pass('without a cable it can not')
+  await until(async () => !(await peer.status()).working, { what: 'no interface' })
+  t.pass('it can not without a cable')
 })
 
-namespaceTest('peers hear of each other by IPv6 alone', async (t) => {
+namespaceTest('peers find each other by IPv6 alone', async (t) => {
   const [a, b] = hostsOf(t, 2)
   a.removeAddress()
   b.removeAddress()
@@ -142,35 +142,35 @@ namespaceTest('peers hear of each other by IPv6 alone', async (t) => {
   await Promise.all([one.knows(keyB, isLinkLocal), other.knows(keyA, isLinkLocal)])
   t.ok(
     [...(one.known.get(keyB) ?? [])].every(({ host }) => host.startsWith('fe80:')),
-    'with the zone to reach it by'
+    'link-local addresses only'
   )
 })
 
-namespaceTest('two processes of one machine hear of each other', async (t) => {
+namespaceTest('two processes of one machine find each other', async (t) => {
   const [a] = hostsOf(t, 2)
   const [one, other] = [new LanPeer(a, keyA), new LanPeer(a, keyB, { port: 4001 })]
   await Promise.all([one.knows(keyB, isAt(a.address, 4001)), other.knows(keyA, isAt(a.address))])
   t.pass()
 })
 
-namespaceTest('peers that were cut off hear of each other again', async (t) => {
+namespaceTest('peers find each other again after an outage', async (t) => {
   const [a, b] = hostsOf(t, 2)
   b.cable(false)
   const [one, other] = [new LanPeer(a, keyA), new LanPeer(b, keyB)]
-  await until(async () => (await one.standing()).working, { what: 'a packet that is sent' })
-  t.is(one.known.size + other.known.size, 0, 'nobody by a cable that is out')
+  await until(async () => (await one.status()).working, { what: 'a packet that is sent' })
+  t.is(one.known.size + other.known.size, 0, 'nobody is found while the cable is out')
   b.cable(true)
   await Promise.all([one.knows(keyB, isBoth), other.knows(keyA, isBoth)])
   b.cable(false)
-  await until(async () => !(await other.standing()).working, { what: 'the cable to be missed' })
+  await until(async () => !(await other.status()).working, { what: 'the detection of the pulled cable' })
   const before = [one.reports.length, other.reports.length] as const
   b.cable(true)
   const again = (peer: LanPeer, from: number) => peer.reports.slice(from).some(({ addresses }) => addresses.length > 0)
-  await until(() => again(one, before[0]) && again(other, before[1]), { what: 'both to hear again' })
-  t.pass('both are told again, though nothing has changed')
+  await until(() => again(one, before[0]) && again(other, before[1]), { what: 'both to be reported again' })
+  t.pass('both are reported again, though nothing has changed')
 })
 
-namespaceTest('a peer is heard at its new address', async (t) => {
+namespaceTest('a peer is found at its new address', async (t) => {
   const [a, b] = hostsOf(t, 2)
   const [one, other] = [new LanPeer(a, keyA), new LanPeer(b, keyB)]
   await Promise.all([one.knows(keyB), other.knows(keyA)])
@@ -182,7 +182,7 @@ namespaceTest('a peer is heard at its new address', async (t) => {
   )
 })
 
-namespaceTest('a peer that leaves is forgotten at once, and nothing keeps its process alive', async (t) => {
+namespaceTest('a peer that says goodbye is forgotten at once, and its process ends', async (t) => {
   const [a, b] = hostsOf(t, 2)
   const [one, other] = [new LanPeer(a, keyA), new LanPeer(b, keyB)]
   await Promise.all([one.knows(keyB, isBoth), other.knows(keyA)])
@@ -192,20 +192,20 @@ namespaceTest('a peer that leaves is forgotten at once, and nothing keeps its pr
   t.pass()
 })
 
-namespaceTest('a peer that is killed and started again is heard at its new port', async (t) => {
+namespaceTest('a peer that was killed and restarted is found at its new port', async (t) => {
   const [a, b] = hostsOf(t, 2)
   const [one, other] = [new LanPeer(a, keyA), new LanPeer(b, keyB)]
   await Promise.all([one.knows(keyB), other.knows(keyA)])
   await other.kill()
   new LanPeer(b, keyB, { port: 4002 })
   await one.knows(keyB, (addresses) => addresses[0]?.port === 4002)
-  t.pass('first in the list')
+  t.pass('the new port comes first')
 })
 
-namespaceTest('garbage on the port harms nobody', async (t) => {
+namespaceTest('garbage packets are ignored', async (t) => {
   const [a, b] = hostsOf(t, 2)
   const one = new LanPeer(a, keyA)
-  await until(async () => (await one.standing()).working, { what: 'a packet that is sent' })
+  await until(async () => (await one.status()).working, { what: 'a packet that is sent' })
   await makeNoise(b, 'garbage')
   const other = new LanPeer(b, keyB)
   await Promise.all([one.knows(keyB), other.knows(keyA)])
@@ -213,22 +213,22 @@ namespaceTest('garbage on the port harms nobody', async (t) => {
   t.is(one.stderr, '')
 })
 
-namespaceTest('a thousand peers that do not exist cost no more than few', async (t) => {
+namespaceTest('a thousand faked peers take bounded memory', async (t) => {
   const [a, b] = hostsOf(t, 2)
   const one = new LanPeer(a, keyA)
-  await until(async () => (await one.standing()).working, { what: 'a packet that is sent' })
-  const { rssMb } = await one.standing()
+  await until(async () => (await one.status()).working, { what: 'a packet that is sent' })
+  const { rssMb } = await one.status()
   await makeNoise(b, 'peers', id, '1000')
-  const after = await one.standing()
+  const after = await one.status()
   t.ok(one.reports.length > 256, `${one.reports.length} reports`)
   t.ok(one.known.size <= 256, `${one.known.size} remembered`)
   t.ok(after.rssMb - rssMb < 50, `${Math.round(after.rssMb - rssMb)} MB more`)
   const other = new LanPeer(b, keyB)
   await Promise.all([one.knows(keyB), other.knows(keyA)])
-  t.pass('a real one is still heard')
+  t.pass('a real peer is still found')
 })
 
-namespaceTest('a network sees the id, the public key and the port, and no name', async (t) => {
+namespaceTest('packets contain the id, the public key and the port, and no name', async (t) => {
   const [a, b] = hostsOf(t, 2)
   const heard = new Set<string>()
   const listener = noise(b, 'listen')

@@ -23,7 +23,7 @@ const [keyA, keyB, keyC] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [
 const uid = process.getuid?.() ?? 0
 const isRoot = uid === 0
 
-/** A peer in this process, and what it has heard. */
+/** A peer in this process, with its reports. */
 function open(t: Assert, runtimeDirectory: string, publicKey: string, options: Partial<SameMachineOptions> = {}) {
   const reports: [publicKey: string, addresses: readonly Address[]][] = []
   const peer = new SameMachine({
@@ -37,11 +37,11 @@ function open(t: Assert, runtimeDirectory: string, publicKey: string, options: P
   t.teardown(() => peer.close())
   const portOf = (key: string) => reports.findLast(([heard]) => heard === key)?.[1][0]?.port
   const knows = (key: string, port = 4000) => until(() => portOf(key) === port, { what: `${key}; ${peer.unavailable}` })
-  const forgets = (key: string) => until(() => portOf(key) === undefined, { what: `the end of ${key}` })
+  const forgets = (key: string) => until(() => portOf(key) === undefined, { what: `${key} to be forgotten` })
   return { peer, reports, knows, forgets }
 }
 
-/** A directory as a system makes it for the processes of a user. */
+/** A runtime directory with the mode that systems give it. */
 async function runtime(t: Assert): Promise<string> {
   const directory = await t.tmp()
   chmodSync(directory, 0o700)
@@ -59,7 +59,7 @@ function spawnPeer(t: Assert, runtimeDirectory: string, publicKey: string, ...ar
     stdio: ['pipe', 'pipe', 'inherit']
   })
   t.teardown(() => child.kill('SIGKILL'))
-  // A test that breaks off takes no time for that.
+  // A test run that is aborted skips the teardown.
   process.once('exit', () => child.kill('SIGKILL'))
   return child
 }
@@ -68,7 +68,7 @@ function ended(child: ChildProcess): Promise<boolean> {
   return until(() => child.exitCode !== null || child.signalCode !== null, { what: 'the end of a process' })
 }
 
-test('who is hidden finds the others, and is found by none', async (t) => {
+test('a hidden process finds the others and stays unknown to them', async (t) => {
   const directory = await runtime(t)
   const [one, hidden] = [open(t, directory, keyA), open(t, directory, keyB, { isHidden: true })]
   await hidden.knows(keyA)
@@ -81,18 +81,18 @@ test('who is hidden finds the others, and is found by none', async (t) => {
   )
 })
 
-test('processes of one folder find each other, and the record of one that leaves is gone', async (t) => {
+test('processes of one folder find each other, and one that closes removes its record', async (t) => {
   const directory = await runtime(t)
   const one = open(t, directory, keyA)
   const stranger = open(t, directory, keyC, { id: 'f'.repeat(32) })
   const child = spawnPeer(t, directory, keyB)
-  let said = ''
+  let output = ''
   child.stdout?.on('data', (data: Buffer) => {
-    said += data
+    output += data
   })
   await one.knows(keyB, 4001)
-  await until(() => said.includes(keyA), { what: 'the other to hear' })
-  t.alike(JSON.parse(said.split('\n')[0] as string), { peer: keyA, addresses: [{ host: '127.0.0.1', port: 4000 }] })
+  await until(() => output.includes(keyA), { what: 'the report of the other process' })
+  t.alike(JSON.parse(output.split('\n')[0] as string), { peer: keyA, addresses: [{ host: '127.0.0.1', port: 4000 }] })
   t.alike(JSON.parse(readFileSync(join(recordsOf(directory), `${keyB}.json`), 'utf8')), {
     v: 1,
     pid: child.pid,
@@ -100,14 +100,14 @@ test('processes of one folder find each other, and the record of one that leaves
   })
   child.stdin?.end()
   await ended(child)
-  t.ok(said.includes('closed'))
-  t.absent(existsSync(join(recordsOf(directory), `${keyB}.json`)), 'taken away')
+  t.ok(output.includes('closed'))
+  t.absent(existsSync(join(recordsOf(directory), `${keyB}.json`)), 'its record is removed')
   await one.forgets(keyB)
   t.alike(stranger.reports, [])
-  t.is(one.reports.length, 2, 'nothing is said twice')
+  t.is(one.reports.length, 2, 'no report repeats')
 })
 
-test('a process that was killed is forgotten, and its record removed by another', async (t) => {
+test('a killed process is forgotten, and another removes its record', async (t) => {
   const directory = await runtime(t)
   const one = open(t, directory, keyA)
   const child = spawnPeer(t, directory, keyB)
@@ -118,13 +118,13 @@ test('a process that was killed is forgotten, and its record removed by another'
   t.alike(readdirSync(recordsOf(directory)), [`${keyA}.json`])
 })
 
-test('nothing keeps a process alive', async (t) => {
+test('the search keeps no process alive', async (t) => {
   const child = spawnPeer(t, await runtime(t), keyB, 'brief')
   await ended(child)
   t.is(child.exitCode, 0)
 })
 
-test('a peer that was killed and started again is told of again, at the same port too', async (t) => {
+test('a peer that was killed and restarted is reported again, even at the same port', async (t) => {
   const directory = await runtime(t)
   const one = open(t, directory, keyA)
   const child = spawnPeer(t, directory, keyB)
@@ -140,7 +140,7 @@ test('a peer that was killed and started again is told of again, at the same por
   t.pass()
 })
 
-test('of two processes with one key the first stays', async (t) => {
+test('of two processes with one key, the first keeps its record', async (t) => {
   const directory = await runtime(t)
   const [one, first] = [open(t, directory, keyA), spawnPeer(t, directory, keyB)]
   await one.knows(keyB, 4001)
@@ -153,7 +153,7 @@ test('of two processes with one key the first stays', async (t) => {
   t.is(record().pid, first.pid)
 })
 
-test('records are for their owner alone', async (t) => {
+test('records are accessible to their owner only', async (t) => {
   const directory = await runtime(t)
   const one = open(t, directory, keyA)
   await open(t, directory, keyB).knows(keyA)
@@ -164,7 +164,7 @@ test('records are for their owner alone', async (t) => {
   t.is(one.peer.unavailable, undefined)
 })
 
-test('a directory that was tidied up is made again', async (t) => {
+test('a removed directory is created again', async (t) => {
   const directory = await runtime(t)
   const [one, other] = [open(t, directory, keyA), open(t, directory, keyB)]
   await Promise.all([one.knows(keyB), other.knows(keyA)])
@@ -175,7 +175,7 @@ test('a directory that was tidied up is made again', async (t) => {
   t.pass()
 })
 
-test('without a runtime directory, one is made for the user among the temporary ones', async (t) => {
+test('without a runtime directory, the user gets one in the temporary directory', async (t) => {
   const temporaryDirectory = await t.tmp()
   const missing = join(temporaryDirectory, 'missing')
   for (const [index, runtimeDirectory] of ['', 'relative', missing].entries()) {
@@ -211,10 +211,10 @@ function testUnsafe([name, make, reason]: (typeof unsafe)[number]): void {
     const { peer } = open(t, '', keyA, { temporaryDirectory })
     await until(() => peer.unavailable, { what: 'the reason' })
     t.ok(reason.test(peer.unavailable ?? ''), peer.unavailable)
-    t.alike(readdirSync(temporaryDirectory, { recursive: true }), before, 'nothing was put there')
+    t.alike(readdirSync(temporaryDirectory, { recursive: true }), before, 'nothing is written there')
     rmSync(own, { recursive: true })
     await until(() => peer.unavailable === undefined, { what: 'the directory to be used' })
-    t.pass('it is when it is safe')
+    t.pass('it is used once it is safe')
   })
 }
 
@@ -226,7 +226,7 @@ test('a runtime directory that others can write to is not used', async (t) => {
   t.alike(readdirSync(runtimeDirectory), [])
 })
 
-test('whatever lies among the records harms nobody', async (t) => {
+test('foreign files among the records are ignored', async (t) => {
   const directory = await runtime(t)
   const records = recordsOf(directory)
   mkdirSync(records, { recursive: true, mode: 0o700 })
@@ -253,7 +253,7 @@ test('whatever lies among the records harms nobody', async (t) => {
   t.is(one.peer.unavailable, undefined)
 })
 
-test('no record means any process but one', async (t) => {
+test('records with a process id of 0 or -1 are ignored', async (t) => {
   const directory = await runtime(t)
   mkdirSync(recordsOf(directory), { recursive: true, mode: 0o700 })
   for (const [key, pid] of [
@@ -270,7 +270,7 @@ test('no record means any process but one', async (t) => {
   t.is(other.reports.length + one.reports.length, 2)
 })
 
-test('ten thousand files cost no more than a few hundred records', async (t) => {
+test('a directory with ten thousand files yields at most 256 peers', async (t) => {
   const directory = await runtime(t)
   mkdirSync(recordsOf(directory), { recursive: true, mode: 0o700 })
   const valid = JSON.stringify({ v: 1, pid: process.pid, port: 4444 })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { Bucket, type Clock } from '../../../src/net/wire/bucket.ts'
 import { holds, must } from '../../support/property.ts'
 
-/** A clock that stands until it is moved. Its timers are late by `lateMs`. */
+/** A clock moved by hand. Its timers fire `lateMs` late. */
 class HandClock implements Clock {
   #nowMs = 0
   readonly #lateMs: number
@@ -43,7 +43,7 @@ class HandClock implements Clock {
   }
 }
 
-/** Takes again and again, and notes what flowed when. */
+/** Takes repeatedly, and records the time and size of each flow. */
 function stream(bucket: Bucket, clock: Clock, sizes: () => number) {
   const flowed: { readonly atMs: number; readonly bytes: number }[] = []
   let asked = 0
@@ -64,7 +64,7 @@ function stream(bucket: Bucket, clock: Clock, sizes: () => number) {
 
 const burstOf = (rate: number): number => Math.max(16_384, rate / 10)
 
-test('over any period no more flows than the rate allows, a burst, and one message', async (t) => {
+test('in any period, at most the rate, one burst and one message flow', async (t) => {
   const inputs = fc.record({
     rate: fc.integer({ min: 1000, max: 10_000_000 }),
     lateMs: fc.integer({ min: 0, max: 50 }),
@@ -87,17 +87,17 @@ test('over any period no more flows than the rate allows, a burst, and one messa
     const largest = Math.max(...flowed.map(({ bytes }) => bytes))
     for (const [i, from] of flowed.entries()) {
       let bytes = 0
-      for (const { atMs, bytes: more } of flowed.slice(i)) {
-        bytes += more
-        const most = (rate * (atMs - from.atMs)) / 1000 + burstOf(rate) + largest
-        must(bytes <= most + 1, `${bytes} bytes in ${atMs - from.atMs} ms at ${rate}, at most ${most}`)
+      for (const { atMs, bytes: size } of flowed.slice(i)) {
+        bytes += size
+        const limit = (rate * (atMs - from.atMs)) / 1000 + burstOf(rate) + largest
+        must(bytes <= limit + 1, `${bytes} bytes in ${atMs - from.atMs} ms at ${rate}, at most ${limit}`)
       }
     }
   })
   await holds(t, property)
 })
 
-test('what is allowed does flow', async (t) => {
+test('at least half of the allowed rate flows', async (t) => {
   const property = fc.property(
     fc.integer({ min: 1000, max: 10_000_000 }),
     fc.integer({ min: 10, max: 3000 }),
@@ -106,14 +106,14 @@ test('what is allowed does flow', async (t) => {
       const size = Math.ceil((rate * sizeMs) / 1000)
       const { total } = stream(new Bucket(rate, clock), clock, () => size)
       for (let i = 0; i < 100; i++) clock.advance(100)
-      // Each wait is longer by a millisecond or two, for Node's timers.
+      // Each wait is a millisecond or two longer, to make up for Node's timers.
       must(total() >= rate * 10 * 0.5, `${total()} bytes in 10 s at ${rate}`)
     }
   )
   await holds(t, property)
 })
 
-test('streams that share a bucket get their turns one after another', (t) => {
+test('streams that share a bucket take turns', (t) => {
   const clock = new HandClock()
   const bucket = new Bucket(100_000, clock)
   const streams = Array.from({ length: 5 }, () => stream(bucket, clock, () => 5000))
@@ -123,7 +123,7 @@ test('streams that share a bucket get their turns one after another', (t) => {
   t.ok(Math.max(...totals) - Math.min(...totals) <= burstOf(100_000) + 2 * 5000, totals.join())
 })
 
-test('nobody goes ahead of those who wait, also when the timer is late', (t) => {
+test('waiters are served in order, even when the timer is late', (t) => {
   const clock = new HandClock(50)
   const bucket = new Bucket(16_384, clock)
   bucket.take(16_384 + 164, () => {})
@@ -135,7 +135,7 @@ test('nobody goes ahead of those who wait, also when the timer is late', (t) => 
   t.alike(order, ['first', 'second'])
 })
 
-test('a message of any size flows, and what follows waits until it is paid', (t) => {
+test('a message of any size flows, and the next waits until the debt is paid', (t) => {
   const clock = new HandClock()
   const bucket = new Bucket(1_000_000, clock)
   t.ok(bucket.take(16_000_000, () => t.fail('not called')))
@@ -150,15 +150,15 @@ test('a message of any size flows, and what follows waits until it is paid', (t)
   t.ok(atMs > 15_800 && atMs < 16_100, `paid after ${atMs} ms`)
 })
 
-test('a new rate holds at once for those who wait', (t) => {
+test('a new rate applies at once to waiters', (t) => {
   const clock = new HandClock()
   const bucket = new Bucket(1000, clock)
   bucket.take(1_016_384, () => {})
   let atMs = 0
-  const gone = (): void => {
+  const onFlow = (): void => {
     atMs = clock.now()
   }
-  bucket.take(1, gone)
+  bucket.take(1, onFlow)
   clock.advance(100_000)
   t.is(atMs, 0)
   bucket.rate = 100_000
@@ -169,31 +169,31 @@ test('a new rate holds at once for those who wait', (t) => {
   const go = (): void => void went++
   bucket.take(1, go)
   bucket.rate = Number.POSITIVE_INFINITY
-  t.is(went, 1, 'no limit lets go at once')
-  t.ok(bucket.take(1e12, go), 'and never waits')
+  t.is(went, 1, 'lifting the limit serves waiters at once')
+  t.ok(bucket.take(1e12, go), 'no take waits without a limit')
   bucket.rate = 1000
-  t.ok(bucket.take(1, go), 'nor was anything noted meanwhile')
+  t.ok(bucket.take(1, go), 'unlimited takes leave no debt')
   t.is(clock.timers, 0)
 })
 
-test('who gives up takes nothing, and holds nobody up', (t) => {
+test('a cancelled wait takes nothing and delays nobody', (t) => {
   const clock = new HandClock()
   const bucket = new Bucket(16_384, clock)
   bucket.take(2 * 16_384, () => {})
-  const gone = (): void => t.fail('gave up')
+  const cancelled = (): void => t.fail('a cancelled wait was served')
   const times: number[] = []
-  bucket.take(1_000_000, gone)
+  bucket.take(1_000_000, cancelled)
   bucket.take(1, () => times.push(clock.now()))
-  bucket.cancel(gone)
+  bucket.cancel(cancelled)
   clock.advance(1100)
   t.is(times.length, 1)
   bucket.take(1_000_000, () => {})
-  bucket.take(1_000_000, gone)
-  bucket.cancel(gone)
-  t.is(clock.timers, 0, 'no timer without anybody who waits')
+  bucket.take(1_000_000, cancelled)
+  bucket.cancel(cancelled)
+  t.is(clock.timers, 0, 'no timer runs without waiters')
 })
 
-test('all who wait have a turn about once a second, however slow it goes', (t) => {
+test('every waiter gets a turn about once a second, at any rate', (t) => {
   for (const [rate, streams] of [
     [1000, 1],
     [1000, 8],
@@ -212,6 +212,6 @@ test('all who wait have a turn about once a second, however slow it goes', (t) =
   }
 })
 
-test('a rate must be one', async (t) => {
+test('a rate must be positive', async (t) => {
   for (const rate of [0, -1, Number.NaN]) await t.exception.all(() => new Bucket(rate))
 })

@@ -15,18 +15,18 @@ function frame(length: number, seed: number): Buffer {
   return Buffer.concat([Buffer.from([length & 255, (length >> 8) & 255, length >> 16]), bytesOf(length, seed)])
 }
 
-/** Gives a reader bytes, at most so many at a time. */
-function feed(reader: FrameReader, bytes: Buffer, most: number): void {
+/** Passes bytes to a reader, at most `portionMax` at a time. */
+function feed(reader: FrameReader, bytes: Buffer, portionMax: number): void {
   for (let at = 0; at < bytes.length; ) {
     const room = reader.room()
-    const portion = bytes.subarray(at, at + Math.min(room.length, most))
+    const portion = bytes.subarray(at, at + Math.min(room.length, portionMax))
     portion.copy(room)
     reader.onRead(portion.length)
     at += portion.length
   }
 }
 
-/** What a reader passes on, and what of it is in lent memory; that is given back. */
+/** Collects the chunks of a reader, and separately those in lent memory, which it returns to the pool. */
 function collect(reader: FrameReader): { readonly chunks: Buffer[]; readonly whole: Buffer[] } {
   const [chunks, whole]: [Buffer[], Buffer[]] = [[], []]
   reader.onChunk = (chunk) => {
@@ -40,40 +40,40 @@ function collect(reader: FrameReader): { readonly chunks: Buffer[]; readonly who
   return { chunks, whole }
 }
 
-/** The lengths of frames that go through in one test: small and large ones, and of one and no byte. */
+/** The lengths of the frames in one test: small and large ones, with one byte and with none. */
 const lengths = [10, 70_000, 0, 500_000, 1, 65_535, 65_536, 300_000, 300_000, 2_000_000, 3_000_000, 5, 80_000]
 
-for (const most of [1, 2, 3, 1000, 65_536, 5_000_000]) {
-  test(`frames come as they were sent, ${most} bytes at a time at most`, (t) => {
-    const kept = most < 1000 ? lengths.filter((length) => length <= 70_000) : lengths
+for (const portionMax of [1, 2, 3, 1000, 65_536, 5_000_000]) {
+  test(`frames arrive as sent in portions of at most ${portionMax} bytes`, (t) => {
+    const kept = portionMax < 1000 ? lengths.filter((length) => length <= 70_000) : lengths
     const frames = kept.map((length, i) => frame(length, i))
     for (const preamble of [0, 1, 40]) {
       const reader = new FrameReader(preamble)
       reader.trust(() => true)
       const { chunks, whole } = collect(reader)
       const all = Buffer.concat([bytesOf(preamble, 99), ...frames])
-      feed(reader, all, most)
+      feed(reader, all, portionMax)
       t.ok(Buffer.concat(chunks).equals(all))
-      if (most < 1000) continue
+      if (portionMax < 1000) continue
       const large = frames.filter(({ length }) => length >= largeMin + 3 && length < 2_100_000)
-      // A header that comes in two parts has been passed on by half when it is known.
-      t.ok(whole.length >= large.length - 1, 'the large ones, in one piece')
-      for (const chunk of whole) if (!large.some((one) => one.equals(chunk))) t.fail('a piece that is no frame')
+      // When a header arrives in two parts, its first part is already passed on, so that frame isn't whole.
+      t.ok(whole.length >= large.length - 1, 'large frames arrive in one piece')
+      for (const chunk of whole) if (!large.some((one) => one.equals(chunk))) t.fail('a whole chunk is not a frame')
     }
   })
 }
 
-test('no memory is set aside for what a stranger announces', (t) => {
+test('a frame that a stranger announces gets no memory', (t) => {
   const reader = new FrameReader(0)
   const { chunks, whole } = collect(reader)
   feed(reader, frame(1_000_000, 1).subarray(0, 100), 100)
   t.is(chunks.length, 1)
   reader.trust(() => false)
   feed(reader, Buffer.concat([frame(1_000_000, 1).subarray(100), frame(200_000, 2)]), 5_000_000)
-  t.is(whole.length, 0, 'nor where what comes is paced')
+  t.is(whole.length, 0, 'nor does one on a paced connection')
 })
 
-test('a frame that is slow to come is passed on as it comes', async (t) => {
+test('a slow frame is passed on in parts', async (t) => {
   const reader = new FrameReader(0)
   reader.trust(() => true)
   const { chunks } = collect(reader)
@@ -89,7 +89,7 @@ test('a frame that is slow to come is passed on as it comes', async (t) => {
   t.ok(Buffer.concat(chunks).equals(Buffer.concat([bytes, frame(100_000, 2)])))
 })
 
-/** Two ends of a TCP connection, read by frames. */
+/** Two ends of a TCP connection, read through a `FrameReader`. */
 async function framedPair(t: Assert): Promise<readonly [near: Socket, far: Socket]> {
   const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -104,7 +104,7 @@ async function framedPair(t: Assert): Promise<readonly [near: Socket, far: Socke
   return ends
 }
 
-test('an encrypted stream runs over connections that are read by frames, and ends as over others', async (t) => {
+test('an encrypted stream works and ends over connections read through a FrameReader', async (t) => {
   const sockets = await framedPair(t)
   const wires = sockets.map((socket) => new Wire(socket))
   const [near, far] = wires.map((wire, i) => new SecretStream(i === 0, wire)) as [SecretStream, SecretStream]
@@ -120,7 +120,7 @@ test('an encrypted stream runs over connections that are read by frames, and end
   far.on('data', (message: Buffer) => {
     if (!message.equals(messages[count++] as Buffer)) t.fail(`message ${count - 1}`)
   })
-  // All at once: they wait for one another.
+  // All at once, so that several frames are queued.
   for (const message of messages) {
     const room = near.alloc(message.length)
     room.set(message)
@@ -137,7 +137,7 @@ test('an encrypted stream runs over connections that are read by frames, and end
   t.pass()
 })
 
-test('a connection that has closed is not taken over', async (t) => {
+test('a closed connection is not taken over', async (t) => {
   const [near, far] = await framedPair(t)
   near.destroy()
   far.resume()

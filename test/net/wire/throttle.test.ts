@@ -59,7 +59,7 @@ async function connectUdx(t: Assert, near: Throttles, far: Throttles) {
   }
   let listening: Promise<unknown> = Promise.resolve()
   const [first, second] = await Promise.all([join(near), join(far)])
-  // All that belongs to the handshake is over, so that nothing shares its packets.
+  // Wait for the handshake's last packets, so that later data don't share them.
   for (const { rawStream } of [first, second]) {
     await until(() => (rawStream.bytesReceived ?? 0) > 0 && (rawStream.bytesTransmitted ?? 0) > 0, { what: 'packets' })
   }
@@ -72,59 +72,59 @@ function limits(up: number, down = unlimited): Throttles {
   return { up: new Bucket(up), down: new Bucket(down) }
 }
 
-/** Takes down what comes. */
+/** Collects the received messages. */
 function receive(end: End): { readonly messages: Buffer[]; readonly bytes: () => number } {
   const messages: Buffer[] = []
   end.on('data', (message: Buffer) => messages.push(message))
   return { messages, bytes: () => messages.reduce((sum, { length }) => sum + length, 0) }
 }
 
-/** Sends messages from near to far, and says how long that took. */
+/** Sends messages from near to far. @returns the duration in milliseconds */
 async function sendMs({ near, far }: { near: End; far: End }, messages: readonly Buffer[]): Promise<number> {
-  const got = receive(far)
+  const received = receive(far)
   near.on('data', () => {})
   const startMs = performance.now()
   for (const message of messages) near.write(message)
-  await until(() => got.messages.length === messages.length, { what: 'all messages' })
+  await until(() => received.messages.length === messages.length, { what: 'all messages' })
   const ms = performance.now() - startMs
-  if (!Buffer.concat(got.messages).equals(Buffer.concat(messages))) throw new Error('The messages came changed')
+  if (!Buffer.concat(received.messages).equals(Buffer.concat(messages))) throw new Error('The messages changed')
   return ms
 }
 
 const megabyte = [10, 500_000, 1, 489_989, 10_000].map((length) => randomBytes(length))
 
 function testLimits(transport: string, connect: Connect): void {
-  test(`${transport}: what is sent and received keeps to the limits of either end`, async (t) => {
-    for (const [what, near, far] of [
+  test(`${transport}: traffic keeps to the limits of both ends`, async (t) => {
+    for (const [limiting, near, far] of [
       ['the sender', limits(524_288), limits(unlimited)],
       ['the receiver', limits(unlimited), limits(unlimited, 524_288)],
       ['both', limits(786_432), limits(unlimited, 524_288)]
     ] as const) {
       const ms = await sendMs(await connect(t, near, far), megabyte)
-      t.ok(ms >= 1500, `${ms} ms limited by ${what}`)
+      t.ok(ms >= 1500, `${ms} ms limited by ${limiting}`)
     }
   })
 
-  test(`${transport}: a limit holds when it is switched on while data flow, and no more when it is off`, async (t) => {
+  test(`${transport}: a limit takes effect and is lifted while data flow`, async (t) => {
     const [near, far] = [limits(unlimited), limits(unlimited)]
     const streams = await connect(t, near, far)
     await sendMs(streams, megabyte)
-    const got = receive(streams.far)
+    const received = receive(streams.far)
     for (const bucket of [near.up, far.down]) {
       bucket.rate = 32_768
-      const before = got.bytes()
+      const before = received.bytes()
       // 300 s at this rate.
       for (let i = 0; i < 100; i++) streams.near.write(randomBytes(100_000))
-      await until(() => got.bytes() > before, { what: 'the first message' })
-      t.ok(got.bytes() - before < 2_000_000, 'it is slow')
+      await until(() => received.bytes() > before, { what: 'the first message' })
+      t.ok(received.bytes() - before < 2_000_000, 'the limit slows the stream')
       bucket.rate = unlimited
-      await until(() => got.bytes() === before + 10_000_000, { what: 'the rest' })
+      await until(() => received.bytes() === before + 10_000_000, { what: 'the rest' })
       bucket.rate = unlimited
     }
   })
 
   test(`${transport}: a message that takes far longer than the timeout arrives`, async (t) => {
-    const patiently = async (what: string, near: Throttles, far: Throttles): Promise<void> => {
+    const sendSlowly = async (limiting: string, near: Throttles, far: Throttles): Promise<void> => {
       const streams = await connect(t, near, far)
       const failures: Error[] = []
       for (const end of [streams.near, streams.far]) {
@@ -134,17 +134,17 @@ function testLimits(transport: string, connect: Connect): void {
       }
       await sendMs(streams, [randomBytes(10)])
       const ms = await sendMs(streams, [randomBytes(250_000)]).catch((error: Error) => failures.push(error))
-      t.alike(failures, [], `limited by ${what}`)
+      t.alike(failures, [], `limited by ${limiting}`)
       t.ok(ms > 6000, `${ms} ms`)
     }
     await Promise.all([
-      patiently('the sender', limits(16_384), limits(unlimited)),
-      patiently('the receiver', limits(unlimited), limits(unlimited, 16_384)),
-      patiently('both', limits(16_384), limits(16_384, 20_000))
+      sendSlowly('the sender', limits(16_384), limits(unlimited)),
+      sendSlowly('the receiver', limits(unlimited), limits(unlimited, 16_384)),
+      sendSlowly('both', limits(16_384), limits(16_384, 20_000))
     ])
   })
 
-  test(`${transport}: a stream that is destroyed while it waits is gone at once, and the others go on`, async (t) => {
+  test(`${transport}: a stream destroyed while waiting closes at once, and others continue`, async (t) => {
     const shared = limits(16_384)
     const [first, second] = [await connect(t, shared, limits(unlimited)), await connect(t, shared, limits(unlimited))]
     let closed = false
@@ -156,7 +156,7 @@ function testLimits(transport: string, connect: Connect): void {
     await until(() => (first.near.rawStream.bytesTransmitted ?? 0) > before + 10_000, { what: 'the first slices' })
     const sent = sendMs(second, [randomBytes(10_000)])
     first.near.destroy()
-    await until(() => closed, { what: 'the first one to be gone' })
+    await until(() => closed, { what: 'the first stream to close' })
     t.ok((await sent) > 0)
   })
 }
@@ -164,25 +164,25 @@ function testLimits(transport: string, connect: Connect): void {
 testLimits('TCP', connectTcp)
 testLimits('UDX', connectUdx)
 
-test('streams that share a limit share it fairly, whatever the size of their messages', async (t) => {
+test('streams share a limit fairly, whatever the size of their messages', async (t) => {
   const shared = limits(524_288)
   const sizes = [1000, 50_000, 2_000_000]
   const pairs = await Promise.all(sizes.map(() => connectTcp(t, shared, limits(unlimited))))
-  const got = pairs.map(({ far }) => (far as SecretStream).rawStream as Wire)
+  const wires = pairs.map(({ far }) => (far as SecretStream).rawStream as Wire)
   for (const [i, { near, far }] of pairs.entries()) {
     far.on('data', () => {})
-    const more = (): void => {
+    const fill = (): void => {
       while (near.write(Buffer.alloc(sizes[i] as number)));
     }
-    near.on('drain', more)
-    more()
+    near.on('drain', fill)
+    fill()
   }
-  await until(() => got.some(({ bytesReceived }) => bytesReceived > 1_000_000), { what: 'a megabyte' })
-  const bytes = got.map(({ bytesReceived }) => bytesReceived)
+  await until(() => wires.some(({ bytesReceived }) => bytesReceived > 1_000_000), { what: 'a megabyte' })
+  const bytes = wires.map(({ bytesReceived }) => bytesReceived)
   t.ok(Math.min(...bytes) > Math.max(...bytes) / 2, bytes.join())
 })
 
-test('secret-stream still has what a throttle takes hold of', async (t) => {
+test('secret-stream still has the private members that a throttle uses', async (t) => {
   const { near } = await connectTcp(t, limits(unlimited), limits(unlimited))
   const inside = near as unknown as ConnectionInside
   t.is(typeof inside._write, 'function')

@@ -12,7 +12,7 @@ import { until } from '../../support/until.ts'
 interface Scene {
   readonly server: Server
   readonly port: number
-  /** Connects two sockets, for the test's time. */
+  /** Connects two sockets, which the teardown destroys. */
   pair(): Promise<{ readonly near: Socket; readonly far: Socket }>
 }
 
@@ -39,14 +39,14 @@ async function openScene(t: Assert, options: { readonly allowHalfOpen?: boolean 
   }
 }
 
-/** What a wire said, in the order in which it did. */
+/** The names of a wire's final events, in order. */
 function eventsOf(wire: Wire): string[] {
   const events: string[] = []
   for (const name of ['end', 'error', 'close']) wire.on(name, () => events.push(name))
   return events
 }
 
-/** Takes the data of a wire down. */
+/** Collects the data of a wire. */
 function received(wire: Wire): { readonly bytes: () => Buffer } {
   const chunks: Buffer[] = []
   wire.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -72,15 +72,15 @@ async function encryptedPair(t: Assert, near: Throttles | undefined, far?: Throt
   return { sockets, wires, streams }
 }
 
-test('an encrypted stream runs over wires, and ends as over sockets', async (t) => {
+test('an encrypted stream works and ends over wires as over sockets', async (t) => {
   const { streams, wires, sockets } = await encryptedPair(t, undefined)
   const events = eventsOf(wires[0])
   const message = randomBytes(5_000_000)
-  const got: Buffer[] = []
-  streams[1].on('data', (bytes: Buffer) => got.push(bytes))
+  const messages: Buffer[] = []
+  streams[1].on('data', (bytes: Buffer) => messages.push(bytes))
   streams[0].write(message)
-  await until(() => got.length > 0, { what: 'the message' })
-  t.ok(got[0]?.equals(message), 'the message came whole')
+  await until(() => messages.length > 0, { what: 'the message' })
+  t.ok(messages[0]?.equals(message), 'the message arrives whole')
   t.ok(wires[0].bytesTransmitted > message.length)
   t.ok(wires[1].bytesReceived > message.length)
   t.is(wires[0].remoteHost, '127.0.0.1')
@@ -93,7 +93,7 @@ test('an encrypted stream runs over wires, and ends as over sockets', async (t) 
   t.alike(events, ['end', 'close'])
 })
 
-test('the hosts of a server for both families are in their own form', async (t) => {
+test('a dual-stack server shows IPv4 hosts in plain form', async (t) => {
   const server = createServer()
   server.listen(0, '::')
   await once(server, 'listening')
@@ -110,24 +110,24 @@ test('the hosts of a server for both families are in their own form', async (t) 
   t.is(wire.localHost, '127.0.0.1')
 })
 
-test('nothing is lost of what comes before anybody listens, nor while a wire is paused', async (t) => {
+test('no data is lost before the first listener or during a pause', async (t) => {
   const { near, far } = await (await openScene(t)).pair()
   const wire = new Wire(near)
   far.write(frame(10))
-  await until(() => near.bytesRead > 0, { what: 'the bytes to come' })
+  await until(() => near.bytesRead > 0, { what: 'the bytes to arrive' })
   const { bytes } = received(wire)
   await until(() => bytes().length === 13, { what: 'the first frame' })
   wire.pause()
   wire.on('data', () => {})
   far.write(frame(20))
-  await until(() => near.bytesRead === 36, { what: 'more bytes to come' })
+  await until(() => near.bytesRead === 36, { what: 'more bytes to arrive' })
   t.is(bytes().length, 13, 'another listener resumes nothing')
   wire.resume()
   await until(() => bytes().length === 36, { what: 'the second frame' })
 })
 
-test('a hundred strangers that announce a huge frame are all sent away, and nothing is kept for them', async (t) => {
-  // At once: not when the time is over in which they may become trusted.
+test('a hundred strangers that announce a huge frame are disconnected at once, and take no memory', async (t) => {
+  // Without the timer that ends an untrusted wire, only an immediate disconnection passes.
   withoutLongTimers(t)
   const { server, pair } = await openScene(t)
   const ends: string[][] = []
@@ -139,22 +139,22 @@ test('a hundred strangers that announce a huge frame are all sent away, and noth
   const before = process.memoryUsage().rss
   const pairs = await Promise.all(Array.from({ length: 100 }, pair))
   for (const { far } of pairs) far.write(Buffer.concat([header(0xffffff), Buffer.alloc(1000)]))
-  await until(() => pairs.every(({ near }) => near.destroyed), { what: 'all to be sent away' })
+  await until(() => pairs.every(({ near }) => near.destroyed), { what: 'all to be disconnected' })
   await until(() => ends.every((events) => events.includes('close')), { what: 'all to be closed' })
   t.alike(
     ends.filter((events) => events.join() !== 'error,close'),
     [],
     'each ended with an error, once'
   )
-  t.ok(process.memoryUsage().rss - before < 100e6, 'memory stays')
+  t.ok(process.memoryUsage().rss - before < 100e6, 'memory is bounded')
 })
 
-for (const [what, bytes] of [
-  ['a header that comes byte by byte', [Buffer.from([0xff]), Buffer.from([0xff]), Buffer.from([0x7f])]],
-  ['a request of a browser', [Buffer.from('GET / HTTP/1.1\r\nHost: nas\r\n\r\n')]],
+for (const [name, bytes] of [
+  ['a header that arrives byte by byte', [Buffer.from([0xff]), Buffer.from([0xff]), Buffer.from([0x7f])]],
+  ['a browser request', [Buffer.from('GET / HTTP/1.1\r\nHost: nas\r\n\r\n')]],
   ['one byte too many', [header(untrustedBytesMax - 2)]]
 ] as const) {
-  test(`a stranger is sent away at once: ${what}`, async (t) => {
+  test(`a stranger is disconnected at once: ${name}`, async (t) => {
     withoutLongTimers(t)
     const { near, far } = await (await openScene(t)).pair()
     const wire = new Wire(near)
@@ -165,46 +165,46 @@ for (const [what, bytes] of [
     for (const part of bytes) {
       far.write(part)
       sent += part.length
-      await until(() => near.bytesRead === sent || near.destroyed, { what: 'it to come' })
+      await until(() => near.bytesRead === sent || near.destroyed, { what: 'it to arrive' })
     }
     await until(() => events.includes('close'), { what: 'the end' })
     t.alike(events, ['error', 'close'])
-    t.ok(seen().length < 3, 'the header went no further')
+    t.ok(seen().length < 3, 'the header is not passed on')
   })
 }
 
-test('what a peer sends while it is not trusted yet stays in the socket, in bounds, until it is', async (t) => {
+test('data beyond the bound stay in the socket until the peer is trusted', async (t) => {
   const { near, far } = await (await openScene(t)).pair()
   const wire = new Wire(near)
   const events = eventsOf(wire)
   const { bytes } = received(wire)
   const all = Buffer.concat([frame(50), frame(untrustedBytesMax), frame(5_000_000), frame(7)])
   far.write(all)
-  await until(() => near.bytesRead > 20_000, { what: 'too much to come' })
-  await until(() => near.isPaused(), { what: 'the socket to be left alone' })
-  t.ok(bytes().length < 56, 'the header that is too large went no further')
+  await until(() => near.bytesRead > 20_000, { what: 'too much to arrive' })
+  await until(() => near.isPaused(), { what: 'the socket to pause' })
+  t.ok(bytes().length < 56, 'the header that is too large is not passed on')
   wire.resume()
-  t.ok(near.isPaused(), 'nor can it be read by asking for it')
-  t.ok(near.readableLength < 1_000_000, 'the socket holds no more than it ever does')
+  t.ok(near.isPaused(), 'resuming the wire does not resume the socket')
+  t.ok(near.readableLength < 1_000_000, 'the buffer of the socket is bounded')
   t.alike(events, [])
   wire.trust()
   await until(() => bytes().length === all.length, { what: 'the rest' })
   t.ok(bytes().equals(all))
 })
 
-test('small frames are in bounds together', async (t) => {
+test('small frames count together towards the bound', async (t) => {
   const { near, far } = await (await openScene(t)).pair()
   const wire = new Wire(near)
   const { bytes } = received(wire)
   const all = Buffer.concat(Array.from({ length: 100 }, () => frame(97)))
   for (let at = 0; at < all.length; at += 30) far.write(all.subarray(at, at + 30))
-  await until(() => near.bytesRead === all.length, { what: 'all to come' })
-  await until(() => bytes().length === 4000, { what: 'what is in bounds' })
+  await until(() => near.bytesRead === all.length, { what: 'all to arrive' })
+  await until(() => bytes().length === 4000, { what: 'the bytes within the bound' })
   wire.trust()
   await until(() => bytes().equals(all), { what: 'the rest' })
 })
 
-test('a peer that sends too much and is never trusted is sent away', async (t) => {
+test('a peer that sends too much and is never trusted is disconnected', async (t) => {
   const { near, far } = await (await openScene(t)).pair()
   const wire = new Wire(near)
   const events = eventsOf(wire)
@@ -215,7 +215,7 @@ test('a peer that sends too much and is never trusted is sent away', async (t) =
   t.ok(bytes().length < 56)
 })
 
-test('a connection that breaks says so once, also when nobody listens', async (t) => {
+test('a broken connection emits one error, which needs no listener', async (t) => {
   const { pair } = await openScene(t)
   const [heard, unheard] = [await pair(), await pair()]
   const wire = new Wire(heard.near)
@@ -233,25 +233,25 @@ test('a connection that breaks says so once, also when nobody listens', async (t
   t.alike(events, ['error', 'close'])
 })
 
-test('a peer that has ended its half still gets all that waits, and then the end', async (t) => {
+test('a peer that has ended its half still receives all queued data, then the end', async (t) => {
   const { near, far } = await (await openScene(t, { allowHalfOpen: true })).pair()
   const wire = new Wire(near, { up: new Bucket(1_000_000), down: new Bucket() })
   const events = eventsOf(wire)
   wire.resume()
-  let got = 0
+  let received = 0
   far.on('data', ({ length }) => {
-    got += length
+    received += length
   })
   far.end()
   await until(() => events.includes('end'), { what: 'the end of the other half' })
-  t.absent(wire.write(Buffer.alloc(500_000)), 'it has to wait')
+  t.absent(wire.write(Buffer.alloc(500_000)), 'the data must wait')
   wire.end()
   await until(() => events.includes('close'), { what: 'the end' })
-  t.is(got, 500_000)
+  t.is(received, 500_000)
   t.alike(events, ['end', 'close'])
 })
 
-test('a wire that is destroyed while it waits leaves its place to others, and no timer', async (t) => {
+test('a wire destroyed while waiting yields its turn to others, and leaves no timer', async (t) => {
   const { pair } = await openScene(t)
   const bucket = new Bucket(16_384)
   const [first, second] = [await pair(), await pair()]
@@ -266,7 +266,7 @@ test('a wire that is destroyed while it waits leaves its place to others, and no
   t.absent(other.write(Buffer.alloc(20_000)), 'it waits too')
   wire.destroy()
   await until(() => events.includes('close'), { what: 'the end' })
-  await until(() => drained, { what: 'the other one to have its turn' })
+  await until(() => drained, { what: 'the turn of the other wire' })
   t.alike(events, ['close'])
   t.is(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, 0, 'no timer is left')
 })
