@@ -120,9 +120,9 @@ test('a mirror follows, selects, and is looked at and verified when it is closed
   t.is(mirror.holds, source.holds)
   const [selection] = await run(mirror, 'select', { only: ['b*'] })
   t.alike(selection?.only, ['b*'])
-  await until(() => mirror.status().files === 0, { what: 'the selection', ms: 60_000 })
+  await until(() => mirror.status().files === 0, { what: 'the selection' })
   await mirror.select({ all: true })
-  await until(() => mirror.status().files === 1, { what: 'all of it', ms: 60_000 })
+  await until(() => mirror.status().files === 1, { what: 'all of it' })
   await mirror.close()
 
   const closed = await ClosedFolder.open(findFolder(root))

@@ -82,11 +82,11 @@ test('a view waits for missing blocks, and gives up without peers', async (t) =>
   const own = await openStore(t)
   const reader = await LogReader.open(own, writer.key, { sparse: true })
   const unlink = await link(t, store, own)
-  await until(() => reader.version?.length === version.length, { what: 'the news', ms: 120_000 })
+  await until(() => reader.version?.length === version.length, { what: 'the news' })
   const view = reader.view({ received: () => 0 }, { alonePatienceMs: 100 })
   t.alike(await view.entry(version, pathOf('a')), directoryOf())
   unlink()
-  await until(() => !reader.hasPeers, { what: 'the end of the connection', ms: 120_000 })
+  await until(() => !reader.hasPeers, { what: 'the end of the connection' })
   const entries = await own.keyed(parseKey(writer.key))
   await entries.clear(0, version.length)
   // The timer of the wait keeps no process alive.

@@ -57,7 +57,7 @@ test('a change of the file is taken over, announced, and told to listeners', asy
   t.is(calls, 2)
   end()
   await select(docs)
-  await until(() => !selection.isPinned, { what: 'the change to be found without a check', ms: 60_000 })
+  await until(() => !selection.isPinned, { what: 'the change to be found without a check' })
   t.is(calls, 2, 'the listener has ended')
   t.alike(readSelection(home), docs)
 })

@@ -8,8 +8,6 @@ import { quiet } from '../support/quiet.ts'
 import { Share } from '../support/share.ts'
 import { until } from '../support/until.ts'
 
-const patient = { ms: 120_000 }
-
 test('follows a folder: puts, edits and removals become versions', async (t) => {
   const share = await Share.open(t, { a: 'a' })
   const publisher = share.publisher(t)
@@ -23,7 +21,7 @@ test('follows a folder: puts, edits and removals become versions', async (t) => 
         const entry = (await share.entries()).get(path)
         return text === undefined ? entry === undefined : entry?.type === 'file' && entry.hash === hashOf(text)
       },
-      { what: `${path} in the log`, ...patient }
+      { what: `${path} in the log` }
     )
   share.write('dir/b', 'b')
   await holds('dir/b', 'b')
@@ -72,7 +70,7 @@ test('a failure is told once, and work goes on when it is over', async (t) => {
   const marker = share.at('.p2psync/folder.json')
   renameSync(marker, `${marker}.away`)
   publisher.start()
-  await until(() => failures > 1, { what: 'a second attempt', ...patient })
+  await until(() => failures > 1, { what: 'a second attempt' })
   t.is(share.eventsOf('error')[0]?.code, 'HALTED')
   const published = share.next('up-to-date')
   renameSync(`${marker}.away`, marker)
@@ -87,7 +85,7 @@ test('a failure that closes the folder ends the loop', async (t) => {
   const publisher = share.publisher(t, { onFailure: (error) => failures.push(error) > 0 })
   rmSync(share.at('.p2psync/folder.json'))
   publisher.start()
-  await until(() => failures.length > 0, { what: 'the failure', ...patient })
+  await until(() => failures.length > 0, { what: 'the failure' })
   await publisher.close()
   t.alike([failures.length, share.eventsOf('error')], [1, []])
 })
@@ -169,5 +167,5 @@ test('a file that keeps changing is published when it settles', async (t) => {
     const entry = (await share.entries()).get('a')
     return entry?.type === 'file' && entry.hash === hashOf('b') && entry.mtimeMs === 1000
   }
-  t.ok(await until(isThere, { what: 'the last state', ...patient }))
+  t.ok(await until(isThere, { what: 'the last state' }))
 })

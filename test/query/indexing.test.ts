@@ -22,7 +22,7 @@ test('the index of paths is written by itself, and ends with its folder', async 
   }
   const indexing = new Indexing({ view, onChange })
   t.is(listeners, 1)
-  await until(() => existsSync(join(home, 'path-index')), { what: 'the index', ms: 120_000 })
+  await until(() => existsSync(join(home, 'path-index')), { what: 'the index' })
   await indexing.close()
   t.is(listeners, 0)
 })

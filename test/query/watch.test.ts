@@ -24,7 +24,7 @@ function watching(t: Assert, source: LogSource, params: WatchParams = {}) {
   const texts = () => records.map((record) => ('path' in record ? `${record.type} ${record.path}` : record.type))
   /** Waits for records, and checks that there are no others. */
   const tells = async (...expected: readonly string[]) => {
-    await until(() => records.length >= expected.length, { what: expected.join(', '), ms: 60_000 }).catch(() => {})
+    await until(() => records.length >= expected.length, { what: expected.join(', ') }).catch(() => {})
     t.alike(texts().splice(0, records.length), expected)
     records.splice(0)
   }

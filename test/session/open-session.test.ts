@@ -51,8 +51,7 @@ async function claim(
     t.teardown(() => session.close(), { order: 1 })
     return session
   }
-  const seen = (type: SyncEvent['type']) =>
-    until(() => events.some((event) => event.type === type), { what: type, ms: 60_000 })
+  const seen = (type: SyncEvent['type']) => until(() => events.some((event) => event.type === type), { what: type })
   return { folder, network, events, seen, open }
 }
 

@@ -60,7 +60,7 @@ async function recoveryOf(t: Assert, { failures = [], freed = [], isIdle = false
   })
   t.teardown(() => recovery.stop())
   const opened = (count: number) =>
-    until(() => did.filter((it) => it === 'open').length === count, { what: `opening ${count}`, ms: 60_000 })
+    until(() => did.filter((it) => it === 'open').length === count, { what: `opening ${count}` })
   return { recovery, folder, did, events, opened }
 }
 

@@ -228,7 +228,7 @@ export class Share {
   async next<T extends SyncEvent['type']>(type: T): Promise<Extract<SyncEvent, { type: T }>> {
     const from = this.events.length
     const isOfType = (event: SyncEvent): event is Extract<SyncEvent, { type: T }> => event.type === type
-    return until(() => this.events.slice(from).find(isOfType), { what: `an event ${type}`, ms: 120_000 })
+    return until(() => this.events.slice(from).find(isOfType), { what: `an event ${type}` })
   }
 
   /** The events of a type so far. */

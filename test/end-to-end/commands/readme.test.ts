@@ -48,7 +48,7 @@ function missing(name: string, command: Command): string[] {
 async function printsAll(t: Assert, name: string, command: Command): Promise<void> {
   const isDone = () => missing(name, command).length === 0 || !command.running
   const what = `the output of ${name} that README.md shows`
-  await until(isDone, { what, ms: 120_000 }).catch(() => {})
+  await until(isDone, { what }).catch(() => {})
   t.alike(missing(name, command), [], what)
 }
 
@@ -58,17 +58,17 @@ test('the commands of the README print what it shows', { timeout: 600_000 }, asy
   mkdirSync(join(ada, 'photos'))
   writeFileSync(join(ada, 'photos/harbour.jpg'), randomBytes(2_500_000))
   const share = start(t, ['share', './photos'], { bootstrap, cwd: ada })
-  await until(() => /^Published/m.test(share.stderr), { what: 'the first version', ms: 120_000 })
+  await until(() => /^Published/m.test(share.stderr), { what: 'the first version' })
   const [key = ''] = share.stdout.match(keyPattern) ?? []
 
   const clone = start(t, ['clone', key, './photos'], { bootstrap, cwd: bob })
-  await until(() => /^In sync/m.test(clone.stderr), { what: 'the first version there', ms: 120_000 })
+  await until(() => /^In sync/m.test(clone.stderr), { what: 'the first version there' })
   writeFileSync(join(ada, 'photos/notes.txt'), 'first\n')
-  await until(() => clone.stderr.match(/^In sync/gm)?.length === 2, { what: 'the second version there', ms: 120_000 })
+  await until(() => clone.stderr.match(/^In sync/gm)?.length === 2, { what: 'the second version there' })
   await printsAll(t, 'share', share)
   await printsAll(t, 'clone', clone)
   writeFileSync(join(ada, 'photos/notes.txt'), 'ferry 7\n')
-  await until(() => clone.stderr.match(/^In sync/gm)?.length === 3, { what: 'the third version there', ms: 120_000 })
+  await until(() => clone.stderr.match(/^In sync/gm)?.length === 3, { what: 'the third version there' })
 
   for (const name of ['status', 'log', 'cat']) {
     const { args = '' } = session.get(name) ?? {}

@@ -26,7 +26,7 @@ test('users of one key share an item, which closes some time after the last of t
   t.is(third.item, first.item)
   t.is(made, 1)
   third.end()
-  await until(() => third.item.isClosed, { what: 'the end of an idle item', ms: 120_000 })
+  await until(() => third.item.isClosed, { what: 'the end of an idle item' })
   const fourth = items.use('a', make)
   t.alike([made, fourth.item.isClosed], [2, false])
 })

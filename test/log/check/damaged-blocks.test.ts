@@ -17,7 +17,7 @@ test("damaged blocks are replaced by a peer's, and given up only if a peer has t
   const unlink = await link(t, near, far)
   await reader.download({ start: 0, end: 30 }).done()
   unlink()
-  await until(() => reader.peers.length === 0, { what: 'the end of the connection', ms: 120_000 })
+  await until(() => reader.peers.length === 0, { what: 'the end of the connection' })
   keepNodes(writer)
   await writer.clear(5)
 
@@ -27,9 +27,9 @@ test("damaged blocks are replaced by a peer's, and given up only if a peer has t
   t.ok(await reader.has(4))
 
   await link(t, near, far)
-  await until(() => reader.peers.length === 1, { what: 'the peer', ms: 120_000 })
+  await until(() => reader.peers.length === 1, { what: 'the peer' })
   const end = new AbortController()
-  const offered = until(() => isOffered(reader, 4) && isOffered(reader, 29), { what: 'the offers', ms: 120_000 })
+  const offered = until(() => isOffered(reader, 4) && isOffered(reader, 29), { what: 'the offers' })
   offered.then(() => end.abort())
   t.alike(await fetchDamaged(reader, [4, 5, 29], end.signal), [undefined, 'No connected peer has it', undefined])
   for (const block of [4, 5, 29]) t.alike(await reader.get(block, { wait: false }), blocks[block], `block ${block}`)

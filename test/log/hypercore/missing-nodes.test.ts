@@ -27,7 +27,7 @@ test('the nodes that a reader lacks are counted as by reading each', async (t) =
   const reader = await far.keyed(writer.key)
   await link(t, near, far)
   for (const block of [3, 100, 202]) await reader.get(block)
-  await until(() => reader.length === 203, { what: 'the length', ms: 120_000 })
+  await until(() => reader.length === 203, { what: 'the length' })
   const { state } = internalsOf(reader).core
   const counts = new Set<number>()
   for (let block = 0; block < 203; block++) {

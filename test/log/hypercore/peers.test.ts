@@ -23,7 +23,7 @@ test('what peers announce is known: length, fork and blocks', async (t) => {
   t.alike([hasOpenPeer(reader), claimsOf(reader), isOffered(reader, 0)], [false, [], false])
   setRequestsInFlight(reader, 3, 7)
   await link(t, near, far)
-  await until(() => syncedClaimsOf(reader).length === 1, { what: 'the peer', ms: 120_000 })
+  await until(() => syncedClaimsOf(reader).length === 1, { what: 'the peer' })
   t.is(internalsOf(reader).peers[0]?.getMaxInflight(), 7)
   t.ok(hasOpenPeer(reader))
   t.alike(
@@ -33,6 +33,6 @@ test('what peers announce is known: length, fork and blocks', async (t) => {
   t.ok(await reader.get(0))
   // The writer's first three blocks are one number; of those behind the gap it tells when asked.
   askWhoHas(reader, [4])
-  await until(() => isOffered(reader, 4), { what: 'word of block 4', ms: 120_000 })
+  await until(() => isOffered(reader, 4), { what: 'word of block 4' })
   t.alike([isOffered(reader, 0), isOffered(reader, 3)], [true, false])
 })

@@ -257,10 +257,10 @@ test("handlers of a peer's messages can be replaced", async (t) => {
     what: 'word of the cleared block'
   })
   await writer.truncate(60, { fork: 7 })
-  await until(() => forks.includes(7), { what: 'word of the fork', ms: 120_000 })
-  await until(() => reader.fork === 7, { what: 'the fork', ms: 120_000 })
+  await until(() => forks.includes(7), { what: 'word of the fork' })
+  await until(() => reader.fork === 7, { what: 'the fork' })
   unlink()
-  await until(() => ofReader.removed, { what: 'the end of the connection', ms: 120_000 })
+  await until(() => ofReader.removed, { what: 'the end of the connection' })
 })
 
 test('Hypercore asks the replaced functions before it sends a request', async (t) => {
@@ -284,7 +284,7 @@ test('a peer that refused 32 requests is paused', async (t) => {
     return rx
   }
   for (let i = 1; i < 40; i++) reader.get(i, { timeout: 600_000 }).catch(() => {})
-  await until(() => ofReader.paused && ofReader.stats.notAvailableBackoffs >= 32, { what: 'the pause', ms: 120_000 })
+  await until(() => ofReader.paused && ofReader.stats.notAvailableBackoffs >= 32, { what: 'the pause' })
   t.pass()
 })
 

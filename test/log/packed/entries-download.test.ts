@@ -37,10 +37,10 @@ test('few new blocks are fetched as soon as they are announced, many only when a
   }
   await link(t, store, own)
   const few = await commit(writer, entriesOf(10))
-  await until(() => entries.has(0, few.length), { what: 'the first version', ms: 120_000 })
+  await until(() => entries.has(0, few.length), { what: 'the first version' })
   const many = await commit(writer, entriesOf(2000))
-  await until(() => entries.length === many.length, { what: 'news of the second', ms: 120_000 })
-  await until(() => entries.has(many.length - 1), { what: 'its last block', ms: 120_000 })
+  await until(() => entries.length === many.length, { what: 'news of the second' })
+  await until(() => entries.has(many.length - 1), { what: 'its last block' })
   await download.range(few.length, many.length, signal)
   t.ok(await entries.has(few.length, many.length))
   t.alike(
@@ -57,17 +57,17 @@ test('the rest comes while nothing else is to be fetched', async (t) => {
   const { store, writer, own, entries, download } = await openPair(t)
   const version = await commit(writer, entriesOf(1000))
   await link(t, store, own)
-  await until(() => entries.length === version.length, { what: 'the news', ms: 120_000 })
+  await until(() => entries.length === version.length, { what: 'the news' })
   let asked = 0
   let isIdle = false
   download.fill(version, () => {
     asked++
     return isIdle
   })
-  await until(() => asked > 2, { what: 'the question whether it may begin', ms: 120_000 })
+  await until(() => asked > 2, { what: 'the question whether it may begin' })
   t.is(await entries.has(0, version.length), false)
   isIdle = true
-  await until(() => entries.has(0, version.length), { what: 'all of the log', ms: 120_000 })
+  await until(() => entries.has(0, version.length), { what: 'all of the log' })
   t.pass()
 })
 
@@ -76,7 +76,7 @@ test('a version is read by the tree where there is neither snapshot nor delta', 
   const first = await commit(writer, entriesOf(3))
   const second = await commit(writer, { d0001: undefined })
   await link(t, store, own)
-  await until(() => entries.length === second.length, { what: 'the news', ms: 120_000 })
+  await until(() => entries.length === second.length, { what: 'the news' })
   await download.whole(second, signal)
   t.ok(await entries.has(0, second.length))
   t.is(download.entries(second, mustBeFine), undefined)
