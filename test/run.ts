@@ -1,9 +1,10 @@
 /**
  * Runs a tier of the tests: `node dist/test/run.js [unit|default|heavy]`; see `tiers.ts`.
  *
- * As many processes at a time as the machine has cores. Each end-to-end file gets a process, and the unit tests share one
- * for each directory. The output of each process is printed whole when it ends, and that of the failed ones at the end once
- * more: of a long log often only the end is kept. Exits with 1 when any failed, 2 when there is no such tier.
+ * As many processes at a time as the machine has cores, and twice as many in the unit tier. Each end-to-end file gets a
+ * process, and the unit tests share one for each directory. The output of each process is printed whole when it ends, and
+ * that of the failed ones at the end once more: of a long log often only the end is kept. Exits with 1 when any failed, 2
+ * when there is no such tier.
  */
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -137,7 +138,8 @@ if (tier === undefined) {
   const results = [
     ...(await runAll(
       jobs.filter((job) => !isQuiet(job)),
-      workers
+      // Half of the time unit tests wait for timers and disks.
+      tier === 'unit' ? 2 * workers : workers
     )),
     ...(await runAll(jobs.filter(isQuiet), 1))
   ]
