@@ -79,7 +79,7 @@ export class ClosedFolder {
       files: head?.files ?? 0,
       bytes: head?.bytes ?? 0,
       missing: { files: 0, bytes: 0 },
-      reason: `${isPaused(home) ? 'It is paused, and nobody' : 'Nobody'} is at work on it. Start it: ${start}`,
+      reason: `${isPaused(home) ? 'Paused, and no' : 'No'} process runs it. Start it: ${start}`,
       diverged: [],
       conflicts: [],
       problems: [],

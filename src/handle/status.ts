@@ -113,7 +113,7 @@ export function folderStatus(activity: FolderActivity, facts: FolderFacts): Stat
 
 /** Why the folder isn't done, in a sentence for people. */
 function reasonOf({ state, error, progress }: FolderActivity, { role, connections, whyNoPeers }: FolderFacts): string {
-  if (state === 'paused') return 'Paused. p2psync resume continues it.'
+  if (state === 'paused') return 'Paused. `p2psync resume` continues it.'
   if (error !== undefined) return error.message
   if (role === 'reader' && connections.length === 0) return `No peers: ${whyNoPeers}`
   if (progress?.phase === 'fetch') return 'It is fetching files.'

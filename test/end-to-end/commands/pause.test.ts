@@ -23,7 +23,7 @@ test('a paused folder stays paused after a restart, and catches up after resume'
   t.is((await run(t, ['pause', mirror])).status, 0, 'pausing twice changes nothing')
   const paused = await statusOf(mirror)
   t.alike([paused.state, paused.peers], ['paused', []])
-  matches(t, String(paused.reason), /paused\. p2psync resume/)
+  matches(t, String(paused.reason), /^Paused\. `p2psync resume` continues it/)
   await until(async () => ((await statusOf(source)).peers as unknown[]).length === 0, { what: 'the mirror to go' })
   let from = writer.events.length
   writeFileSync(join(source, 'file'), '2')
@@ -32,13 +32,13 @@ test('a paused folder stays paused after a restart, and catches up after resume'
   t.is((await run(t, ['cat', mirror, 'file'])).stdout, '1', 'it stays readable')
   const waiting = await run(t, ['wait', mirror, '--version', String(second.version), '--timeout', '300ms'])
   t.is(waiting.status, 13)
-  matches(t, waiting.stderr, /It is paused/)
+  matches(t, waiting.stderr, /Paused\./)
 
   // The mirror stays paused after a restart, and ends at once.
   t.is(await reader.kill('SIGINT'), 130)
   const resting = await statusOf(mirror)
   t.is(resting.state, 'stopped')
-  matches(t, String(resting.reason), /It is paused, and nobody is at work on it/)
+  matches(t, String(resting.reason), /Paused, and no process runs it/)
   const again = startClone(t, writer.key, mirror, { bootstrap })
   await again.event('paused' as never)
   t.is((await statusOf(mirror)).state, 'paused')
@@ -156,7 +156,7 @@ test('status shows role, versions, differences, and the reason for what is missi
   await reader.kill('SIGTERM')
   const resting = await statusOf(mirror)
   t.alike(facts(resting), ['reader', writer.key, 'stopped', second, second, 100, 3, 21])
-  matches(t, String(resting.reason), /Nobody is at work on it\. Start it: p2psync clone/)
+  matches(t, String(resting.reason), /No process runs it\. Start it: p2psync clone/)
   t.alike(facts(await statusOf(source)), ['writer', writer.key, 'stopped', second, second, 100, 3, 21])
 
   const alone = startClone(t, writer.key, mirror, { bootstrap })

@@ -41,7 +41,7 @@ test('changes that overflow the queue of notifications arrive nevertheless', { s
     process.kill(share.pid, 'SIGCONT')
   }
   await waitUntilEqual(t, folder, mirror)
-  t.ok(share.stderr.includes('events at once'), 'the overflow was noticed')
+  t.ok(share.stderr.includes('events in one turn'), 'the overflow was noticed')
 
   // Directories whose creation went unnoticed are watched from now on.
   writeFileSync(join(folder, 'quiet/directory/deep/later'), 'later')
