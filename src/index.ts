@@ -1,3 +1,5 @@
+import type { Check } from './care/checks.ts'
+import type { DiagnoseOptions } from './care/doctor.ts'
 import { ControlServer } from './control/server.ts'
 import { ClonedFolderHandle } from './handle/cloned-folder-handle.ts'
 import type { ClonedFolder, CloneOptions, SharedFolder, ShareOptions } from './handle/folder-api.ts'
@@ -8,7 +10,7 @@ import { PrivateDht as DhtNodes, type PrivateDhtOptions } from './net/dht/bootst
 
 export type { Check } from './care/checks.ts'
 export type { Collected, CollectOptions } from './care/collect-garbage.ts'
-export { type DiagnoseOptions, diagnose } from './care/doctor.ts'
+export type { DiagnoseOptions } from './care/doctor.ts'
 export type { DamagedThing, VerifyEvent, VerifyOptions } from './care/verify-events.ts'
 export { type OpenedLog, type OpenOptions, openLog } from './control/open.ts'
 export { type ErrorCode, SyncError } from './errors.ts'
@@ -77,6 +79,18 @@ export function clone(key: string, directory: string, options: CloneOptions = {}
  */
 export function bootstrap(options: PrivateDhtOptions = {}): PrivateDht {
   return new DhtNodes(options)
+}
+
+/**
+ * Checks what p2psync depends on, on this machine and around it, with advice where something is wrong. No check throws: an
+ * error becomes its result.
+ *
+ * @throws {SyncError} BAD_KEY, FOLDER_MISSING before the first check, when the target is neither key nor directory
+ */
+export async function* diagnose(options: DiagnoseOptions = {}): AsyncGenerator<Check, void, undefined> {
+  // Its probes load a DHT and multicast, which a folder may do without.
+  const { runDiagnosis } = await import('./care/doctor.ts')
+  yield* runDiagnosis(options)
 }
 
 /** Lets other processes of the user ask a folder and operate on it while it is at work here. */

@@ -69,7 +69,7 @@ const nodeMin = [20, 19] as const
  *
  * @throws {SyncError} BAD_KEY, FOLDER_MISSING before the first check, when the target is neither key nor directory
  */
-export async function* diagnose(requested: DiagnoseOptions = {}): AsyncGenerator<Check, void, undefined> {
+export async function* runDiagnosis(requested: DiagnoseOptions = {}): AsyncGenerator<Check, void, undefined> {
   const options = { ...requested, noLan: requested.noLan === true || isLanForbidden() }
   const { directory, key, isSilent } = await targetOf(options.target)
   const startMs = { wall: Date.now(), steady: performance.now() }

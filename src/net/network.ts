@@ -9,7 +9,7 @@ import { RefreshClock, type RefreshSituation } from './dht/refresh-clock.ts'
 import type { Swarm } from './dht/swarm.ts'
 import { Direct, type ListenOptions } from './direct.ts'
 import { DuplicateIdentity } from './duplicate-identity.ts'
-import { Lan } from './lan/lan.ts'
+import type { Lan } from './lan/lan.ts'
 import { SameMachine } from './lan/same-machine.ts'
 import { Link, type Refusal, type Self } from './link.ts'
 import type { Transport } from './paths.ts'
@@ -117,7 +117,12 @@ export class Network {
       const onPeer = from('machine')
       if (sameMachine !== false) this.#sameMachine = new SameMachine({ id, publicKey, port, host, onPeer, isHidden })
       const interfaces = this.#interfaces
-      if (lan !== false) this.#lan = new Lan({ id, publicKey, port, interfaces, onPeer: from('lan'), isHidden })
+      if (lan !== false) {
+        // Without a LAN its modules aren't even loaded.
+        const { Lan } = await import('./lan/lan.ts')
+        if (this.#closed) return
+        this.#lan = new Lan({ id, publicKey, port, interfaces, onPeer: from('lan'), isHidden })
+      }
       for (const { key, address } of this.#staticAddresses) {
         if (key !== undefined) this.#reachable(key, 'static', [address])
       }
@@ -125,7 +130,7 @@ export class Network {
     this.#interfaces.subscribe((change) => this.#onInterfaces(change))
     this.#timer = setInterval(() => this.#tick(), tickMs)
     this.#tick()
-    // An empty list means no DHT; its modules aren't even loaded then.
+    // An empty list means no DHT; nor are its modules loaded then.
     if (bootstrap?.length !== 0) this.#joining = this.#join(bootstrap)
   }
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'brittle'
 import type { Check } from '../../src/care/checks.ts'
-import { type DiagnoseOptions, diagnose } from '../../src/care/doctor.ts'
+import { type DiagnoseOptions, runDiagnosis } from '../../src/care/doctor.ts'
 import { writeMarker } from '../../src/disk/state/marker.ts'
 import { codeOf } from '../support/failure.ts'
 import { Share } from '../support/share.ts'
@@ -11,16 +11,16 @@ const offline = { bootstrap: [], noLan: true }
 
 async function checksOf(options: DiagnoseOptions): Promise<ReadonlyMap<string, Check>> {
   const checks = new Map<string, Check>()
-  for await (const check of diagnose({ ...offline, ...options })) checks.set(check.name, check)
+  for await (const check of runDiagnosis({ ...offline, ...options })) checks.set(check.name, check)
   return checks
 }
 
 test('a target that is nothing is refused before the first check', async (t) => {
-  t.is(await codeOf(() => diagnose({ ...offline, target: 'nothing' }).next()), 'BAD_KEY')
-  t.is(await codeOf(() => diagnose({ ...offline, target: '/nowhere/at/all' }).next()), 'FOLDER_MISSING')
+  t.is(await codeOf(() => runDiagnosis({ ...offline, target: 'nothing' }).next()), 'BAD_KEY')
+  t.is(await codeOf(() => runDiagnosis({ ...offline, target: '/nowhere/at/all' }).next()), 'FOLDER_MISSING')
   const file = join(await t.tmp(), 'file')
   writeFileSync(file, '')
-  t.is(await codeOf(() => diagnose({ ...offline, target: file }).next()), 'FOLDER_MISSING')
+  t.is(await codeOf(() => runDiagnosis({ ...offline, target: file }).next()), 'FOLDER_MISSING')
 })
 
 test('without a target the machine is checked, and nothing is asked of networks that are off', async (t) => {

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv4 } from 'node:net'
 import { debuglog } from 'node:util'
-import DHT from 'hyperdht'
+import type DHT from 'hyperdht'
 import { SyncError, systemCode } from '../../errors.ts'
 import type { Address } from '../address/address.ts'
 import { Interfaces } from '../address/interfaces.ts'
@@ -119,6 +119,8 @@ export class PrivateDht {
   /** Starts the nodes, all or none. */
   async #start(): Promise<void> {
     const bind = this.#host ?? '0.0.0.0'
+    // The public API has this class: whoever runs a folder without a DHT must not load one.
+    const { default: DHT } = await import('hyperdht')
     for (let i = 0; i < nodeCount; i++) await assertFree(this.#port + i, bind, this.ports)
     const bootstrap = [{ host: this.#home, port: this.#port }]
     const nodes = [DHT.bootstrapper(this.#port, this.#home, { bootstrap: [], host: bind })]

@@ -103,3 +103,14 @@ test('reading a stopped folder loads no package of running folders', async (t) =
     t.alike(heavy, [], args[0])
   }
 })
+
+test('a folder without DHT and LAN loads neither', async (t) => {
+  const { packages } = await loadsOf(
+    t,
+    ['clone', key, 'mirror', '--once', '--timeout', '1s', '--bootstrap', 'none', '--no-lan'],
+    13
+  )
+  t.ok(packages.includes('hypercore-storage'), 'the packages of logs show')
+  const absent = packages.filter((name) => ['hyperdht', 'hyperswarm', 'multicast-dns'].includes(name))
+  t.alike(absent, [])
+})
