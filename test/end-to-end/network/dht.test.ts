@@ -147,7 +147,7 @@ namespaceTest('connected peers announce themselves anew to a restarted, empty DH
   const reader = clone(writer.key)
   await reader.event('in-sync')
   // They do so soon after their start in any case.
-  const haveAsked = () => [writer, reader].every(({ stderr }) => stderr.includes('asks the DHT anew'))
+  const haveAsked = () => [writer, reader].every(({ stderr }) => stderr.includes('refreshes'))
   await until(haveAsked, { what: 'both to ask the DHT a second time' })
   await nodes.kill('SIGKILL')
   await dht()
