@@ -1,17 +1,17 @@
 /**
  * Runs a tier of the tests: `node dist/test/run.js [unit|default|heavy]`; see `tiers.ts`.
  *
- * As many processes at a time as the machine has cores, and twice as many in the unit tier. Each end-to-end file gets a
- * process, and the unit tests share one for each directory. The output of each process is printed whole when it ends, and
- * that of the failed ones at the end once more: of a long log often only the end is kept. Exits with 1 when any failed, 2
- * when there is no such tier.
+ * As many processes at a time as the machine has cores, and three times as many in the unit tier. Each end-to-end file
+ * gets a process, and others share some. The output of each process is printed whole when it ends, and that of the
+ * failed ones at the end once more: of a long log often only the end is kept. Exits with 1 when any failed, 2 when there
+ * is no such tier.
  */
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, sep } from 'node:path'
 import { testHangMs } from './support/hang.ts'
-import { needsQuiet, rankOf, type Tier, tierOf, tiers } from './tiers.ts'
+import { hasOwnProcess, needsQuiet, rankOf, type Tier, tierOf, tiers } from './tiers.ts'
 
 interface Job {
   readonly name: string
@@ -27,6 +27,8 @@ interface Result extends Job {
 }
 
 const slowestShown = 10
+/** How many files of unit tests share a process. */
+const filesTogether = 30
 const root = import.meta.dirname
 const packageRoot = join(root, '../..')
 const brittle = join(packageRoot, 'node_modules/brittle/brittle-node.js')
@@ -43,17 +45,13 @@ function filesOf(tier: Tier): string[] {
     .sort()
 }
 
-/** A process for each file; for the unit tests of a directory one together. */
+/** A process for each file, or for several that are quick: half of their time would go into starting. */
 function jobsOf(files: readonly string[]): Job[] {
-  const jobs: Job[] = []
-  const shared = new Map<string, string[]>()
-  for (const file of files) {
-    const directory = file.slice(0, Math.max(0, file.lastIndexOf('/')))
-    if (tierOf(file) !== 'unit' || needsQuiet(file)) jobs.push({ name: file, files: [file] })
-    else shared.set(directory, [...(shared.get(directory) ?? []), file])
-  }
-  for (const [directory, together] of shared) {
-    jobs.push({ name: `${together.length} unit tests of ${directory || 'test'}`, files: together })
+  const jobs: Job[] = files.filter(hasOwnProcess).map((file) => ({ name: file, files: [file] }))
+  const others = files.filter((file) => !hasOwnProcess(file))
+  for (let from = 0; from < others.length; from += filesTogether) {
+    const together = others.slice(from, from + filesTogether)
+    jobs.push({ name: `tests from ${together[0]} to ${together.at(-1)}`, files: together })
   }
   return jobs.sort((a, b) => rankOf(a.files[0] ?? '') - rankOf(b.files[0] ?? ''))
 }
@@ -138,8 +136,8 @@ if (tier === undefined) {
   const results = [
     ...(await runAll(
       jobs.filter((job) => !isQuiet(job)),
-      // Half of the time unit tests wait for timers and disks.
-      tier === 'unit' ? 2 * workers : workers
+      // Unit tests mostly wait for timers and disks.
+      tier === 'unit' ? 3 * workers : workers
     )),
     ...(await runAll(jobs.filter(isQuiet), 1))
   ]

@@ -1,8 +1,8 @@
 /**
  * Which tests run when. Paths are relative to `test/` and without `.test.ts`; a directory stands for all that it holds.
  *
- * - `unit`: they start no p2psync, and need neither hosts nor disks of their own. Half a minute.
- * - `default`: the unit tests, and the end-to-end tests. Five minutes.
+ * - `unit`: they start no p2psync, need neither hosts nor disks of their own, and are quick. Half a minute.
+ * - `default`: the unit tests, slower ones, and the end-to-end tests. Five minutes.
  * - `heavy`: kills at every step, a month of versions, swarms, sieges, odd disks, large files and trees, and whatever else runs long.
  *
  * Times are of an idle machine with two cores.
@@ -10,7 +10,7 @@
 export const tiers = ['unit', 'default', 'heavy'] as const
 export type Tier = (typeof tiers)[number]
 
-/** They start p2psync, hosts or disks, or wait for long: each file gets a process. All others are unit tests. */
+/** They start p2psync, hosts or disks, or wait for long: each file gets a process. All others share some. */
 const endToEnd: readonly string[] = [
   'end-to-end',
   'simulation',
@@ -32,6 +32,32 @@ const endToEnd: readonly string[] = [
   'net/wire/throttle',
   'peers/allow-list',
   'care/checks'
+]
+
+/** They start nothing either, but take a second of processor time or several of waiting: stores of their own, and peers. */
+const slow: readonly string[] = [
+  'care/collect-garbage',
+  'care/doctor',
+  'care/run-check',
+  'care/verify',
+  'care/verify-repair',
+  'change/restore',
+  'disk/threads/workers',
+  'handle/operations',
+  'log/bee/bee-view',
+  'log/bee/find-version',
+  'log/bee/history',
+  'log/bee/list',
+  'log/hypercore/availability',
+  'log/packed',
+  'log/unfinished',
+  'mirror/apply-version',
+  'mirror/mirror-target',
+  'net/insiders',
+  'net/wire/frame-reader',
+  'publish/entries-snapshot',
+  'query/indexing',
+  'session/recovery'
 ]
 
 const heavy: readonly string[] = [
@@ -97,7 +123,12 @@ function isIn(place: string, file: string): boolean {
 /** The tier that a file belongs to. What runs in the tier `default` are those of `unit` too. */
 export function tierOf(file: string): Tier {
   if (heavy.some((place) => isIn(place, file))) return 'heavy'
-  return endToEnd.some((place) => isIn(place, file)) ? 'default' : 'unit'
+  return [...endToEnd, ...slow].some((place) => isIn(place, file)) ? 'default' : 'unit'
+}
+
+/** Whether a file shares no process with others. */
+export function hasOwnProcess(file: string): boolean {
+  return [...endToEnd, ...heavy, ...quiet].some((place) => isIn(place, file))
 }
 
 export function needsQuiet(file: string): boolean {
@@ -111,4 +142,4 @@ export function rankOf(file: string): number {
 }
 
 /** Every file or directory that the tables name, to be compared with those that there are. */
-export const named: readonly string[] = [...endToEnd, ...heavy, ...quiet, ...long]
+export const named: readonly string[] = [...endToEnd, ...slow, ...heavy, ...quiet, ...long]

@@ -4,7 +4,9 @@ import { requestEagerly } from '../../../src/log/hypercore/eager-request.ts'
 import { onPeer } from '../../../src/log/hypercore/internals.ts'
 import { keepNodes } from '../../../src/log/hypercore/tree-nodes.ts'
 import { bytesOf } from '../../support/bytes.ts'
+import { hangMs } from '../../support/hang.ts'
 import { link, openStore } from '../../support/log.ts'
+import { until } from '../../support/until.ts'
 
 test('the first block that is asked for comes with the proof of the length, if asked for eagerly', async (t) => {
   const near = await openStore(t)
@@ -22,7 +24,10 @@ test('the first block that is asked for comes with the proof of the length, if a
         return ondata.call(peer, message)
       }
     })
-    const reading = reader.get(20)
+    const request = { timeout: hangMs, activeRequests: [] }
+    const reading = reader.get(20, request)
+    // Made before the peer is there: get() looks on the disk first.
+    await until(() => request.activeRequests.length > 0, { what: 'the request' })
     const unlink = await link(t, near, far)
     t.alike(await reading, bytesOf(30, 21))
     const first = messages.find(({ block }) => block?.index === 20)
