@@ -13,8 +13,8 @@ export function flipBit(file: string, at: number, bit: number): void {
   } finally {
     closeSync(fd)
   }
-  // Without the added half microsecond rounding could yield the previous millisecond.
-  utimesSync(file, atime, mtimeMs / 1000 + 5e-7)
+  // The middle of the same millisecond: rounding at its ends could yield another, and then the file counts as edited.
+  utimesSync(file, atime, (Math.floor(mtimeMs) + 0.5) / 1000)
 }
 
 /** The place of a block's bytes in the files of a store. */
