@@ -27,7 +27,7 @@ interface Result extends Job {
 }
 
 const slowestShown = 10
-/** How many files of unit tests share a process. */
+/** How many of the other files share a process: half of their time would go into starting one for each. */
 const filesTogether = 30
 const root = import.meta.dirname
 const packageRoot = join(root, '../..')
@@ -45,7 +45,7 @@ function filesOf(tier: Tier): string[] {
     .sort()
 }
 
-/** A process for each file, or for several that are quick: half of their time would go into starting. */
+/** A process for each end-to-end file, and one for several of the others. */
 function jobsOf(files: readonly string[]): Job[] {
   const jobs: Job[] = files.filter(hasOwnProcess).map((file) => ({ name: file, files: [file] }))
   const others = files.filter((file) => !hasOwnProcess(file))

@@ -34,7 +34,7 @@ const endToEnd: readonly string[] = [
   'care/checks'
 ]
 
-/** They start nothing either, but take a second of processor time or several of waiting: stores of their own, and peers. */
+/** They start nothing either, but each takes a second of processor time, or waits for several: for stores, peers and timers. */
 const slow: readonly string[] = [
   'care/collect-garbage',
   'care/doctor',
